@@ -1,0 +1,6 @@
+"""Annotations: one schema out, one reader per format."""
+
+from negmine.annotations.rfcx import read_rfcx
+from negmine.annotations.schema import Annotation, Annotations
+
+__all__ = ["Annotation", "Annotations", "read_rfcx"]

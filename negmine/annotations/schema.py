@@ -1,0 +1,136 @@
+"""The schema that every reader of annotations returns, and its check against the recordings."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from negmine.errors import AnnotationError, did_you_mean
+from negmine.windows import Span
+
+# Times in tables are rounded; a box may reach this much past the end of its recording.
+END_TOLERANCE_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """A person's verdict on one class in one box of a recording.
+
+    Attributes
+    ----------
+    recording : str
+        The recording's file name without its suffix.
+    label : str
+        The class.
+    songtype : str
+        The kind of call, as the table gives it; empty where it does not.
+    present : bool
+        True for a confirmed call (TP), False for a rejected detection (FP).
+    span : Span
+        Seconds in the recording.
+    f_min_hz, f_max_hz : float
+    where : str
+        Table and row, for messages.
+    """
+
+    recording: str
+    label: str
+    songtype: str
+    present: bool
+    span: Span
+    f_min_hz: float
+    f_max_hz: float
+    where: str
+
+
+@dataclass(frozen=True)
+class Annotations:
+    """All verdicts of a data set, in the order of its tables.
+
+    Attributes
+    ----------
+    boxes : tuple of Annotation
+    classes : tuple of str
+        Classes with a confirmed call, by number where all are numbers, else by name.
+    """
+
+    boxes: tuple[Annotation, ...]
+    classes: tuple[str, ...]
+
+    @cached_property
+    def by_recording(self) -> Mapping[str, tuple[Annotation, ...]]:
+        groups: defaultdict[str, list[Annotation]] = defaultdict(list)
+        for box in self.boxes:
+            groups[box.recording].append(box)
+        return {name: tuple(found) for name, found in groups.items()}
+
+    @property
+    def confirmed(self) -> tuple[Annotation, ...]:
+        return tuple(box for box in self.boxes if box.present)
+
+    @property
+    def rejected(self) -> tuple[Annotation, ...]:
+        return tuple(box for box in self.boxes if not box.present)
+
+    def without(self, recordings: Iterable[str]) -> Annotations:
+        """The annotations of all other recordings; the classes stay."""
+        left_out = frozenset(recordings)
+        boxes = tuple(box for box in self.boxes if box.recording not in left_out)
+        return Annotations(boxes, self.classes)
+
+    def only(self, recordings: Iterable[str]) -> Annotations:
+        """The annotations of these recordings; the classes stay."""
+        kept = frozenset(recordings)
+        return Annotations(tuple(box for box in self.boxes if box.recording in kept), self.classes)
+
+    @cached_property
+    def digest(self) -> str:
+        """Hash of classes and verdicts, whatever the tables were called."""
+        digest = hashlib.blake2b(repr(self.classes).encode(), digest_size=16)
+        for b in self.boxes:
+            digest.update(repr((b.recording, b.label, b.songtype, b.present, b.span)).encode())
+        return digest.hexdigest()
+
+    def check_recordings(self, known: Collection[str]) -> None:
+        """Check that every annotated recording exists.
+
+        Raises
+        ------
+        AnnotationError
+            Naming the first row whose recording does not, and how many more there are.
+        """
+        missing = [name for name in self.by_recording if name not in known]
+        if missing:
+            box = self.by_recording[missing[0]][0]
+            raise AnnotationError(
+                f"{box.where}: no sound file for recording '{box.recording}'"
+                f"{did_you_mean(box.recording, known)}; {len(missing)} of "
+                f"{len(self.by_recording)} recordings are missing; is this the right folder?"
+            )
+
+    def check_durations(self, durations_s: Mapping[str, float]) -> None:
+        """Check that every box lies inside its recording.
+
+        Raises
+        ------
+        AnnotationError
+            Naming the first row that does not.
+        """
+        for box in self.boxes:
+            end_s = durations_s[box.recording]
+            if box.span.end_s > end_s + END_TOLERANCE_S:
+                raise AnnotationError(
+                    f"{box.where}: the box ends at {box.span.end_s:g} s but recording "
+                    f"'{box.recording}' at {end_s:.2f} s; are the times in seconds?"
+                )
+
+
+def sorted_classes(names: Iterable[str]) -> tuple[str, ...]:
+    """Class names by number where all are whole numbers, else by name."""
+    found = set(names)
+    if all(name.isdecimal() for name in found):
+        return tuple(sorted(found, key=int))
+    return tuple(sorted(found))

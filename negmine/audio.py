@@ -1,0 +1,280 @@
+"""Reading and writing sound files. The only module that imports soundfile."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile as sf
+import soxr
+
+from negmine.errors import AudioError, InputError, OutputError, shorten
+from negmine.windows import to_samples
+
+SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff"})
+
+# Levels are kept for blocks of this length, so that silence can be found without decoding again.
+LEVEL_BLOCK_S = 0.1
+
+# Below this RMS (-80 dBFS) a span counts as silent.
+SILENCE_RMS = 1e-4
+
+# MP3 encoders pad by up to two frames of 1,152 samples, so a header may promise that much more.
+_MP3_PADDING = 2 * 1152
+
+
+@dataclass(frozen=True)
+class AudioInfo:
+    """What one full decode of a file found.
+
+    Attributes
+    ----------
+    path : Path
+    sample_rate : int
+        Hz, as stored.
+    frames, channels : int
+    fingerprint : str
+        BLAKE2b of the file's bytes, 16 bytes in hexadecimal.
+    power : float32 array, shape (ceil(duration / LEVEL_BLOCK_S),)
+        Mean square of each block of the channels' mean.
+    """
+
+    path: Path
+    sample_rate: int
+    frames: int
+    channels: int
+    fingerprint: str
+    power: np.ndarray
+
+    @property
+    def duration_s(self) -> float:
+        return self.frames / self.sample_rate
+
+    def rms(self, start_s: float, end_s: float) -> float:
+        """RMS of the blocks that a span touches."""
+        first = max(0, int(start_s / LEVEL_BLOCK_S))
+        last = max(first + 1, math.ceil(end_s / LEVEL_BLOCK_S))
+        blocks = self.power[first:last]
+        return float(np.sqrt(blocks.mean())) if len(blocks) else 0.0
+
+
+def file_fingerprint(path: Path) -> str:
+    """BLAKE2b of a file's bytes, 16 bytes in hexadecimal."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    except OSError as error:
+        raise AudioError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def probe(path: Path) -> AudioInfo:
+    """Decode a whole file once, in blocks, and check that it is sound.
+
+    Raises
+    ------
+    AudioError
+        If the file is missing, not audio, empty, truncated, or holds NaN or infinite samples.
+    """
+    fingerprint = file_fingerprint(path)
+    if path.stat().st_size == 0:
+        raise AudioError(f"{path}: the file is empty (0 bytes)")
+    try:
+        with sf.SoundFile(path) as file:
+            rate, channels, promised = file.samplerate, file.channels, file.frames
+            block = max(1, to_samples(LEVEL_BLOCK_S, rate))
+            power, frames = [], 0
+            for samples in file.blocks(block * 64, dtype="float32", always_2d=True):
+                if not np.isfinite(samples).all():
+                    bad = frames + int(np.argmax(~np.isfinite(samples).all(axis=1)))
+                    raise AudioError(f"{path}: NaN or infinite samples from {bad / rate:.2f} s")
+                mono = samples.mean(axis=1)
+                for at in range(0, len(mono), block):
+                    power.append(np.mean(np.square(mono[at : at + block])))
+                frames += len(samples)
+    except sf.LibsndfileError as error:
+        reason = str(error.error_string).rstrip(".")
+        raise AudioError(f"{path}: not readable as audio, or truncated: {reason}") from error
+    if frames == 0:
+        raise AudioError(f"{path}: the file holds no samples (0.0 s)")
+    if frames < promised - _MP3_PADDING:
+        found, expected = frames / rate, promised / rate
+        raise AudioError(
+            f"{path}: truncated: {found:.2f} s decoded of {expected:.2f} s in its header"
+        )
+    return AudioInfo(path, rate, frames, channels, fingerprint, np.array(power, dtype=np.float32))
+
+
+def probe_all(
+    paths: Iterable[Path],
+    *,
+    skip_bad: bool = False,
+    on_done: Callable[[], object] = lambda: None,
+) -> tuple[dict[Path, AudioInfo], list[str]]:
+    """Probe many files in threads (decoding releases the interpreter lock).
+
+    Parameters
+    ----------
+    paths : iterable of Path
+    skip_bad : bool
+        Report unreadable files instead of failing on the first of them.
+    on_done : callable
+        Called once a file, for a progress bar.
+
+    Returns
+    -------
+    infos : dict of Path to AudioInfo, in the order of ``paths``
+    skipped : list of str
+        One line for each unreadable file.
+
+    Raises
+    ------
+    AudioError
+        If a file is unreadable and ``skip_bad`` is off, or if all are.
+    """
+    listed = list(paths)
+    infos: dict[Path, AudioInfo] = {}
+    bad: list[str] = []
+
+    def attempt(path: Path) -> AudioInfo | AudioError:
+        try:
+            return probe(path)
+        except AudioError as error:
+            return error
+
+    with ThreadPoolExecutor() as threads:
+        for path, result in zip(listed, threads.map(attempt, listed), strict=True):
+            on_done()
+            if isinstance(result, AudioInfo):
+                infos[path] = result
+            else:
+                bad.append(str(result))
+    if bad and not infos:
+        raise AudioError(f"none of {len(bad)} files is readable; the first: {bad[0]}")
+    if bad and not skip_bad:
+        more = f" ({len(bad) - 1} more like it)" if len(bad) > 1 else ""
+        raise AudioError(f"{bad[0]}{more}; mend or remove it, or pass --skip-bad")
+    return infos, bad
+
+
+def find_audio(root: Path) -> list[Path]:
+    """All sound files below a folder, by suffix, sorted by their path relative to it.
+
+    Raises
+    ------
+    InputError
+        If the folder is missing or holds no sound file.
+    """
+    if not root.is_dir():
+        raise InputError(f"{root}: no such folder")
+    found = [p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()]
+    if not found:
+        raise InputError(f"{root}: no sound files ({shorten(sorted(SUFFIXES), 9)}) in this folder")
+    return sorted(found, key=lambda p: p.relative_to(root).as_posix())
+
+
+def read_span(path: Path, start_s: float, duration_s: float, sample_rate: int) -> np.ndarray:
+    """One span of a file as mono at another rate.
+
+    The span is read with a margin on both sides, so that the resampler's edges fall outside it, and
+    padded with zeros where it reaches beyond the file.
+
+    Returns
+    -------
+    float32 array, shape (to_samples(duration_s, sample_rate),)
+        The mean of the channels.
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be read there.
+    """
+    length = to_samples(duration_s, sample_rate)
+    try:
+        with sf.SoundFile(path) as file:
+            rate = file.samplerate
+            # the margin is a whole number of samples at both rates
+            unit = math.gcd(rate, sample_rate)
+            blocks = math.ceil(0.02 * unit) if rate != sample_rate else 0
+            margin_in, margin_out = blocks * rate // unit, blocks * sample_rate // unit
+            wanted = to_samples(duration_s, rate) + 2 * margin_in
+            start = to_samples(start_s, rate) - margin_in
+            file.seek(min(max(start, 0), file.frames))
+            head = max(0, -start)
+            samples = file.read(max(0, wanted - head), dtype="float32", always_2d=True)
+    except (sf.LibsndfileError, OSError) as error:
+        end_s = start_s + duration_s
+        raise AudioError(
+            f"{path}: cannot be read in [{start_s:g}, {end_s:g}) s: {error}"
+        ) from error
+    mono = samples.mean(axis=1, dtype=np.float32)
+    mono = np.pad(mono, (head, wanted - head - len(mono)))
+    if rate != sample_rate:
+        mono = soxr.resample(mono, rate, sample_rate, quality="HQ")[margin_out:]
+    mono = mono[:length]
+    return np.ascontiguousarray(np.pad(mono, (0, length - len(mono))), dtype=np.float32)
+
+
+def read_all(path: Path, sample_rate: int) -> np.ndarray:
+    """A whole file as mono at another rate: float32 array, shape (T,)."""
+    try:
+        info = sf.info(path)
+    except (sf.LibsndfileError, OSError) as error:
+        raise AudioError(f"{path}: not readable as audio: {error}") from error
+    return read_span(path, 0.0, info.frames / info.samplerate, sample_rate)
+
+
+def write_flac(path: Path, samples: np.ndarray, sample_rate: int) -> None:
+    """Write mono samples, shape (T,), as 16-bit FLAC.
+
+    Raises
+    ------
+    AudioError
+        If a sample lies outside [-1, 1]: it would be clipped.
+    OutputError
+        If the file cannot be written.
+    """
+    peak = float(np.abs(samples).max(initial=0.0))
+    if peak > 1.0:
+        raise AudioError(f"{path}: a peak of {peak:.2f} would be clipped; scale the samples first")
+    try:
+        sf.write(path, samples, sample_rate, subtype="PCM_16", format="FLAC")
+    except (sf.LibsndfileError, OSError) as error:
+        raise OutputError(f"{path}: cannot be written: {error}") from error
+
+
+class VerifiedFiles:
+    """Files whose bytes were found, in this process, to be those a fingerprint was taken from."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, str] = {}
+        self._lock = threading.Lock()
+
+    def check(self, path: Path, fingerprint: str) -> None:
+        """Hash a file on its first use.
+
+        Raises
+        ------
+        AudioError
+            If the file is missing or was changed since its fingerprint was taken.
+        """
+        with self._lock:
+            found = self._known.get(path)
+        if found is None:
+            if not path.is_file():
+                raise AudioError(
+                    f"{path}: no such file; if the folder was moved, build the pool again"
+                )
+            found = file_fingerprint(path)
+            with self._lock:
+                self._known[path] = found
+        if found != fingerprint:
+            raise AudioError(
+                f"{path}: the file changed since the pool was built "
+                f"(fingerprint {found[:8]}, then {fingerprint[:8]}); build the pool again"
+            )

@@ -1,0 +1,269 @@
+"""The ``negmine`` command. Heavy libraries are imported when a command runs, not for its help."""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+import click
+
+from negmine import __version__
+from negmine.console import (
+    Bars,
+    CleanGroup,
+    data_options,
+    print_json,
+    quiet_and_json,
+    say,
+    table,
+    warn,
+)
+
+ENTRY_POINTS = "negmine.commands"
+
+
+class PluginGroup(CleanGroup):
+    """A group that also holds the commands other packages register as entry points."""
+
+    def _plugins(self) -> dict[str, EntryPoint]:
+        return {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *self._plugins()})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        own = super().get_command(ctx, cmd_name)
+        point = self._plugins().get(cmd_name)
+        if own or point is None:
+            return own
+        try:
+            command = point.load()
+        except (ImportError, AttributeError) as error:
+            raise click.ClickException(
+                f"command '{cmd_name}' of plug-in '{point.value}' cannot be loaded: {error}"
+            ) from error
+        if not isinstance(command, click.Command):
+            raise click.ClickException(f"plug-in '{point.value}' is no click command")
+        return command
+
+
+@click.group(cls=PluginGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="negmine")
+def main() -> None:
+    """Find the negatives that fool a sound detector, and feed them back into its training.
+
+    \b
+    Example, on data in RFCX's layout:
+      negmine build-pool train/ --tp train_tp.csv --fp train_fp.csv \\
+          --external other/ --mix 2000 --out pool
+      negmine train train/ --tp train_tp.csv --fp train_fp.csv --out run0
+      negmine mine --model run0/best.pt --pool pool --out hard.parquet
+      negmine train train/ --tp train_tp.csv --fp train_fp.csv --out run1 \\
+          --hard-negatives hard.parquet
+    """
+
+
+@main.command("build-pool")
+@data_options
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path), required=True, help="The pool's folder."
+)
+@click.option(
+    "--external",
+    multiple=True,
+    metavar="DIR[=CLASS,...]",
+    help="Folder of other sound, declared free of all classes, or of those named. Repeatable.",
+)
+@click.option("--mix", type=click.IntRange(0), default=0, show_default=True, help="How many mixes.")
+@click.option(
+    "--mix-snr",
+    type=(float, float),
+    default=(-5.0, 10.0),
+    show_default=True,
+    metavar="LOW HIGH",
+    help="Range of a mix's first clip over its second, in dB.",
+)
+@click.option(
+    "--clip-s", type=click.FloatRange(0.1), default=2.0, show_default=True, help="Length of a clip."
+)
+@click.option(
+    "--sample-rate", type=click.IntRange(1000), default=32_000, show_default=True, help="Hz."
+)
+@click.option(
+    "--fp-beyond",
+    type=click.FloatRange(0, 1),
+    default=0.99,
+    show_default=True,
+    help="Confidence a rejected box keeps per second that a clip reaches beyond it; "
+    "0: a clip must lie inside the box.",
+)
+@click.option(
+    "--external-confidence",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.99,
+    show_default=True,
+    help="How sure the declaration of external sound is.",
+)
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--skip-bad", is_flag=True, help="Report unreadable files and go on without them.")
+@click.option("--force", is_flag=True, help="Replace another pool at --out.")
+@quiet_and_json
+def build_pool(
+    recordings: Path,
+    tp: Path,
+    fp: Path | None,
+    songtypes: Any,
+    out: Path,
+    external: tuple[str, ...],
+    mix: int,
+    mix_snr: tuple[float, float],
+    clip_s: float,
+    sample_rate: int,
+    fp_beyond: float,
+    external_confidence: float,
+    seed: int,
+    skip_bad: bool,
+    force: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Build a pool of certified negatives from RECORDINGS and other sound.
+
+    \b
+    Example:
+      negmine build-pool train/ --tp train_tp.csv --fp train_fp.csv \\
+          --external other/ --external pond/=3,17 --mix 2000 --out pool
+    """
+    from negmine.annotations import read_rfcx
+    from negmine.build import PoolSettings
+    from negmine.build import build_pool as build
+
+    if mix_snr[1] < mix_snr[0]:
+        raise click.UsageError(f"--mix-snr {mix_snr[0]:g} {mix_snr[1]:g}: the range is empty")
+    settings = PoolSettings(clip_s, sample_rate, fp_beyond, external_confidence, mix, mix_snr, seed)
+    with Bars(quiet) as bars:
+        report = build(
+            recordings,
+            read_rfcx(tp, fp, songtypes=songtypes),
+            out,
+            external=external,
+            settings=settings,
+            skip_bad=skip_bad,
+            force=force,
+            progress=bars,
+        )
+    for line in report.skipped:
+        warn(f"skipped {line}")
+    for reason, count in report.left_out.items():
+        say(f"left out {count}: {reason}", quiet or as_json)
+    say(f"{out}: {'written' if report.changed else 'unchanged'}", quiet or as_json)
+    _show_pool(out, quiet, as_json)
+
+
+@main.command()
+@click.argument("pool", type=click.Path(path_type=Path))
+@quiet_and_json
+def inspect(pool: Path, quiet: bool, as_json: bool) -> None:
+    """Summarise a POOL: for each class, its certified negatives of each kind.
+
+    \b
+    Example:
+      negmine inspect pool
+    """
+    _show_pool(pool, quiet, as_json)
+
+
+def _show_pool(path: Path, quiet: bool, as_json: bool) -> None:
+    from negmine.pool import open_pool
+    from negmine.summary import summarise_pool
+
+    summary = summarise_pool(open_pool(path))
+    if as_json:
+        print_json(summary.to_dict())
+    else:
+        say(summary.to_text(), quiet)
+
+
+@main.command()
+@click.option(
+    "--model",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="A checkpoint, or what a plug-in reads.",
+)
+@click.option(
+    "--pool", type=click.Path(path_type=Path), required=True, help="From 'negmine build-pool'."
+)
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="The selection, Parquet.",
+)
+@click.option(
+    "--per-class", type=click.IntRange(1), default=50, show_default=True, help="Negatives a class."
+)
+@click.option(
+    "--control", is_flag=True, help="Write as many random negatives beside: OUT with '.control'."
+)
+@click.option(
+    "--min-distance",
+    type=click.FloatRange(0, 2),
+    default=0.005,
+    show_default=True,
+    help="Nearer embeddings (1 - cosine) are duplicates: the highest-scoring is kept.",
+)
+@click.option(
+    "--scores",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for scores.  [default: scores beside OUT]",
+)
+@click.option("-b", "--batch-size", type=click.IntRange(1), default=32, show_default=True)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the control.")
+@quiet_and_json
+def mine(
+    model: Path,
+    pool: Path,
+    out: Path,
+    per_class: int,
+    control: bool,
+    min_distance: float,
+    scores: Path | None,
+    batch_size: int,
+    device: str,
+    seed: int,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Score a pool with a model and choose, per class, the certified negatives that fool it most.
+
+    \b
+    Example:
+      negmine mine --model run0/best.pt --pool pool --out hard.parquet --control
+    """
+    from negmine.mine import MineSettings
+    from negmine.mine import mine as run_mining
+    from negmine.pool import open_pool
+    from negmine.scorer import load_scorer
+    from negmine.tables import write_json
+
+    opened, scorer = open_pool(pool), load_scorer(model, device)
+    settings = MineSettings(per_class, min_distance, batch_size, seed)
+    with Bars(quiet) as bars:
+        advance = bars("scoring", len(opened) + len(opened.calls), "clip")
+        mined = run_mining(
+            scorer, opened, scores or out.parent / "scores", settings, on_rows=advance
+        )
+    report = mined.report.to_dict()
+    write_json(out.with_suffix(".report.json"), report)
+    if control:
+        mined.control.write(out.with_suffix(f".control{out.suffix}"))
+    mined.selection.write(out)
+    if as_json:
+        print_json(report)
+        return
+    say(mined.report.to_text(), quiet)
+    say(f"{out}: {len(mined.selection.rows)} negatives", quiet)

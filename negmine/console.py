@@ -1,0 +1,151 @@
+"""What every command shares: options, errors as one line, progress bars. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from negmine.errors import NegmineError
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+STOPPED = 130  # the shell's exit code for Ctrl-C
+
+
+class Failure(click.ClickException):
+    """An error of negmine's, as click shows it: one line, and its exit code."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Turn errors that a user can mend into one line and an exit code."""
+    try:
+        yield
+    except NegmineError as error:
+        raise Failure(str(error), error.exit_code) from error
+    except MemoryError as error:
+        raise Failure("out of memory; use a smaller --batch-size or shorter clips", 1) from error
+    except KeyboardInterrupt as error:
+        raise Failure("stopped; the same command goes on from here", STOPPED) from error
+
+
+class CleanGroup(click.Group):
+    """A group whose commands end in one line where something is wrong."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with one_line_errors():
+            return super().invoke(ctx)
+
+
+class CleanCommand(click.Command):
+    """A command that ends in one line where something is wrong."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with one_line_errors():
+            return super().invoke(ctx)
+
+
+def quiet_and_json(command: Command) -> Command:
+    """Add ``--quiet`` and ``--json``."""
+    command = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(
+        command
+    )
+    return click.option("-q", "--quiet", is_flag=True, help="No progress bars, no summary.")(
+        command
+    )
+
+
+def data_options(command: Command) -> Command:
+    """Add the annotations that describe a data set."""
+    path = click.Path(dir_okay=False, path_type=Path)
+    for option in (
+        click.option(
+            "--songtypes",
+            type=click.Choice(["merge", "split"]),
+            default="merge",
+            show_default=True,
+            help="One class a species, or one a species and songtype.",
+        ),
+        click.option("--fp", type=path, help="Rejected detections, RFCX's columns."),
+        click.option("--tp", type=path, required=True, help="Confirmed calls, RFCX's columns."),
+        click.argument("recordings", type=click.Path(file_okay=False, path_type=Path)),
+    ):
+        command = option(command)
+    return command
+
+
+class Bars:
+    """Progress bars that follow one another: a new title closes the last bar."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._quiet = quiet
+        self._bar: Any = None
+
+    def __call__(self, what: str, total: int, unit: str = "file") -> Callable[..., Any]:
+        from tqdm import tqdm
+
+        self.close()
+        self._bar = tqdm(total=total, desc=what, unit=unit, disable=self._quiet, dynamic_ncols=True)
+        bar = self._bar
+
+        def advance(count: int = 1, **shown: object) -> None:
+            if shown:
+                bar.set_postfix(shown, refresh=False)
+            bar.update(count)
+
+        return advance
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def __enter__(self) -> Bars:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def say(text: str, quiet: bool) -> None:
+    """Print a line of a summary."""
+    if not quiet:
+        click.echo(text)
+
+
+def warn(text: str) -> None:
+    """Print a warning on standard error, quiet or not."""
+    click.echo(f"warning: {text}", err=True)
+
+
+def print_json(value: Mapping[str, Any]) -> None:
+    """Print a result for scripts; NaN becomes null."""
+    click.echo(json.dumps(_finite(value), indent=2, ensure_ascii=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and value != value else value
+
+
+def table(headers: list[str], rows: list[list[str]]) -> str:
+    """A plain table: the first column to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(headers, *rows, strict=True)]
+    lines = []
+    for row in [headers, ["-" * width for width in widths], *rows]:
+        cells = [row[0].ljust(widths[0])]
+        cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)

@@ -1,0 +1,208 @@
+"""Mining: score the pool, choose what fools the model, and say why the rest was not chosen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from negmine.console import table
+from negmine.embed import Scores, score_recipes
+from negmine.index import EmbeddingIndex
+from negmine.pool import Pool, check_classes
+from negmine.scorer import Scorer
+from negmine.select import TopScores, matched_random, without_duplicates
+from negmine.selection import Chosen, Selection
+
+# The shortlist that near-duplicates are taken out of is this many times the number wanted.
+_SHORTLIST = 8
+
+
+@dataclass(frozen=True)
+class MineSettings:
+    """How negatives are chosen.
+
+    Attributes
+    ----------
+    per_class : int
+    min_distance : float
+        Two sounds nearer than this (1 - cosine similarity of their embeddings) are duplicates.
+    batch_size : int
+    seed : int
+        Of the random control.
+    """
+
+    per_class: int = 50
+    min_distance: float = 0.005
+    batch_size: int = 32
+    seed: int = 0
+
+
+@dataclass
+class MineReport:
+    """What each rule kept and rejected.
+
+    Attributes
+    ----------
+    rows, scored : int
+        Rows in the pool, and how many of them were scored in this run (the others were read).
+    held_out : int
+        Rows that draw on a recording the model was validated on.
+    classes : dict of str to dict
+        By class: ``certified`` rows, those ``below`` the shortlist, near ``duplicates``, ``chosen``,
+        the ``lowest`` and ``highest`` score chosen, the median score of its ``calls``.
+    """
+
+    rows: int
+    scored: int
+    held_out: int
+    classes: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def to_text(self) -> str:
+        columns = ["certified", "below", "duplicates", "chosen", "highest", "lowest", "calls"]
+        rows = [
+            [name, *(f"{row[c]:.0f}" if i < 4 else f"{row[c]:.2f}" for i, c in enumerate(columns))]
+            for name, row in self.classes.items()
+        ]
+        head = f"{self.rows} rows, {self.scored} scored now, {self.held_out} held out; by class:"
+        notes = (
+            "below: scored under the last one chosen; duplicates: near a higher-scoring one;\n"
+            "highest, lowest: logits chosen; calls: median logit of the class's confirmed calls"
+        )
+        return f"{head}\n{table(['class', *columns], rows)}\n{notes}"
+
+
+@dataclass(frozen=True)
+class Mined:
+    """A selection, its random control, and the report."""
+
+    selection: Selection
+    control: Selection
+    report: MineReport
+
+
+def mine(
+    scorer: Scorer,
+    pool: Pool,
+    scores_folder: Path,
+    settings: MineSettings | None = None,
+    *,
+    on_rows: Callable[[int], object] = lambda rows: None,
+) -> Mined:
+    """Choose the hardest certified negatives of each class.
+
+    Parameters
+    ----------
+    scorer : Scorer
+    pool : Pool
+    scores_folder : Path
+        Where scores are kept; a second run with the same model and pool reads them.
+    settings : MineSettings, optional
+    on_rows : callable
+        Called with a number of rows as they are scored.
+
+    Raises
+    ------
+    ModelError
+        If the model returns NaN.
+    PoolError
+        If model and pool have different classes.
+    """
+    s = settings or MineSettings()
+    check_classes(scorer.classes, pool.classes, f"pool {pool.path}, against the model")
+    scores, calls = (
+        score_recipes(scorer, table, scores_folder, batch_size=s.batch_size, on_rows=on_rows)
+        for table in (pool.recipes, pool.calls)
+    )
+    held_out = pool.recipes.draws_on(scorer.held_out)
+    certified = {
+        name: np.flatnonzero((pool.confidence(name) > 0) & ~held_out) for name in pool.classes
+    }
+    shortlists = _shortlists(scorer.classes, scores, certified, s.per_class * _SHORTLIST)
+    report = MineReport(len(pool), scores.scored, int(held_out.sum()))
+    rng = np.random.default_rng(s.seed)
+    chosen: list[Chosen] = []
+    control: list[Chosen] = []
+    for column, name in enumerate(scorer.classes):
+        confirmed = _Confirmed(pool, calls, name, column)
+        rows, logits = shortlists.best(column)
+        embeddings = scores.embeddings(rows)
+        near = EmbeddingIndex(embeddings).within(embeddings, s.min_distance) if len(rows) else []
+        kept = without_duplicates(near, s.per_class)
+        rows, logits, embeddings = rows[kept], logits[kept], embeddings[kept]
+        chosen += confirmed.describe(rows, logits, embeddings)
+        kinds = pool.recipes.kinds
+        drawn = matched_random(certified[name], kinds[certified[name]], kinds[rows], rng)
+        control += confirmed.describe(
+            drawn, scores.logits(drawn)[:, column], scores.embeddings(drawn)
+        )
+        reached = int(kept[-1]) + 1 if len(kept) else 0
+        report.classes[name] = {
+            "certified": len(certified[name]),
+            "below": len(certified[name]) - reached,
+            "duplicates": reached - len(kept),
+            "chosen": len(kept),
+            "highest": float(logits[0]) if len(kept) else math.nan,
+            "lowest": float(logits[-1]) if len(kept) else math.nan,
+            "calls": confirmed.median_score,
+        }
+
+    def selection(found: list[Chosen]) -> Selection:
+        return Selection(tuple(found), pool.path, pool.digest, scorer.fingerprint)
+
+    return Mined(selection(chosen), selection(control), report)
+
+
+def _shortlists(
+    classes: Sequence[str], scores: Scores, certified: Mapping[str, np.ndarray], count: int
+) -> TopScores:
+    best = TopScores(len(classes), count)
+    for shard in scores:
+        for column, name in enumerate(classes):
+            first, last = np.searchsorted(certified[name], [shard.start, shard.end])
+            rows = certified[name][first:last]
+            best.offer(column, rows, shard.logits[rows - shard.start, column])
+    return best
+
+
+class _Confirmed:
+    """The confirmed calls of one class, and what they say of a negative."""
+
+    def __init__(self, pool: Pool, calls: Scores, name: str, column: int) -> None:
+        rows = [i for i, call in enumerate(pool.calls) if name in call.labels.present]
+        self._pool, self._name = pool, name
+        self._ids = pool.calls.ids[rows]
+        self._index = EmbeddingIndex(calls.embeddings(np.array(rows, dtype=np.int64)))
+        logits = calls.logits(np.array(rows, dtype=np.int64))[:, column]
+        self.median_score = float(np.median(logits)) if rows else math.nan
+
+    def describe(
+        self, rows: np.ndarray, logits: np.ndarray, embeddings: np.ndarray
+    ) -> list[Chosen]:
+        """Rows of the pool as chosen negatives, ranked as they come."""
+        nearest, distance = self._index.nearest(embeddings)
+        out = []
+        for rank, row in enumerate(rows.tolist()):
+            recipe = self._pool.recipes[row]
+            absence = recipe.labels.absent[self._name]
+            out.append(
+                Chosen(
+                    recipe=str(self._pool.recipes.ids[row]),
+                    label=self._name,
+                    score=float(logits[rank]),
+                    rank=rank + 1,
+                    kind=recipe.kind,
+                    certificate=absence.certificate.value,
+                    confidence=absence.confidence,
+                    nearest_call=str(self._ids[nearest[rank]]) if nearest[rank] >= 0 else "",
+                    distance=float(distance[rank]),
+                )
+            )
+        return out

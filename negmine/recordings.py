@@ -1,0 +1,155 @@
+"""A folder of recordings: which file is which recording."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from negmine.annotations import Annotations
+from negmine.audio import AudioInfo, find_audio, probe_all
+from negmine.errors import AnnotationError, InputError, did_you_mean
+from negmine.recipe import Source
+
+
+@dataclass(frozen=True)
+class Recordings:
+    """Sound files below one folder.
+
+    Attributes
+    ----------
+    root : Path
+    infos : dict of str to AudioInfo
+        By name: what `name_of` made of the file's path.
+    skipped : tuple of str
+        One line for each file that could not be read.
+    """
+
+    root: Path
+    infos: dict[str, AudioInfo]
+    skipped: tuple[str, ...]
+
+    def source(self, name: str) -> Source:
+        """The source that recipes cut from, its own group."""
+        info = self.infos[name]
+        inside = info.path.relative_to(self.root).as_posix()
+        return Source(self.root, inside, info.fingerprint, info.duration_s, name)
+
+    def only(self, names: Iterable[str]) -> Recordings:
+        """The recordings of these names, in their order here."""
+        kept = frozenset(names)
+        infos = {name: info for name, info in self.infos.items() if name in kept}
+        return Recordings(self.root, infos, self.skipped)
+
+    @property
+    def durations_s(self) -> dict[str, float]:
+        return {name: info.duration_s for name, info in self.infos.items()}
+
+
+def index_recordings(root: Path) -> dict[str, Path]:
+    """Recordings of a folder by their file name without its suffix.
+
+    Tables name recordings, never paths, so that no table reaches outside the folder.
+
+    Raises
+    ------
+    InputError
+        If the folder is missing or empty, or two files share a name.
+    """
+    found: dict[str, Path] = {}
+    for path in find_audio(root):
+        if path.stem in found:
+            raise InputError(
+                f"{path} and {found[path.stem]} share the recording name '{path.stem}'"
+            )
+        found[path.stem] = path
+    return found
+
+
+def open_annotated(
+    root: Path,
+    annotations: Annotations,
+    *,
+    skip_bad: bool = False,
+    progress: Callable[[int], Callable[[], object]] = lambda total: lambda: None,
+) -> tuple[Recordings, Annotations]:
+    """Decode and check every recording that has an annotation.
+
+    Parameters
+    ----------
+    root : Path
+    annotations : Annotations
+    skip_bad : bool
+        Leave out unreadable recordings, with their annotations, and report them.
+    progress : callable
+        Given the number of files, returns what to call after each.
+
+    Returns
+    -------
+    recordings : Recordings
+        The annotated ones.
+    annotations : Annotations
+        Without those on recordings that were left out.
+
+    Raises
+    ------
+    AnnotationError
+        If an annotation lies on no recording or beyond its end, or a class loses its last call.
+    AudioError
+        If a recording is unreadable and ``skip_bad`` is off.
+    """
+    root = root.resolve()
+    paths = index_recordings(root)
+    annotations.check_recordings(paths)
+    wanted = {name: paths[name] for name in sorted(annotations.by_recording)}
+    read, skipped = probe_all(wanted.values(), skip_bad=skip_bad, on_done=progress(len(wanted)))
+    infos = {name: read[path] for name, path in wanted.items() if path in read}
+    kept = annotations.without(wanted.keys() - infos.keys())
+    left = {box.label for box in kept.confirmed}
+    for name in annotations.classes:
+        if name not in left:
+            raise AnnotationError(
+                f"class '{name}' has no confirmed call left after {len(skipped)} unreadable "
+                f"recordings were skipped; the first: {skipped[0]}"
+            )
+    recordings = Recordings(root, infos, tuple(skipped))
+    kept.check_durations(recordings.durations_s)
+    return recordings, kept
+
+
+def open_external(
+    root: Path,
+    *,
+    skip_bad: bool = False,
+    progress: Callable[[int], Callable[[], object]] = lambda total: lambda: None,
+) -> Recordings:
+    """Decode and check every sound file below a folder; its group is its path with the folder."""
+    root = root.resolve()
+    paths = find_audio(root)
+    read, skipped = probe_all(paths, skip_bad=skip_bad, on_done=progress(len(paths)))
+    infos = {f"{root.name}/{p.relative_to(root).as_posix()}": i for p, i in read.items()}
+    return Recordings(root, infos, tuple(skipped))
+
+
+def parse_external(text: str, classes: Iterable[str]) -> tuple[Path, tuple[str, ...]]:
+    """``DIR`` or ``DIR=CLASS,CLASS``: a folder, and the classes it is declared free of.
+
+    Raises
+    ------
+    InputError
+        If a class is unknown.
+    """
+    known = tuple(classes)
+    folder, equals, names = text.rpartition("=")
+    if not equals or Path(text).is_dir():
+        return Path(text), known
+    declared = tuple(name.strip() for name in names.split(",") if name.strip())
+    for name in declared:
+        if name not in known:
+            raise InputError(
+                f"--external {text}: unknown class '{name}'{did_you_mean(name, known)}; "
+                f"the classes are {', '.join(known[:10])}{', ...' if len(known) > 10 else ''}"
+            )
+    if not declared:
+        raise InputError(f"--external {text}: no class after '='")
+    return Path(folder), declared

@@ -1,0 +1,82 @@
+"""Any model: the protocol that mining asks of it, and how one is found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Protocol, cast, runtime_checkable
+
+import numpy as np
+
+from negmine.errors import ModelError
+
+ENTRY_POINTS = "negmine.scorers"
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """A model that embeds and scores clips.
+
+    Attributes
+    ----------
+    classes : tuple of str
+        In the order of the logits.
+    sample_rate : int
+        Hz of the waveforms it takes.
+    clip_s : float
+        Length of the clips it was trained on.
+    fingerprint : str
+        Of its weights and of whatever else its outputs depend on.
+    held_out : frozenset of str
+        Recordings kept for validation: nothing may be mined from them.
+    """
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+    @property
+    def sample_rate(self) -> int: ...
+    @property
+    def clip_s(self) -> float: ...
+    @property
+    def fingerprint(self) -> str: ...
+    @property
+    def held_out(self) -> frozenset[str]: ...
+
+    def score(self, waveforms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Score a batch of clips.
+
+        Parameters
+        ----------
+        waveforms : float32 array, shape (B, T)
+
+        Returns
+        -------
+        embeddings : float32 array, shape (B, D)
+        logits : float32 array, shape (B, C)
+        """
+
+
+def load_scorer(path: Path, device: str = "auto") -> Scorer:
+    """Open a model with the reader that some installed package registers for its suffix.
+
+    Packages register under the entry-point group ``negmine.scorers``: the name is the suffix
+    without its dot, the object a callable ``(path, device) -> Scorer``.
+
+    Raises
+    ------
+    ModelError
+        If the file is missing, or nothing reads its suffix, or what reads it gives no scorer.
+    """
+    if not path.is_file():
+        raise ModelError(f"{path}: no such model")
+    readers = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+    suffix = path.suffix.lstrip(".")
+    if suffix not in readers:
+        known = ", ".join(f".{name}" for name in sorted(readers)) or "none"
+        raise ModelError(f"{path}: no reader for '.{suffix}' models; installed readers: {known}")
+    point = readers[suffix]
+    scorer = cast(Callable[[Path, str], object], point.load())(path, device)
+    if not isinstance(scorer, Scorer):
+        raise ModelError(f"{path}: the reader '{point.value}' returned no Scorer")
+    return scorer

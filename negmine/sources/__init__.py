@@ -1,0 +1,1 @@
+"""Sources of confident negatives: one file each, each a generator of recipes with certificates."""

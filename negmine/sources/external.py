@@ -1,0 +1,54 @@
+"""``external``: windows of sound that the user declares free of classes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from negmine.audio import SILENCE_RMS
+from negmine.labels import Certificate, PartialLabels
+from negmine.recipe import Layer, Recipe
+from negmine.recordings import Recordings
+from negmine.windows import to_microseconds
+
+# A file, or the end of one, that fills less of a window than this is left out: a clip that is
+# mostly padding teaches the padding.
+_MIN_FILL = 0.5
+
+
+def external_clips(
+    recordings: Recordings,
+    absent: Sequence[str],
+    *,
+    clip_s: float,
+    sample_rate: int,
+    confidence: float,
+    silent: list[str],
+) -> Iterator[Recipe]:
+    """Windows on a grid of the clip's length; silent ones are skipped.
+
+    The last window of a file is moved back to end with it.
+
+    Parameters
+    ----------
+    recordings : Recordings
+    absent : sequence of str
+        The classes that the declaration covers.
+    clip_s : float
+    sample_rate : int
+    confidence : float
+        In the declaration.
+    silent : list of str
+        Filled with a line for each silent window.
+    """
+    labels = PartialLabels.certified(absent, Certificate.EXTERNAL, confidence)
+    for name, info in recordings.infos.items():
+        source = recordings.source(name)
+        last = max(0.0, info.duration_s - clip_s)
+        if info.duration_s < clip_s * _MIN_FILL:
+            continue
+        starts = {to_microseconds(min(i * clip_s, last)) for i in range(int(last / clip_s) + 2)}
+        for start_s in sorted(starts):
+            if info.rms(start_s, start_s + clip_s) < SILENCE_RMS:
+                silent.append(f"{info.path} at {start_s:g} s")
+                continue
+            yield Recipe("external", (Layer(source, start_s),), clip_s, sample_rate, labels)

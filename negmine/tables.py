@@ -1,0 +1,132 @@
+"""Writing files whole or not at all, and reading Parquet tables of a known schema."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from negmine.errors import InputError, OutputError, PoolError
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """A temporary name beside ``path``; renamed to it when the block ends well, else removed.
+
+    Raises
+    ------
+    OutputError
+        If the folder is not writable or the disk is full.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        temporary.replace(path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+    finally:
+        _remove(temporary)
+
+
+@contextmanager
+def writing_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
+    """A temporary folder beside ``path``; renamed to it when the block ends well, else removed.
+
+    With ``replace``, a folder that stands there gives way at the last moment.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+    try:
+        temporary.chmod(0o755)
+        yield temporary
+        if replace and path.exists():
+            old = temporary.with_suffix(".old")
+            path.rename(old)
+            temporary.rename(path)
+            shutil.rmtree(old)
+        else:
+            temporary.rename(path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+    finally:
+        _remove(temporary)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def file_digest(path: Path) -> str:
+    """BLAKE2b of a file's bytes, 16 bytes in hexadecimal.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write a mapping as indented JSON."""
+    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    with writing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_table(path: Path, table: pa.Table, metadata: Mapping[str, str] | None = None) -> None:
+    """Write a Parquet table, zstd-compressed, with text metadata."""
+    if metadata:
+        table = table.replace_schema_metadata(dict(metadata))
+    with writing(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+
+
+def read_table(path: Path, columns: Mapping[str, pa.DataType]) -> tuple[pa.Table, dict[str, str]]:
+    """Read a Parquet table that must have these columns.
+
+    Returns
+    -------
+    table : pyarrow.Table
+    metadata : dict of str
+
+    Raises
+    ------
+    PoolError
+        If the file is missing, is not Parquet, or lacks a column or has it of another type.
+    """
+    try:
+        table = pq.read_table(path)
+    except FileNotFoundError as error:
+        raise PoolError(f"{path}: no such file") from error
+    except (pa.ArrowException, OSError) as error:
+        raise PoolError(f"{path}: not readable as Parquet: {error}") from error
+    for name, kind in columns.items():
+        if name not in table.column_names:
+            found = ", ".join(table.column_names)
+            raise PoolError(f"{path}: no column '{name}'; found {found}; was negmine the writer?")
+        if table.schema.field(name).type != kind:
+            found = table.schema.field(name).type
+            raise PoolError(f"{path}: column '{name}' is {found}, not {kind}")
+    metadata = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
+    return table.select(list(columns)), metadata

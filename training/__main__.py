@@ -1,0 +1,6 @@
+"""``python -m training``: the same as ``negmine-train``."""
+
+from training.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,435 @@
+"""The trainer's commands: ``train``, ``evaluate``, ``loop``, ``demo``. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from negmine.console import (
+    Bars,
+    CleanCommand,
+    CleanGroup,
+    Command,
+    data_options,
+    print_json,
+    quiet_and_json,
+    say,
+    table,
+    warn,
+)
+
+if TYPE_CHECKING:
+    from negmine.annotations import Annotations
+    from negmine.recordings import Recordings
+    from training.config import TrainConfig
+
+# Settings of a run: option, type, help. Defaults are those of training.config.TrainConfig.
+_SETTINGS: tuple[tuple[str, Any, Any, str], ...] = (
+    ("--backbone", str, "small", "'small', the fast CNN, or any timm model's name."),
+    ("--pretrained", bool, False, "Start the timm backbone from its published weights."),
+    ("--sample-rate", click.IntRange(1000), 32_000, "Hz."),
+    ("--clip-s", click.FloatRange(0.1), 2.0, "Length of a training crop."),
+    ("--n-mels", click.IntRange(8, 256), 64, "Mel bands."),
+    (
+        "--readout",
+        click.Choice(["max", "mean", "power"]),
+        "max",
+        "How a whole clip is read out: the maximum over windows of its feature map, the mean of "
+        "the map's positive values, or their power-weighted mean.",
+    ),
+    ("--window-s", click.FloatRange(0.05), 1.0, "Window of the maximum."),
+    (
+        "--lsoft",
+        click.FloatRange(0, 1),
+        0.1,
+        "Softness of a TP row's unknown cells: 0 makes them zeros, 1 leaves them out.",
+    ),
+    (
+        "--fp-beyond",
+        click.FloatRange(0, 1),
+        0.99,
+        "Confidence a rejected box keeps per second that a crop reaches beyond it.",
+    ),
+    ("--tp-per-step", click.IntRange(1), 28, "Rows round confirmed calls in a step."),
+    ("--fp-per-step", click.IntRange(0), 12, "Rows round rejected detections in a step."),
+    ("--steps-per-epoch", click.IntRange(1), 50, "Validation and a checkpoint after as many."),
+    ("--epochs", click.IntRange(1), 16, "At most."),
+    (
+        "--patience",
+        click.IntRange(0),
+        5,
+        "Epochs without a better validation score before stopping; 0: never.",
+    ),
+    ("--lr", click.FloatRange(0, min_open=True), 2e-3, "Highest learning rate."),
+    ("--weight-decay", click.FloatRange(0), 1e-2, "Of AdamW."),
+    ("--warmup", click.FloatRange(0, 1), 0.1, "Share of the steps over which the rate rises."),
+    ("--folds", click.IntRange(1), 5, "Folds by recording; 1 trains on all."),
+    ("--fold", click.IntRange(0), 0, "The fold to validate on."),
+    (
+        "--precision",
+        click.Choice(["fp32", "bf16"]),
+        "fp32",
+        "Of the convolutions; bf16 where the processor has it.",
+    ),
+    ("--seed", int, 0, "Of weights, folds and draws."),
+)
+_FIELDS = {"fp_beyond": "beyond_per_s"}
+
+
+def run_options(command: Command) -> Command:
+    """Add the settings of a run, the device, and what to do about unreadable files."""
+    command = click.option(
+        "--skip-bad", is_flag=True, help="Report unreadable recordings and go on without them."
+    )(command)
+    command = click.option(
+        "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ..."
+    )(command)
+    for name, kind, default, text in reversed(_SETTINGS):
+        if kind is bool:
+            command = click.option(name, is_flag=True, help=text)(command)
+        else:
+            command = click.option(name, type=kind, default=default, show_default=True, help=text)(
+                command
+            )
+    return command
+
+
+def _config(options: dict[str, Any]) -> TrainConfig:
+    from training.config import TrainConfig
+
+    names = [name.removeprefix("--").replace("-", "_") for name, *_ in _SETTINGS]
+    config = TrainConfig(**{_FIELDS.get(name, name): options.pop(name) for name in names})
+    if config.fold >= config.folds:
+        raise click.UsageError(
+            f"--fold {config.fold}: with --folds {config.folds} the last is {config.folds - 1}"
+        )
+    if config.window_s > config.clip_s:
+        raise click.UsageError(
+            f"--window-s {config.window_s:g} is longer than --clip-s {config.clip_s:g}"
+        )
+    if config.pretrained and config.backbone == "small":
+        raise click.UsageError(
+            "--pretrained needs a timm model as --backbone: 'small' has no weights"
+        )
+    return config
+
+
+def _open_data(
+    recordings: Path, tp: Path, fp: Path | None, songtypes: Any, skip_bad: bool, bars: Bars
+) -> tuple[Recordings, Annotations]:
+    from negmine.annotations import read_rfcx
+    from negmine.recordings import open_annotated
+
+    opened, annotations = open_annotated(
+        recordings,
+        read_rfcx(tp, fp, songtypes=songtypes),
+        skip_bad=skip_bad,
+        progress=lambda total: bars("reading recordings", total),
+    )
+    for line in opened.skipped:
+        warn(f"skipped {line}")
+    return opened, annotations
+
+
+@click.command(cls=CleanCommand)
+@data_options
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="The run's folder.",
+)
+@click.option(
+    "--hard-negatives",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A selection by 'negmine mine', added to every step as known zeros.",
+)
+@click.option(
+    "--hard-ratio",
+    type=click.FloatRange(0, min_open=True),
+    default=0.25,
+    show_default=True,
+    help="Hard negatives in a step, as a share of the TP and FP rows they are added to.",
+)
+@click.option(
+    "--init",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Checkpoint whose weights to start from.",
+)
+@click.option(
+    "--cache",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for decoded clips, which runs may share.  [default: OUT/cache]",
+)
+@run_options
+@quiet_and_json
+def train(
+    recordings: Path,
+    tp: Path,
+    fp: Path | None,
+    songtypes: Any,
+    out: Path,
+    hard_negatives: Path | None,
+    hard_ratio: float,
+    init: Path | None,
+    cache: Path | None,
+    device: str,
+    skip_bad: bool,
+    quiet: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Train a detector on confirmed calls and rejected detections in RECORDINGS.
+
+    The same command goes on where it was stopped.
+
+    \b
+    Example:
+      negmine train train/ --tp train_tp.csv --fp train_fp.csv --out run1 \\
+          --hard-negatives hard.parquet
+    """
+    config = _config(options)
+    from training.loop import run_training
+    from training.scorer import choose_device
+
+    chosen = choose_device(device)
+    with Bars(quiet) as bars:
+        opened, annotations = _open_data(recordings, tp, fp, songtypes, skip_bad, bars)
+        checkpoint, used = run_training(
+            config,
+            annotations,
+            opened,
+            out,
+            cache=cache or out / "cache",
+            progress=bars,
+            hard_negatives=hard_negatives,
+            hard_ratio=hard_ratio,
+            init=init,
+            device=chosen,
+        )
+    best = checkpoint.history[-1]
+    result = {
+        "checkpoint": str(out / "best.pt"),
+        "fingerprint": checkpoint.fingerprint,
+        "steps": checkpoint.step,
+        "hard_negatives": used,
+        "held_out": len(checkpoint.held_out),
+        **best,
+    }
+    if as_json:
+        print_json(result)
+        return
+    scores = ", ".join(f"{k} {v:.4f}" for k, v in best.items() if k != "epoch")
+    say(f"{out / 'best.pt'}: epoch {best['epoch']:.0f}: {scores}", quiet)
+    if hard_negatives:
+        say(f"{used} hard negatives used", quiet)
+
+
+@click.command(cls=CleanCommand)
+@click.argument("recordings", type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--model", type=click.Path(dir_okay=False, path_type=Path), required=True, help="A checkpoint."
+)
+@click.option(
+    "--truth",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="CSV: recording_id, s0, s1, ...: 1 where the class calls.",
+)
+@click.option(
+    "--events",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="CSV of every call: recording_id, species_id, t_min, t_max. For false positives per hour.",
+)
+@click.option(
+    "--readout",
+    type=click.Choice(["max", "mean", "power"]),
+    help="Another readout than the checkpoint's.",
+)
+@click.option(
+    "--scores-out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the clips' scores as CSV, an RFCX submission's layout.",
+)
+@click.option("--device", default="auto", show_default=True)
+@quiet_and_json
+def evaluate(
+    recordings: Path,
+    model: Path,
+    truth: Path,
+    events: Path | None,
+    readout: str | None,
+    scores_out: Path | None,
+    device: str,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Score RECORDINGS in one pass each, and compare with their complete truth.
+
+    \b
+    Example:
+      negmine evaluate test/ --model run1/best.pt --truth test_truth.csv --events test_events.csv
+    """
+    from dataclasses import replace
+
+    from training.checkpoint import Checkpoint
+    from training.evaluate import Truth, open_truth_recordings, write_scores
+    from training.evaluate import evaluate as run_evaluation
+    from training.scorer import choose_device
+    from training.validate import ClipScorer
+
+    checkpoint, chosen = Checkpoint.load(model), choose_device(device)
+    config = replace(checkpoint.config, readout=readout or checkpoint.config.readout)
+    known = Truth(truth, events, checkpoint.classes)
+    with Bars(quiet) as bars:
+        total = len(known.present)
+        opened = open_truth_recordings(recordings, known, bars("reading recordings", total))
+        scorer = ClipScorer(checkpoint.detector(chosen), config, chosen)
+        results, scores = run_evaluation(
+            scorer, opened, known, config.sample_rate, on_done=bars("scoring", total)
+        )
+    if scores_out:
+        write_scores(scores_out, scores)
+    if as_json:
+        print_json(results)
+    else:
+        rows = [[name, f"{value:.4f}"] for name, value in results.items()]
+        say(table(["metric", "value"], rows), quiet)
+
+
+@click.command(cls=CleanCommand)
+@data_options
+@click.option(
+    "--pool",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="From 'negmine build-pool'.",
+)
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="Folder for every round's files.",
+)
+@click.option(
+    "--rounds",
+    type=click.IntRange(1),
+    default=2,
+    show_default=True,
+    help="Times to mine and retrain.",
+)
+@click.option(
+    "--per-class",
+    type=click.IntRange(1),
+    default=50,
+    show_default=True,
+    help="Negatives mined a class and round.",
+)
+@click.option(
+    "--hard-ratio",
+    type=click.FloatRange(0, min_open=True),
+    default=0.25,
+    show_default=True,
+    help="Hard negatives in a step, as a share of the TP and FP rows.",
+)
+@click.option(
+    "--control", is_flag=True, help="Train each round with as many random negatives, too."
+)
+@run_options
+@quiet_and_json
+def loop(
+    recordings: Path,
+    tp: Path,
+    fp: Path | None,
+    songtypes: Any,
+    pool: Path,
+    out: Path,
+    rounds: int,
+    per_class: int,
+    hard_ratio: float,
+    control: bool,
+    device: str,
+    skip_bad: bool,
+    quiet: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Rounds of train, mine, retrain, every round's files kept. Goes on where it was stopped.
+
+    \b
+    Example:
+      negmine loop train/ --tp train_tp.csv --fp train_fp.csv --pool pool --out rounds --control
+    """
+    config = _config(options)
+    from negmine.mine import MineSettings
+    from negmine.pool import open_pool
+    from training.loop import loop_table, run_loop
+    from training.scorer import choose_device
+
+    chosen, opened_pool = choose_device(device), open_pool(pool)
+    with Bars(quiet) as bars:
+        opened, annotations = _open_data(recordings, tp, fp, songtypes, skip_bad, bars)
+        results = run_loop(
+            config,
+            annotations,
+            opened,
+            opened_pool,
+            out,
+            rounds=rounds,
+            mining=MineSettings(per_class=per_class, seed=config.seed),
+            hard_ratio=hard_ratio,
+            control=control,
+            device=chosen,
+            progress=bars,
+        )
+    headers, rows = loop_table(results)
+    if as_json:
+        print_json({"rounds": [dict(zip(headers, row, strict=True)) for row in rows]})
+    else:
+        say(table(headers, rows), quiet)
+
+
+@click.command(cls=CleanCommand)
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("demo"),
+    show_default=True,
+    help="Folder for data, rounds and the picture.",
+)
+@click.option("--seed", type=int, default=0, show_default=True)
+@quiet_and_json
+def demo(out: Path, seed: int, quiet: bool, as_json: bool) -> None:
+    """Make small soundscapes, run the loop on them, and compare with their complete truth.
+
+    \b
+    Example:
+      negmine demo --out demo
+    """
+    from training.demo import run_demo
+
+    with Bars(quiet) as bars:
+        result = run_demo(out, seed, bars)
+    if as_json:
+        print_json(result.to_dict())
+    else:
+        say(result.to_text(), quiet)
+
+
+@click.group(cls=CleanGroup, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """The trainer's commands, as 'negmine' has them too.
+
+    \b
+    Example:
+      negmine-train train train/ --tp train_tp.csv --fp train_fp.csv --out run0
+    """
+
+
+for _command in (train, evaluate, loop, demo):
+    main.add_command(_command)

@@ -1,0 +1,87 @@
+"""Clips decoded once into a memory-mapped file, so that a training step is a copy."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from negmine.tables import write_json, writing
+
+_INT16_MAX = 32767
+
+
+class ClipStore:
+    """Clips of any lengths as int16 in one file, with a scale each.
+
+    Use `open`, which decodes only what does not stand there already.
+    """
+
+    def __init__(
+        self, samples: np.ndarray, offsets: Sequence[int], scales: Sequence[float]
+    ) -> None:
+        self._samples = samples
+        self._offsets = offsets
+        self._scales = scales
+
+    def __len__(self) -> int:
+        return len(self._scales)
+
+    def read(self, index: int, start: int, length: int) -> np.ndarray:
+        """Part of a clip, padded with zeros past its end: float32 array, shape (length,)."""
+        first, last = self._offsets[index], self._offsets[index + 1]
+        part = self._samples[min(first + start, last) : min(first + start + length, last)]
+        out = np.zeros(length, dtype=np.float32)
+        out[: len(part)] = part
+        return out * np.float32(self._scales[index])
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path,
+        keys: Sequence[object],
+        lengths: Sequence[int],
+        make: Callable[[int], np.ndarray],
+        on_done: Callable[[], object] = lambda: None,
+    ) -> ClipStore:
+        """Open the store of these clips, decoding them first if it is not there.
+
+        Parameters
+        ----------
+        folder : Path
+            Where stores lie; each has a name made of its keys.
+        keys : sequence of JSON-able objects
+            One a clip, saying what is in it: the same keys, the same clips.
+        lengths : sequence of int
+            Samples of each clip.
+        make : callable
+            Gives clip ``i``: float32 array, shape (lengths[i],). Called in threads.
+        on_done : callable
+            Called once a clip, for a progress bar.
+        """
+        text = json.dumps([list(keys), list(lengths)])
+        name = hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+        data, index = folder / f"{name}.i16", folder / f"{name}.json"
+        offsets = [0, *np.cumsum(lengths, dtype=np.int64).tolist()]
+        if not index.exists():
+            scales: list[float] = []
+            with writing(data) as temporary, ThreadPoolExecutor() as threads:
+                with temporary.open("wb") as file:
+                    for start in range(0, len(lengths), 64):
+                        block = range(start, min(start + 64, len(lengths)))
+                        for clip in threads.map(make, block):
+                            # full scale is the clip's own peak where that passes 1: nothing clips
+                            scale = max(1.0, float(np.abs(clip).max(initial=0.0))) / _INT16_MAX
+                            file.write(np.rint(clip / scale).astype("<i2").tobytes())
+                            scales.append(scale)
+                            on_done()
+            write_json(index, {"scales": scales})
+        stored = json.loads(index.read_text())["scales"]
+        samples = (
+            np.memmap(data, dtype="<i2", mode="r") if offsets[-1] else np.zeros(0, dtype="<i2")
+        )
+        return cls(samples, offsets, stored)

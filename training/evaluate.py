@@ -1,0 +1,156 @@
+"""A model against the complete truth of a test set: ranking of clips, and false alarms an hour."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from negmine.audio import probe_all
+from negmine.errors import AnnotationError, did_you_mean
+from negmine.recordings import Recordings, index_recordings
+from negmine.tables import writing
+from training import metrics
+from training.validate import ClipScorer, read_recordings
+
+Event = tuple[int, float, float]
+
+
+class Truth:
+    """What calls in each test recording.
+
+    Attributes
+    ----------
+    present : DataFrame of bool
+        Indexed by recording, one column a class.
+    events : dict of str to list of (class index, t_min, t_max), or None
+        Every call; needed for false positives per hour.
+    """
+
+    def __init__(self, truth: Path, events: Path | None, classes: Sequence[str]) -> None:
+        table = _read(truth, ["recording_id"]).set_index("recording_id")
+        columns = {}
+        for name in classes:
+            found = [c for c in (name, f"s{name}") if c in table.columns]
+            if not found:
+                hint = did_you_mean(f"s{name}", table.columns)
+                raise AnnotationError(
+                    f"{truth}: no column '{name}' or 's{name}' for class '{name}'{hint}; "
+                    "is this the truth of the same classes?"
+                )
+            columns[name] = pd.to_numeric(table[found[0]], errors="coerce")
+        self.present = pd.DataFrame(columns)
+        odd = ~self.present.isin([0, 1]).all(axis=1)
+        if odd.any():
+            raise AnnotationError(
+                f"{truth}: recording '{self.present.index[odd][0]}' has a cell that is not 0 or 1"
+            )
+        self.present = self.present.astype(bool)
+        self.events = _read_events(events, classes) if events else None
+
+
+def _read(path: Path, needed: Sequence[str]) -> pd.DataFrame:
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise AnnotationError(f"{path}: not readable as CSV: {error}") from error
+    for column in needed:
+        if column not in table.columns:
+            found = ", ".join(map(str, table.columns))
+            raise AnnotationError(f"{path}: no column '{column}'; found {found}")
+    if table.empty:
+        raise AnnotationError(f"{path}: the table has a header and no rows")
+    return table
+
+
+def _read_events(path: Path, classes: Sequence[str]) -> dict[str, list[Event]]:
+    table = _read(path, ["recording_id", "species_id", "t_min", "t_max"])
+    index = {name: i for i, name in enumerate(classes)}
+    events: dict[str, list[Event]] = {}
+    rows = zip(table.recording_id, table.species_id, table.t_min, table.t_max, strict=True)
+    for row, (recording, label, t_min, t_max) in enumerate(rows, start=2):
+        if label not in index:
+            raise AnnotationError(
+                f"{path} row {row}: unknown class '{label}'{did_you_mean(label, index)}"
+            )
+        try:
+            span = (float(t_min), float(t_max))
+        except ValueError as error:
+            raise AnnotationError(f"{path} row {row}: t_min or t_max is not a number") from error
+        if not span[0] < span[1]:
+            raise AnnotationError(f"{path} row {row}: t_max {t_max} <= t_min {t_min}")
+        events.setdefault(recording, []).append((index[label], *span))
+    return events
+
+
+def open_truth_recordings(
+    root: Path, truth: Truth, on_done: Callable[[], object] = lambda: None
+) -> Recordings:
+    """The recordings that the truth describes, decoded and checked."""
+    root = root.resolve()
+    paths = index_recordings(root)
+    missing = [name for name in truth.present.index if name not in paths]
+    if missing:
+        raise AnnotationError(
+            f"{root}: no sound file for recording '{missing[0]}'{did_you_mean(missing[0], paths)}; "
+            f"{len(missing)} of {len(truth.present)} are missing; is this the right folder?"
+        )
+    wanted = {str(name): paths[name] for name in truth.present.index}
+    infos, _ = probe_all(wanted.values(), on_done=on_done)
+    return Recordings(root, {name: infos[path] for name, path in wanted.items()}, ())
+
+
+def evaluate(
+    scorer: ClipScorer,
+    recordings: Recordings,
+    truth: Truth,
+    sample_rate: int,
+    *,
+    recalls: Sequence[float] = (0.7, 0.9),
+    on_done: Callable[[], object] = lambda: None,
+) -> tuple[dict[str, float], pd.DataFrame]:
+    """Score every test recording in one pass each.
+
+    Returns
+    -------
+    metrics : dict of str to float
+        ``lwlrap``, ``macro_ap``, ``neg@1``, ``neg@3``, ``neg@5`` of clips; with events also
+        ``fp/h@0.7`` and the like: false positives an hour, summed over classes, where each class
+        has the threshold that finds that share of its calls, in windows side by side.
+    scores : DataFrame
+        Probabilities in the layout of an RFCX submission: recording_id, s0, s1, ...
+    """
+    classes = list(truth.present.columns)
+    clips, windows, absent = [], [], []
+    calls: list[list[float]] = [[] for _ in classes]
+    for name, samples in read_recordings(recordings, sample_rate):
+        features = scorer.features(samples)
+        clips.append(scorer.clip_logits(features))
+        if truth.events is not None:
+            logits, start_s, end_s = scorer.window_logits(features)
+            free, found = metrics.match_windows(start_s, end_s, logits, truth.events.get(name, []))
+            windows.append(logits)
+            absent.append(free)
+            for column, best in found:
+                calls[column].append(best)
+        on_done()
+    present = truth.present.loc[list(recordings.infos)].to_numpy()
+    results = metrics.evaluate(present, np.stack(clips))
+    if truth.events is not None:
+        hours = sum(recordings.durations_s.values()) / 3600
+        for recall in recalls:
+            false = metrics.false_positives_per_hour(
+                np.concatenate(windows), np.concatenate(absent), calls, hours, recall
+            )
+            results[f"fp/h@{recall:g}"] = false.total
+    scores = pd.DataFrame(1 / (1 + np.exp(-np.stack(clips))), columns=[f"s{c}" for c in classes])
+    scores.insert(0, "recording_id", list(recordings.infos))
+    return results, scores
+
+
+def write_scores(path: Path, scores: pd.DataFrame) -> None:
+    """Write clip scores as CSV, whole or not at all."""
+    with writing(path) as temporary:
+        scores.to_csv(temporary, index=False, float_format="%.6g")

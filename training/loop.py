@@ -1,0 +1,173 @@
+"""Rounds of train, mine, retrain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from negmine.annotations import Annotations
+from negmine.mine import MineSettings, mine
+from negmine.pool import Pool
+from negmine.recordings import Recordings
+from negmine.selection import open_selection
+from negmine.tables import write_json
+from training.checkpoint import Checkpoint
+from training.config import TrainConfig
+from training.hard_negatives import HardNegatives
+from training.scorer import CheckpointScorer
+from training.train import RunState, train
+
+# Given a title, a total and a unit, a progress bar gives what advances it.
+Progress = Callable[..., Callable[..., Any]]
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round's outcome.
+
+    Attributes
+    ----------
+    number : int
+        0 is TP and FP annotations alone.
+    arm : str
+        ``mined``, or ``random`` for the control.
+    negatives : int
+        Rows of the selection that trained.
+    checkpoint : Path
+    metrics : mapping of str to float
+        Of the chosen epoch: ``lwlrap``, ``neg@3``, ``neg@5`` on known labels, ``loss``.
+    """
+
+    number: int
+    arm: str
+    negatives: int
+    checkpoint: Path
+    metrics: Mapping[str, float]
+
+
+def run_training(
+    config: TrainConfig,
+    annotations: Annotations,
+    recordings: Recordings,
+    out: Path,
+    *,
+    cache: Path,
+    progress: Progress,
+    hard_negatives: Path | None = None,
+    hard_ratio: float = 0.25,
+    init: Path | None = None,
+    device: torch.device,
+    title: str = "training",
+) -> tuple[Checkpoint, int]:
+    """Train with a progress bar; returns the best checkpoint and how many negatives it used."""
+    plugins = [HardNegatives(hard_negatives, hard_ratio, cache)] if hard_negatives else []
+    advance = progress(title, config.total_steps, "step")
+    done = 0
+
+    def show(state: RunState) -> None:
+        nonlocal done
+        advance(state.step - done, loss=f"{state.loss:.4f}", lwlrap=f"{state.score:.3f}")
+        done = state.step
+
+    checkpoint = train(
+        config,
+        annotations,
+        recordings,
+        out,
+        cache=cache,
+        plugins=plugins,
+        init=init,
+        device=device,
+        on_step=show,
+    )
+    return checkpoint, sum(plugin.used for plugin in plugins)
+
+
+def run_loop(
+    config: TrainConfig,
+    annotations: Annotations,
+    recordings: Recordings,
+    pool: Pool,
+    out: Path,
+    *,
+    rounds: int,
+    mining: MineSettings,
+    hard_ratio: float,
+    control: bool,
+    device: torch.device,
+    progress: Progress,
+) -> list[Round]:
+    """Train on TP and FP annotations, then mine with the model and train again, some times.
+
+    Each round mines afresh with the last round's model, adds what it found to what earlier rounds
+    found, and trains from scratch with the same seed, so that rounds differ in their negatives
+    alone. All files stay: ``round0/``, ``round1/hard.parquet``, ... A loop that was stopped goes on
+    where it was: finished runs are read, a started one is continued.
+
+    Parameters
+    ----------
+    control : bool
+        Also train each round with as many random negatives, in ``round1-random/``, ...
+    """
+    cache = out / "cache"
+    results: list[Round] = []
+
+    def run(number: int, arm: str, selection: Path | None, folder: Path, title: str) -> Checkpoint:
+        checkpoint, used = run_training(
+            config,
+            annotations,
+            recordings,
+            folder,
+            cache=cache,
+            progress=progress,
+            hard_negatives=selection,
+            hard_ratio=hard_ratio,
+            device=device,
+            title=title,
+        )
+        best = checkpoint.history[-1]
+        results.append(Round(number, arm, used, folder / "best.pt", best))
+        return checkpoint
+
+    checkpoint = run(0, "none", None, out / "round0", "round 0: TP and FP")
+    earlier: tuple[Path, Path] | None = None
+    for number in range(1, rounds + 1):
+        folder = out / f"round{number}"
+        hard, random = folder / "hard.parquet", folder / "hard.control.parquet"
+        if not (hard.exists() and random.exists()):
+            advance = progress(f"round {number}: mining", len(pool) + len(pool.calls), "clip")
+            scorer = CheckpointScorer(checkpoint, device)
+            mined = mine(scorer, pool, out / "scores", mining, on_rows=advance)
+            found = [mined.selection, mined.control]
+            if earlier:
+                found = [
+                    open_selection(old).join(new) for old, new in zip(earlier, found, strict=True)
+                ]
+            write_json(folder / "hard.report.json", mined.report.to_dict())
+            found[1].write(random)
+            found[0].write(hard)
+        earlier = hard, random
+        if control:
+            run(number, "random", random, out / f"round{number}-random", f"round {number}: random")
+        checkpoint = run(number, "mined", hard, folder, f"round {number}: mined")
+    return results
+
+
+def loop_table(rounds: Sequence[Round]) -> tuple[list[str], list[list[str]]]:
+    """Headers and cells of the table of rounds."""
+    headers = ["round", "arm", "negatives", "lwlrap", "neg@3", "neg@5", "loss"]
+    rows = [
+        [
+            str(r.number),
+            r.arm,
+            str(r.negatives),
+            *(f"{r.metrics[k]:.3f}" if k in r.metrics else "-" for k in headers[3:6]),
+            f"{r.metrics['loss']:.4f}",
+        ]
+        for r in rounds
+    ]
+    return headers, rows

@@ -1,0 +1,349 @@
+"""Ranking and detection metrics for partly labelled clips.
+
+``truth`` (N, C): 1 where the class is present in the clip, else 0. ``scores`` (N, C): higher is
+more present, on any scale; infinities are allowed, NaN is not. ``known`` (N, C) bool: False where
+nobody knows; ``truth`` is not read there, since unknown is not absent.
+
+Ties go against the model: the rank of a cell is the number of cells that score at least as much.
+A metric that nothing defines (no label at all, a class without calls) is NaN, never 0 or 1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Bools = NDArray[np.bool_]
+Floats = NDArray[np.floating[Any]]
+Float64s = NDArray[np.float64]
+
+# Cells ranked at a time: the half dozen work arrays of a block then stay in the processor's cache.
+BLOCK_CELLS = 1 << 17
+
+
+def validate(
+    truth: ArrayLike, scores: ArrayLike, known: ArrayLike | None = None
+) -> tuple[Bools, Floats, Bools]:
+    """The arguments of a metric as bool, float and bool arrays.
+
+    Raises ValueError for other shapes than (N, C), labels other than 0 and 1, and NaN scores.
+    """
+    truth, scores = np.asarray(truth), np.asarray(scores)
+    known = np.ones(truth.shape, bool) if known is None else np.asarray(known)
+    if truth.ndim != 2:
+        raise ValueError(f"truth has shape {truth.shape}, not (N, C); pass one clip as x[None, :]")
+    for name, array in (("scores", scores), ("known", known)):
+        if array.shape != truth.shape:
+            transposed = array.shape == truth.shape[::-1]
+            guess = "did you transpose?" if transposed else "not the same clips and classes?"
+            raise ValueError(f"truth has shape {truth.shape}, {name} {array.shape} ({guess})")
+    if not _is_binary(truth):
+        swapped = "swapped with scores?" if _is_binary(scores) else "are these scores?"
+        raise ValueError(f"truth holds more than 0 and 1 ({swapped} pass unknown cells by `known`)")
+    if not _is_binary(known):
+        raise ValueError("known holds more than 0 and 1 (are these weights?)")
+    if scores.dtype.kind not in "biuf":
+        raise ValueError(f"scores has dtype {scores.dtype}, expected numbers")
+    scores = scores if scores.dtype.kind == "f" else scores.astype(np.float64)
+    missing = np.isnan(scores)
+    if missing.any():
+        row, column = np.argwhere(missing)[0]
+        where = f"{missing.sum()} cells, first clip {row}, class {column}"
+        raise ValueError(f"scores is NaN in {where} (did the model diverge?)")
+    return truth.astype(bool, copy=False), scores, known.astype(bool, copy=False)
+
+
+def lwlrap(truth: ArrayLike, scores: ArrayLike) -> float:
+    """Label-weighted label-ranking average precision, in (0, 1]; NaN if there is no label.
+
+    The mean, over all labels of all clips, of the precision of a clip's ranking read down to that
+    label: (labels scoring at least as much) / (classes scoring at least as much). Each label
+    counts the same, so clips without labels drop out: sklearn's
+    ``label_ranking_average_precision_score`` over clips with labels, weighted by their number.
+
+    Fonseca et al., "Audio tagging with noisy labels and minimal supervision", DCASE 2019.
+
+    >>> lwlrap([[1, 0, 1]], [[0.9, 0.5, 0.1]])  # (1/1 + 2/3) / 2
+    0.8333333333333333
+    """
+    present, ranked, _ = validate(truth, scores)
+    return _lwlrap(present, ranked)
+
+
+def masked_lwlrap(
+    truth: ArrayLike, scores: ArrayLike, known: ArrayLike, mode: Literal["clip", "flat"] = "clip"
+) -> float:
+    """LWLRAP over the known cells, in (0, 1]; NaN if no known cell is present.
+
+    ``mode="clip"``: unknown cells leave the ranking of their clip. A clip whose known cells are
+    all present then scores 1 whatever the model says. ``mode="flat"``: all known cells form one
+    ranking, so scores of different clips are compared: average precision over the known cells.
+    """
+    present, ranked, sure = validate(truth, scores, known)
+    if mode == "clip":
+        # NaN sorts last and equals nothing: an unknown cell is below, and ties with, no known one.
+        return _lwlrap(present & sure, np.where(sure, ranked, ranked.dtype.type(np.nan)))
+    if mode == "flat":
+        return _average_precision(present[sure], ranked[sure])
+    raise ValueError(f"mode is {mode!r}, expected 'clip' or 'flat'")
+
+
+def lwlrap_bounds(truth: ArrayLike, scores: ArrayLike, known: ArrayLike) -> tuple[float, float]:
+    """Bounds (low, high) on the LWLRAP of every filling-in of the unknown cells.
+
+    No filling-in lies outside. Both bounds are reached (exact to rounding) where no unknown cell
+    ties with a present or another unknown cell of its clip; such ties can only widen them. NaN
+    where no cell is present or unknown; fillings without any label have no LWLRAP and do not count.
+
+    Why: ranks depend on the scores alone, so the precisions of a set S of labels sum over pairs:
+    for i in S, #{j in S: s_j >= s_i} / rank_i. Take a fixed number of unknown cells as present and
+    move one up: the count it loses, the cells it overtakes gain, at better ranks. So a clip's best
+    filling is its m highest unknown cells, and its worst its m lowest.
+
+    The m of the clips are tied together by the number of labels they are divided by. With the last
+    ratio as the price of a label, each clip picks its own best m; their ratio is the next price,
+    until nothing improves (Dinkelbach, Management Science 13(7), 1967).
+
+    Tied unknown cells would break the argument on moving. So the low sum counts a tied pair with
+    an unknown cell once, not twice; and in the high sum an unknown cell that ties with a present
+    one helps it even where it is filled in as absent.
+    """
+    present, ranked, sure = validate(truth, scores, known)
+    present = present & sure
+    if not (present | ~sure).any():
+        return math.nan, math.nan
+    low = _extreme_lwlrap(present, ~sure, ranked, highest=False)
+    return low, _extreme_lwlrap(present, ~sure, ranked, highest=True)
+
+
+def neg_at_k(truth: ArrayLike, scores: ArrayLike, k: int, known: ArrayLike | None = None) -> float:
+    """Share of clips in which an absent class stands in the top k, above a present one.
+
+    Only known cells are ranked, and only clips with a present class counted (NaN if there is
+    none). Of a present and an absent class that tie, the absent one stands above. Lower is better.
+
+    >>> neg_at_k([[1, 0, 1]], [[0.9, 0.5, 0.1]], k=1), neg_at_k([[1, 0, 1]], [[0.9, 0.5, 0.1]], k=2)
+    (0.0, 1.0)
+    """
+    if k < 1:
+        raise ValueError(f"k is {k}, expected 1 or more")
+    present, ranked, sure = validate(truth, scores, known)
+    present, absent = present & sure, ~present & sure
+    counted = present.any(axis=1)
+    # If any absent class is a fault, the best-scoring one is: it stands highest.
+    best_absent = ranked.max(axis=1, where=absent, initial=-np.inf, keepdims=True)
+    place = 1 + (present & (ranked > best_absent)).sum(axis=1)
+    above_present = (present & (ranked <= best_absent)).any(axis=1)
+    fault = (place <= k) & above_present & absent.any(axis=1)
+    return float(fault[counted].mean()) if counted.any() else math.nan
+
+
+def average_precision(
+    truth: ArrayLike, scores: ArrayLike, known: ArrayLike | None = None
+) -> Float64s:
+    """Average precision of each class over its known clips, shape (C,); NaN where none has it.
+
+    sum over the distinct scores t, from high to low, of (recall_t - recall_before) * precision_t,
+    not interpolated: sklearn's ``average_precision_score``.
+    """
+    present, ranked, sure = validate(truth, scores, known)
+    columns = zip(present.T, ranked.T, sure.T, strict=True)
+    return np.array([_average_precision(p[s], r[s]) for p, r, s in columns], dtype=np.float64)
+
+
+def macro_average_precision(
+    truth: ArrayLike, scores: ArrayLike, known: ArrayLike | None = None
+) -> float:
+    """Mean of ``average_precision`` over the classes that have one; NaN if none has."""
+    values = average_precision(truth, scores, known)
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if defined.size else math.nan
+
+
+@dataclass(frozen=True, eq=False)
+class FalsePositives:
+    """False positives an hour at a fixed recall; NaN for a class without calls."""
+
+    per_class: Float64s  # (C,)
+    threshold: Float64s  # (C,)
+    total: float  # over the classes with calls
+
+
+def false_positives_per_hour(
+    window_scores: ArrayLike,
+    window_absent: ArrayLike,
+    call_scores: Sequence[ArrayLike],
+    hours: float,
+    recall: float,
+) -> FalsePositives:
+    """False positives an hour when each class has the threshold that finds a share of its calls.
+
+    A class's threshold is the highest that at least ``recall`` of its calls reach; each window
+    without its call that reaches it is a false positive. If a call that no window touches (-inf)
+    is needed for the recall, every such window is one.
+
+    ``window_scores`` (W, C); ``window_absent`` (W, C) bool: the window touches no call of the
+    class; ``call_scores``: an array for each class, with the best score of the windows that touch
+    each call. ``match_windows`` gives the last two. ``hours`` is the length of the recordings, not
+    of the windows, which may overlap; ``recall`` is in (0, 1].
+    """
+    absent, ranked, _ = validate(window_absent, window_scores)
+    if len(call_scores) != absent.shape[1]:
+        count = f"{len(call_scores)} arrays for {absent.shape[1]} classes"
+        raise ValueError(f"call_scores has {count} (give a class without calls an empty one)")
+    if not hours > 0:
+        raise ValueError(f"hours is {hours}, expected more than 0")
+    if not 0 < recall <= 1:
+        raise ValueError(f"recall is {recall}, expected a share in (0, 1] (is it in per cent?)")
+    threshold = np.full(absent.shape[1], np.nan)
+    for index, one_class in enumerate(call_scores):
+        calls = np.sort(np.asarray(one_class, dtype=np.float64), axis=None)
+        if np.isnan(calls).any():
+            raise ValueError(f"call_scores[{index}] holds NaN (give a call off all windows -inf)")
+        if calls.size:
+            # Less a hair: 0.55 * 100 comes out as 55.00000000000001, and still needs 55 calls.
+            threshold[index] = calls[-max(1, math.ceil(recall * calls.size - 1e-9))]
+    has_calls = ~np.isnan(threshold)
+    rate = np.where(has_calls, ((ranked >= threshold) & absent).sum(axis=0) / hours, np.nan)
+    total = float(rate[has_calls].sum()) if has_calls.any() else math.nan
+    return FalsePositives(rate, threshold, total)
+
+
+def match_windows(
+    window_start_s: ArrayLike, window_end_s: ArrayLike, window_scores: ArrayLike, events: ArrayLike
+) -> tuple[Bools, list[tuple[int, float]]]:
+    """Match the windows (W,) of one recording with its calls, for ``false_positives_per_hour``.
+
+    ``events`` holds one (class index, t_min, t_max) a call, in seconds, and may be empty. Returns
+    whether each window touches no call of each class, (W, C), and for each event, in order, its
+    class and the best score of the windows that touch it, -inf where none does. Spans are
+    half-open: a window that ends where a call begins does not touch it.
+    """
+    start, end = np.asarray(window_start_s, np.float64), np.asarray(window_end_s, np.float64)
+    _, scores, _ = validate(np.zeros(np.shape(window_scores), bool), window_scores)
+    if start.shape != scores.shape[:1] or end.shape != start.shape:
+        raise ValueError(f"{start.shape} window starts, {end.shape} ends, {scores.shape} scores")
+    table = np.asarray(events, dtype=np.float64)
+    table = table if table.size else table.reshape(0, 3)
+    if table.ndim != 2 or table.shape[1] != 3:
+        raise ValueError(f"events has shape {table.shape}, expected (E, 3): class, t_min, t_max")
+    if not np.isin(table[:, 0], np.arange(scores.shape[1])).all():
+        raise ValueError(f"a class is not in 0..{scores.shape[1] - 1} (is it the first column?)")
+    classes, t_min, t_max = table[:, 0].astype(int), table[:, 1], table[:, 2]
+    if not ((t_min < t_max).all() and (start < end).all()):
+        raise ValueError("a call or a window does not end after it starts (columns swapped?)")
+    touch = (start[:, None] < t_max) & (end[:, None] > t_min)
+    absent = np.ones(scores.shape, dtype=bool)
+    window, event = np.nonzero(touch)
+    absent[window, classes[event]] = False
+    best = scores[:, classes].max(axis=0, where=touch, initial=-np.inf)
+    return absent, list(zip(classes.tolist(), best.tolist(), strict=True))
+
+
+def evaluate(
+    truth: ArrayLike, scores: ArrayLike, known: ArrayLike | None = None
+) -> dict[str, float]:
+    """lwlrap, macro_ap, neg@1, neg@3 and neg@5 by name; with ``known``, unknown cells left out."""
+    present, ranked, sure = validate(truth, scores, known)
+    values = {
+        "lwlrap": masked_lwlrap(present, ranked, sure),
+        "macro_ap": macro_average_precision(present, ranked, sure),
+    }
+    return values | {f"neg@{k}": neg_at_k(present, ranked, k, sure) for k in (1, 3, 5)}
+
+
+def _is_binary(array: NDArray[Any]) -> bool:
+    return array.dtype == bool or bool(((array == 0) | (array == 1)).all())
+
+
+def _average_precision(truth: Bools, scores: Floats) -> float:
+    """Mean precision at the true cells of one long ranking, of shape (M,).
+
+    Cells at one threshold share one precision, so this is the sum over thresholds of recall steps
+    times precision. Two plain sorts are faster and smaller than one argsort.
+    """
+    hits, misses = np.sort(scores[truth]), np.sort(scores[~truth])
+    if hits.size == 0:
+        return math.nan
+    hits_above = hits.size - np.searchsorted(hits, hits)
+    misses_above = misses.size - np.searchsorted(misses, hits)
+    return float(np.mean(hits_above / (hits_above + misses_above)))
+
+
+def _blocks(shape: tuple[int, ...]) -> Iterator[slice]:
+    rows = max(1, BLOCK_CELLS // max(1, shape[1]))
+    return (slice(first, first + rows) for first in range(0, shape[0], rows))
+
+
+def _rank(scores: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Order of each row from high to low, and for each place the last place tied with it."""
+    order = np.argsort(-scores, axis=1)
+    ranked = np.take_along_axis(scores, order, axis=1)
+    last = np.broadcast_to(np.arange(scores.shape[1]), scores.shape).copy()
+    last[:, :-1][ranked[:, :-1] == ranked[:, 1:]] = scores.shape[1]
+    return order, np.minimum.accumulate(last[:, ::-1], axis=1)[:, ::-1]
+
+
+def _lwlrap(truth: Bools, scores: Floats) -> float:
+    total, labels = 0.0, int(truth.sum())
+    if labels == 0:
+        return math.nan
+    for rows in _blocks(truth.shape):
+        order, last = _rank(scores[rows])
+        hit = np.take_along_axis(truth[rows], order, axis=1)
+        hits = np.take_along_axis(np.cumsum(hit, axis=1), last, axis=1)
+        total += float((hits[hit] / (last[hit] + 1)).sum())
+    return total / labels
+
+
+def _extreme_lwlrap(present: Bools, unknown: Bools, scores: Floats, highest: bool) -> float:
+    """One bound of LWLRAP; ``lwlrap_bounds`` gives the argument."""
+    # What a row's sum of precisions gains, and how many unknown cells are taken as present, up to
+    # each place in the order in which they are best taken.
+    gain = np.empty(present.shape, dtype=np.float64)
+    taken = np.empty(present.shape, dtype=np.int32)
+    fixed, labels = 0.0, int(present.sum())
+    for rows in _blocks(present.shape):
+        order, last = _rank(scores[rows])
+        hit = np.take_along_axis(present[rows], order, axis=1)
+        free = np.take_along_axis(unknown[rows], order, axis=1)
+        weight = 1.0 / (last + 1)
+        hits, frees = np.cumsum(hit, axis=1), np.cumsum(free, axis=1)
+        hits_tied = np.take_along_axis(hits, last, axis=1)
+        frees_tied = np.take_along_axis(frees, last, axis=1)
+        fixed += float((hits_tied * weight)[hit].sum())
+        if highest:
+            # Every tied pair of a present and an unknown cell, met at whichever stands first.
+            pairs = np.where(hit, frees_tied - frees, free * (hits_tied - hits))
+            fixed += float((pairs * weight).sum())
+            # Tied unknown cells gain by each other: none or all is best, so they share evenly.
+            later = np.take_along_axis(_sum_after(hit * weight), last, axis=1)
+            step = (hits_tied + frees_tied) * weight + later
+        else:
+            step = (hits + 1) * weight + _sum_after((hit | free) * weight)
+        along = slice(None) if highest else slice(None, None, -1)
+        np.cumsum((step * free)[:, along], axis=1, out=gain[rows])
+        np.cumsum(free[:, along], axis=1, out=taken[rows])
+
+    sign, ratio = (1.0, 0.0) if highest else (-1.0, 1.0)
+    while True:
+        total, count = fixed, labels
+        for rows in _blocks(present.shape):
+            profit = sign * (gain[rows] - ratio * taken[rows])
+            best = (np.arange(len(profit)), profit.argmax(axis=1))
+            worth = profit[best] > 0
+            total += float(gain[rows][best][worth].sum())
+            count += int(taken[rows][best][worth].sum())
+        if count == 0 or sign * (total / count - ratio) <= 0:
+            return ratio
+        ratio = total / count
+
+
+def _sum_after(values: Float64s) -> Float64s:
+    """For each place of each row, the sum of what stands to its right."""
+    return np.cumsum(values[:, ::-1], axis=1)[:, ::-1] - values

@@ -1,0 +1,79 @@
+"""The trainer's checkpoint as a Scorer, for mining."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from negmine.errors import ModelError
+from training.checkpoint import Checkpoint
+from training.model import frames_per_second
+from training.readout import positive_mean
+from training.validate import autocast
+
+
+class CheckpointScorer:
+    """Scores clips with a trained detector, read out as its configuration says.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+    device : torch.device
+    """
+
+    def __init__(self, checkpoint: Checkpoint, device: torch.device) -> None:
+        config = checkpoint.config
+        self.classes = checkpoint.classes
+        self.sample_rate = config.sample_rate
+        self.clip_s = config.clip_s
+        self.held_out = frozenset(checkpoint.held_out)
+        readout = [config.readout, config.window_s, config.precision]
+        text = json.dumps([checkpoint.fingerprint, checkpoint.front_end.to_dict(), readout])
+        self.fingerprint = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+        self._config = config
+        self._device = device
+        self._detector = checkpoint.detector(device)
+        self._window = max(1, round(config.window_s * frames_per_second(self._detector)))
+
+    @torch.inference_mode()
+    def score(self, waveforms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Embeddings (the positive means the head sees) and logits: see `negmine.scorer.Scorer`."""
+        with autocast(self._device, self._config.precision):
+            features = self._detector.features(torch.from_numpy(waveforms).to(self._device))
+        logits = self._detector.read_out(features, self._config.readout, self._window)
+        return positive_mean(features).cpu().numpy(), logits.cpu().numpy()
+
+
+def load(path: Path, device: str = "auto") -> CheckpointScorer:
+    """Open a checkpoint: the reader of ``.pt`` files.
+
+    Raises
+    ------
+    ModelError
+        If it is no checkpoint, or the device is not to be had.
+    """
+    return CheckpointScorer(Checkpoint.load(path), choose_device(device))
+
+
+def choose_device(name: str) -> torch.device:
+    """``auto`` is the GPU where there is one.
+
+    Raises
+    ------
+    ModelError
+        If the device is unknown or not to be had.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ModelError(
+            f"device '{name}' is not to be had: {str(error).splitlines()[0]}"
+        ) from error
+    return device

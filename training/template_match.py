@@ -1,0 +1,191 @@
+"""Template matching: a simple detector of calls, which errs where such detectors err.
+
+A template is the spectrogram of one rendition. Its score at a moment is the correlation
+coefficient with the recording's spectrogram there, over the template's band. It finds calls, and
+whatever has their shape: hence its rejected detections make false-positive annotations like the
+ones a person makes when going through a detector's list.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+from scipy import fft
+from scipy.ndimage import uniform_filter1d
+from scipy.signal import find_peaks
+
+from training.calls import Kind, Samples
+
+Spectrogram = NDArray[np.float32]
+
+WINDOW_S, HOP_S = 0.016, 0.008
+# Bins are 62.5 Hz. Smoothed power forgives a call its pitch; what a template takes in above and
+# below its call tells the call from a gust or a drop, which has no edges there.
+SMOOTH_BINS = 3
+CONTEXT_BINS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A detection of one class: its score, and its box as a detector would draw it."""
+
+    species_id: int
+    score: float
+    t_min: float
+    t_max: float
+    f_min: float
+    f_max: float
+
+    def overlaps(self, t_min: float, t_max: float, margin_s: float = 0.0) -> bool:
+        """Whether it comes within `margin_s` of a span of time."""
+        return t_min < self.t_max + margin_s and t_max > self.t_min - margin_s
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Template:
+    """One rendition's spectrogram in its band, with mean 0 and norm 1: shape (F, W)."""
+
+    species_id: int
+    values: Spectrogram
+    rows: slice
+    duration_s: float
+    f_min: float
+    f_max: float
+
+
+class TemplateMatcher:
+    """Finds the classes in recordings by the spectrograms of a few renditions of each.
+
+    Parameters
+    ----------
+    kinds : sequence of Kind
+        The classes; their positions are the species ids.
+    sample_rate : int
+    rng : numpy.random.Generator
+        Draws the renditions.
+    per_class : int
+        Templates of each class.
+    """
+
+    def __init__(
+        self,
+        kinds: Sequence[Kind],
+        sample_rate: int,
+        rng: np.random.Generator,
+        per_class: int = 6,
+    ) -> None:
+        self._sample_rate = sample_rate
+        self._templates = [
+            self._template(species_id, kind, rng)
+            for species_id, kind in enumerate(kinds)
+            for _ in range(per_class)
+        ]
+
+    def __call__(self, samples: Samples, *, min_score: float = 0.2) -> list[Match]:
+        """Detect every class in one recording.
+
+        Parameters
+        ----------
+        samples : float32 array, shape (T,)
+        min_score : float
+            Detections below this correlation are not worth a person's time.
+
+        Returns
+        -------
+        list of Match, the best first. No two of one class overlap.
+        """
+        spectrogram = self._spectrogram(samples)
+        # A steady sound, such as an insect's band, is no detection however loud it is.
+        spectrogram -= np.median(spectrogram, axis=1, keepdims=True)
+        frames = spectrogram.shape[1]
+        spectra = fft.rfft(spectrogram, fft.next_fast_len(frames, real=True), axis=1)
+        found: list[Match] = []
+        for template in self._templates:
+            width = template.values.shape[1]
+            if width > frames:
+                continue
+            score = _correlation(spectrogram[template.rows], spectra[template.rows], template)
+            for frame in find_peaks(score, height=min_score, distance=width)[0]:
+                start_s = frame * HOP_S
+                match = Match(
+                    template.species_id,
+                    float(score[frame]),
+                    round(start_s, 4),
+                    round(start_s + template.duration_s, 4),
+                    template.f_min,
+                    template.f_max,
+                )
+                if match.t_max <= len(samples) / self._sample_rate:
+                    found.append(match)
+        kept: list[Match] = []
+        for match in sorted(found, key=lambda match: -match.score):
+            rivals = (other for other in kept if other.species_id == match.species_id)
+            if not any(other.overlaps(match.t_min, match.t_max) for other in rivals):
+                kept.append(match)
+        return kept
+
+    def _template(self, species_id: int, kind: Kind, rng: np.random.Generator) -> _Template:
+        sound = kind.render(rng, self._sample_rate)
+        # Over faint noise, since the logarithm of silence would outweigh the call.
+        noise = 0.05 * rng.standard_normal(len(sound.samples))
+        spectrogram = self._spectrogram((sound.samples + noise).astype(np.float32))
+        bin_hz = 1.0 / WINDOW_S
+        low = int(sound.f_min_hz / bin_hz) - CONTEXT_BINS
+        high = int(np.ceil(sound.f_max_hz / bin_hz)) + CONTEXT_BINS
+        rows = slice(max(low, 0), high + 1)
+        values = spectrogram[rows] - spectrogram[rows].mean()
+        return _Template(
+            species_id,
+            values / np.linalg.norm(values),
+            rows,
+            len(sound.samples) / self._sample_rate,
+            round(sound.f_min_hz, 1),
+            round(sound.f_max_hz, 1),
+        )
+
+    def _spectrogram(self, samples: Samples) -> Spectrogram:
+        """Log power, shape (F, frames); frame k begins at k * HOP_S."""
+        window = round(WINDOW_S * self._sample_rate)
+        hop = round(HOP_S * self._sample_rate)
+        frames = sliding_window_view(samples, window)[::hop] * np.hanning(window)
+        power = np.abs(fft.rfft(frames.astype(np.float32), axis=1)) ** 2
+        smooth = uniform_filter1d(power, SMOOTH_BINS, axis=1)
+        return np.ascontiguousarray(np.log(smooth + 1e-9).T)
+
+
+def _correlation(
+    spectrogram: Spectrogram, spectra: NDArray[np.complex64], template: _Template
+) -> NDArray[np.float64]:
+    """The correlation coefficient of a template at every frame where it fits whole.
+
+    The template t has mean 0 and norm 1, so that with a span x of N values the coefficient is
+    sum(x t) / sqrt(sum(x^2) - sum(x)^2 / N). Products of spectra correlate on a circle; the
+    frames at which the template would wrap round are the ones left out.
+
+    Parameters
+    ----------
+    spectrogram : float32 array, shape (F, frames)
+        In the template's band.
+    spectra : complex64 array, shape (F, n // 2 + 1)
+        Each row's spectrum, of n >= frames points.
+    template : _Template
+
+    Returns
+    -------
+    float64 array, shape (frames - W + 1,)
+    """
+    frames, width = spectrogram.shape[1], template.values.shape[1]
+    points = fft.next_fast_len(frames, real=True)
+    conjugate = fft.rfft(template.values, points, axis=1).conj()
+    product = fft.irfft((spectra * conjugate).sum(axis=0), points)[: frames - width + 1]
+
+    def moving_sum(values: Spectrogram) -> NDArray[np.float64]:
+        total = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
+        return np.asarray(total[width:] - total[:-width])
+
+    size = template.values.size
+    total = moving_sum(spectrogram.sum(axis=0))
+    power = moving_sum(np.square(spectrogram).sum(axis=0))
+    return np.asarray(product / np.sqrt(np.maximum(power - total**2 / size, 1e-6)))

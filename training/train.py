@@ -1,0 +1,271 @@
+"""The training loop, read top to bottom."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+import torch
+
+from negmine.annotations import Annotations
+from negmine.errors import InputError, ModelError
+from negmine.pool import check_classes
+from negmine.recordings import Recordings
+from negmine.tables import writing
+from training.checkpoint import Checkpoint
+from training.config import TrainConfig
+from training.data import BoxRows, split_recordings
+from training.frontend import FrontEndSettings
+from training.losses import lsoft_bce_loss
+from training.model import Detector
+from training.rows import Batch
+from training.validate import ClipScorer, autocast, known_scores
+
+
+class RowSource(Protocol):
+    """A plug-in of the trainer: rows that are added to each step, never swapped in.
+
+    It must draw from its own generators, seeded by the step, so that the trainer's own rows are the
+    same with it and without.
+    """
+
+    @property
+    def description(self) -> str:
+        """What a run with it can only be continued with."""
+
+    def prepare(
+        self, config: TrainConfig, classes: Sequence[str], held_out: frozenset[str]
+    ) -> None:
+        """Called once before the first step, with the recordings that must not train."""
+
+    def rows(self, step: int) -> Batch:
+        """The rows added in a step."""
+
+
+@dataclass
+class RunState:
+    """What a progress bar shows.
+
+    Attributes
+    ----------
+    step, total_steps, epoch : int
+    loss : float
+        Mean over the current epoch so far.
+    score : float
+        Validation LWLRAP of the last epoch; NaN before it, or without validation.
+    """
+
+    step: int
+    total_steps: int
+    epoch: int
+    loss: float
+    score: float
+
+
+def train(
+    config: TrainConfig,
+    annotations: Annotations,
+    recordings: Recordings,
+    out: Path,
+    *,
+    cache: Path,
+    plugins: Sequence[RowSource] = (),
+    init: Path | None = None,
+    device: torch.device | None = None,
+    on_step: Callable[[RunState], object] = lambda state: None,
+) -> Checkpoint:
+    """Train a detector, or go on with a run that was stopped.
+
+    Parameters
+    ----------
+    config : TrainConfig
+    annotations : Annotations
+    recordings : Recordings
+        The annotated ones.
+    out : Path
+        The run's folder: ``last.pt`` after every epoch, ``best.pt`` of the best validation score
+        (the last epoch's without validation), ``metrics.csv``. If ``last.pt`` is there, the run
+        goes on from it and ends as if it had never stopped.
+    cache : Path
+        Folder for decoded clips; runs may share it.
+    plugins : sequence of RowSource
+    init : Path, optional
+        Checkpoint whose weights to start from.
+    device : torch.device, optional
+    on_step : callable
+        Called after every step.
+
+    Returns
+    -------
+    Checkpoint
+        That of ``best.pt``.
+
+    Raises
+    ------
+    InputError
+        If the folds are impossible, or the folder holds a run with other settings.
+    ModelError
+        If ``init`` has other classes.
+    """
+    device = device or torch.device("cpu")
+    classes = annotations.classes
+    held_out = split_recordings(list(recordings.infos), config.folds, config.fold, config.seed)
+    training, validation = annotations.without(held_out), annotations.only(held_out)
+    missing = set(classes) - {box.label for box in training.confirmed}
+    if missing:
+        raise InputError(
+            f"fold {config.fold} of {config.folds} holds every confirmed call of class "
+            f"'{min(missing)}' out; choose another --fold, more --folds, or --folds 1"
+        )
+
+    inputs = {"annotations": annotations.digest} | {
+        f"plug-in {i}": plugin.description for i, plugin in enumerate(plugins)
+    }
+    torch.manual_seed(config.seed)
+    front_end = FrontEndSettings.for_mels(config.sample_rate, config.n_mels)
+    detector = Detector(len(classes), front_end, config.backbone, config.pretrained)
+    if init:
+        start = Checkpoint.load(init)
+        check_classes(start.classes, classes, str(init))
+        if (start.classes, start.front_end, start.config.backbone) != (
+            classes,
+            front_end,
+            config.backbone,
+        ):
+            raise ModelError(f"{init}: made with another front end, backbone or order of classes")
+        detector.load_state_dict(start.model)
+        inputs["init"] = start.fingerprint
+    detector.to(device, memory_format=torch.channels_last)
+    optimiser = torch.optim.AdamW(
+        detector.parameters(), lr=config.lr, weight_decay=config.weight_decay
+    )
+
+    step, losses, history = 0, [], []
+    last, best = out / "last.pt", out / "best.pt"
+    if last.exists():
+        resumed = Checkpoint.load(last)
+        _check_same_run(resumed, config, classes, inputs, out)
+        detector.load_state_dict(resumed.model)
+        optimiser.load_state_dict(resumed.optimiser)
+        step, losses, history = resumed.step, resumed.losses, resumed.history
+
+    rows = BoxRows(training, recordings, config, cache)
+    for plugin in plugins:
+        plugin.prepare(config, classes, held_out)
+    held = recordings.only(held_out)
+
+    def save(path: Path) -> None:
+        Checkpoint(
+            config, front_end, classes, detector.state_dict(), optimiser.state_dict(), step,
+            losses, history, tuple(sorted(held_out)), inputs,
+        ).save(path)  # fmt: skip
+
+    try:
+        while step < config.total_steps and not _should_stop(history, config.patience):
+            detector.train()
+            epoch = step // config.steps_per_epoch
+            for group in optimiser.param_groups:
+                group["lr"] = learning_rate(step, config)
+            torch.manual_seed(config.seed * 1_000_003 + step)  # dropout: the same after a resume
+            batch = rows.batch(step)
+            own = len(batch)
+            for plugin in plugins:
+                batch = batch.join(plugin.rows(step))
+            loss = step_loss(detector, batch.to(device), own, config, device)
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+            losses.append(loss.item())
+            step += 1
+            if not math.isfinite(losses[-1]):
+                raise ModelError(f"{out}: the loss became {losses[-1]} in step {step}; lower --lr")
+            if step % config.steps_per_epoch == 0:
+                entry = {
+                    "epoch": epoch + 1.0,
+                    "loss": float(np.mean(losses[-config.steps_per_epoch :])),
+                }
+                if held_out:
+                    scorer = ClipScorer(detector, config, device)
+                    entry |= known_scores(scorer, held, validation, config.sample_rate).summary()
+                history.append(entry)
+                if _is_best(history):
+                    save(best)
+                save(last)
+                _write_metrics(out / "metrics.csv", history)
+            recent = losses[epoch * config.steps_per_epoch :]
+            score = history[-1].get("lwlrap", math.nan) if history else math.nan
+            on_step(RunState(step, config.total_steps, epoch + 1, float(np.mean(recent)), score))
+    except KeyboardInterrupt:
+        if step % config.steps_per_epoch:
+            save(last)
+        raise
+    return Checkpoint.load(best)
+
+
+def step_loss(
+    detector: Detector, batch: Batch, own: int, config: TrainConfig, device: torch.device
+) -> torch.Tensor:
+    """LSoft BCE over the cells of a step, divided by the trainer's own cells.
+
+    Rows that plug-ins add put their loss on top; they do not dilute that of the first ``own`` rows.
+    """
+    with autocast(device, config.precision):
+        logits = detector(batch.waveforms)
+    cells = lsoft_bce_loss(
+        logits, batch.targets, batch.known, config.lsoft, weight=batch.weight, reduction="none"
+    )
+    return cells.sum() / (own * cells.shape[1])
+
+
+def learning_rate(step: int, config: TrainConfig) -> float:
+    """Linear warm-up, then a cosine to zero, over the steps of the whole run."""
+    warmup = max(1, round(config.warmup * config.total_steps))
+    if step < warmup:
+        return config.lr * (step + 1) / warmup
+    progress = (step - warmup) / max(1, config.total_steps - warmup)
+    return config.lr * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def _score(entry: dict[str, float]) -> float:
+    # without validation, or without a known call in it, the latest epoch is the best
+    score = entry.get("lwlrap", math.nan)
+    return entry["epoch"] if math.isnan(score) else score
+
+
+def _is_best(history: list[dict[str, float]]) -> bool:
+    return _score(history[-1]) >= max(_score(entry) for entry in history)
+
+
+def _should_stop(history: list[dict[str, float]], patience: int) -> bool:
+    if not patience or not history:
+        return False
+    scores = [_score(entry) for entry in history]
+    return len(scores) - 1 - int(np.argmax(scores)) >= patience
+
+
+def _check_same_run(
+    resumed: Checkpoint,
+    config: TrainConfig,
+    classes: Sequence[str],
+    inputs: dict[str, str],
+    out: Path,
+) -> None:
+    then, now = resumed.config.to_dict() | resumed.inputs, config.to_dict() | inputs
+    then["classes"], now["classes"] = list(resumed.classes), list(classes)
+    changed = [key for key in now | then if then.get(key) != now.get(key)]
+    if changed:
+        key = changed[0]
+        raise InputError(
+            f"{out}: holds a run with another {key} ({then.get(key, 'none')}, now "
+            f"{now.get(key, 'none')}); choose another --out, or remove that folder"
+        )
+
+
+def _write_metrics(path: Path, history: list[dict[str, float]]) -> None:
+    with writing(path) as temporary:
+        pd.DataFrame(history).astype({"epoch": int}).to_csv(temporary, index=False)

@@ -1,0 +1,151 @@
+"""Validation on known labels: each verdict is scored where it was given, and nowhere else.
+
+A rejected detection says nothing of the rest of its recording, so its cell is scored inside its own
+span; so is a confirmed call's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+import torch
+
+from negmine.annotations import Annotations
+from negmine.audio import read_all
+from negmine.recordings import Recordings
+from negmine.windows import Span
+from training.config import Readout, TrainConfig
+from training.metrics import masked_lwlrap, neg_at_k
+from training.model import Detector, frames_per_second
+
+
+@dataclass(frozen=True)
+class KnownScores:
+    """Scores of the known cells of each validation recording.
+
+    Attributes
+    ----------
+    truth : bool array, shape (R, C)
+    known : bool array, shape (R, C)
+    scores : float32 array, shape (R, C)
+        Logits; 0 where unknown.
+    """
+
+    truth: np.ndarray
+    known: np.ndarray
+    scores: np.ndarray
+
+    def summary(self) -> dict[str, float]:
+        """LWLRAP over all known cells, and how often a known negative stands above a call."""
+        return {
+            "lwlrap": masked_lwlrap(self.truth, self.scores, self.known, mode="flat"),
+            "neg@3": neg_at_k(self.truth, self.scores, 3, self.known),
+            "neg@5": neg_at_k(self.truth, self.scores, 5, self.known),
+        }
+
+
+class ClipScorer:
+    """Scores whole recordings in one pass each.
+
+    Parameters
+    ----------
+    detector : Detector
+    config : TrainConfig
+        For the readout and its window.
+    device : torch.device
+    """
+
+    def __init__(self, detector: Detector, config: TrainConfig, device: torch.device) -> None:
+        self._detector = detector.eval()
+        self._config = config
+        self._device = device
+        self.frames_per_second = frames_per_second(detector)
+        self.window_frames = max(1, round(config.window_s * self.frames_per_second))
+
+    @torch.inference_mode()
+    def features(self, samples: np.ndarray) -> torch.Tensor:
+        """The feature map of one recording: (T,) -> (1, D, F, T')."""
+        waveform = torch.from_numpy(samples).unsqueeze(0).to(self._device)
+        with autocast(self._device, self._config.precision):
+            return self._detector.features(waveform).float()
+
+    @torch.inference_mode()
+    def clip_logits(self, features: torch.Tensor, readout: Readout | None = None) -> np.ndarray:
+        """Logits of the whole recording: float32, shape (C,)."""
+        chosen = readout or self._config.readout
+        return self._detector.read_out(features, chosen, self.window_frames)[0].cpu().numpy()
+
+    @torch.inference_mode()
+    def span_logits(self, features: torch.Tensor, span: Span) -> np.ndarray:
+        """Logits of a span of the recording, widened to at least one window: shape (C,)."""
+        frames = features.shape[-1]
+        first = math.floor(span.start_s * self.frames_per_second)
+        last = math.ceil(span.end_s * self.frames_per_second)
+        missing = max(0, self.window_frames - (last - first))
+        first = max(0, min(first - missing // 2, frames - self.window_frames))
+        last = min(frames, max(last + missing - missing // 2, first + self.window_frames))
+        return self.clip_logits(features[..., first:last])
+
+    @torch.inference_mode()
+    def window_logits(self, features: torch.Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Logits of windows side by side, and their spans.
+
+        Returns
+        -------
+        logits : float32 array, shape (N, C)
+        start_s, end_s : float64 arrays, shape (N,)
+        """
+        logits, start, end = self._detector.window_logits(features, self.window_frames)
+        rate = self.frames_per_second
+        return logits[0].cpu().numpy(), start.numpy() / rate, end.numpy() / rate
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """The context in which convolutions run at the chosen precision."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+
+
+def read_recordings(recordings: Recordings, sample_rate: int) -> Iterator[tuple[str, np.ndarray]]:
+    """Each recording's name and samples, decoded in threads a few ahead."""
+    names = iter(recordings.infos)
+
+    def read(name: str) -> np.ndarray:
+        return read_all(recordings.infos[name].path, sample_rate)
+
+    with ThreadPoolExecutor(2) as threads:
+        ahead = [(name, threads.submit(read, name)) for name in islice(names, 3)]
+        while ahead:
+            name, samples = ahead.pop(0)
+            ahead += [(name, threads.submit(read, name)) for name in islice(names, 1)]
+            yield name, samples.result()
+
+
+def known_scores(
+    scorer: ClipScorer, recordings: Recordings, annotations: Annotations, sample_rate: int
+) -> KnownScores:
+    """Score every annotated recording, and read each verdict out of its own span.
+
+    Where a class has several verdicts in a recording, a confirmed call outweighs rejections, and
+    the highest score counts.
+    """
+    classes = {name: index for index, name in enumerate(annotations.classes)}
+    shape = (len(recordings.infos), len(classes))
+    truth = np.zeros(shape, dtype=bool)
+    known = np.zeros(shape, dtype=bool)
+    scores = np.zeros(shape, dtype=np.float32)
+    for row, (name, samples) in enumerate(read_recordings(recordings, sample_rate)):
+        features = scorer.features(samples)
+        # rejections first, so that a confirmed call takes the cell over
+        for box in sorted(annotations.by_recording.get(name, ()), key=lambda b: b.present):
+            column = classes[box.label]
+            score = float(scorer.span_logits(features, box.span)[column])
+            if known[row, column] and truth[row, column] == box.present:
+                score = max(score, float(scores[row, column]))
+            truth[row, column], known[row, column] = box.present, True
+            scores[row, column] = score
+    return KnownScores(truth, known, scores)
