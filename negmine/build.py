@@ -184,14 +184,14 @@ def build_pool(
 
 
 def _check_other_sound(annotated: Recordings, external: Sequence[Recordings]) -> None:
-    """External sound must not hold an annotated recording: it would be declared free of its calls."""
+    """External sound must not hold a recording: it would be declared free of its calls."""
     ours = {info.fingerprint: info.path for info in annotated.infos.values()}
     for opened in external:
         for info in opened.infos.values():
             if info.fingerprint in ours:
                 raise InputError(
-                    f"{info.path}: the same file as the recording {ours[info.fingerprint]}; external "
-                    "sound is declared free of the classes, so take it out"
+                    f"{info.path}: the same file as {ours[info.fingerprint]}; external sound is "
+                    "declared free of the classes, so take it out"
                 )
 
 

@@ -16,7 +16,6 @@ from negmine.console import (
     print_json,
     quiet_and_json,
     say,
-    table,
     warn,
 )
 

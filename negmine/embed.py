@@ -144,4 +144,4 @@ def _open(folder: Path, start: int) -> Shard:
 
 def _normalised(embeddings: np.ndarray) -> np.ndarray:
     norms = np.linalg.norm(embeddings, axis=1, keepdims=True)
-    return embeddings / np.maximum(norms, 1e-12)
+    return np.asarray(embeddings / np.maximum(norms, 1e-12))

@@ -1,4 +1,4 @@
-"""Errors a user can do something about: one line each, saying what, where, what was found, what to do.
+"""Errors a user can mend: one line each, saying what, where, what was found, what to do.
 
 The command line prints the message and exits with ``exit_code``: 2 where the call or what it names
 is wrong (a misspelt column, a checkpoint of other classes), 1 where the work itself failed (an

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from negmine.console import table
 from negmine.embed import Scores, score_recipes
 from negmine.index import EmbeddingIndex
 from negmine.pool import Pool, check_classes
+from negmine.report import MineReport
 from negmine.scorer import Scorer
 from negmine.select import TopScores, matched_random, without_duplicates
 from negmine.selection import Chosen, Selection
@@ -40,43 +39,6 @@ class MineSettings:
     min_distance: float = 0.005
     batch_size: int = 32
     seed: int = 0
-
-
-@dataclass
-class MineReport:
-    """What each rule kept and rejected.
-
-    Attributes
-    ----------
-    rows, scored : int
-        Rows in the pool, and how many of them were scored in this run (the others were read).
-    held_out : int
-        Rows that draw on a recording the model was validated on.
-    classes : dict of str to dict
-        By class: ``certified`` rows, those ``below`` the shortlist, near ``duplicates``, ``chosen``,
-        the ``lowest`` and ``highest`` score chosen, the median score of its ``calls``.
-    """
-
-    rows: int
-    scored: int
-    held_out: int
-    classes: dict[str, dict[str, float]] = field(default_factory=dict)
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-    def to_text(self) -> str:
-        columns = ["certified", "below", "duplicates", "chosen", "highest", "lowest", "calls"]
-        rows = [
-            [name, *(f"{row[c]:.0f}" if i < 4 else f"{row[c]:.2f}" for i, c in enumerate(columns))]
-            for name, row in self.classes.items()
-        ]
-        head = f"{self.rows} rows, {self.scored} scored now, {self.held_out} held out; by class:"
-        notes = (
-            "below: scored under the last one chosen; duplicates: near a higher-scoring one;\n"
-            "highest, lowest: logits chosen; calls: median logit of the class's confirmed calls"
-        )
-        return f"{head}\n{table(['class', *columns], rows)}\n{notes}"
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 
 import numpy as np
@@ -102,7 +102,7 @@ def render_batches(
     """
     remaining = iter(recipes)
     with ThreadPoolExecutor(threads) as pool:
-        ahead = []
+        ahead: list[list[Future[np.ndarray]]] = []
         while True:
             while len(ahead) < 3 and (batch := list(islice(remaining, batch_size))):
                 ahead.append([pool.submit(render, recipe, sample_rate) for recipe in batch])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +80,12 @@ class Selection:
     pool: Path
     pool_digest: str
     model: str
+
+    @property
+    def digest(self) -> str:
+        """Hash of what is chosen: pool, recipes and classes, in order."""
+        text = repr((self.pool_digest, [(row.recipe, row.label) for row in self.rows]))
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
     def write(self, path: Path) -> None:
         """Write the selection as Parquet, whole or not at all."""

@@ -1,4 +1,4 @@
-"""What is in a pool: for each class, how many certified negatives of each kind, hours, confidence."""
+"""What is in a pool: for each class, certified negatives of each kind, hours, confidence."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from negmine.errors import ModelError
 from negmine.tables import writing
 from training.config import TrainConfig
 from training.frontend import FrontEndSettings
-from training.model import Detector, weights_fingerprint
+from training.model import Detector, place, weights_fingerprint
 
 FORMAT = "negmine-checkpoint"
 VERSION = 1
@@ -91,7 +91,7 @@ class Checkpoint:
             raise ModelError(f"{path}: not a checkpoint of negmine's trainer")
         if content.get("version") != VERSION:
             raise ModelError(
-                f"{path}: a checkpoint of version {content.get('version')}; this is version {VERSION}"
+                f"{path}: a checkpoint of version {content.get('version')}, not {VERSION}"
             )
         try:
             del content["format"], content["version"]
@@ -112,4 +112,4 @@ class Checkpoint:
         """The model, with its weights, ready to score."""
         detector = Detector(len(self.classes), self.front_end, self.config.backbone)
         detector.load_state_dict(self.model)
-        return detector.to(device, memory_format=torch.channels_last).eval()
+        return place(detector, device).eval()

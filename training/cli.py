@@ -261,7 +261,7 @@ def evaluate(
     model: Path,
     truth: Path,
     events: Path | None,
-    readout: str | None,
+    readout: Any,
     scores_out: Path | None,
     device: str,
     quiet: bool,
@@ -411,7 +411,7 @@ def demo(out: Path, seed: int, quiet: bool, as_json: bool) -> None:
     Example:
       negmine demo --out demo
     """
-    from training.demo import run_demo
+    from training.demo.run import run_demo
 
     with Bars(quiet) as bars:
         result = run_demo(out, seed, bars)

@@ -69,16 +69,19 @@ class ClipStore:
         offsets = [0, *np.cumsum(lengths, dtype=np.int64).tolist()]
         if not index.exists():
             scales: list[float] = []
-            with writing(data) as temporary, ThreadPoolExecutor() as threads:
-                with temporary.open("wb") as file:
-                    for start in range(0, len(lengths), 64):
-                        block = range(start, min(start + 64, len(lengths)))
-                        for clip in threads.map(make, block):
-                            # full scale is the clip's own peak where that passes 1: nothing clips
-                            scale = max(1.0, float(np.abs(clip).max(initial=0.0))) / _INT16_MAX
-                            file.write(np.rint(clip / scale).astype("<i2").tobytes())
-                            scales.append(scale)
-                            on_done()
+            with (
+                writing(data) as temporary,
+                temporary.open("wb") as file,
+                ThreadPoolExecutor() as threads,
+            ):
+                for start in range(0, len(lengths), 64):
+                    block = range(start, min(start + 64, len(lengths)))
+                    for clip in threads.map(make, block):
+                        # full scale is the clip's own peak where that passes 1: nothing clips
+                        scale = max(1.0, float(np.abs(clip).max(initial=0.0))) / _INT16_MAX
+                        file.write(np.rint(clip / scale).astype("<i2").tobytes())
+                        scales.append(scale)
+                        on_done()
             write_json(index, {"scales": scales})
         stored = json.loads(index.read_text())["scales"]
         samples = (

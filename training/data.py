@@ -31,7 +31,7 @@ def split_recordings(names: Sequence[str], folds: int, fold: int, seed: int) -> 
 
 
 def crop_starts(box: Span, clip_s: float, recording_s: float) -> Span:
-    """Where a crop may start so that it holds the whole box, or lies inside it where that is longer.
+    """Where a crop may start: it holds the whole box, or lies inside it where that is longer.
 
     Moved as little as needed to keep the crop inside the recording.
     """

@@ -70,6 +70,8 @@ class LogMel(nn.Module):
     def forward(self, waveforms: Tensor) -> Tensor:
         with torch.autocast(waveforms.device.type, enabled=False):
             size = _CPU_CHUNK if waveforms.device.type == "cpu" else len(waveforms)
-            power = torch.cat([self.mel(part) for part in waveforms.float().split(max(size, 1))])
+            power = torch.cat(
+                [self.mel(part) for part in torch.split(waveforms.float(), max(size, 1))]
+            )
             # -100 dB floor; +-1 spans about 80 dB round a quiet soundscape
             return (10.0 * torch.log10(power + 1e-10) + 30.0) / 40.0

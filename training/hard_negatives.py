@@ -11,7 +11,6 @@ import numpy as np
 from negmine.errors import PoolError
 from negmine.pool import check_classes
 from negmine.selection import open_selection
-from negmine.tables import file_digest
 from negmine.windows import to_samples
 from training.clips import ClipStore
 from training.config import TrainConfig
@@ -49,7 +48,8 @@ class HardNegatives:
         self._ratio = ratio
         self._cache = cache
         self._on_done = on_done
-        self.description = f"hard negatives {file_digest(path)} at {ratio:g}"
+        self._selection = open_selection(path)
+        self.description = f"hard negatives {self._selection.digest} at {ratio:g}"
         self.used = 0
         self.left_out = 0
 
@@ -64,13 +64,13 @@ class HardNegatives:
             If the selection's pool is gone, was rebuilt, has other classes or clips of another
             length, or nothing of it may be used.
         """
-        selection = open_selection(self._path)
+        selection = self._selection
         pool = selection.open_pool()
         check_classes(classes, pool.classes, f"pool {pool.path} of {self._path}")
         if pool.clip_s != config.clip_s:
             raise PoolError(
-                f"{self._path}: clips of {pool.clip_s:g} s, but this run trains on {config.clip_s:g} s; "
-                "build the pool with the same --clip-s"
+                f"{self._path}: clips of {pool.clip_s:g} s, but this run trains on "
+                f"{config.clip_s:g} s; build the pool with the same --clip-s"
             )
         usable = {
             recipe.id: recipe

@@ -40,8 +40,8 @@ class SmallCNN(nn.Module):
         )
 
     def forward(self, spectrograms: Tensor) -> Tensor:
-        position = self.position.expand(len(spectrograms), 1, -1, spectrograms.shape[-1])
-        x: Tensor = self.layers(torch.cat([spectrograms, position.to(spectrograms.dtype)], dim=1))
+        position = self.get_buffer("position").to(spectrograms.dtype).expand_as(spectrograms)
+        x: Tensor = self.layers(torch.cat([spectrograms, position], dim=1))
         return x
 
 
@@ -61,10 +61,10 @@ class Backbone(nn.Module):
 
     def __init__(self, name: str, pretrained: bool) -> None:
         super().__init__()
-        self.body = timm.create_model(
+        self.body: Any = timm.create_model(
             name, pretrained=pretrained, in_chans=1, num_classes=0, global_pool=""
         )
-        self.num_features = int(self.body.num_features)
+        self.num_features: int = self.body.num_features
 
     def forward(self, spectrograms: Tensor) -> Tensor:
         x: Tensor = self.body.forward_features(spectrograms)
@@ -98,8 +98,9 @@ class Detector(nn.Module):
 
     def features(self, waveforms: Tensor) -> Tensor:
         """The last feature map: (B, T) -> (B, D, F, T')."""
-        spectrograms = self.norm(self.log_mel(waveforms))
-        return self.backbone(spectrograms.unsqueeze(1))
+        spectrograms: Tensor = self.norm(self.log_mel(waveforms))
+        features: Tensor = self.backbone(spectrograms.unsqueeze(1))
+        return features
 
     def forward(self, waveforms: Tensor) -> Tensor:
         """Logits of crops by positive-only pooling, as in training: (B, T) -> (B, C)."""
@@ -141,6 +142,13 @@ class Detector(nn.Module):
         """
         start, end = window_times(features.shape[-1], window_frames, window_frames)
         return self.logits(window_means(features, window_frames, window_frames)), start, end
+
+
+def place(detector: Detector, device: torch.device) -> Detector:
+    """The detector on a device, its convolutions in the layout that is fast there."""
+    detector.to(device)
+    detector.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return detector
 
 
 def frames_per_second(detector: Detector) -> float:

@@ -34,7 +34,7 @@ PEAK = 0.9
 # The level of a sound over the bed's in its span and about its band: a band of its own width, or
 # of `LISTEN_HZ` where that is wider. In its own few hertz a thin tone would drown at -8 dB.
 SNR_DB = (-8.0, 12.0)
-LISTEN_HZ = 1000.0
+LISTEN_HZ = 2500.0
 # Nothing begins or ends closer to a recording's ends, so that boxes rounded for CSV stay inside.
 EDGE_S = 0.01
 MIN_SECONDS = 2.0

@@ -22,7 +22,7 @@ from training.config import TrainConfig
 from training.data import BoxRows, split_recordings
 from training.frontend import FrontEndSettings
 from training.losses import lsoft_bce_loss
-from training.model import Detector
+from training.model import Detector, place
 from training.rows import Batch
 from training.validate import ClipScorer, autocast, known_scores
 
@@ -140,7 +140,7 @@ def train(
             raise ModelError(f"{init}: made with another front end, backbone or order of classes")
         detector.load_state_dict(start.model)
         inputs["init"] = start.fingerprint
-    detector.to(device, memory_format=torch.channels_last)
+    place(detector, device)
     optimiser = torch.optim.AdamW(
         detector.parameters(), lr=config.lr, weight_decay=config.weight_decay
     )
@@ -178,7 +178,7 @@ def train(
                 batch = batch.join(plugin.rows(step))
             loss = step_loss(detector, batch.to(device), own, config, device)
             optimiser.zero_grad(set_to_none=True)
-            loss.backward()
+            torch.autograd.backward(loss)
             optimiser.step()
             losses.append(loss.item())
             step += 1

@@ -1,4 +1,4 @@
-"""``fp``: clips round rejected detections; and ``tp``: clips round confirmed calls, to compare with."""
+"""``fp``: clips round rejected detections; ``tp``: round confirmed calls, to compare with."""
 
 from __future__ import annotations
 

@@ -169,12 +169,12 @@ def test_half_precision_is_computed_in_float32(loss: Loss, dtype: torch.dtype) -
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
-@pytest.mark.parametrize("target", [0.0, 0.3, 1.0])
-def test_extreme_logits_stay_finite(loss: Loss, dtype: torch.dtype, target: float) -> None:
+def test_extreme_logits_stay_finite(loss: Loss, dtype: torch.dtype) -> None:
     extremes = [-1e4, -200.0, -88.0, -17.0, 0.0, 17.0, 88.0, 200.0, 1e4]
-    logits = torch.tensor([extremes, extremes], dtype=dtype, requires_grad=True)
-    known = torch.tensor([[True], [False]]).expand(2, len(extremes))
-    value = loss(logits, torch.full_like(logits, target), known)
+    logits = torch.tensor([extremes] * 4, dtype=dtype, requires_grad=True)
+    targets = torch.tensor([[0.0], [0.3], [1.0], [1.0]]).expand_as(logits)
+    known = torch.tensor([[True], [True], [True], [False]]).expand_as(logits)
+    value = loss(logits, targets, known)
     assert value.isfinite()
     assert gradient_of(value, logits).isfinite().all()
 

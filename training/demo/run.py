@@ -1,0 +1,201 @@
+"""The main job from end to end, against a complete truth."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from negmine.annotations import Annotations, read_rfcx
+from negmine.build import PoolSettings, build_pool
+from negmine.console import table
+from negmine.errors import InputError
+from negmine.mine import MineSettings
+from negmine.pool import Pool
+from negmine.recordings import open_annotated
+from negmine.selection import Chosen, open_selection
+from training.checkpoint import Checkpoint
+from training.config import TrainConfig
+from training.demo.soundscapes import make_soundscapes
+from training.evaluate import Truth, evaluate, open_truth_recordings
+from training.figure import Panel, draw_negatives
+from training.loop import Progress, Round, run_loop
+from training.scorer import CheckpointScorer
+from training.validate import ClipScorer
+
+SAMPLE_RATE = 16_000
+CLIP_S = 2.0
+PER_CLASS = 30
+
+# Panels of the picture: the hardest negatives of each class.
+_PANELS_PER_CLASS = 2
+
+_NAMES = {"none": "TP + FP alone", "random": "+ random negatives", "mined": "+ mined negatives"}
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """Scores of each arm against the complete truth of the test part.
+
+    Attributes
+    ----------
+    arms : dict of str to dict of str to float
+    picture : Path
+    seconds : float
+    """
+
+    arms: dict[str, dict[str, float]]
+    picture: Path
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"arms": self.arms, "picture": str(self.picture), "seconds": self.seconds}
+
+    def to_text(self) -> str:
+        columns = {"lwlrap": "LWLRAP", "fp/h@0.7": "FP/hour at 0.7 recall", "neg@3": "neg@3"}
+        digits = {"fp/h@0.7": 0}
+        rows = [
+            [name, *(f"{scores[key]:.{digits.get(key, 3)}f}" for key in columns)]
+            for name, scores in self.arms.items()
+        ]
+        notes = (
+            "One seed on small synthetic data: a smoke test, not evidence. LWLRAP: higher is "
+            "better; the others: lower.\n"
+            f"The hardest negatives: {self.picture}   ({self.seconds:.0f} s)"
+        )
+        return f"{table(['against the complete truth', *columns.values()], rows)}\n\n{notes}"
+
+
+def run_demo(out: Path, seed: int, progress: Progress) -> DemoResult:
+    """Make soundscapes, build a pool, run one round of the loop with its control, and compare.
+
+    What stands in ``out`` already, of the same seed, is not made again.
+
+    Raises
+    ------
+    InputError
+        If ``out`` holds something else.
+    """
+    began = time.monotonic()
+    data = out / "data" / f"seed{seed}"
+    if out.exists() and any(out.iterdir()) and not (out / "data").is_dir():
+        raise InputError(f"{out}: not empty, and not made by the demo; choose another --out")
+    if not data.exists():
+        advance, done = progress("making soundscapes", 1, "file"), 0
+
+        def made(count: int, total: int) -> None:
+            nonlocal advance, done
+            if not done:
+                advance = progress("making soundscapes", total, "file")
+            advance(count - done)
+            done = count
+
+        make_soundscapes(data, seed=seed, sample_rate=SAMPLE_RATE, progress=made)
+    run = out / f"run-seed{seed}"
+    annotations = read_rfcx(data / "train_tp.csv", data / "train_fp.csv")
+    recordings, annotations = open_annotated(
+        data / "train", annotations, progress=lambda total: progress("reading recordings", total)
+    )
+    pool = build_pool(
+        data / "train",
+        annotations,
+        run / "pool",
+        external=[str(data / "external")],
+        settings=PoolSettings(clip_s=CLIP_S, sample_rate=SAMPLE_RATE, mix=1000, seed=seed),
+        progress=progress,
+    ).pool
+    config = TrainConfig(
+        sample_rate=SAMPLE_RATE,
+        clip_s=CLIP_S,
+        tp_per_step=20,
+        fp_per_step=8,
+        steps_per_epoch=40,
+        epochs=6,
+        patience=0,
+        seed=seed,
+    )
+    device = torch.device("cpu")
+    rounds = run_loop(
+        config,
+        annotations,
+        recordings,
+        pool,
+        run,
+        rounds=1,
+        mining=MineSettings(per_class=PER_CLASS, seed=seed),
+        hard_ratio=0.25,
+        control=True,
+        device=device,
+        progress=progress,
+    )
+    truth = Truth(data / "test_truth.csv", data / "test_events.csv", annotations.classes)
+    test = open_truth_recordings(data / "test", truth)
+    arms = {}
+    for done_round in rounds:
+        # the last weights, as all arms trained for the same steps
+        checkpoint = Checkpoint.load(done_round.checkpoint.with_name("last.pt"))
+        scorer = ClipScorer(checkpoint.detector(device), config, device)
+        title = f"scoring the test part: {done_round.arm}"
+        advance = progress(title, len(test.infos), "file")
+        arms[_NAMES[done_round.arm]], _ = evaluate(
+            scorer, test, truth, SAMPLE_RATE, on_done=advance
+        )
+    picture = out / "hardest_negatives.png"
+    names = pd.read_csv(data / "classes.csv", dtype={"species_id": str})
+    _draw(picture, rounds, pool, annotations, dict(zip(names.species_id, names.name, strict=True)))
+    return DemoResult(arms, picture, time.monotonic() - began)
+
+
+def _draw(
+    path: Path,
+    rounds: Sequence[Round],
+    pool: Pool,
+    annotations: Annotations,
+    names: dict[str, str],
+) -> None:
+    """The hardest negatives of each class, scored by the first and the last model."""
+    chosen = [
+        row
+        for row in open_selection(rounds[-1].checkpoint.with_name("hard.parquet")).rows
+        if row.rank <= _PANELS_PER_CLASS
+    ]
+    clips = [pool.recipes[pool.recipes.row_of(row.recipe)].render() for row in chosen]
+    before, after = (
+        _probabilities(found.checkpoint, clips, chosen) for found in (rounds[0], rounds[-1])
+    )
+    bands = {
+        name: (
+            min(box.f_min_hz for box in annotations.confirmed if box.label == name),
+            max(box.f_max_hz for box in annotations.confirmed if box.label == name),
+        )
+        for name in annotations.classes
+    }
+    panels = [
+        Panel(
+            samples=clip,
+            label=names.get(row.label, row.label),
+            origin=f"{row.kind}, {row.certificate}, confidence {row.confidence:.2f}",
+            before=float(before[i]),
+            after=float(after[i]),
+            band_hz=bands[row.label],
+        )
+        for i, (row, clip) in enumerate(zip(chosen, clips, strict=True))
+    ]
+    title = "The hardest negatives: class they were taken for, its probability before → after"
+    draw_negatives(path, panels, pool.sample_rate, title)
+
+
+def _probabilities(
+    checkpoint: Path, clips: Sequence[np.ndarray], chosen: Sequence[Chosen]
+) -> np.ndarray:
+    scorer = CheckpointScorer(Checkpoint.load(checkpoint), torch.device("cpu"))
+    _, logits = scorer.score(np.stack(clips))
+    columns = [scorer.classes.index(row.label) for row in chosen]
+    picked = logits[np.arange(len(chosen)), columns]
+    return np.asarray(1 / (1 + np.exp(-picked)))
