@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,11 @@ SILENCE_RMS = 1e-4
 
 # MP3 encoders pad by up to two frames of 1,152 samples, so a header may promise that much more.
 _MP3_PADDING = 2 * 1152
+
+# What libsndfile notes of a WAV or AIFF file that ends before its header says: it reads on in
+# silence. A length of 2 GiB and more is what streaming recorders write who know none.
+_CUT_SHORT = re.compile(r"^ ?(?:data|SSND) ?: (\d+) \(should be (\d+)\)", re.MULTILINE)
+_NO_LENGTH = 0x7FFF0000
 
 
 @dataclass(frozen=True)
@@ -57,10 +63,12 @@ class AudioInfo:
         return self.frames / self.sample_rate
 
     def rms(self, start_s: float, end_s: float) -> float:
-        """RMS of the blocks that a span touches."""
-        first = max(0, int(start_s / LEVEL_BLOCK_S))
-        last = max(first + 1, math.ceil(end_s / LEVEL_BLOCK_S))
-        blocks = self.power[first:last]
+        """RMS of the blocks inside a span; of those it touches, where it holds none whole."""
+        first, last = start_s / LEVEL_BLOCK_S, end_s / LEVEL_BLOCK_S
+        inside = slice(max(0, math.ceil(first - 1e-6)), max(0, math.floor(last + 1e-6)))
+        blocks = self.power[inside]
+        if not len(blocks):
+            blocks = self.power[max(0, math.floor(first)) : max(0, math.ceil(last))]
         return float(np.sqrt(blocks.mean())) if len(blocks) else 0.0
 
 
@@ -86,10 +94,11 @@ def probe(path: Path) -> AudioInfo:
         raise AudioError(f"{path}: the file is empty (0 bytes)")
     try:
         with sf.SoundFile(path) as file:
-            rate, channels, promised = file.samplerate, file.channels, file.frames
+            rate, channels, promised = file.samplerate, file.channels, _promised_frames(file)
             block = max(1, to_samples(LEVEL_BLOCK_S, rate))
             power, frames = [], 0
-            for samples in file.blocks(block * 64, dtype="float32", always_2d=True):
+            # not file.blocks(): where a read falls short, that repeats what was read before
+            while len(samples := file.read(block * 64, dtype="float32", always_2d=True)):
                 if not np.isfinite(samples).all():
                     bad = frames + int(np.argmax(~np.isfinite(samples).all(axis=1)))
                     raise AudioError(f"{path}: NaN or infinite samples from {bad / rate:.2f} s")
@@ -108,6 +117,14 @@ def probe(path: Path) -> AudioInfo:
             f"{path}: truncated: {found:.2f} s decoded of {expected:.2f} s in its header"
         )
     return AudioInfo(path, rate, frames, channels, fingerprint, np.array(power, dtype=np.float32))
+
+
+def _promised_frames(file: sf.SoundFile) -> int:
+    """The number of frames that the header promises."""
+    cut = _CUT_SHORT.search(file.extra_info)
+    if cut and 0 < int(cut[2]) < int(cut[1]) < _NO_LENGTH:
+        return int(file.frames * int(cut[1]) / int(cut[2]))
+    return int(file.frames)
 
 
 def probe_all(
@@ -205,8 +222,8 @@ def read_span(path: Path, start_s: float, duration_s: float, sample_rate: int) -
             wanted = to_samples(duration_s, rate) + 2 * margin_in
             start = to_samples(start_s, rate) - margin_in
             file.seek(min(max(start, 0), file.frames))
-            head = max(0, -start)
-            samples = file.read(max(0, wanted - head), dtype="float32", always_2d=True)
+            head = min(max(0, -start), wanted)
+            samples = file.read(wanted - head, dtype="float32", always_2d=True)
     except (sf.LibsndfileError, OSError) as error:
         end_s = start_s + duration_s
         raise AudioError(
@@ -265,7 +282,8 @@ class VerifiedFiles:
         """
         with self._lock:
             found = self._known.get(path)
-        if found is None:
+        # a file that was changed and fingerprinted anew is hashed again
+        if found != fingerprint:
             if not path.is_file():
                 raise AudioError(
                     f"{path}: no such file; if the folder was moved, build the pool again"

@@ -21,7 +21,7 @@ class Failure(click.ClickException):
     """An error of negmine's, as click shows it: one line, and its exit code."""
 
     def __init__(self, message: str, exit_code: int) -> None:
-        super().__init__(message)
+        super().__init__(" ".join(line.strip() for line in message.splitlines()))
         self.__dict__["exit_code"] = exit_code  # click declares it for the class
 
 

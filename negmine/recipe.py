@@ -98,8 +98,16 @@ class Recipe:
     @cached_property
     def id(self) -> str:
         """Hash of what is heard: sources by fingerprint, spans, levels; not the labels."""
-        layers = [(la.source.fingerprint, la.start_s, la.snr_db) for la in self.layers]
-        text = json.dumps([self.duration_s, layers])
+        # as floats: 2 and 2.0 are equal and must not be two ids
+        layers = [
+            (
+                la.source.fingerprint,
+                float(la.start_s),
+                None if la.snr_db is None else float(la.snr_db),
+            )
+            for la in self.layers
+        ]
+        text = json.dumps([float(self.duration_s), layers])
         return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
 
     @property

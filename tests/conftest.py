@@ -4,11 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import soundfile as sf
+from hypothesis import HealthCheck, settings
+
+from negmine.annotations import Annotations, read_rfcx
+from negmine.build import PoolSettings, build_pool
+from negmine.recordings import Recordings, open_annotated
+from training.config import TrainConfig
+
+# the same examples each time; a busy machine is no reason to fail
+settings.register_profile(
+    "suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("suite")
 
 SAMPLE_RATE = 8000
 RECORDING_S = 4.0
@@ -85,3 +98,119 @@ def data(tmp_path: Path) -> Data:
 def shared_data(tmp_path_factory: pytest.TempPathFactory) -> Data:
     """A data set for tests that only read it."""
     return make_data(tmp_path_factory.mktemp("shared") / "data")
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A data set read and checked."""
+
+    annotations: Annotations
+    recordings: Recordings
+
+
+def open_data(data: Data, *, alternating: bool = False) -> Opened:
+    """Read a data set.
+
+    With ``alternating``, recordings take turns in which class is confirmed, the other being
+    rejected in that call's box: validation then has known cells of both kinds.
+    """
+    recordings, annotations = open_annotated(data.recordings, read_rfcx(data.tp, data.fp))
+    if alternating:
+        turn = {name: i % 2 for i, name in enumerate(recordings.infos)}
+        kept = [b for b in annotations.boxes if b.present == (turn[b.recording] == int(b.label))]
+        annotations = Annotations(tuple(kept), annotations.classes)
+    return Opened(annotations, recordings)
+
+
+def tiny_config(**changes: object) -> TrainConfig:
+    """Settings of a run that takes a fraction of a second."""
+    settings: dict[str, object] = {
+        "sample_rate": SAMPLE_RATE,
+        "clip_s": 1.0,
+        "n_mels": 16,
+        "window_s": 0.5,
+        "tp_per_step": 4,
+        "fp_per_step": 2,
+        "steps_per_epoch": 3,
+        "epochs": 2,
+        "patience": 0,
+        "folds": 4,
+    }
+    return TrainConfig(**(settings | changes))  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="session")
+def one_thread() -> None:
+    """Keep torch to one thread: batches this small are slower on several."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def shared_opened(shared_data: Data) -> Opened:
+    return open_data(shared_data)
+
+
+@pytest.fixture(scope="session")
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Decoded clips that training runs share."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def shared_checkpoint(
+    one_thread: None, shared_opened: Opened, shared_cache: Path, tmp_path_factory: Any
+) -> Path:
+    """The best.pt of a tiny run on the shared data, which holds two recordings out."""
+    from training.train import train
+
+    out = tmp_path_factory.mktemp("run")
+    o = shared_opened
+    train(tiny_config(), o.annotations, o.recordings, out, cache=shared_cache)
+    return out / "best.pt"
+
+
+@pytest.fixture(scope="session")
+def shared_pool(shared_data: Data, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A pool of the shared data: rejected detections, external sound, mixes."""
+    out = tmp_path_factory.mktemp("pool") / "pool"
+    return make_pool(shared_data, out)
+
+
+def make_pool(data: Data, out: Path, **changes: object) -> Path:
+    settings: dict[str, object] = {"clip_s": 1.0, "sample_rate": SAMPLE_RATE, "mix": 12}
+    build_pool(
+        data.recordings,
+        read_rfcx(data.tp, data.fp),
+        out,
+        external=[str(data.external)],
+        settings=PoolSettings(**(settings | changes)),  # type: ignore[arg-type]
+    )
+    return out
+
+
+def tone_detector() -> Any:
+    """A detector made by hand that hears each class's tone, in a map of one frame a hop."""
+    import torch
+    from torch import nn
+
+    from training.frontend import FrontEndSettings
+    from training.model import Detector
+
+    class Bands(nn.Module):
+        def forward(self, spectrograms: torch.Tensor) -> torch.Tensor:
+            return spectrograms.transpose(1, 2)
+
+    settings = FrontEndSettings.for_mels(SAMPLE_RATE, 16)
+    detector = Detector(len(TONE_HZ), settings, "small")
+    detector.backbone = Bands()  # type: ignore[assignment]
+    weight = torch.zeros(len(TONE_HZ), 16)
+    for row, hz in enumerate(TONE_HZ.values()):
+        loudness = detector.log_mel(torch.from_numpy(tone(hz, 1.0)).unsqueeze(0)).mean(dim=2)[0]
+        weight[row, loudness.argmax()] = 10.0
+    detector.head = nn.Linear(16, len(TONE_HZ))
+    with torch.no_grad():
+        detector.head.weight.copy_(weight)
+        detector.head.bias.fill_(-5.0)
+    return detector.eval()

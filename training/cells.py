@@ -108,7 +108,7 @@ def reduce_losses(
         raise ValueError(f"reduction {reduction!r}: expected 'mean', 'sum' or 'none'")
     if live is not None:
         if weight is not None:
-            losses = losses * torch.where(live, weight.to(losses.dtype), 0.0)
+            losses = losses * weight.to(losses.dtype)
         losses = torch.where(live, losses, 0.0)
     if reduction == "none":
         return losses

@@ -100,9 +100,10 @@ class Checkpoint:
             content["classes"] = tuple(content["classes"])
             content["held_out"] = tuple(content["held_out"])
             checkpoint = cls(**content)
-        except (KeyError, TypeError, ValueError) as error:
+            fingerprint = weights_fingerprint(checkpoint.model)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ModelError(f"{path}: damaged checkpoint: {error}") from error
-        if weights_fingerprint(checkpoint.model) != checkpoint.fingerprint:
+        if fingerprint != checkpoint.fingerprint:
             raise ModelError(
                 f"{path}: damaged checkpoint: its weights do not match its fingerprint"
             )

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from negmine.recordings import Recordings
     from training.config import TrainConfig
 
+_LAST_SEED = 2**32 - 1
+
 # Settings of a run: option, type, help. Defaults are those of training.config.TrainConfig.
 _SETTINGS: tuple[tuple[str, Any, Any, str], ...] = (
     ("--backbone", str, "small", "'small', the fast CNN, or any timm model's name."),
@@ -73,7 +75,7 @@ _SETTINGS: tuple[tuple[str, Any, Any, str], ...] = (
         "fp32",
         "Of the convolutions; bf16 where the processor has it.",
     ),
-    ("--seed", int, 0, "Of weights, folds and draws."),
+    ("--seed", click.IntRange(0, _LAST_SEED), 0, "Of weights, folds and draws."),
 )
 _FIELDS = {"fp_beyond": "beyond_per_s"}
 
@@ -402,7 +404,7 @@ def loop(
     show_default=True,
     help="Folder for data, rounds and the picture.",
 )
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(0, _LAST_SEED), default=0, show_default=True)
 @quiet_and_json
 def demo(out: Path, seed: int, quiet: bool, as_json: bool) -> None:
     """Make small soundscapes, run the loop on them, and compare with their complete truth.

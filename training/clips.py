@@ -67,7 +67,8 @@ class ClipStore:
         name = hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
         data, index = folder / f"{name}.i16", folder / f"{name}.json"
         offsets = [0, *np.cumsum(lengths, dtype=np.int64).tolist()]
-        if not index.exists():
+        size = data.stat().st_size if data.exists() else -1
+        if not index.exists() or size != offsets[-1] * 2:  # bytes of an int16
             scales: list[float] = []
             with (
                 writing(data) as temporary,

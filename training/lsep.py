@@ -11,7 +11,8 @@ from torch.autograd.function import once_differentiable
 
 from training.cells import check_batch, reduce_losses, widen
 
-# Up to this many classes the matrix of all pairs is quicker than sorting (benchmarks/losses.py).
+# Up to about this many classes the matrix of all pairs is quicker than sorting: on one CPU thread
+# they meet between 30 and 60, sooner the larger the batch.
 PAIRS_UP_TO = 32
 
 
@@ -26,8 +27,8 @@ def lsep_loss(
 
     A row's loss is ``log(1 + sum over pairs (i, j) of max(0, t_i - t_j) * exp(x_j - x_i))``.
     It depends on differences of logits within a row only. Computed in float32 (float64 for float64
-    logits) from half-precision inputs too; its relative error grows with the largest logit, to
-    about 1e-3 at logits of 1e4 in float32, and it never overflows.
+    logits) from half-precision inputs too, it never overflows; rounding costs the loss about 1e-6
+    of its value and the gradient, at logits of 1e4, about 1e-3.
 
     Parameters
     ----------

@@ -270,7 +270,7 @@ def large_loss_cells(
     # BCE with target 0 grows with the logit, so ranking the logits is ranking the losses.
     scores = torch.where(assumed, cells.logits, -torch.inf).flatten()
     order = scores.argsort(descending=True, stable=True)
-    # The tolerance keeps 0.07 * 100, a little above 7 in floating point, from becoming 8.
+    # The tolerance keeps 0.15 * 100, a little above 15 in float32, from becoming 16.
     count = (rate * assumed.sum() - 1e-4).ceil()
     chosen = torch.arange(len(order), device=order.device) < count
     return torch.empty_like(chosen).scatter_(0, order, chosen).view_as(assumed)

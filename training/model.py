@@ -61,10 +61,11 @@ class Backbone(nn.Module):
 
     def __init__(self, name: str, pretrained: bool) -> None:
         super().__init__()
-        self.body: Any = timm.create_model(
+        body: Any = timm.create_model(
             name, pretrained=pretrained, in_chans=1, num_classes=0, global_pool=""
         )
-        self.num_features: int = self.body.num_features
+        self.num_features = int(body.num_features)
+        self.body = body
 
     def forward(self, spectrograms: Tensor) -> Tensor:
         x: Tensor = self.body.forward_features(spectrograms)
@@ -153,17 +154,19 @@ def place(detector: Detector, device: torch.device) -> Detector:
 
 def frames_per_second(detector: Detector) -> float:
     """Frames of the feature map in a second of sound, measured on silence."""
-    seconds = 16
+    steps = 512
+    hop, rate = detector.front_end.hop, detector.front_end.sample_rate
     training = detector.training
     detector.eval()
     device = next(detector.parameters()).device
     with torch.no_grad():
-        silence = torch.zeros(1, seconds * detector.front_end.sample_rate, device=device)
-        frames = detector.features(silence).shape[-1]
+        short, long = (
+            detector.features(torch.zeros(1, n * steps * hop, device=device)).shape[-1]
+            for n in (1, 2)
+        )
     detector.train(training)
-    # the map has a few frames for padding: its exact rate divides that of the spectrogram
-    stride = round(seconds / detector.front_end.hop_s / frames)
-    return 1.0 / detector.front_end.hop_s / max(1, stride)
+    # what padding adds to a map is in both, so for strides that divide `steps` this is exact
+    return (long - short) * rate / (steps * hop)
 
 
 def weights_fingerprint(state: Mapping[str, Any]) -> str:

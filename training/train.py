@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 
 from negmine.annotations import Annotations
-from negmine.errors import InputError, ModelError
+from negmine.errors import InputError, ModelError, NegmineError
 from negmine.pool import check_classes
 from negmine.recordings import Recordings
 from negmine.tables import writing
@@ -110,11 +110,22 @@ def train(
     InputError
         If the folds are impossible, or the folder holds a run with other settings.
     ModelError
-        If ``init`` has other classes.
+        If ``init`` is no checkpoint, or of another front end or backbone.
+    PoolError
+        If ``init`` or a plug-in has other classes.
+    NegmineError
+        If training diverges: the loss or a validation score is no longer finite.
     """
     device = device or torch.device("cpu")
     classes = annotations.classes
+    if not 0 <= config.fold < config.folds:
+        raise InputError(f"fold {config.fold} of {config.folds}: the first is 0")
     held_out = split_recordings(list(recordings.infos), config.folds, config.fold, config.seed)
+    if config.folds > 1 and not held_out:
+        raise InputError(
+            f"fold {config.fold} of {config.folds} is empty: there are only "
+            f"{len(recordings.infos)} recordings; choose fewer --folds"
+        )
     training, validation = annotations.without(held_out), annotations.only(held_out)
     missing = set(classes) - {box.label for box in training.confirmed}
     if missing:
@@ -165,6 +176,7 @@ def train(
             losses, history, tuple(sorted(held_out)), inputs,
         ).save(path)  # fmt: skip
 
+    whole = True  # False in a step: what it has changed so far cannot be gone on from
     try:
         while step < config.total_steps and not _should_stop(history, config.patience):
             detector.train()
@@ -176,14 +188,18 @@ def train(
             own = len(batch)
             for plugin in plugins:
                 batch = batch.join(plugin.rows(step))
+            whole = False
             loss = step_loss(detector, batch.to(device), own, config, device)
             optimiser.zero_grad(set_to_none=True)
             torch.autograd.backward(loss)
             optimiser.step()
             losses.append(loss.item())
             step += 1
+            whole = True
             if not math.isfinite(losses[-1]):
-                raise ModelError(f"{out}: the loss became {losses[-1]} in step {step}; lower --lr")
+                raise NegmineError(
+                    f"{out}: the loss became {losses[-1]} in step {step}; lower --lr"
+                )
             if step % config.steps_per_epoch == 0:
                 entry = {
                     "epoch": epoch + 1.0,
@@ -191,7 +207,12 @@ def train(
                 }
                 if held_out:
                     scorer = ClipScorer(detector, config, device)
-                    entry |= known_scores(scorer, held, validation, config.sample_rate).summary()
+                    found = known_scores(scorer, held, validation, config.sample_rate)
+                    if not np.isfinite(found.scores).all():
+                        raise NegmineError(
+                            f"{out}: scores are no longer finite after step {step}; lower --lr"
+                        )
+                    entry |= found.summary()
                 history.append(entry)
                 if _is_best(history):
                     save(best)
@@ -201,7 +222,7 @@ def train(
             score = history[-1].get("lwlrap", math.nan) if history else math.nan
             on_step(RunState(step, config.total_steps, epoch + 1, float(np.mean(recent)), score))
     except KeyboardInterrupt:
-        if step % config.steps_per_epoch:
+        if whole and step % config.steps_per_epoch:
             save(last)
         raise
     return Checkpoint.load(best)

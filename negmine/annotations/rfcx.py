@@ -64,7 +64,10 @@ def _read(path: Path, *, present: bool, split: bool) -> list[Annotation]:
             f"{path}: the file is empty; expected {', '.join(COLUMNS)}"
         ) from error
     except (pd.errors.ParserError, UnicodeDecodeError, OSError) as error:
-        raise AnnotationError(f"{path}: not readable as CSV: {error}") from error
+        raise AnnotationError(f"{path}: not readable as CSV: {str(error).strip()}") from error
+    if not isinstance(table.index, pd.RangeIndex):
+        # pandas takes the first cell of such rows for their name and shifts the others
+        raise AnnotationError(f"{path}: the rows have more cells than the header has columns")
     _check_columns(path, [str(column) for column in table.columns])
     if table.empty:
         raise AnnotationError(f"{path}: the table has a header and no rows")

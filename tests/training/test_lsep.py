@@ -76,6 +76,8 @@ def batch(
         targets = targets.round()
     elif kind == "tied":
         targets = (5 * targets).round() / 5
+    elif kind == "signed":
+        targets = targets - 0.7
     share = torch.linspace(0, 1, rows, dtype=torch.float64)[:, None]
     known = torch.rand(rows, classes, generator=draw, dtype=torch.float64) < share
     return logits.requires_grad_(), targets, known
@@ -85,7 +87,7 @@ def gradient_of(value: Tensor, logits: Tensor) -> Tensor:
     return torch.autograd.grad(value, logits)[0]
 
 
-@pytest.mark.parametrize("kind", ["hard", "soft", "tied"])
+@pytest.mark.parametrize("kind", ["hard", "soft", "tied", "signed"])
 @pytest.mark.parametrize("scale", [1.0, 40.0])
 def test_equals_the_sum_over_pairs(loss: Loss, kind: str, scale: float) -> None:
     logits, targets, known = batch(kind, scale=scale)

@@ -6,6 +6,8 @@ whatever has their shape: hence its rejected detections make false-positive anno
 ones a person makes when going through a detector's list.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,13 +18,13 @@ from scipy import fft
 from scipy.ndimage import uniform_filter1d
 from scipy.signal import find_peaks
 
-from training.calls import Kind, Samples
+from training.demo.calls import Kind, Samples
 
 Spectrogram = NDArray[np.float32]
 
 WINDOW_S, HOP_S = 0.016, 0.008
-# Bins are 62.5 Hz. Smoothed power forgives a call its pitch; what a template takes in above and
-# below its call tells the call from a gust or a drop, which has no edges there.
+# In bins of about 62.5 Hz. Smoothed power forgives a call its pitch; what a template takes in above
+# and below its call tells the call from a gust or a drop, which has no edges there.
 SMOOTH_BINS = 3
 CONTEXT_BINS = 6
 
@@ -77,6 +79,8 @@ class TemplateMatcher:
         per_class: int = 6,
     ) -> None:
         self._sample_rate = sample_rate
+        self._window = round(WINDOW_S * sample_rate)
+        self._hop = round(HOP_S * sample_rate)
         self._templates = [
             self._template(species_id, kind, rng)
             for species_id, kind in enumerate(kinds)
@@ -107,8 +111,8 @@ class TemplateMatcher:
             if width > frames:
                 continue
             score = _correlation(spectrogram[template.rows], spectra[template.rows], template)
-            for frame in find_peaks(score, height=min_score, distance=width)[0]:
-                start_s = frame * HOP_S
+            for frame in find_peaks(score, height=min_score, distance=width)[0].tolist():
+                start_s = frame * self._hop / self._sample_rate
                 match = Match(
                     template.species_id,
                     float(score[frame]),
@@ -131,7 +135,7 @@ class TemplateMatcher:
         # Over faint noise, since the logarithm of silence would outweigh the call.
         noise = 0.05 * rng.standard_normal(len(sound.samples))
         spectrogram = self._spectrogram((sound.samples + noise).astype(np.float32))
-        bin_hz = 1.0 / WINDOW_S
+        bin_hz = self._sample_rate / self._window
         low = int(sound.f_min_hz / bin_hz) - CONTEXT_BINS
         high = int(np.ceil(sound.f_max_hz / bin_hz)) + CONTEXT_BINS
         rows = slice(max(low, 0), high + 1)
@@ -146,10 +150,9 @@ class TemplateMatcher:
         )
 
     def _spectrogram(self, samples: Samples) -> Spectrogram:
-        """Log power, shape (F, frames); frame k begins at k * HOP_S."""
-        window = round(WINDOW_S * self._sample_rate)
-        hop = round(HOP_S * self._sample_rate)
-        frames = sliding_window_view(samples, window)[::hop] * np.hanning(window)
+        """Log power, shape (F, frames); frame k begins at sample k * hop."""
+        spans = sliding_window_view(samples, self._window)[:: self._hop]
+        frames = spans * np.hanning(self._window)
         power = np.abs(fft.rfft(frames.astype(np.float32), axis=1)) ** 2
         smooth = uniform_filter1d(power, SMOOTH_BINS, axis=1)
         return np.ascontiguousarray(np.log(smooth + 1e-9).T)

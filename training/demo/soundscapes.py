@@ -6,8 +6,8 @@ the rejected annotations are a simple detector's best-scoring errors, and so sit
 on other classes' calls and on parts of the bed.
 """
 
-import os
-import shutil
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +16,11 @@ import numpy as np
 import pandas as pd
 
 from negmine.audio import write_flac
+from negmine.tables import writing_folder
 from negmine.windows import to_samples
-from training.beds import ELSEWHERE, FIELD, Bed, background
-from training.calls import CLASSES, LOOKALIKES, Kind, Samples
-from training.template_match import Match, TemplateMatcher
+from training.demo.beds import ELSEWHERE, FIELD, Bed, background
+from training.demo.calls import CLASSES, LOOKALIKES, Kind, Samples
+from training.demo.template_match import Match, TemplateMatcher
 
 ANNOTATION_COLUMNS = (
     "recording_id",
@@ -132,9 +133,7 @@ def make_soundscapes(
             if progress is not None:
                 progress(done, total)
 
-    partial = out.with_name(f".{out.name}.partial-{os.getpid()}")
-    partial.mkdir(parents=True)
-    try:
+    with writing_folder(out) as partial:
         detect = TemplateMatcher(CLASSES, sample_rate, _generator(seed, _TEMPLATES))
         calls: dict[str, list[Placed]] = {}
         rejected: list[tuple[str, Match]] = []
@@ -151,12 +150,6 @@ def make_soundscapes(
         for _ in recordings(_EXTERNAL, "external", external, ELSEWHERE):
             pass
         _class_table(sample_rate).to_csv(partial / "classes.csv", index=False)
-        if out.exists():
-            out.rmdir()
-        partial.rename(out)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
 
 
 def compose(

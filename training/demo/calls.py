@@ -6,6 +6,8 @@ range moved out of the class's: the other slope, another pulse rate, one note mo
 it from the class is known, and is never the loudness or the background.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial

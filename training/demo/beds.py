@@ -4,6 +4,8 @@ Every bed is noise shaped in frequency and modulated in time, drawn from the gen
 given. A recording lies on a blend of two of them.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 
 import numpy as np

@@ -1,0 +1,67 @@
+"""Settings: whole in a dictionary, and refused where they are of another version."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import FrozenInstanceError, replace
+from typing import Any
+
+import click
+import pytest
+
+from training.cli import _FIELDS, _SETTINGS
+from training.config import PRECISIONS, READOUTS, TrainConfig
+
+
+def test_round_trip_through_json() -> None:
+    config = TrainConfig(backbone="resnet10t", lr=1e-4, epochs=3, readout="power", seed=7)
+    assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+@pytest.mark.parametrize(
+    ("change", "odd"),
+    [
+        (lambda values: values.pop("lsoft"), "lsoft"),
+        (lambda values: values.update(mixup=0.5), "mixup"),
+        (lambda values: (values.pop("seed"), values.update(zeal=1)), "seed, zeal"),
+    ],
+)
+def test_missing_and_unknown_settings_are_refused_by_name(
+    change: Callable[[dict[str, Any]], object], odd: str
+) -> None:
+    values = TrainConfig().to_dict()
+    change(values)
+    with pytest.raises(ValueError, match=f"another version: {odd}$"):
+        TrainConfig.from_dict(values)
+
+
+def test_total_steps_are_those_of_all_epochs() -> None:
+    assert TrainConfig(steps_per_epoch=7, epochs=3).total_steps == 21
+
+
+def test_settings_cannot_change_in_a_run() -> None:
+    with pytest.raises(FrozenInstanceError):
+        TrainConfig().lr = 1.0
+
+
+def test_command_line_offers_every_setting_with_its_default() -> None:
+    names = {
+        name.removeprefix("--").replace("-", "_"): default for name, _, default, _ in _SETTINGS
+    }
+    assert {_FIELDS.get(name, name): value for name, value in names.items()} == (
+        TrainConfig().to_dict()
+    )
+
+
+def test_command_line_offers_every_choice() -> None:
+    kinds = {name: kind for name, kind, *_ in _SETTINGS if isinstance(kind, click.Choice)}
+    assert tuple(kinds["--readout"].choices) == READOUTS
+    assert tuple(kinds["--precision"].choices) == PRECISIONS
+
+
+def test_equal_settings_are_equal_and_hash_alike() -> None:
+    one = TrainConfig(seed=3)
+    assert one == replace(TrainConfig(), seed=3)
+    assert hash(one) == hash(replace(TrainConfig(), seed=3))
+    assert one != TrainConfig()

@@ -1,0 +1,234 @@
+"""Rows cut round boxes: where crops lie, which are drawn, and what is kept for validation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import RECORDING_S, SAMPLE_RATE, TONE_HZ, Opened, tiny_config
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from negmine.annotations import Annotation, Annotations
+from negmine.windows import Span
+from training.data import BoxRows, crop_starts, split_recordings
+from training.rows import Batch
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+NAMES = [f"rec{i}" for i in range(13)]
+TIMES = st.floats(0.0, 1.0, allow_nan=False)
+
+
+def rows_of(
+    opened: Opened, cache: Path, boxes: list[Annotation] | None = None, **changes: object
+) -> BoxRows:
+    annotations = opened.annotations
+    if boxes is not None:
+        annotations = Annotations(tuple(boxes), annotations.classes)
+    return BoxRows(annotations, opened.recordings, tiny_config(**changes), cache)
+
+
+def moved(box: Annotation, start_s: float, end_s: float) -> Annotation:
+    return replace(box, span=Span(start_s, end_s))
+
+
+def same(one: Batch, other: Batch) -> bool:
+    pairs = zip(vars(one).values(), vars(other).values(), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
+
+
+def loudest_hz(waveform: torch.Tensor) -> float:
+    power = np.abs(np.fft.rfft(waveform.numpy())) ** 2
+    return float(np.argmax(power) * SAMPLE_RATE / len(waveform))
+
+
+@given(first=TIMES, length=st.floats(0.001, 1.0), share=TIMES, clip_s=st.floats(0.1, 30))
+@settings(max_examples=300, deadline=None)
+def test_crop_holds_the_box_or_lies_in_it_inside_the_recording(
+    first: float, length: float, share: float, clip_s: float
+) -> None:
+    recording_s = 20.0
+    start_s = first * (recording_s - 0.1)
+    box = Span(start_s, min(recording_s, start_s + 0.01 + length * recording_s))
+    starts = crop_starts(box, clip_s, recording_s)
+    assert starts.start_s <= starts.end_s
+    at = starts.start_s + share * starts.duration_s
+    crop = Span(at, at + clip_s)
+    near = 1e-9
+    if clip_s <= recording_s:
+        assert crop.start_s >= 0
+        assert crop.end_s <= recording_s + near
+        shared = crop.overlap_s(box)
+        assert shared == pytest.approx(min(box.duration_s, clip_s), abs=near)
+    else:
+        # it cannot lie inside: it starts with the recording, and so holds the box
+        assert (starts.start_s, starts.end_s) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("box", "want"),
+    [
+        (Span(4.0, 5.0), Span(3.0, 4.0)),
+        (Span(0.5, 1.0), Span(0.0, 0.5)),
+        (Span(9.5, 10.0), Span(8.0, 8.0)),
+        (Span(2.0, 9.0), Span(2.0, 7.0)),
+        (Span(3.0, 5.0), Span(3.0, 3.0)),
+        (Span(9.5, 10.1), Span(8.0, 8.0)),
+    ],
+)
+def test_crops_of_two_seconds_in_ten(box: Span, want: Span) -> None:
+    got = crop_starts(box, 2.0, 10.0)
+    assert got.start_s == pytest.approx(want.start_s)
+    assert got.end_s == pytest.approx(want.end_s)
+
+
+@pytest.mark.parametrize("folds", [2, 3, 5, 13])
+def test_folds_partition_the_recordings(folds: int) -> None:
+    parts = [split_recordings(NAMES, folds, fold, seed=1) for fold in range(folds)]
+    assert sorted(name for part in parts for name in part) == sorted(NAMES)
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+def test_one_fold_holds_nothing_out() -> None:
+    assert split_recordings(NAMES, 1, 0, seed=1) == frozenset()
+
+
+def test_folds_depend_on_the_seed_and_not_on_the_order_of_files() -> None:
+    assert split_recordings(NAMES[::-1], 4, 2, seed=1) == split_recordings(NAMES, 4, 2, seed=1)
+    assert len({split_recordings(NAMES, 4, 2, seed=seed) for seed in range(5)}) > 1
+
+
+def test_same_step_has_the_same_rows_whatever_was_drawn_before(
+    shared_opened: Opened, shared_cache: Path
+) -> None:
+    rows = rows_of(shared_opened, shared_cache)
+    want = rows.batch(5)
+    for step in (0, 3, 5, 9):
+        rows.batch(step)
+    assert same(rows.batch(5), want)
+    assert same(rows_of(shared_opened, shared_cache).batch(5), want)
+    assert not same(rows.batch(6), want)
+    assert not same(rows_of(shared_opened, shared_cache, seed=1).batch(5), want)
+
+
+@pytest.mark.parametrize("counts", [(4, 2), (1, 0), (3, 7)])
+def test_rows_of_a_step_are_as_many_as_asked(
+    shared_opened: Opened, shared_cache: Path, counts: tuple[int, int]
+) -> None:
+    # rejected where nothing was confirmed, so that the kinds can be told apart
+    boxes = [
+        b if b.present else moved(b, 1.2, 1.7) if b.label == "0" else moved(b, 3.2, 3.7)
+        for b in shared_opened.annotations.boxes
+    ]
+    tp, fp = counts
+    rows = rows_of(shared_opened, shared_cache, boxes, tp_per_step=tp, fp_per_step=fp, clip_s=0.5)
+    for step in range(6):
+        batch = rows.batch(step)
+        assert len(batch) == tp + fp
+        assert batch.waveforms.shape == (tp + fp, SAMPLE_RATE // 2)
+        assert (batch.targets[:tp].sum(dim=1) == 1).all()
+        assert not batch.targets[tp:].any()
+        assert (batch.weight[:tp] == 1).all()
+        # a rejected detection speaks of one class alone
+        assert (batch.known[tp:].sum(dim=1) == 1).all()
+        assert torch.equal(batch.weight[tp:] > 0, batch.known[tp:])
+
+
+def test_classes_are_drawn_evenly_however_few_their_boxes(
+    shared_opened: Opened, shared_cache: Path
+) -> None:
+    confirmed = shared_opened.annotations.confirmed
+    boxes = [b for b in confirmed if b.label == "1" or b.recording == "rec03"]
+    assert [b.label for b in boxes].count("0") == 1
+    rows = rows_of(shared_opened, shared_cache, boxes, tp_per_step=8)
+    drawn = torch.cat([rows.batch(step).targets for step in range(50)])
+    assert (drawn.sum(dim=1) == 1).all()
+    # 400 draws of a fair coin: 5 standard deviations are 50
+    assert abs(float(drawn[:, 0].sum()) - 200) < 50
+
+
+def test_every_box_is_drawn(shared_opened: Opened, shared_cache: Path) -> None:
+    rows = rows_of(shared_opened, shared_cache, clip_s=0.5, tp_per_step=8, fp_per_step=0)
+    # crops as long as the calls: one possible start a box, so 16 different clips
+    seen = {row.numpy().tobytes() for step in range(20) for row in rows.batch(step).waveforms}
+    assert len(seen) == 16
+
+
+def test_crop_holds_the_whole_call_of_the_class_it_names(
+    shared_opened: Opened, shared_cache: Path
+) -> None:
+    rows = rows_of(shared_opened, shared_cache, fp_per_step=0)
+    tone_power = 0.2**2 / 2 * 0.5
+    for step in range(5):
+        batch = rows.batch(step)
+        for waveform, target in zip(batch.waveforms, batch.targets, strict=True):
+            (column,) = target.nonzero()[0].tolist()
+            assert loudest_hz(waveform) == pytest.approx(list(TONE_HZ.values())[column], abs=2)
+            assert float(waveform.square().mean()) == pytest.approx(tone_power, rel=0.05)
+
+
+def test_crops_of_one_box_lie_at_many_places(shared_opened: Opened, shared_cache: Path) -> None:
+    boxes = [b for b in shared_opened.annotations.confirmed if b.label == "1"][:1]
+    rows = rows_of(shared_opened, shared_cache, boxes, tp_per_step=30)
+    loud = rows.batch(0).waveforms.abs() > 0.1
+    first_s = loud.float().argmax(dim=1) / SAMPLE_RATE
+    # the call of 0.5 s may begin anywhere in the first half of a crop of 1 s
+    assert float(first_s.min()) < 0.1
+    assert 0.4 < float(first_s.max()) <= 0.51
+
+
+def test_verdict_costs_confidence_per_second_beyond_its_box(
+    shared_opened: Opened, shared_cache: Path
+) -> None:
+    rejected = [moved(b, 1.6, 2.1) for b in shared_opened.annotations.rejected if b.label == "0"]
+    confirmed = list(shared_opened.annotations.confirmed)
+    rows = rows_of(
+        shared_opened, shared_cache, [*confirmed, *rejected], fp_per_step=5, beyond_per_s=0.81
+    )
+    # crops of 1 s round boxes of 0.5 s: half a second is beyond
+    weights = rows.batch(0).weight[4:, 0].tolist()
+    assert weights == pytest.approx([0.9] * 5, abs=1e-5)
+
+
+def test_without_rejected_detections_a_step_has_calls_alone(
+    shared_opened: Opened, shared_cache: Path
+) -> None:
+    rows = rows_of(shared_opened, shared_cache, list(shared_opened.annotations.confirmed))
+    batch = rows.batch(0)
+    assert len(batch) == tiny_config().tp_per_step
+    assert (batch.targets.sum(dim=1) == 1).all()
+
+
+def test_clip_longer_than_the_recording_is_padded(
+    shared_opened: Opened, shared_cache: Path
+) -> None:
+    rows = rows_of(shared_opened, shared_cache, clip_s=RECORDING_S + 1)
+    batch = rows.batch(0)
+    assert batch.waveforms.shape[1] == round((RECORDING_S + 1) * SAMPLE_RATE)
+    assert not batch.waveforms[:, round(RECORDING_S * SAMPLE_RATE) :].any()
+    # both calls of the recording are in it
+    assert (batch.targets == 1).all()
+
+
+def test_boxes_are_decoded_once(
+    shared_opened: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[int] = []
+    first = BoxRows(
+        shared_opened.annotations,
+        shared_opened.recordings,
+        tiny_config(),
+        tmp_path,
+        lambda: done.append(1),
+    )
+    assert len(done) == len(shared_opened.annotations.boxes)
+
+    def decoded_again(*_: object) -> None:
+        raise AssertionError("decoded again")
+
+    monkeypatch.setattr("training.data.read_span", decoded_again)
+    assert same(rows_of(shared_opened, tmp_path).batch(1), first.batch(1))
