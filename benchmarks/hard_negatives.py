@@ -49,6 +49,7 @@ ARMS = {"none": "TP + FP", "random": "+ random", "mined": "+ mined"}
 @click.argument("data", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Work folder.")
 @click.option("--seeds", default=5, show_default=True)
+@click.option("--first-seed", default=0, show_default=True)
 @click.option("--mix", default=3000, show_default=True, help="Mixes in the pool.")
 @click.option("--per-class", default=50, show_default=True)
 @click.option("--hard-ratio", default=0.25, show_default=True)
@@ -68,6 +69,7 @@ def main(
     data: Path,
     out: Path,
     seeds: int,
+    first_seed: int,
     mix: int,
     per_class: int,
     hard_ratio: float,
@@ -94,7 +96,7 @@ def main(
         ).pool
         truth = Truth(data / "test_truth.csv", data / "test_events.csv", annotations.classes)
         test = open_truth_recordings(data / "test", truth)
-        for seed in range(seeds):
+        for seed in range(first_seed, first_seed + seeds):
             config = TrainConfig(seed=seed, patience=0, **settings)
             done = run_loop(
                 config,
@@ -122,7 +124,11 @@ def main(
                 results.append({"seed": seed, "arm": found.arm, "round": found.number, **scores})
     print(markdown(pd.DataFrame(results)))
     if (data / "train_events.csv").exists():
-        print(audit_table(data / "train_events.csv", pool, out, seeds, rounds))
+        print(
+            audit_table(
+                data / "train_events.csv", pool, out, range(first_seed, first_seed + seeds), rounds
+            )
+        )
 
 
 def markdown(results: pd.DataFrame) -> str:
@@ -155,7 +161,7 @@ def _wins(differences: np.ndarray) -> str:
     return f"{int((differences > 0).sum())}/{len(differences)}"
 
 
-def audit_table(events_file: Path, pool: Pool, out: Path, seeds: int, rounds: int) -> str:
+def audit_table(events_file: Path, pool: Pool, out: Path, seeds: range, rounds: int) -> str:
     """How many chosen absences the truth contradicts, by kind of row."""
     events = pd.read_csv(events_file, dtype={"recording_id": str, "species_id": str})
     spans = {
@@ -163,7 +169,7 @@ def audit_table(events_file: Path, pool: Pool, out: Path, seeds: int, rounds: in
         for key, group in events.groupby(["recording_id", "species_id"])
     }
     counts: dict[tuple[str, str], list[int]] = {}
-    for seed in range(seeds):
+    for seed in seeds:
         folder = out / f"seed{seed}" / f"round{rounds}"
         for arm, name in (("mined", "hard.parquet"), ("random", "hard.control.parquet")):
             selection = open_selection(folder / name)

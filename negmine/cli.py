@@ -39,12 +39,21 @@ class PluginGroup(CleanGroup):
         try:
             command = point.load()
         except (ImportError, AttributeError) as error:
-            raise click.ClickException(
-                f"command '{cmd_name}' of plug-in '{point.value}' cannot be loaded: {error}"
-            ) from error
+            reason = f"command '{cmd_name}' of plug-in '{point.value}' cannot be loaded: {error}"
+            return _broken(cmd_name, reason)
         if not isinstance(command, click.Command):
-            raise click.ClickException(f"plug-in '{point.value}' is no click command")
+            return _broken(cmd_name, f"plug-in '{point.value}' is no click command")
         return command
+
+
+def _broken(name: str, reason: str) -> click.Command:
+    """A command that says why it is none: the other commands and their help still work."""
+
+    def fail() -> None:
+        raise click.ClickException(reason)
+
+    anything = {"ignore_unknown_options": True, "allow_extra_args": True}
+    return click.Command(name, anything, fail, help=f"Broken: {reason}", add_help_option=False)
 
 
 @click.group(cls=PluginGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -104,7 +113,7 @@ def main() -> None:
     show_default=True,
     help="How sure the declaration of external sound is.",
 )
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the mixes.")
 @click.option("--skip-bad", is_flag=True, help="Report unreadable files and go on without them.")
 @click.option("--force", is_flag=True, help="Replace another pool at --out.")
 @quiet_and_json
@@ -219,7 +228,14 @@ def _show_pool(path: Path, quiet: bool, as_json: bool) -> None:
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder for scores.  [default: scores beside OUT]",
 )
-@click.option("-b", "--batch-size", type=click.IntRange(1), default=32, show_default=True)
+@click.option(
+    "-b",
+    "--batch-size",
+    type=click.IntRange(1),
+    default=32,
+    show_default=True,
+    help="Clips scored at a time.",
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the control.")
 @quiet_and_json

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -128,7 +129,7 @@ def warn(text: str) -> None:
 
 
 def print_json(value: Mapping[str, Any]) -> None:
-    """Print a result for scripts; NaN becomes null."""
+    """Print a result for scripts; NaN and infinity become null."""
     click.echo(json.dumps(_finite(value), indent=2, ensure_ascii=False))
 
 
@@ -137,7 +138,7 @@ def _finite(value: Any) -> Any:
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
-    return None if isinstance(value, float) and value != value else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def table(headers: list[str], rows: list[list[str]]) -> str:

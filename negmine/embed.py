@@ -32,7 +32,7 @@ class Shard:
     start : int
         The first row.
     embeddings : float16 array, shape (n, D)
-        L2-normalised, memory-mapped.
+        L2-normalised to within float16's rounding, memory-mapped.
     logits : float32 array, shape (n, C)
         Memory-mapped.
     """
@@ -59,8 +59,9 @@ class Scores:
             yield _open(self.folder, start)
 
     def embeddings(self, rows: np.ndarray) -> np.ndarray:
-        """Embeddings of some rows, in their order: float32, shape (len(rows), D)."""
-        return self._gather(rows, "embeddings")
+        """Embeddings of some rows, in their order: float32, shape (len(rows), D), L2-normalised."""
+        # again: float16 leaves lengths off by up to a thousandth, as much as near sounds differ
+        return _normalised(self._gather(rows, "embeddings"))
 
     def logits(self, rows: np.ndarray) -> np.ndarray:
         """Logits of some rows, in their order: float32, shape (len(rows), C)."""

@@ -26,6 +26,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from types import MappingProxyType
 from typing import Protocol
 
@@ -130,6 +131,11 @@ class PartialLabels:
         object.__setattr__(self, "absent", MappingProxyType(dict(self.absent)))
 
     def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        # kept: a pool's writer asks it of every row, and there may be 10,000 classes
         return hash((self.present, frozenset(self.absent.items())))
 
     def __reduce__(self) -> tuple[type[PartialLabels], tuple[frozenset[str], dict[str, Absence]]]:

@@ -217,12 +217,10 @@ def write_pool(
 
     recipe_table, call_table = table(unique), table(calls)
     digest = hashlib.blake2b(digest_size=16)
-    for rows in (unique, calls):
-        for r in rows:
-            cells = [
-                (c, a.certificate.value, a.confidence) for c, a in sorted(r.labels.absent.items())
-            ]
-            digest.update(json.dumps([r.id, sorted(r.labels.present), cells]).encode())
+    label_texts = [_label_text(labels) for labels in label_sets]
+    for rows in (recipe_table, call_table):
+        for name, number in zip(rows["id"].to_pylist(), rows["labels"].to_pylist(), strict=True):
+            digest.update(f'["{name}", {label_texts[number]}]'.encode())
     kinds = sorted({r.kind for r in unique})
     info = {
         "format": FORMAT,
@@ -247,6 +245,11 @@ def write_pool(
         write_table(folder / "sources.parquet", _source_table(sources, root_names))
         write_json(folder / "pool.json", info)
     return True
+
+
+def _label_text(labels: PartialLabels) -> str:
+    absent = [(c, a.certificate.value, a.confidence) for c, a in sorted(labels.absent.items())]
+    return json.dumps([sorted(labels.present), absent])[1:-1]
 
 
 def _label_table(label_sets: Mapping[PartialLabels, int]) -> pa.Table:
@@ -312,9 +315,13 @@ def open_pool(path: str | Path) -> Pool:
     label_rows, _ = read_table(folder / "labels.parquet", _LABELS)
     recipe_rows, _ = read_table(folder / "recipes.parquet", _RECIPES)
     call_rows, _ = read_table(folder / "calls.parquet", _RECIPES)
-    used = max(
-        int(np.max(t.column("labels").to_numpy(), initial=-1)) for t in (recipe_rows, call_rows)
-    )
+    used = -1
+    for file, rows in (("recipes", recipe_rows), ("calls", call_rows)):
+        layers = rows.column("layers").combine_chunks().flatten().field("source").to_numpy()
+        labels = rows.column("labels").to_numpy()
+        if not all(0 <= n < len(sources) for n in np.unique(layers)) or not (labels >= 0).all():
+            raise PoolError(f"{folder}/{file}.parquet: names no source or no labels: damaged")
+        used = max(used, int(np.max(labels, initial=-1)))
     pool = Pool(
         path=folder,
         classes=tuple(info["classes"]),
@@ -361,6 +368,8 @@ def _label_sets(rows: pa.Table, count: int) -> list[PartialLabels]:
     columns = (rows.column(name).to_pylist() for name in _LABELS)
     try:
         for number, name, certificate, confidence in zip(*columns, strict=True):
+            if number < 0:
+                raise ValueError(f"a label set of number {number}")
             if certificate == _PRESENT:
                 present[number].add(name)
                 continue

@@ -76,7 +76,11 @@ def load_scorer(path: Path, device: str = "auto") -> Scorer:
         known = ", ".join(f".{name}" for name in sorted(readers)) or "none"
         raise ModelError(f"{path}: no reader for '.{suffix}' models; installed readers: {known}")
     point = readers[suffix]
-    scorer = cast(Callable[[Path, str], object], point.load())(path, device)
+    try:
+        reader = cast(Callable[[Path, str], object], point.load())
+    except (ImportError, AttributeError) as error:
+        raise ModelError(f"{path}: its reader '{point.value}' cannot be loaded: {error}") from error
+    scorer = reader(path, device)
     if not isinstance(scorer, Scorer):
         raise ModelError(f"{path}: the reader '{point.value}' returned no Scorer")
     return scorer

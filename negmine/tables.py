@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,11 @@ def writing_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
         if replace and path.exists():
             old = temporary.with_suffix(".old")
             path.rename(old)
-            temporary.rename(path)
+            try:
+                temporary.rename(path)
+            except BaseException:
+                old.rename(path)
+                raise
             shutil.rmtree(old)
         else:
             temporary.rename(path)
@@ -68,7 +72,9 @@ def _remove(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:
-        path.unlink(missing_ok=True)
+        # not there, or below what is no folder
+        with suppress(OSError):
+            path.unlink()
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,8 +69,10 @@ class Checkpoint:
             "classes": list(self.classes),
             "held_out": list(self.held_out),
         }
+        buffer = io.BytesIO()
+        torch.save(content, buffer)  # into memory: on a full disk torch raises no OSError
         with writing(path) as temporary:
-            torch.save(content, temporary)
+            temporary.write_bytes(buffer.getbuffer())
 
     @classmethod
     def load(cls, path: Path) -> Checkpoint:

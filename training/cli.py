@@ -11,7 +11,6 @@ from negmine.console import (
     Bars,
     CleanCommand,
     CleanGroup,
-    Command,
     data_options,
     print_json,
     quiet_and_json,
@@ -19,103 +18,11 @@ from negmine.console import (
     table,
     warn,
 )
+from training.options import LAST_SEED, run_config, run_options
 
 if TYPE_CHECKING:
     from negmine.annotations import Annotations
     from negmine.recordings import Recordings
-    from training.config import TrainConfig
-
-_LAST_SEED = 2**32 - 1
-
-# Settings of a run: option, type, help. Defaults are those of training.config.TrainConfig.
-_SETTINGS: tuple[tuple[str, Any, Any, str], ...] = (
-    ("--backbone", str, "small", "'small', the fast CNN, or any timm model's name."),
-    ("--pretrained", bool, False, "Start the timm backbone from its published weights."),
-    ("--sample-rate", click.IntRange(1000), 32_000, "Hz."),
-    ("--clip-s", click.FloatRange(0.1), 2.0, "Length of a training crop."),
-    ("--n-mels", click.IntRange(8, 256), 64, "Mel bands."),
-    (
-        "--readout",
-        click.Choice(["max", "mean", "power"]),
-        "max",
-        "How a whole clip is read out: the maximum over windows of its feature map, the mean of "
-        "the map's positive values, or their power-weighted mean.",
-    ),
-    ("--window-s", click.FloatRange(0.05), 1.0, "Window of the maximum."),
-    (
-        "--lsoft",
-        click.FloatRange(0, 1),
-        0.1,
-        "Softness of a TP row's unknown cells: 0 makes them zeros, 1 leaves them out.",
-    ),
-    (
-        "--fp-beyond",
-        click.FloatRange(0, 1),
-        0.99,
-        "Confidence a rejected box keeps per second that a crop reaches beyond it.",
-    ),
-    ("--tp-per-step", click.IntRange(1), 28, "Rows round confirmed calls in a step."),
-    ("--fp-per-step", click.IntRange(0), 12, "Rows round rejected detections in a step."),
-    ("--steps-per-epoch", click.IntRange(1), 50, "Validation and a checkpoint after as many."),
-    ("--epochs", click.IntRange(1), 16, "At most."),
-    (
-        "--patience",
-        click.IntRange(0),
-        5,
-        "Epochs without a better validation score before stopping; 0: never.",
-    ),
-    ("--lr", click.FloatRange(0, min_open=True), 2e-3, "Highest learning rate."),
-    ("--weight-decay", click.FloatRange(0), 1e-2, "Of AdamW."),
-    ("--warmup", click.FloatRange(0, 1), 0.1, "Share of the steps over which the rate rises."),
-    ("--folds", click.IntRange(1), 5, "Folds by recording; 1 trains on all."),
-    ("--fold", click.IntRange(0), 0, "The fold to validate on."),
-    (
-        "--precision",
-        click.Choice(["fp32", "bf16"]),
-        "fp32",
-        "Of the convolutions; bf16 where the processor has it.",
-    ),
-    ("--seed", click.IntRange(0, _LAST_SEED), 0, "Of weights, folds and draws."),
-)
-_FIELDS = {"fp_beyond": "beyond_per_s"}
-
-
-def run_options(command: Command) -> Command:
-    """Add the settings of a run, the device, and what to do about unreadable files."""
-    command = click.option(
-        "--skip-bad", is_flag=True, help="Report unreadable recordings and go on without them."
-    )(command)
-    command = click.option(
-        "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ..."
-    )(command)
-    for name, kind, default, text in reversed(_SETTINGS):
-        if kind is bool:
-            command = click.option(name, is_flag=True, help=text)(command)
-        else:
-            command = click.option(name, type=kind, default=default, show_default=True, help=text)(
-                command
-            )
-    return command
-
-
-def _config(options: dict[str, Any]) -> TrainConfig:
-    from training.config import TrainConfig
-
-    names = [name.removeprefix("--").replace("-", "_") for name, *_ in _SETTINGS]
-    config = TrainConfig(**{_FIELDS.get(name, name): options.pop(name) for name in names})
-    if config.fold >= config.folds:
-        raise click.UsageError(
-            f"--fold {config.fold}: with --folds {config.folds} the last is {config.folds - 1}"
-        )
-    if config.window_s > config.clip_s:
-        raise click.UsageError(
-            f"--window-s {config.window_s:g} is longer than --clip-s {config.clip_s:g}"
-        )
-    if config.pretrained and config.backbone == "small":
-        raise click.UsageError(
-            "--pretrained needs a timm model as --backbone: 'small' has no weights"
-        )
-    return config
 
 
 def _open_data(
@@ -130,6 +37,7 @@ def _open_data(
         skip_bad=skip_bad,
         progress=lambda total: bars("reading recordings", total),
     )
+    bars.close()  # else the first warning would stand on the bar's line
     for line in opened.skipped:
         warn(f"skipped {line}")
     return opened, annotations
@@ -193,7 +101,7 @@ def train(
       negmine train train/ --tp train_tp.csv --fp train_fp.csv --out run1 \\
           --hard-negatives hard.parquet
     """
-    config = _config(options)
+    config = run_config(options)
     from training.loop import run_training
     from training.scorer import choose_device
 
@@ -366,7 +274,7 @@ def loop(
     Example:
       negmine loop train/ --tp train_tp.csv --fp train_fp.csv --pool pool --out rounds --control
     """
-    config = _config(options)
+    config = run_config(options)
     from negmine.mine import MineSettings
     from negmine.pool import open_pool
     from training.loop import loop_table, run_loop
@@ -404,7 +312,7 @@ def loop(
     show_default=True,
     help="Folder for data, rounds and the picture.",
 )
-@click.option("--seed", type=click.IntRange(0, _LAST_SEED), default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(0, LAST_SEED), default=0, show_default=True)
 @quiet_and_json
 def demo(out: Path, seed: int, quiet: bool, as_json: bool) -> None:
     """Make small soundscapes, run the loop on them, and compare with their complete truth.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 
 from negmine.audio import probe_all
 from negmine.errors import AnnotationError, did_you_mean
@@ -31,6 +32,9 @@ class Truth:
 
     def __init__(self, truth: Path, events: Path | None, classes: Sequence[str]) -> None:
         table = _read(truth, ["recording_id"]).set_index("recording_id")
+        twice = table.index[table.index.duplicated()]
+        if len(twice):
+            raise AnnotationError(f"{truth}: recording '{twice[0]}' stands there twice")
         columns = {}
         for name in classes:
             found = [c for c in (name, f"s{name}") if c in table.columns]
@@ -49,6 +53,10 @@ class Truth:
             )
         self.present = self.present.astype(bool)
         self.events = _read_events(events, classes) if events else None
+        for name in self.events or ():
+            if name not in self.present.index:
+                hint = did_you_mean(name, self.present.index)
+                raise AnnotationError(f"{events}: recording '{name}' is not in {truth}{hint}")
 
 
 def _read(path: Path, needed: Sequence[str]) -> pd.DataFrame:
@@ -145,7 +153,7 @@ def evaluate(
                 np.concatenate(windows), np.concatenate(absent), calls, hours, recall
             )
             results[f"fp/h@{recall:g}"] = false.total
-    scores = pd.DataFrame(1 / (1 + np.exp(-np.stack(clips))), columns=[f"s{c}" for c in classes])
+    scores = pd.DataFrame(expit(np.stack(clips)), columns=[f"s{c}" for c in classes])
     scores.insert(0, "recording_id", list(recordings.infos))
     return results, scores
 

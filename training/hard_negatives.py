@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from negmine.errors import PoolError
-from negmine.pool import check_classes
+from negmine.pool import Pool, check_classes
 from negmine.selection import open_selection
 from negmine.windows import to_samples
 from training.clips import ClipStore
@@ -18,6 +18,22 @@ from training.rows import Batch, RowKind, make_batch
 
 # Distinguishes this plug-in's random numbers from the trainer's own in the same step.
 _STREAM = 1
+
+
+def check_pool(pool: Pool, config: TrainConfig, classes: Sequence[str], where: str) -> None:
+    """Check that a pool's clips may enter a run.
+
+    Raises
+    ------
+    PoolError
+        If it has other classes, or clips of another length.
+    """
+    check_classes(classes, pool.classes, where)
+    if pool.clip_s != config.clip_s:
+        raise PoolError(
+            f"{where}: clips of {pool.clip_s:g} s, but this run trains on {config.clip_s:g} s; "
+            "build the pool with the same --clip-s"
+        )
 
 
 class HardNegatives:
@@ -66,12 +82,7 @@ class HardNegatives:
         """
         selection = self._selection
         pool = selection.open_pool()
-        check_classes(classes, pool.classes, f"pool {pool.path} of {self._path}")
-        if pool.clip_s != config.clip_s:
-            raise PoolError(
-                f"{self._path}: clips of {pool.clip_s:g} s, but this run trains on "
-                f"{config.clip_s:g} s; build the pool with the same --clip-s"
-            )
+        check_pool(pool, config, classes, f"pool {pool.path} of {self._path}")
         usable = {
             recipe.id: recipe
             for recipe in selection.recipes(pool)

@@ -17,7 +17,7 @@ from negmine.selection import open_selection
 from negmine.tables import write_json
 from training.checkpoint import Checkpoint
 from training.config import TrainConfig
-from training.hard_negatives import HardNegatives
+from training.hard_negatives import HardNegatives, check_pool
 from training.scorer import CheckpointScorer
 from training.train import RunState, train
 
@@ -112,7 +112,13 @@ def run_loop(
     ----------
     control : bool
         Also train each round with as many random negatives, in ``round1-random/``, ...
+
+    Raises
+    ------
+    PoolError
+        If the pool has other classes, or clips of another length: told before any training.
     """
+    check_pool(pool, config, annotations.classes, f"pool {pool.path}")
     cache = out / "cache"
     results: list[Round] = []
 

@@ -10,6 +10,7 @@ import timm
 import torch
 from torch import Tensor, nn
 
+from negmine.errors import ModelError
 from training.config import Readout
 from training.frontend import FrontEndSettings, LogMel
 from training.readout import positive_mean, power_mean, window_means, window_times
@@ -57,15 +58,31 @@ def _block(
 
 
 class Backbone(nn.Module):
-    """A timm model cut off before its pooling: (B, 1, M, T) -> (B, D, F, T')."""
+    """A timm model cut off before its pooling: (B, 1, M, T) -> (B, D, F, T').
+
+    Raises
+    ------
+    ModelError
+        If timm has no such model or weights, or its features are no such map.
+    """
 
     def __init__(self, name: str, pretrained: bool) -> None:
         super().__init__()
-        body: Any = timm.create_model(
-            name, pretrained=pretrained, in_chans=1, num_classes=0, global_pool=""
-        )
+        try:
+            body: Any = timm.create_model(
+                name, pretrained=pretrained, in_chans=1, num_classes=0, global_pool=""
+            )
+            with torch.no_grad():
+                shape = body.eval().forward_features(torch.zeros(1, 1, 64, 64)).shape
+        except Exception as error:  # timm, its hub and its models raise many kinds
+            raise ModelError(f"backbone '{name}' cannot be used: {error}") from error
         self.num_features = int(body.num_features)
-        self.body = body
+        if len(shape) != 4 or shape[1] != self.num_features:
+            raise ModelError(
+                f"backbone '{name}' gives no map of frequency and time, but {tuple(shape)}; "
+                "choose a convolutional model"
+            )
+        self.body = body.train()
 
     def forward(self, spectrograms: Tensor) -> Tensor:
         x: Tensor = self.body.forward_features(spectrograms)
@@ -154,7 +171,7 @@ def place(detector: Detector, device: torch.device) -> Detector:
 
 def frames_per_second(detector: Detector) -> float:
     """Frames of the feature map in a second of sound, measured on silence."""
-    steps = 512
+    steps = 256
     hop, rate = detector.front_end.hop, detector.front_end.sample_rate
     training = detector.training
     detector.eval()

@@ -10,7 +10,7 @@ from typing import Any
 import click
 import pytest
 
-from training.cli import _FIELDS, _SETTINGS
+from training import cli
 from training.config import PRECISIONS, READOUTS, TrainConfig
 
 
@@ -46,18 +46,18 @@ def test_settings_cannot_change_in_a_run() -> None:
 
 
 def test_command_line_offers_every_setting_with_its_default() -> None:
-    names = {
-        name.removeprefix("--").replace("-", "_"): default for name, _, default, _ in _SETTINGS
-    }
-    assert {_FIELDS.get(name, name): value for name, value in names.items()} == (
-        TrainConfig().to_dict()
-    )
+    defaults = TrainConfig().to_dict()
+    for command in (cli.train, cli.loop):
+        options = {option.name: option.default for option in command.params}
+        assert {name: options[name] for name in defaults} == defaults
 
 
 def test_command_line_offers_every_choice() -> None:
-    kinds = {name: kind for name, kind, *_ in _SETTINGS if isinstance(kind, click.Choice)}
-    assert tuple(kinds["--readout"].choices) == READOUTS
-    assert tuple(kinds["--precision"].choices) == PRECISIONS
+    kinds = {option.name: option.type for option in cli.train.params}
+    for name, choices in (("readout", READOUTS), ("precision", PRECISIONS)):
+        kind = kinds[name]
+        assert isinstance(kind, click.Choice)
+        assert tuple(kind.choices) == choices
 
 
 def test_equal_settings_are_equal_and_hash_alike() -> None:

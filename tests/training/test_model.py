@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from negmine.errors import ModelError
 from training.frontend import FrontEndSettings
 from training.model import Detector, frames_per_second, place, weights_fingerprint
 from training.readout import positive_mean, power_mean
@@ -51,6 +52,24 @@ def test_shapes(backbone: str, size: int, bands: int, frames: int) -> None:
     logits, start, end = model.window_logits(features, 2)
     assert logits.shape == (2, frames // 2, 5)
     assert start.shape == end.shape == (frames // 2,)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "message"),
+    [
+        ("no_such_model", "backbone 'no_such_model' cannot be used: Unknown model"),
+        ("vit_tiny_patch16_224", "backbone 'vit_tiny_patch16_224' cannot be used"),
+        ("xcit_nano_12_p16_224", "gives no map of frequency and time"),
+    ],
+)
+def test_backbone_without_a_map_is_an_error(backbone: str, message: str) -> None:
+    with pytest.raises(ModelError, match=message) as caught:
+        Detector(2, FRONT_END, backbone)
+    assert caught.value.exit_code == 2
+
+
+def test_timm_backbone_starts_in_training_mode() -> None:
+    assert all(module.training for module in Detector(2, FRONT_END, "resnet10t").modules())
 
 
 @torch.no_grad()

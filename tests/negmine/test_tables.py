@@ -1,0 +1,152 @@
+"""Files are written whole or not at all, whatever goes wrong."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from negmine.errors import OutputError, PoolError
+from negmine.tables import read_table, write_json, write_table, writing, writing_folder
+
+FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def write_in_file(path: Path, text: str, then: BaseException | None = None) -> None:
+    with writing(path) as temporary:
+        temporary.write_text(text)
+        if then:
+            raise then
+
+
+def write_in_folder(path: Path, text: str, then: BaseException | None = None) -> None:
+    with writing_folder(path, replace=True) as temporary:
+        (temporary / "deep").mkdir()
+        (temporary / "deep" / "file").write_text(text)
+        if then:
+            raise then
+
+
+Writer = Callable[[Path, str, BaseException | None], None]
+both = pytest.mark.parametrize("write", [write_in_file, write_in_folder])
+
+
+def content(path: Path) -> dict[str, str]:
+    """Everything below a folder, temporary files too."""
+    return {p.relative_to(path).as_posix(): p.read_text() for p in path.rglob("*") if p.is_file()}
+
+
+@both
+def test_what_is_written_stands_under_its_name_alone(tmp_path: Path, write: Writer) -> None:
+    write(tmp_path / "a" / "b" / "out", "first", None)
+    name = "out" if write is write_in_file else "out/deep/file"
+    assert content(tmp_path / "a" / "b") == {name: "first"}
+    write(tmp_path / "a" / "b" / "out", "second", None)
+    assert content(tmp_path / "a" / "b") == {name: "second"}
+    assert len(list((tmp_path / "a" / "b").iterdir())) == 1
+
+
+@both
+@pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt(), SystemExit(3)])
+def test_a_block_that_ends_badly_leaves_what_was_there(
+    tmp_path: Path, write: Writer, error: BaseException
+) -> None:
+    with pytest.raises(type(error)):
+        write(tmp_path / "out", "new", error)
+    assert list(tmp_path.iterdir()) == []
+    write(tmp_path / "out", "old", None)
+    before = content(tmp_path)
+    with pytest.raises(type(error)):
+        write(tmp_path / "out", "new", error)
+    assert content(tmp_path) == before
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+@both
+def test_a_full_disk_is_one_error_and_leaves_nothing(tmp_path: Path, write: Writer) -> None:
+    with pytest.raises(OutputError, match="out: cannot be written: No space left on device"):
+        write(tmp_path / "out", "new", FULL)
+    assert list(tmp_path.iterdir()) == []
+
+
+@both
+def test_a_place_below_a_file_is_one_error(tmp_path: Path, write: Writer) -> None:
+    (tmp_path / "file").write_text("text")
+    for path in (tmp_path / "file" / "out", tmp_path / "file" / "deep" / "out"):
+        with pytest.raises(OutputError, match="out: cannot be written: "):
+            write(path, "new", None)
+    assert content(tmp_path) == {"file": "text"}
+
+
+@both
+@pytest.mark.parametrize("broken", ["rename", "replace"])
+def test_a_rename_that_fails_leaves_what_was_there(
+    tmp_path: Path, write: Writer, broken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "out", "old", None)
+    before = content(tmp_path)
+    plain = getattr(Path, broken)
+
+    def fail(self: Path, target: Path) -> Path:
+        if Path(target).name == "out" and ".tmp" in self.name:
+            raise FULL
+        return plain(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", fail)
+        patch.setattr(Path, "replace", fail)
+        with pytest.raises(OutputError, match="out: cannot be written: No space left"):
+            write(tmp_path / "out", "new", None)
+    assert content(tmp_path) == before
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_folder_that_stands_there_is_not_replaced_unasked(tmp_path: Path) -> None:
+    write_in_folder(tmp_path / "out", "old")
+    with (
+        pytest.raises(OutputError, match="out: cannot be written"),
+        writing_folder(tmp_path / "out") as temporary,
+    ):
+        (temporary / "file").touch()
+    assert content(tmp_path) == {"out/deep/file": "old"}
+
+
+def test_a_written_folder_can_be_read_by_others(tmp_path: Path) -> None:
+    write_in_folder(tmp_path / "out", "text")
+    assert (tmp_path / "out").stat().st_mode & 0o777 == 0o755
+
+
+def test_json_is_written_for_people(tmp_path: Path) -> None:
+    value = {"classes": ["coquí"], "n": 1}
+    write_json(tmp_path / "a.json", value)
+    text = (tmp_path / "a.json").read_text(encoding="utf-8")
+    assert json.loads(text) == value
+    assert "coquí" in text
+    assert text.endswith("}\n")
+
+
+def test_a_table_comes_back_with_its_metadata(tmp_path: Path) -> None:
+    table = pa.table({"b": ["x", None], "a": [1.5, 2.5], "more": [1, 2]})
+    write_table(tmp_path / "t.parquet", table, {"pool": "/a/b", "note": "coquí"})
+    found, metadata = read_table(tmp_path / "t.parquet", {"a": pa.float64(), "b": pa.string()})
+    assert found.to_pydict() == {"a": [1.5, 2.5], "b": ["x", None]}
+    assert metadata == {"pool": "/a/b", "note": "coquí"}
+
+
+def test_a_table_without_metadata_or_rows_comes_back(tmp_path: Path) -> None:
+    write_table(tmp_path / "t.parquet", pa.table({"a": pa.array([], pa.int32())}))
+    found, metadata = read_table(tmp_path / "t.parquet", {"a": pa.int32()})
+    assert (found.num_rows, metadata) == (0, {})
+
+
+def test_what_is_no_table_is_named(tmp_path: Path) -> None:
+    (tmp_path / "t.parquet").write_text("text\n" * 9)
+    with pytest.raises(PoolError, match=r"t\.parquet: not readable as Parquet"):
+        read_table(tmp_path / "t.parquet", {})
+    with pytest.raises(PoolError, match=r"gone\.parquet: no such file"):
+        read_table(tmp_path / "gone.parquet", {})

@@ -1,0 +1,260 @@
+"""A model against a complete truth, heard by a detector made by hand."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile as sf
+import torch
+from conftest import SAMPLE_RATE, TONE_HZ, tiny_config, tone, tone_detector
+
+from negmine.errors import AnnotationError, AudioError
+from training import metrics
+from training.evaluate import Truth, evaluate, open_truth_recordings, write_scores
+from training.validate import ClipScorer
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+CALLS = {
+    "t0": [("0", 0.6)],
+    "t1": [("1", 2.0)],
+    "t2": [("0", 0.2), ("1", 2.5), ("0", 3.2)],
+    "t3": [],
+    "t4": [("1", 1.0), ("1", 3.0)],
+}
+CALL_S = 0.5
+RECORDING_S = 4.0
+
+
+@pytest.fixture(scope="module")
+def test_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Recordings with none, one and several calls, and their complete truth."""
+    root = tmp_path_factory.mktemp("test_set")
+    (root / "test").mkdir()
+    rng = np.random.default_rng(5)
+    truth, events = [], []
+    for name, calls in CALLS.items():
+        samples = rng.normal(0, 0.01, round(RECORDING_S * SAMPLE_RATE)).astype(np.float32)
+        for label, start_s in calls:
+            first = round(start_s * SAMPLE_RATE)
+            samples[first : first + round(CALL_S * SAMPLE_RATE)] += tone(TONE_HZ[label], CALL_S)
+            events.append((name, label, start_s, start_s + CALL_S))
+        sf.write(root / "test" / f"{name}.flac", samples, SAMPLE_RATE)
+        labels = {label for label, _ in calls}
+        truth.append((name, int("0" in labels), int("1" in labels)))
+    write(root / "truth.csv", ["recording_id", "s0", "s1"], truth)
+    write(root / "events.csv", ["recording_id", "species_id", "t_min", "t_max"], events)
+    return root
+
+
+def write(path: Path, columns: list[str], rows: list[tuple[object, ...]]) -> Path:
+    pd.DataFrame(rows, columns=columns).to_csv(path, index=False)
+    return path
+
+
+def read_truth(root: Path, events: bool = True) -> Truth:
+    return Truth(root / "truth.csv", root / "events.csv" if events else None, ("0", "1"))
+
+
+def scorer() -> ClipScorer:
+    return ClipScorer(tone_detector(), tiny_config(), torch.device("cpu"))
+
+
+def test_perfect_scores(test_set: Path) -> None:
+    truth = read_truth(test_set)
+    recordings = open_truth_recordings(test_set / "test", truth)
+    results, _ = evaluate(scorer(), recordings, truth, SAMPLE_RATE)
+    assert results == {
+        "lwlrap": 1.0,
+        "macro_ap": 1.0,
+        "neg@1": 0.0,
+        "neg@3": 0.0,
+        "neg@5": 0.0,
+        "fp/h@0.7": 0.0,
+        "fp/h@0.9": 0.0,
+    }
+
+
+def test_scores_that_tell_nothing(test_set: Path) -> None:
+    truth = read_truth(test_set)
+    recordings = open_truth_recordings(test_set / "test", truth)
+    starts = np.arange(0, RECORDING_S, 0.5)
+    stub = SimpleNamespace(
+        features=lambda samples: None,
+        clip_logits=lambda features: np.zeros(2, np.float32),
+        window_logits=lambda features: (np.zeros((8, 2), np.float32), starts, starts + 0.5),
+    )
+    results, _ = evaluate(stub, recordings, truth, SAMPLE_RATE, recalls=(0.25,))  # type: ignore[arg-type]
+    # ties go against the model: precision 1/2 where one class calls, 2/2 where both do
+    assert results["lwlrap"] == pytest.approx((0.5 + 0.5 + 1 + 1 + 0.5) / 5)
+    assert results["neg@1"] == results["neg@3"] == pytest.approx(3 / 4)
+    # each window that touches no call of a class is taken for one
+    free = 0
+    for label in TONE_HZ:
+        for calls in CALLS.values():
+            windows = {w for name, start_s in calls if name == label for w in touched(start_s)}
+            free += 8 - len(windows)
+    assert results["fp/h@0.25"] == pytest.approx(free / (5 * RECORDING_S / 3600))
+
+
+def touched(start_s: float) -> range:
+    """Windows of half a second that a call touches."""
+    return range(math.floor(start_s / 0.5), math.ceil((start_s + CALL_S) / 0.5))
+
+
+def test_metrics_are_those_of_the_clips_scores(test_set: Path) -> None:
+    truth = read_truth(test_set, events=False)
+    recordings = open_truth_recordings(test_set / "test", truth)
+    results, scores = evaluate(scorer(), recordings, truth, SAMPLE_RATE)
+    assert list(scores.columns) == ["recording_id", "s0", "s1"]
+    assert list(scores.recording_id) == list(CALLS)
+    values = scores[["s0", "s1"]].to_numpy()
+    assert ((values > 0) & (values < 1)).all()
+    assert results == metrics.evaluate(truth.present.to_numpy(), values)
+    assert not any(name.startswith("fp/h") for name in results)
+
+
+def test_recordings_may_stand_in_any_order_in_the_truth(test_set: Path, tmp_path: Path) -> None:
+    rows = [("t4", 0, 1), ("t0", 1, 0), ("t2", 1, 1)]
+    truth = Truth(write(tmp_path / "t.csv", ["recording_id", "s0", "s1"], rows), None, ("0", "1"))
+    recordings = open_truth_recordings(test_set / "test", truth)
+    results, scores = evaluate(scorer(), recordings, truth, SAMPLE_RATE)
+    assert results["lwlrap"] == 1.0
+    assert list(scores.recording_id) == ["t4", "t0", "t2"]
+
+
+def test_columns_go_by_name_or_with_an_s(tmp_path: Path) -> None:
+    rows = [("r", 1, 0, "x"), ("q", 0, 1, "y")]
+    path = write(tmp_path / "t.csv", ["recording_id", "sfrog", "owl", "note"], rows)
+    truth = Truth(path, None, ("owl", "frog"))
+    assert list(truth.present.columns) == ["owl", "frog"]
+    assert truth.present.loc["r"].tolist() == [False, True]
+    assert truth.present.loc["q"].tolist() == [True, False]
+
+
+def test_own_name_goes_before_the_one_with_an_s(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.csv", ["recording_id", "1", "s1"], [("r", 1, 0)])
+    assert Truth(path, None, ("1",)).present.loc["r"].tolist() == [True]
+
+
+def test_missing_class_column(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.csv", ["recording_id", "s0", "sfrof"], [("r", 1, 0)])
+    with pytest.raises(AnnotationError, match=r"no column 'frog' or 'sfrog'.*did you mean sfrof"):
+        Truth(path, None, ("0", "frog"))
+
+
+@pytest.mark.parametrize("value", ["0.5", "2", "-1", "", "yes", "nan"])
+def test_truth_other_than_0_and_1(tmp_path: Path, value: str) -> None:
+    path = write(tmp_path / "t.csv", ["recording_id", "s0"], [("a", "1"), ("b", value)])
+    with pytest.raises(AnnotationError, match="recording 'b' has a cell that is not 0 or 1"):
+        Truth(path, None, ("0",))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "not readable as CSV"),
+        ("recording_id,s0\n", "a header and no rows"),
+        ("recording,s0\nr,1\n", "no column 'recording_id'; found recording, s0"),
+        (b"\xff\xfe\x00\x01", "not readable as CSV|no column"),
+    ],
+)
+def test_truth_that_is_no_table(tmp_path: Path, content: str | bytes, message: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(AnnotationError, match=message):
+        Truth(path, None, ("0",))
+
+
+def test_missing_truth(tmp_path: Path) -> None:
+    with pytest.raises(AnnotationError, match=r"none\.csv: not readable"):
+        Truth(tmp_path / "none.csv", None, ("0",))
+
+
+def test_recording_that_stands_twice(tmp_path: Path) -> None:
+    rows = [("a", 1), ("b", 0), ("a", 0)]
+    path = write(tmp_path / "t.csv", ["recording_id", "s0"], rows)
+    with pytest.raises(AnnotationError, match=r"t\.csv: recording 'a' stands there twice"):
+        Truth(path, None, ("0",))
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (("r", "9", 0, 1), "row 3: unknown class '9'"),
+        (("r", "0", 1, 1), "row 3: t_max 1 <= t_min 1"),
+        (("r", "0", 2, 1), "row 3: t_max 1 <= t_min 2"),
+        (("r", "0", "soon", 1), "row 3: t_min or t_max is not a number"),
+        (("r", "0", "", 1), "row 3: t_min or t_max is not a number"),
+        (("r", "0", "nan", 1), "row 3"),
+        (("elsewhere", "0", 0, 1), r"e\.csv: recording 'elsewhere' is not in .*t\.csv"),
+    ],
+)
+def test_malformed_event(tmp_path: Path, row: tuple[object, ...], message: str) -> None:
+    truth = write(tmp_path / "t.csv", ["recording_id", "s0"], [("r", 1)])
+    columns = ["recording_id", "species_id", "t_min", "t_max"]
+    events = write(tmp_path / "e.csv", columns, [("r", "0", 0, 1), row])
+    with pytest.raises(AnnotationError, match=message):
+        Truth(truth, events, ("0",))
+
+
+def test_events_without_a_column(tmp_path: Path) -> None:
+    truth = write(tmp_path / "t.csv", ["recording_id", "s0"], [("r", 1)])
+    events = write(tmp_path / "e.csv", ["recording_id", "species_id", "t_min"], [("r", "0", 1)])
+    with pytest.raises(AnnotationError, match=r"e\.csv: no column 't_max'"):
+        Truth(truth, events, ("0",))
+
+
+def test_unknown_recording(test_set: Path, tmp_path: Path) -> None:
+    rows = [("t0", 1), ("t9", 0), ("tx", 0)]
+    truth = Truth(write(tmp_path / "t.csv", ["recording_id", "s0"], rows), None, ("0",))
+    with pytest.raises(AnnotationError, match=r"no sound file for recording 't9'.*2 of 3"):
+        open_truth_recordings(test_set / "test", truth)
+
+
+def test_truncated_recording(test_set: Path, tmp_path: Path) -> None:
+    content = (test_set / "test" / "t0.flac").read_bytes()
+    (tmp_path / "t0.flac").write_bytes(content[: len(content) // 2])
+    truth = Truth(write(tmp_path / "t.csv", ["recording_id", "s0"], [("t0", 1)]), None, ("0",))
+    with pytest.raises(AudioError, match=r"t0\.flac"):
+        open_truth_recordings(tmp_path, truth)
+
+
+def test_files_beside_the_truth_are_not_scored(test_set: Path, tmp_path: Path) -> None:
+    truth = Truth(
+        write(tmp_path / "t.csv", ["recording_id", "s0", "s1"], [("t2", 1, 1)]), None, ("0", "1")
+    )
+    done: list[int] = []
+    recordings = open_truth_recordings(test_set / "test", truth, lambda: done.append(1))
+    assert list(recordings.infos) == ["t2"]
+    evaluate(scorer(), recordings, truth, SAMPLE_RATE, on_done=lambda: done.append(1))
+    assert len(done) == 2
+
+
+@pytest.mark.parametrize("logit", [-200.0, 200.0])
+def test_extreme_logits_are_probabilities(test_set: Path, logit: float) -> None:
+    truth = read_truth(test_set, events=False)
+    recordings = open_truth_recordings(test_set / "test", truth)
+    stub = SimpleNamespace(
+        features=lambda samples: None,
+        clip_logits=lambda features: np.full(2, logit, np.float32),
+    )
+    _, scores = evaluate(stub, recordings, truth, SAMPLE_RATE)  # type: ignore[arg-type]
+    assert scores[["s0", "s1"]].to_numpy() == pytest.approx(float(logit > 0))
+
+
+def test_scores_are_written_as_a_submission(test_set: Path, tmp_path: Path) -> None:
+    truth = read_truth(test_set, events=False)
+    recordings = open_truth_recordings(test_set / "test", truth)
+    _, scores = evaluate(scorer(), recordings, truth, SAMPLE_RATE)
+    path = tmp_path / "deep" / "scores.csv"
+    write_scores(path, scores)
+    back = pd.read_csv(path)
+    assert list(back.columns) == ["recording_id", "s0", "s1"]
+    np.testing.assert_allclose(back[["s0", "s1"]], scores[["s0", "s1"]], rtol=1e-5)
+    assert [p.name for p in path.parent.iterdir()] == ["scores.csv"]

@@ -1,0 +1,265 @@
+"""Mined clips as known zeros: what they say, how they are drawn, what is refused."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import SAMPLE_RATE, Data, make_pool, tiny_config
+
+from negmine.errors import PoolError
+from negmine.labels import State
+from negmine.pool import Pool, open_pool
+from negmine.recipe import Recipe
+from negmine.selection import Chosen, Selection, open_selection
+from training.hard_negatives import HardNegatives
+from training.rows import Batch
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+CLASSES = ("0", "1")
+NOBODY: frozenset[str] = frozenset()
+
+
+def chosen(recipe: Recipe, label: str) -> Chosen:
+    absence = recipe.labels.absent[label]
+    certificate = absence.certificate.value
+    return Chosen(recipe.id, label, 1.0, 1, recipe.kind, certificate, absence.confidence, "", 0.5)
+
+
+def write_selection(path: Path, pool: Pool, rows: list[tuple[Recipe, str]]) -> Path:
+    picked = tuple(chosen(recipe, label) for recipe, label in rows)
+    Selection(picked, pool.path, pool.digest, "model").write(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def pool(shared_pool: Path) -> Pool:
+    return open_pool(shared_pool)
+
+
+@pytest.fixture(scope="module")
+def everything(pool: Pool, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A selection of every certified cell of the pool."""
+    rows = [(recipe, label) for recipe in pool for label in sorted(recipe.labels.absent)]
+    return write_selection(tmp_path_factory.mktemp("all") / "hard.parquet", pool, rows)
+
+
+def prepared(
+    path: Path,
+    cache: Path,
+    ratio: float = 1.0,
+    held_out: frozenset[str] = NOBODY,
+    **changes: object,
+) -> HardNegatives:
+    plugin = HardNegatives(path, ratio, cache)
+    plugin.prepare(tiny_config(**changes), CLASSES, held_out)
+    return plugin
+
+
+def recipes_of(batch: Batch, pool: Pool) -> list[Recipe]:
+    """Which recipe each row renders: the nearest by its samples."""
+    rendered = [(recipe, recipe.render(SAMPLE_RATE)) for recipe in pool]
+    found = []
+    for waveform in batch.waveforms.numpy():
+        gap, recipe = min(
+            ((float(np.abs(waveform - samples).max()), recipe) for recipe, samples in rendered),
+            key=lambda pair: pair[0],
+        )
+        assert gap < 1e-4
+        found.append(recipe)
+    return found
+
+
+def test_rows_say_what_their_certificates_say_and_no_more(
+    everything: Path, pool: Pool, tmp_path: Path
+) -> None:
+    batch = prepared(everything, tmp_path, ratio=8.0).rows(0)
+    kinds = Counter()
+    for row, recipe in enumerate(recipes_of(batch, pool)):
+        for column, label in enumerate(CLASSES):
+            state = recipe.labels.state(label)
+            cell = (
+                float(batch.targets[row, column]),
+                bool(batch.known[row, column]),
+                float(batch.weight[row, column]),
+            )
+            if state is State.ABSENT:
+                confidence = recipe.labels.absent[label].confidence
+                assert cell == (0.0, True, pytest.approx(confidence, abs=1e-6))
+            elif state is State.PRESENT:
+                assert cell == (1.0, True, 1.0)
+            else:
+                assert cell[1:] == (False, 0.0)
+            kinds[recipe.kind, state] += 1
+    # rejected detections, external sound and mixes were all drawn
+    assert {kind for kind, _ in kinds} == {"fp", "external", "mix"}
+    assert {state for _, state in kinds} == {State.ABSENT, State.PRESENT}
+
+
+def test_row_of_one_class_carries_all_its_certificates(pool: Pool, tmp_path: Path) -> None:
+    external = next(recipe for recipe in pool if recipe.kind == "external")
+    path = write_selection(tmp_path / "hard.parquet", pool, [(external, "1")])
+    batch = prepared(path, tmp_path).rows(0)
+    assert batch.known.all()
+    assert not batch.targets.any()
+    torch.testing.assert_close(batch.weight, torch.full_like(batch.weight, 0.99))
+
+
+def test_classes_are_drawn_evenly(pool: Pool, tmp_path: Path) -> None:
+    fp = [recipe for recipe in pool if recipe.kind == "fp"]
+    of_0 = [(r, "0") for r in fp if "0" in r.labels.absent]
+    of_1 = [(r, "1") for r in fp if "1" in r.labels.absent]
+    path = write_selection(tmp_path / "hard.parquet", pool, [of_0[0], *of_1])
+    assert len(of_1) == 8
+    plugin = prepared(path, tmp_path, ratio=5.0)
+    # each of these clips is certified for one class, and holds a call of the other
+    drawn = torch.cat([plugin.rows(step).targets[:, 1] for step in range(20)])
+    # 600 draws of a fair coin: 5 standard deviations are 61
+    assert len(drawn) == 600
+    assert abs(int(drawn.sum()) - 300) < 61
+
+
+def test_every_row_is_drawn(everything: Path, pool: Pool, tmp_path: Path) -> None:
+    plugin = prepared(everything, tmp_path, ratio=20.0)
+    seen = {row.tobytes() for step in range(5) for row in plugin.rows(step).waveforms.numpy()}
+    assert len(seen) == len(pool)
+
+
+def test_same_step_has_the_same_rows(everything: Path, tmp_path: Path) -> None:
+    plugin = prepared(everything, tmp_path)
+    want = plugin.rows(4).waveforms
+    plugin.rows(0)
+    assert torch.equal(plugin.rows(4).waveforms, want)
+    assert torch.equal(prepared(everything, tmp_path).rows(4).waveforms, want)
+    assert not torch.equal(plugin.rows(5).waveforms, want)
+    assert not torch.equal(prepared(everything, tmp_path, seed=1).rows(4).waveforms, want)
+
+
+@pytest.mark.parametrize(("ratio", "rows"), [(0.01, 1), (0.25, 2), (0.5, 3), (1.0, 6), (2.5, 15)])
+def test_ratio_is_that_to_the_trainers_own_rows(
+    everything: Path, tmp_path: Path, ratio: float, rows: int
+) -> None:
+    # 4 + 2 rows a step
+    assert len(prepared(everything, tmp_path, ratio).rows(0)) == rows
+
+
+def test_held_out_recordings_do_not_train(everything: Path, pool: Pool, tmp_path: Path) -> None:
+    held_out = frozenset({"rec00", "rec03", "rec05"})
+    kept = [recipe for recipe in pool if not recipe.groups & held_out]
+    mixes = [r for r in pool if r.kind == "mix" and r.groups & held_out and r not in kept]
+    assert mixes
+    assert len(kept) < len(pool)
+    plugin = prepared(everything, tmp_path, ratio=8.0, held_out=held_out)
+    total = sum(len(recipe.labels.absent) for recipe in pool)
+    assert plugin.used == sum(len(recipe.labels.absent) for recipe in kept)
+    assert plugin.left_out == total - plugin.used > 0
+    drawn = {recipe.id for step in range(4) for recipe in recipes_of(plugin.rows(step), pool)}
+    assert drawn <= {recipe.id for recipe in kept}
+
+
+def test_nothing_is_left_out_without_validation(everything: Path, tmp_path: Path) -> None:
+    plugin = prepared(everything, tmp_path)
+    assert plugin.left_out == 0
+    assert plugin.used == len(open_selection(everything).rows)
+
+
+def test_selection_of_held_out_recordings_alone_is_an_error(pool: Pool, tmp_path: Path) -> None:
+    rows = [(r, next(iter(r.labels.absent))) for r in pool if r.groups == {"rec02"}]
+    path = write_selection(tmp_path / "hard.parquet", pool, rows)
+    with pytest.raises(PoolError, match="none of its 2 rows may train this fold"):
+        prepared(path, tmp_path, held_out=frozenset({"rec02"}))
+
+
+def test_empty_selection_is_an_error(pool: Pool, tmp_path: Path) -> None:
+    path = write_selection(tmp_path / "hard.parquet", pool, [])
+    with pytest.raises(PoolError, match="none of its 0 rows"):
+        prepared(path, tmp_path)
+
+
+def test_clips_of_another_length_are_an_error(everything: Path, tmp_path: Path) -> None:
+    with pytest.raises(PoolError, match=r"clips of 1 s, but this run trains on 0\.5 s; build"):
+        prepared(everything, tmp_path, clip_s=0.5)
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"),
+    [
+        (("0", "1", "2"), "class '2' is unknown there"),
+        (("0",), "has a class '1' that is not among the 1 here"),
+    ],
+)
+def test_other_classes_are_an_error(
+    everything: Path, tmp_path: Path, classes: tuple[str, ...], message: str
+) -> None:
+    plugin = HardNegatives(everything, 1.0, tmp_path)
+    with pytest.raises(PoolError, match=message):
+        plugin.prepare(tiny_config(), classes, NOBODY)
+
+
+def test_classes_in_another_order_change_the_columns(
+    pool: Pool, everything: Path, tmp_path: Path
+) -> None:
+    plugin = HardNegatives(everything, 1.0, tmp_path)
+    plugin.prepare(tiny_config(), CLASSES[::-1], NOBODY)
+    want = prepared(everything, tmp_path).rows(0)
+    assert torch.equal(plugin.rows(0).weight, want.weight.flip(1))
+    assert torch.equal(plugin.rows(0).targets, want.targets.flip(1))
+
+
+def test_pool_that_was_rebuilt_is_an_error(data: Data, tmp_path: Path) -> None:
+    folder = make_pool(data, tmp_path / "pool", mix=0)
+    pool = open_pool(folder)
+    path = write_selection(tmp_path / "hard.parquet", pool, [(pool[0], *pool[0].labels.absent)])
+    prepared(path, tmp_path)
+    shutil.rmtree(folder)
+    make_pool(data, folder, mix=3)
+    with pytest.raises(PoolError, match=r"rebuilt since .* run 'negmine mine' again"):
+        prepared(path, tmp_path)
+
+
+def test_pool_that_is_gone_is_an_error(data: Data, tmp_path: Path) -> None:
+    folder = make_pool(data, tmp_path / "pool", mix=0)
+    pool = open_pool(folder)
+    path = write_selection(tmp_path / "hard.parquet", pool, [(pool[0], *pool[0].labels.absent)])
+    shutil.rmtree(folder)
+    with pytest.raises(PoolError, match="no such folder; make one with 'negmine build-pool'"):
+        prepared(path, tmp_path)
+
+
+def test_missing_selection_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(PoolError, match=r"none\.parquet: no such file"):
+        HardNegatives(tmp_path / "none.parquet", 1.0, tmp_path)
+
+
+def test_description_tells_selections_and_ratios_apart(
+    pool: Pool, everything: Path, tmp_path: Path
+) -> None:
+    one = write_selection(tmp_path / "one.parquet", pool, [(pool[0], *pool[0].labels.absent)])
+    copy = Path(shutil.copy(one, tmp_path / "copy.parquet"))
+    texts = [
+        HardNegatives(path, ratio, tmp_path).description
+        for path, ratio in ((everything, 1.0), (everything, 0.5), (one, 1.0))
+    ]
+    assert len(set(texts)) == 3
+    assert HardNegatives(copy, 1.0, tmp_path).description == texts[2]
+
+
+def test_clips_are_rendered_once(
+    everything: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[int] = []
+    plugin = HardNegatives(everything, 1.0, tmp_path, lambda: done.append(1))
+    plugin.prepare(tiny_config(), CLASSES, NOBODY)
+    recipes = {row.recipe for row in open_selection(everything).rows}
+    assert len(done) == len(recipes)
+
+    def rendered_again(*_: object) -> None:
+        raise AssertionError("rendered again")
+
+    monkeypatch.setattr(Recipe, "render", rendered_again)
+    assert torch.equal(prepared(everything, tmp_path).rows(0).waveforms, plugin.rows(0).waveforms)

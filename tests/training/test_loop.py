@@ -1,0 +1,302 @@
+"""Rounds of train, mine, retrain: every file kept, and the same end however often stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import Opened, tiny_config
+
+from negmine.annotations import Annotations
+from negmine.errors import PoolError
+from negmine.mine import MineSettings
+from negmine.pool import open_pool
+from negmine.selection import Selection, open_selection
+from training.checkpoint import Checkpoint
+from training.loop import Round, loop_table, run_loop, run_training
+from training.scorer import CheckpointScorer
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+STEPS = {"steps_per_epoch": 2, "epochs": 1}
+
+
+@dataclass
+class Progress:
+    """Keeps what a progress bar would be told; presses Ctrl-C in the phase of a given title."""
+
+    stop_in: str = "never"
+    bars: dict[str, tuple[int, str]] = field(default_factory=dict)
+    done: dict[str, int] = field(default_factory=dict)
+
+    def __call__(self, title: str, total: int, unit: str = "file") -> Callable[..., object]:
+        self.bars[title] = (total, unit)
+        self.done[title] = 0
+
+        def advance(count: int = 1, **shown: object) -> None:
+            self.done[title] += count
+            if self.stop_in in title:
+                raise KeyboardInterrupt
+
+        return advance
+
+
+@pytest.fixture(scope="module")
+def loop(shared_opened: Opened, shared_pool: Path) -> Callable[..., list[Round]]:
+    def run(out: Path, progress: Progress | None = None, **changes: Any) -> list[Round]:
+        settings: dict[str, Any] = {
+            "rounds": 1,
+            "mining": MineSettings(per_class=3, batch_size=16),
+            "hard_ratio": 0.5,
+            "control": True,
+        }
+        return run_loop(
+            tiny_config(**STEPS),
+            shared_opened.annotations,
+            shared_opened.recordings,
+            open_pool(shared_pool),
+            out,
+            device=torch.device("cpu"),
+            progress=progress or Progress(),
+            **(settings | changes),
+        )
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def whole(
+    loop: Callable[..., list[Round]], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, list[Round], Progress]:
+    """A loop of one round with its control that was never stopped."""
+    out, progress = tmp_path_factory.mktemp("loop"), Progress()
+    return out, loop(out, progress), progress
+
+
+def weights(rounds: list[Round]) -> list[str]:
+    return [Checkpoint.load(r.checkpoint).fingerprint for r in rounds]
+
+
+def test_round_trains_without_with_random_and_with_mined_negatives(
+    whole: tuple[Path, list[Round], Progress],
+) -> None:
+    out, rounds, _ = whole
+    assert [(r.number, r.arm) for r in rounds] == [(0, "none"), (1, "random"), (1, "mined")]
+    folders = [out / "round0", out / "round1-random", out / "round1"]
+    assert [r.checkpoint for r in rounds] == [folder / "best.pt" for folder in folders]
+    assert len(set(weights(rounds))) == 3
+    # as many random negatives as mined ones
+    assert [r.negatives for r in rounds] == [0, 6, 6]
+
+
+def test_every_file_is_kept(whole: tuple[Path, list[Round], Progress]) -> None:
+    out, _, _ = whole
+    for folder in ("round0", "round1", "round1-random"):
+        names = {p.name for p in (out / folder).iterdir()}
+        assert names >= {"best.pt", "last.pt", "metrics.csv"}
+    assert {p.name for p in (out / "round1").iterdir()} >= {
+        "hard.parquet",
+        "hard.control.parquet",
+        "hard.report.json",
+    }
+    assert any((out / "scores").iterdir())
+
+
+def test_arms_train_on_their_own_selection(whole: tuple[Path, list[Round], Progress]) -> None:
+    out, rounds, _ = whole
+    mined = open_selection(out / "round1" / "hard.parquet")
+    random = open_selection(out / "round1" / "hard.control.parquet")
+    assert mined.digest != random.digest
+    inputs = [Checkpoint.load(r.checkpoint).inputs.get("plug-in 0", "") for r in rounds]
+    assert inputs[0] == ""
+    assert random.digest in inputs[1]
+    assert mined.digest in inputs[2]
+    # the same quotas by class and kind
+    for label in ("0", "1"):
+        kinds = [sorted(row.kind for row in s.rows if row.label == label) for s in (mined, random)]
+        assert kinds[0] == kinds[1]
+
+
+def test_nothing_is_mined_from_held_out_recordings(
+    whole: tuple[Path, list[Round], Progress], shared_pool: Path
+) -> None:
+    out, rounds, _ = whole
+    held_out = set(Checkpoint.load(rounds[0].checkpoint).held_out)
+    pool = open_pool(shared_pool)
+    assert any(recipe.groups & held_out for recipe in pool)
+    for name in ("hard.parquet", "hard.control.parquet"):
+        for recipe in open_selection(out / "round1" / name).recipes(pool):
+            assert not recipe.groups & held_out
+
+
+def test_model_that_mined_is_the_round_befores(
+    whole: tuple[Path, list[Round], Progress],
+) -> None:
+    out, rounds, _ = whole
+    before = CheckpointScorer(Checkpoint.load(rounds[0].checkpoint), torch.device("cpu"))
+    assert open_selection(out / "round1" / "hard.parquet").model == before.fingerprint
+
+
+def test_arms_start_alike_and_differ_in_their_negatives_alone(
+    whole: tuple[Path, list[Round], Progress],
+) -> None:
+    _, rounds, _ = whole
+    configs = {repr(Checkpoint.load(r.checkpoint).config) for r in rounds}
+    assert len(configs) == 1
+
+
+def test_progress_is_told_of_each_phase(
+    whole: tuple[Path, list[Round], Progress], shared_pool: Path
+) -> None:
+    _, _, progress = whole
+    pool = open_pool(shared_pool)
+    clips = len(pool) + len(pool.calls)
+    assert progress.bars == {
+        "round 0: TP and FP": (2, "step"),
+        "round 1: mining": (clips, "clip"),
+        "round 1: random": (2, "step"),
+        "round 1: mined": (2, "step"),
+    }
+    assert progress.done == {title: total for title, (total, _) in progress.bars.items()}
+
+
+@pytest.mark.parametrize("phase", ["round 0", "mining", "random", "round 1: mined"])
+def test_loop_stopped_in_any_phase_ends_the_same(
+    loop: Callable[..., list[Round]],
+    whole: tuple[Path, list[Round], Progress],
+    tmp_path: Path,
+    phase: str,
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        loop(tmp_path, Progress(stop_in=phase))
+    rounds = loop(tmp_path)
+    assert loop_table(rounds) == loop_table(whole[1])
+    assert weights(rounds) == weights(whole[1])
+
+
+def test_loop_stopped_between_its_selections_mines_again(
+    loop: Callable[..., list[Round]],
+    whole: tuple[Path, list[Round], Progress],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    write = Selection.write
+
+    def stopped(self: Selection, path: Path) -> None:
+        if path.name == "hard.parquet":
+            raise KeyboardInterrupt
+        write(self, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Selection, "write", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            loop(tmp_path)
+    assert not (tmp_path / "round1" / "hard.parquet").exists()
+    rounds = loop(tmp_path)
+    assert weights(rounds) == weights(whole[1])
+
+
+def test_finished_loop_is_read(
+    loop: Callable[..., list[Round]], whole: tuple[Path, list[Round], Progress]
+) -> None:
+    out, rounds, _ = whole
+    files = {p: p.stat().st_mtime_ns for p in out.rglob("*") if p.is_file()}
+    progress = Progress()
+    again = loop(out, progress)
+    assert loop_table(again) == loop_table(rounds)
+    assert not any(progress.done.values())
+    assert {p: p.stat().st_mtime_ns for p in out.rglob("*") if p.is_file()} == files
+
+
+def test_more_rounds_go_on_and_selections_accumulate(
+    loop: Callable[..., list[Round]], tmp_path: Path
+) -> None:
+    first = loop(tmp_path, rounds=1, control=False)
+    rounds = loop(tmp_path, rounds=2, control=False)
+    assert [(r.number, r.arm) for r in rounds] == [(0, "none"), (1, "mined"), (2, "mined")]
+    assert weights(rounds)[:2] == weights(first)
+    assert not list(tmp_path.glob("*-random"))
+    for name in ("hard.parquet", "hard.control.parquet"):
+        one, two = (open_selection(tmp_path / f"round{i}" / name) for i in (1, 2))
+        assert two.rows[: len(one.rows)] == one.rows
+        cells = [(row.recipe, row.label) for row in two.rows]
+        assert len(set(cells)) == len(cells)
+        assert len(one.rows) <= len(two.rows) <= 2 * len(one.rows)
+        assert two.model != one.model
+    # none of them is left out in training: mining knows the fold
+    assert rounds[2].negatives == len(open_selection(tmp_path / "round2" / "hard.parquet").rows)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"clip_s": 0.5}, r"clips of 1 s, but this run trains on 0\.5 s"),
+        ({}, "class '9' is unknown"),
+    ],
+)
+def test_pool_that_does_not_fit_is_told_before_any_training(
+    shared_opened: Opened,
+    shared_pool: Path,
+    tmp_path: Path,
+    changes: dict[str, object],
+    message: str,
+) -> None:
+    annotations = shared_opened.annotations
+    if not changes:
+        annotations = Annotations(annotations.boxes, ("0", "1", "9"))
+    with pytest.raises(PoolError, match=message):
+        run_loop(
+            tiny_config(**changes),
+            annotations,
+            shared_opened.recordings,
+            open_pool(shared_pool),
+            tmp_path / "rounds",
+            rounds=1,
+            mining=MineSettings(),
+            hard_ratio=0.5,
+            control=False,
+            device=torch.device("cpu"),
+            progress=Progress(),
+        )
+    assert not (tmp_path / "rounds").exists()
+
+
+def test_table_of_rounds() -> None:
+    path = Path("round0/best.pt")
+    metrics = {"epoch": 3.0, "loss": 0.123456, "lwlrap": 0.98765, "neg@3": 0.5, "neg@5": np.nan}
+    headers, rows = loop_table(
+        [Round(0, "none", 0, path, metrics), Round(1, "mined", 42, path, {"loss": 1.0})]
+    )
+    assert headers == ["round", "arm", "negatives", "lwlrap", "neg@3", "neg@5", "loss"]
+    assert rows == [
+        ["0", "none", "0", "0.988", "0.500", "nan", "0.1235"],
+        ["1", "mined", "42", "-", "-", "-", "1.0000"],
+    ]
+
+
+def test_training_tells_how_many_negatives_it_used(
+    shared_opened: Opened, whole: tuple[Path, list[Round], Progress], tmp_path: Path
+) -> None:
+    progress = Progress()
+    selection = whole[0] / "round1" / "hard.parquet"
+    checkpoint, used = run_training(
+        tiny_config(**STEPS),
+        shared_opened.annotations,
+        shared_opened.recordings,
+        tmp_path / "run",
+        cache=tmp_path / "cache",
+        progress=progress,
+        hard_negatives=selection,
+        hard_ratio=0.5,
+        device=torch.device("cpu"),
+        title="a title",
+    )
+    assert used == len(open_selection(selection).rows) == 6
+    assert progress.done == {"a title": 2}
+    # the loop's own run with the same negatives is this very run
+    assert checkpoint.fingerprint == weights(whole[1])[2]

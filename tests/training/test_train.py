@@ -1,0 +1,688 @@
+"""The training loop: the same run however often it is stopped, and plug-ins that only add."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import Data, Opened, open_data, tiny_config
+from torch import Tensor, nn
+
+from negmine.annotations import Annotations
+from negmine.errors import InputError, ModelError, NegmineError, PoolError
+from negmine.pool import open_pool
+from negmine.selection import Chosen, Selection
+from training import train as training_loop
+from training.checkpoint import Checkpoint
+from training.config import TrainConfig
+from training.data import BoxRows
+from training.frontend import FrontEndSettings
+from training.hard_negatives import HardNegatives
+from training.model import Detector, weights_fingerprint
+from training.rows import Batch
+from training.train import RunState, learning_rate, step_loss
+from training.validate import ClipScorer, known_scores
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+CPU = torch.device("cpu")
+
+
+@dataclass
+class Runner:
+    """Starts runs on the shared data; ``stop_at`` is the step after which Ctrl-C is pressed."""
+
+    opened: Opened
+    cache: Path
+
+    def __call__(
+        self,
+        out: Path,
+        *,
+        stop_at: int | None = None,
+        plugins: Sequence[Any] = (),
+        init: Path | None = None,
+        on_step: Callable[[RunState], object] = lambda state: None,
+        annotations: Annotations | None = None,
+        loop: ModuleType = training_loop,
+        **changes: object,
+    ) -> Checkpoint:
+        def step_done(state: RunState) -> None:
+            on_step(state)
+            if state.step == stop_at:
+                raise KeyboardInterrupt
+
+        result: Checkpoint = loop.train(
+            tiny_config(**changes),
+            annotations or self.opened.annotations,
+            self.opened.recordings,
+            out,
+            cache=self.cache,
+            plugins=plugins,
+            init=init,
+            on_step=step_done,
+        )
+        return result
+
+    def stopped(self, out: Path, **kwargs: Any) -> None:
+        with pytest.raises(KeyboardInterrupt):
+            self(out, **kwargs)
+
+
+@pytest.fixture(scope="module")
+def run(shared_data: Data, shared_cache: Path) -> Runner:
+    return Runner(open_data(shared_data, alternating=True), shared_cache)
+
+
+@pytest.fixture(scope="module")
+def whole(run: Runner, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that was never stopped."""
+    out = tmp_path_factory.mktemp("whole")
+    run(out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def hard(shared_pool: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A selection of external clips, which no fold leaves out."""
+    pool = open_pool(shared_pool)
+    rows = [
+        Chosen(recipe.id, label, 0.0, 1, "external", "external", 0.99, "", 0.0)
+        for recipe in pool
+        if recipe.kind == "external"
+        for label in pool.classes
+    ]
+    path = tmp_path_factory.mktemp("hard") / "hard.parquet"
+    Selection(tuple(rows), pool.path, pool.digest, "model").write(path)
+    return path
+
+
+def assert_same_run(one: Path, other: Path) -> None:
+    """Both folders hold the same weights, losses, history and optimiser, to the last bit."""
+    for name in ("best.pt", "last.pt"):
+        a, b = Checkpoint.load(one / name), Checkpoint.load(other / name)
+        assert a.losses == b.losses
+        assert a.history == b.history
+        assert a.step == b.step
+        assert a.fingerprint == b.fingerprint
+        for number, state in a.optimiser["state"].items():
+            for key, value in state.items():
+                assert torch.equal(value, b.optimiser["state"][number][key])
+    assert (one / "metrics.csv").read_bytes() == (other / "metrics.csv").read_bytes()
+
+
+@pytest.mark.parametrize("steps", [(1,), (2,), (3,), (4,), (6,), (1, 2, 5)])
+def test_stopped_run_ends_as_if_it_had_never_stopped(
+    run: Runner, whole: Path, tmp_path: Path, steps: tuple[int, ...]
+) -> None:
+    for step in steps:
+        run.stopped(tmp_path, stop_at=step)
+        assert Checkpoint.load(tmp_path / "last.pt").step == step
+    seen: list[int] = []
+    run(tmp_path, on_step=lambda state: seen.append(state.step))
+    # nothing is done twice
+    assert seen == list(range(steps[-1] + 1, 7))
+    assert_same_run(tmp_path, whole)
+
+
+@pytest.mark.parametrize("at", [1, 5])
+@pytest.mark.parametrize("where", ["backward", "optimiser"])
+def test_run_stopped_inside_a_step_ends_as_if_it_had_never_stopped(
+    run: Runner,
+    whole: Path,
+    tmp_path: Path,
+    where: str,
+    at: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls = 0
+
+    def counted(original: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            result = original(*args, **kwargs)
+            if calls == at:
+                # the weights or the running means have moved, but the step is not done
+                raise KeyboardInterrupt
+            return result
+
+        return wrapper
+
+    with monkeypatch.context() as patch:
+        if where == "backward":
+            patch.setattr(torch.autograd, "backward", counted(torch.autograd.backward))
+        else:
+            patch.setattr(torch.optim.AdamW, "step", counted(torch.optim.AdamW.step))
+        run.stopped(tmp_path)
+    run(tmp_path)
+    assert_same_run(tmp_path, whole)
+
+
+@pytest.mark.parametrize("write", [2, 3])
+def test_run_stopped_in_validation_or_writing_ends_as_if_it_had_never_stopped(
+    run: Runner, whole: Path, tmp_path: Path, write: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save, count = torch.save, 0
+
+    def half(content: object, path: Path) -> None:
+        nonlocal count
+        count += 1
+        if count == write:
+            path.write_bytes(b"half a file")
+            raise KeyboardInterrupt
+        save(content, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("training.checkpoint.torch.save", half)
+        run.stopped(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(training_loop, "known_scores", _interrupt)
+        run.stopped(tmp_path)
+    run(tmp_path)
+    assert_same_run(tmp_path, whole)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_dropout_draws_the_same_after_a_stop(
+    run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Dropping(Detector):
+        def logits(self, embeddings: Tensor) -> Tensor:
+            return super().logits(nn.functional.dropout(embeddings, 0.5, self.training))
+
+    monkeypatch.setattr(training_loop, "Detector", Dropping)
+    run(tmp_path / "whole")
+    run.stopped(tmp_path / "stopped", stop_at=2)
+    torch.rand(7)  # what else a program draws in between
+    run(tmp_path / "stopped")
+    assert_same_run(tmp_path / "stopped", tmp_path / "whole")
+
+
+def test_stopped_run_with_hard_negatives_ends_as_if_it_had_never_stopped(
+    run: Runner, tmp_path: Path, hard: Path
+) -> None:
+    def plugins() -> list[HardNegatives]:
+        return [HardNegatives(hard, 0.5, run.cache)]
+
+    run(tmp_path / "whole", plugins=plugins())
+    run.stopped(tmp_path / "stopped", plugins=plugins(), stop_at=4)
+    run(tmp_path / "stopped", plugins=plugins())
+    assert_same_run(tmp_path / "stopped", tmp_path / "whole")
+
+
+def test_same_seed_is_the_same_run(run: Runner, whole: Path, tmp_path: Path) -> None:
+    torch.rand(3)
+    run(tmp_path)
+    assert_same_run(tmp_path, whole)
+
+
+def test_other_seed_is_another_run(run: Runner, whole: Path, tmp_path: Path) -> None:
+    other, first = run(tmp_path, seed=1), Checkpoint.load(whole / "best.pt")
+    assert other.losses != first.losses
+    assert other.held_out != first.held_out
+
+
+def test_trainer_without_plugin_never_heard_of_hard_negatives(
+    run: Runner, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # None: importing it is an error
+    monkeypatch.setitem(sys.modules, "training.hard_negatives", None)
+    with pytest.raises(ImportError):
+        importlib.import_module("training.hard_negatives")
+    for name in [name for name in sys.modules if name.startswith("training.")]:
+        if name != "training.hard_negatives":
+            monkeypatch.delitem(sys.modules, name)
+    fresh = importlib.import_module("training.train")
+    assert fresh is not training_loop
+    run(tmp_path, loop=fresh)
+    assert_same_run(tmp_path, whole)
+
+
+def test_hard_rows_are_added_and_own_rows_stay(
+    run: Runner, tmp_path: Path, hard: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[Batch, int]] = []
+
+    def recorded(detector: Detector, batch: Batch, own: int, *rest: Any) -> Tensor:
+        seen.append((batch, own))
+        return step_loss(detector, batch, own, *rest)
+
+    monkeypatch.setattr(training_loop, "step_loss", recorded)
+    plugin = HardNegatives(hard, 0.5, run.cache)
+    run(tmp_path / "plain")
+    run(tmp_path / "hard", plugins=[plugin])
+    plain, joined = seen[:6], seen[6:]
+    assert len(joined) == 6
+    for step, ((batch, own), (longer, own_too)) in enumerate(zip(plain, joined, strict=True)):
+        assert own == own_too == len(batch) == 6
+        assert len(longer) == 6 + 3
+        added = plugin.rows(step)
+        for name in ("waveforms", "targets", "known", "weight"):
+            assert torch.equal(getattr(longer, name)[:6], getattr(batch, name))
+            assert torch.equal(getattr(longer, name)[6:], getattr(added, name))
+
+
+def test_plugins_are_told_who_is_held_out_and_nobody_of_them_trains(
+    run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained: set[str] = set()
+
+    class Watched(BoxRows):
+        def __init__(self, annotations: Annotations, *rest: Any) -> None:
+            trained.update(annotations.by_recording)
+            super().__init__(annotations, *rest)
+
+    class Told:
+        description = "told"
+        held_out: frozenset[str] = frozenset()
+
+        def prepare(
+            self, config: TrainConfig, classes: Sequence[str], held_out: frozenset[str]
+        ) -> None:
+            assert tuple(classes) == ("0", "1")
+            self.held_out = held_out
+
+        def rows(self, step: int) -> Batch:
+            return Batch(
+                torch.zeros(1, 8000),
+                torch.zeros(1, 2),
+                torch.ones(1, 2, dtype=torch.bool),
+                torch.ones(1, 2),
+            )
+
+    monkeypatch.setattr(training_loop, "BoxRows", Watched)
+    plugin = Told()
+    checkpoint = run(tmp_path, plugins=[plugin], epochs=1)
+    everyone = set(run.opened.recordings.infos)
+    assert len(checkpoint.held_out) == 2
+    assert trained == everyone - set(checkpoint.held_out)
+    assert plugin.held_out == set(checkpoint.held_out)
+
+
+def frozen_detector() -> Detector:
+    torch.manual_seed(0)
+    return Detector(3, FrontEndSettings.for_mels(8000, 16), "small").eval()
+
+
+def some_batch(rows: int, seed: int) -> Batch:
+    draw = torch.Generator().manual_seed(seed)
+    known = torch.rand(rows, 3, generator=draw) < 0.6
+    weight = torch.where(known, torch.rand(rows, 3, generator=draw), 1.0)
+    weight[0, 0] = 0.0
+    targets = (torch.rand(rows, 3, generator=draw) < 0.5).float()
+    return Batch(0.1 * torch.randn(rows, 4000, generator=draw), targets, known, weight)
+
+
+def slow_sum(logits: np.ndarray, batch: Batch, lsoft: float) -> float:
+    """LSoft BCE summed over cells, one at a time."""
+    total = 0.0
+    for row in range(len(batch)):
+        for column in range(3):
+            x, weight = float(logits[row, column]), float(batch.weight[row, column])
+            p = 1 / (1 + math.exp(-x))
+            target = float(batch.targets[row, column])
+            if not batch.known[row, column]:
+                target = lsoft * p
+            total -= weight * (target * math.log(p) + (1 - target) * math.log(1 - p))
+    return total
+
+
+@torch.no_grad()
+def test_step_loss_is_a_mean_over_own_cells_with_added_rows_on_top() -> None:
+    detector, own, added = frozen_detector(), some_batch(5, 1), some_batch(4, 2)
+    config = tiny_config(lsoft=0.3)
+    alone = float(step_loss(detector, own, 5, config, CPU))
+    both = float(step_loss(detector, own.join(added), 5, config, CPU))
+    own_sum = slow_sum(detector(own.waveforms).numpy(), own, 0.3)
+    added_sum = slow_sum(detector(added.waveforms).numpy(), added, 0.3)
+    assert alone == pytest.approx(own_sum / (5 * 3), rel=1e-5)
+    # divided by the trainer's own 15 cells, not by all 27
+    assert both == pytest.approx((own_sum + added_sum) / (5 * 3), rel=1e-5)
+
+
+def test_added_rows_without_weight_change_neither_loss_nor_gradient() -> None:
+    detector, own, added = frozen_detector(), some_batch(5, 1), some_batch(4, 2)
+    added = Batch(added.waveforms, added.targets, added.known, torch.zeros_like(added.weight))
+    losses, gradients = [], []
+    for batch in (own, own.join(added)):
+        loss = step_loss(detector, batch, 5, tiny_config(), CPU)
+        losses.append(loss)
+        gradients.append(torch.autograd.grad(loss, detector.head.weight)[0])
+    torch.testing.assert_close(losses[1], losses[0])
+    torch.testing.assert_close(gradients[1], gradients[0])
+    assert gradients[0].abs().max() > 0
+
+
+def test_known_zero_in_an_added_row_pushes_its_logit_down() -> None:
+    detector, own, added = frozen_detector(), some_batch(5, 1), some_batch(1, 2)
+    only = torch.tensor([[0.0, 0.7, 0.0]])
+    added = Batch(added.waveforms, torch.zeros(1, 3), only > 0, only)
+    gradients = [
+        torch.autograd.grad(step_loss(detector, batch, 5, tiny_config(), CPU), detector.head.bias)[
+            0
+        ]
+        for batch in (own, own.join(added))
+    ]
+    p = torch.sigmoid(detector(added.waveforms))[0, 1].item()
+    gap = gradients[1] - gradients[0]
+    # d(weight * BCE)/d(bias) is weight * p, and the divisor that of the own 15 cells
+    torch.testing.assert_close(gap, torch.tensor([0.0, 0.7 * p / 15, 0.0]), rtol=1e-4, atol=1e-7)
+
+
+def test_learning_rate_rises_evenly_then_falls_as_a_cosine() -> None:
+    config = tiny_config(lr=0.4, steps_per_epoch=50, epochs=4, warmup=0.1)
+    rates = [learning_rate(step, config) for step in range(200)]
+    np.testing.assert_allclose(rates[:20], 0.4 * np.arange(1, 21) / 20)
+    fall = 0.2 * (1 + np.cos(np.pi * np.arange(180) / 180))
+    np.testing.assert_allclose(rates[20:], fall, atol=1e-12)
+    assert max(rates) == 0.4
+    assert 0 < rates[-1] < 0.001
+
+
+@pytest.mark.parametrize("warmup", [0.0, 1.0])
+@pytest.mark.parametrize("steps", [1, 2, 7])
+def test_learning_rate_is_positive_in_every_step(steps: int, warmup: float) -> None:
+    config = tiny_config(lr=0.1, steps_per_epoch=steps, epochs=1, warmup=warmup)
+    rates = [learning_rate(step, config) for step in range(steps)]
+    assert all(0 < rate <= 0.1 for rate in rates)
+    assert max(rates) == pytest.approx(0.1)
+
+
+def test_optimiser_steps_at_that_rate(
+    run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates: list[float] = []
+    original = torch.optim.AdamW.step
+
+    def recorded(self: torch.optim.AdamW, *args: Any) -> Any:
+        rates.append(self.param_groups[0]["lr"])
+        return original(self, *args)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", recorded)
+    run.stopped(tmp_path, stop_at=4)
+    run(tmp_path)
+    assert rates == [learning_rate(step, tiny_config()) for step in range(6)]
+
+
+def test_finished_run_is_not_run_again(
+    run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = run(tmp_path, epochs=1)
+    before = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    monkeypatch.setattr(training_loop, "step_loss", _interrupt)
+    again = run(tmp_path, epochs=1)
+    assert (again.fingerprint, again.history) == (first.fingerprint, first.history)
+    assert {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"lr": 0.5}, r"another lr \(0\.002, now 0\.5\)"),
+        ({"epochs": 3}, r"another epochs \(2, now 3\)"),
+        ({"seed": 9}, r"another seed \(0, now 9\)"),
+        ({"fold": 1}, r"another fold \(0, now 1\)"),
+    ],
+)
+def test_other_settings_in_the_same_folder_are_named(
+    run: Runner, whole: Path, changes: dict[str, object], message: str
+) -> None:
+    with pytest.raises(InputError, match=message + "; choose another --out"):
+        run(whole, **changes)
+
+
+def test_other_inputs_in_the_same_folder_are_named(
+    run: Runner, whole: Path, hard: Path, shared_opened: Opened, shared_checkpoint: Path
+) -> None:
+    with pytest.raises(InputError, match="another annotations "):
+        run(whole, annotations=shared_opened.annotations)
+    with pytest.raises(InputError, match=r"another plug-in 0 \(none, now hard negatives "):
+        run(whole, plugins=[HardNegatives(hard, 0.5, run.cache)])
+    with pytest.raises(InputError, match=r"another init \(none, now "):
+        run(whole, init=shared_checkpoint)
+
+
+def test_run_cannot_lose_its_plugin(run: Runner, tmp_path: Path, hard: Path) -> None:
+    run(tmp_path, epochs=1, plugins=[HardNegatives(hard, 0.5, run.cache)])
+    with pytest.raises(InputError, match=r"another plug-in 0 \(hard negatives .* now none\)"):
+        run(tmp_path, epochs=1)
+    with pytest.raises(InputError, match=r"at 0\.5, now .* at 0\.25\)"):
+        run(tmp_path, epochs=1, plugins=[HardNegatives(hard, 0.25, run.cache)])
+
+
+def test_damaged_checkpoint_is_never_overwritten(run: Runner, tmp_path: Path) -> None:
+    (tmp_path / "last.pt").write_bytes(b"not a checkpoint")
+    with pytest.raises(ModelError, match=r"last\.pt: not a checkpoint"):
+        run(tmp_path)
+    assert (tmp_path / "last.pt").read_bytes() == b"not a checkpoint"
+
+
+def test_loss_that_is_no_number_stops_the_run(run: Runner, tmp_path: Path) -> None:
+    with pytest.raises(NegmineError, match=r"the loss became nan in step 2; lower --lr") as caught:
+        run(tmp_path, lr=1e30)
+    assert caught.value.exit_code == 1
+    assert not (tmp_path / "best.pt").exists()
+    assert not (tmp_path / "last.pt").exists()
+
+
+def test_scores_that_are_no_numbers_stop_the_run(run: Runner, tmp_path: Path) -> None:
+    message = "scores are no longer finite after step 1; lower --lr"
+    with pytest.raises(NegmineError, match=message) as caught:
+        run(tmp_path, lr=1e30, steps_per_epoch=1)
+    assert caught.value.exit_code == 1
+    assert not (tmp_path / "best.pt").exists()
+
+
+def test_weights_start_from_a_checkpoint(run: Runner, whole: Path, tmp_path: Path) -> None:
+    start = Checkpoint.load(whole / "best.pt")
+    ended = run(tmp_path, init=whole / "best.pt", lr=1e-12, weight_decay=0.0, epochs=1)
+    for name, weight in start.model.items():
+        if "running" not in name and "batches" not in name:
+            torch.testing.assert_close(ended.model[name], weight, rtol=0, atol=1e-6)
+    assert ended.inputs["init"] == start.fingerprint
+    assert ended.losses[0] != start.losses[0]
+
+
+def write_checkpoint(path: Path, classes: tuple[str, ...], **changes: object) -> Path:
+    config = tiny_config(**changes)
+    front_end = FrontEndSettings.for_mels(config.sample_rate, config.n_mels)
+    detector = Detector(len(classes), front_end, config.backbone)
+    Checkpoint(config, front_end, classes, detector.state_dict(), {}, 0, [], [], held_out=()).save(
+        path
+    )
+    return path
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"),
+    [
+        (("0", "2"), "init.pt: class '2' is unknown there"),
+        (("0", "1", "2"), "init.pt: class '2' is unknown there"),
+        (("0",), "init.pt: has a class '1'"),
+    ],
+)
+def test_initial_weights_of_other_classes_are_an_error(
+    run: Runner, tmp_path: Path, classes: tuple[str, ...], message: str
+) -> None:
+    init = write_checkpoint(tmp_path / "init.pt", classes)
+    with pytest.raises(PoolError, match=message):
+        run(tmp_path / "run", init=init)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("classes", "changes"),
+    [(("1", "0"), {}), (("0", "1"), {"n_mels": 32}), (("0", "1"), {"backbone": "resnet10t"})],
+)
+def test_initial_weights_that_do_not_fit_are_an_error(
+    run: Runner, tmp_path: Path, classes: tuple[str, ...], changes: dict[str, object]
+) -> None:
+    init = write_checkpoint(tmp_path / "init.pt", classes, **changes)
+    with pytest.raises(ModelError, match="another front end, backbone or order of classes"):
+        run(tmp_path / "run", init=init)
+
+
+def test_class_whose_calls_are_all_held_out_is_an_error(run: Runner, tmp_path: Path) -> None:
+    held_out = set(Checkpoint.load(run_folder(run, tmp_path)).held_out)
+    boxes = [
+        b
+        for b in run.opened.annotations.boxes
+        if b.label == "0" or not b.present or b.recording in held_out
+    ]
+    annotations = Annotations(tuple(boxes), ("0", "1"))
+    message = r"fold 0 of 4 holds every confirmed call of class '1' out; choose another --fold"
+    with pytest.raises(InputError, match=message):
+        run(tmp_path / "other", annotations=annotations)
+
+
+def run_folder(run: Runner, tmp_path: Path) -> Path:
+    run(tmp_path / "any", epochs=1)
+    return tmp_path / "any" / "last.pt"
+
+
+@pytest.mark.parametrize(
+    ("folds", "fold", "message"),
+    [
+        (4, 4, "fold 4 of 4: the first is 0"),
+        (4, -1, "fold -1 of 4: the first is 0"),
+        (0, 0, "fold 0 of 0"),
+        (20, 15, "fold 15 of 20 is empty: there are only 8 recordings"),
+    ],
+)
+def test_impossible_folds_are_an_error(
+    run: Runner, tmp_path: Path, folds: int, fold: int, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        run(tmp_path, folds=folds, fold=fold)
+
+
+def scripted_validation(monkeypatch: pytest.MonkeyPatch, scores: list[float]) -> None:
+    """Let validation give these LWLRAPs, one an epoch."""
+    left = iter(scores)
+
+    class Scripted:
+        scores = np.zeros(1)
+
+        def summary(self) -> dict[str, float]:
+            return {"lwlrap": next(left), "neg@3": 0.0, "neg@5": 0.0}
+
+    monkeypatch.setattr(training_loop, "known_scores", lambda *_: Scripted())
+
+
+@pytest.mark.parametrize(
+    ("patience", "scores", "epochs", "best"),
+    [
+        (2, [0.5, 0.6, 0.4, 0.5, 0.9], 4, 2),
+        (1, [0.5, 0.4, 0.9], 2, 1),
+        (2, [0.5, 0.4, 0.6, 0.5, 0.7], 5, 5),
+        (0, [0.9, 0.1, 0.1, 0.1, 0.1], 5, 1),
+        # no better counts as worse, but of equals the latest is kept
+        (2, [0.5, 0.5, 0.5, 0.9, 0.9], 3, 3),
+        (2, [math.nan] * 5, 5, 5),
+    ],
+)
+def test_run_stops_after_patience_and_keeps_the_best(
+    run: Runner,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    patience: int,
+    scores: list[float],
+    epochs: int,
+    best: int,
+) -> None:
+    scripted_validation(monkeypatch, scores)
+    kept = run(tmp_path, patience=patience, epochs=5, steps_per_epoch=1)
+    assert len(kept.history) == kept.history[-1]["epoch"] == best
+    last = Checkpoint.load(tmp_path / "last.pt")
+    assert len(last.history) == last.step == epochs
+    # a rerun of a run that stopped early stays stopped
+    assert run(tmp_path, patience=patience, epochs=5, steps_per_epoch=1).step == kept.step
+
+
+def test_without_validation_the_last_epoch_is_the_best(run: Runner, tmp_path: Path) -> None:
+    checkpoint = run(tmp_path, folds=1)
+    assert checkpoint.held_out == ()
+    assert checkpoint.step == 6
+    assert [set(entry) for entry in checkpoint.history] == [{"epoch", "loss"}] * 2
+
+
+def test_files_tell_the_run(whole: Path) -> None:
+    assert sorted(p.name for p in whole.iterdir()) == ["best.pt", "last.pt", "metrics.csv"]
+    last = Checkpoint.load(whole / "last.pt")
+    assert len(last.losses) == last.step == 6
+    table = pd.read_csv(whole / "metrics.csv")
+    assert list(table.columns) == ["epoch", "loss", "lwlrap", "neg@3", "neg@5"]
+    assert table.epoch.tolist() == [1, 2]
+    np.testing.assert_allclose(table.to_numpy(), [list(e.values()) for e in last.history])
+    np.testing.assert_allclose(table.loss, [np.mean(last.losses[:3]), np.mean(last.losses[3:])])
+    best = Checkpoint.load(whole / "best.pt")
+    assert best.history[-1]["lwlrap"] == table.lwlrap.max()
+    assert best.losses == last.losses[: best.step]
+
+
+def test_progress_is_told_of_every_step(run: Runner, whole: Path, tmp_path: Path) -> None:
+    states: list[RunState] = []
+    run(tmp_path, on_step=states.append)
+    last = Checkpoint.load(whole / "last.pt")
+    assert [s.step for s in states] == [1, 2, 3, 4, 5, 6]
+    assert [s.epoch for s in states] == [1, 1, 1, 2, 2, 2]
+    assert {s.total_steps for s in states} == {6}
+    losses = last.losses
+    want = [np.mean(losses[: i + 1]) for i in range(3)]
+    want += [np.mean(losses[3 : i + 1]) for i in range(3, 6)]
+    np.testing.assert_allclose([s.loss for s in states], want)
+    scores = [entry["lwlrap"] for entry in last.history]
+    np.testing.assert_equal(
+        [s.score for s in states], [math.nan, math.nan, scores[0], scores[0], scores[0], scores[1]]
+    )
+
+
+def test_bf16_trains(run: Runner, tmp_path: Path, whole: Path) -> None:
+    checkpoint = run(tmp_path, precision="bf16", epochs=1)
+    first = Checkpoint.load(whole / "last.pt").losses
+    assert checkpoint.losses != first[:3]
+    np.testing.assert_allclose(checkpoint.losses[0], first[0], rtol=0.05)
+
+
+def test_timm_backbone_trains(run: Runner, tmp_path: Path) -> None:
+    config = {"backbone": "resnet10t", "epochs": 1, "steps_per_epoch": 1, "n_mels": 32}
+    checkpoint = run(tmp_path, **config)
+    assert math.isfinite(checkpoint.losses[0])
+    detector = checkpoint.detector(CPU)
+    assert weights_fingerprint(detector.state_dict()) == checkpoint.fingerprint
+
+
+def test_it_learns(run: Runner, tmp_path: Path) -> None:
+    settings = {"folds": 2, "tp_per_step": 8, "fp_per_step": 4, "steps_per_epoch": 12, "epochs": 2}
+
+    def gap(lr: float) -> tuple[Checkpoint, float]:
+        """How far the least confirmed call scores above the highest rejection."""
+        checkpoint = run(tmp_path / str(lr), lr=lr, **settings)
+        scorer = ClipScorer(checkpoint.detector(CPU), checkpoint.config, CPU)
+        held = run.opened.recordings.only(checkpoint.held_out)
+        got = known_scores(scorer, held, run.opened.annotations, 8000)
+        assert got.truth.sum() == 4
+        assert got.known.sum() == 8
+        return checkpoint, float(got.scores[got.truth].min() - got.scores[~got.truth].max())
+
+    learned, margin = gap(3e-3)
+    assert learned.history[-1]["lwlrap"] > 0.9
+    assert learned.history[-1]["neg@3"] == 0
+    assert np.mean(learned.losses[-5:]) < 0.3 * learned.losses[0]
+    assert margin > 2
+    # the same steps without learning tell nothing apart
+    assert gap(1e-12)[1] < 0.5

@@ -1,0 +1,103 @@
+"""The options of a run on the command line, and the configuration they make."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from negmine.console import Command
+from training.config import PRECISIONS, READOUTS, TrainConfig
+
+# Generators take no negative seed; torch multiplies it with the step in 64 bits.
+LAST_SEED = 2**32 - 1
+
+# Field of the configuration (its default is the option's), type, help; fp_beyond is the one option
+# that is not called as its field.
+_OPTIONS: tuple[tuple[str, Any, str], ...] = (
+    ("backbone", str, "'small', the fast CNN, or any timm model's name."),
+    ("pretrained", bool, "Start the timm backbone from its published weights."),
+    ("sample_rate", click.IntRange(1000), "Hz."),
+    ("clip_s", click.FloatRange(0.1), "Length of a training crop."),
+    ("n_mels", click.IntRange(8, 256), "Mel bands."),
+    (
+        "readout",
+        click.Choice(READOUTS),
+        "How a whole clip is read out: the maximum over windows of its feature map, the mean of "
+        "the map's positive values, or their power-weighted mean.",
+    ),
+    ("window_s", click.FloatRange(0.05), "Window of the maximum."),
+    (
+        "lsoft",
+        click.FloatRange(0, 1),
+        "Softness of a TP row's unknown cells: 0 makes them zeros, 1 leaves them out.",
+    ),
+    (
+        "beyond_per_s",
+        click.FloatRange(0, 1),
+        "Confidence a rejected box keeps per second that a crop reaches beyond it.",
+    ),
+    ("tp_per_step", click.IntRange(1), "Rows round confirmed calls in a step."),
+    ("fp_per_step", click.IntRange(0), "Rows round rejected detections in a step."),
+    ("steps_per_epoch", click.IntRange(1), "Validation and a checkpoint after as many."),
+    ("epochs", click.IntRange(1), "At most."),
+    (
+        "patience",
+        click.IntRange(0),
+        "Epochs without a better validation score before stopping; 0: never.",
+    ),
+    ("lr", click.FloatRange(0, min_open=True), "Highest learning rate."),
+    ("weight_decay", click.FloatRange(0), "Of AdamW."),
+    ("warmup", click.FloatRange(0, 1), "Share of the steps over which the rate rises."),
+    ("folds", click.IntRange(1), "Folds by recording; 1 trains on all."),
+    ("fold", click.IntRange(0), "The fold to validate on."),
+    (
+        "precision",
+        click.Choice(PRECISIONS),
+        "Of the convolutions; bf16 where the processor has it.",
+    ),
+    ("seed", click.IntRange(0, LAST_SEED), "Of weights, folds and draws."),
+)
+_NAMES = {"beyond_per_s": "fp_beyond"}
+
+
+def run_options(command: Command) -> Command:
+    """Add the settings of a run, the device, and what to do about unreadable files."""
+    command = click.option(
+        "--skip-bad", is_flag=True, help="Report unreadable recordings and go on without them."
+    )(command)
+    command = click.option(
+        "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ..."
+    )(command)
+    defaults = TrainConfig().to_dict()
+    for field, kind, text in reversed(_OPTIONS):
+        name = "--" + _NAMES.get(field, field).replace("_", "-")
+        if kind is bool:
+            command = click.option(name, field, is_flag=True, help=text)(command)
+        else:
+            command = click.option(
+                name, field, type=kind, default=defaults[field], show_default=True, help=text
+            )(command)
+    return command
+
+
+def run_config(options: dict[str, Any]) -> TrainConfig:
+    """The configuration that options of `run_options` make.
+
+    Raises
+    ------
+    click.UsageError
+        If two of them contradict each other.
+    """
+    config = TrainConfig(**options)
+    if config.fold >= config.folds:
+        raise click.UsageError(
+            f"--fold {config.fold}: the last of --folds {config.folds} is {config.folds - 1}"
+        )
+    if config.window_s > config.clip_s:
+        raise click.UsageError(
+            f"--window-s {config.window_s:g} is longer than --clip-s {config.clip_s:g}"
+        )
+    if config.pretrained and config.backbone == "small":
+        raise click.UsageError("--pretrained needs a timm model: 'small' has no published weights")
+    return config
