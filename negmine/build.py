@@ -12,7 +12,8 @@ from negmine.annotations import Annotations
 from negmine.audio import SILENCE_RMS
 from negmine.errors import InputError, PoolError
 from negmine.labels import BEYOND_BOX_PER_S, DEFAULT_CONFIDENCE, Certificate
-from negmine.pool import Pool, open_pool, write_pool
+from negmine.pool import Pool, open_pool
+from negmine.pool_files import write_pool
 from negmine.recipe import Recipe
 from negmine.recordings import Recordings, open_annotated, open_external, parse_external
 from negmine.sources.annotated import annotated_clips

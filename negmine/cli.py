@@ -266,6 +266,8 @@ def mine(
     from negmine.tables import write_json
 
     opened, scorer = open_pool(pool), load_scorer(model, device)
+    if scorer.clip_s != opened.clip_s:
+        warn(f"the pool's clips are {opened.clip_s:g} s, the model's were {scorer.clip_s:g} s")
     settings = MineSettings(per_class, min_distance, batch_size, seed)
     with Bars(quiet) as bars:
         advance = bars("scoring", len(opened) + len(opened.calls), "clip")

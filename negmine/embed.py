@@ -103,7 +103,8 @@ def score_recipes(
     ModelError
         If the model returns NaN.
     """
-    digest = hashlib.blake2b("".join(recipes.ids).encode(), digest_size=8).hexdigest()
+    rows_text = f"{SHARD_ROWS} {' '.join(recipes.ids)}"
+    digest = hashlib.blake2b(rows_text.encode(), digest_size=8).hexdigest()
     here = folder / f"{scorer.fingerprint[:16]}-{digest}"
     scored = 0
     for start in range(0, len(recipes), SHARD_ROWS):

@@ -1,65 +1,47 @@
-"""The pool: recipes of confident negatives in a folder of Parquet files.
-
-::
-
-    pool.json         format, version, classes, roots, clip length, settings, counts, digest
-    sources.parquet   one row a sound file: root, name, fingerprint, duration, group
-    labels.parquet    one row a cell of each distinct label set
-    recipes.parquet   one row a recipe: id, kind, label set, layers
-    calls.parquet     the same for the confirmed calls, which mining compares with
-
-Label sets are stored once and named by number, so a row costs the same with 24 classes and with
-10,000.
-"""
+"""The pool, opened: a sequence of recipes of confident negatives."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from negmine.errors import PoolError, did_you_mean
-from negmine.labels import Absence, Certificate, PartialLabels
+from negmine.labels import PartialLabels
+from negmine.pool_files import read_info, read_label_sets, read_recipes, read_sources
 from negmine.recipe import Layer, Recipe, Source
-from negmine.tables import read_table, write_json, write_table, writing_folder
-
-FORMAT = "negmine-pool"
-VERSION = 1
-
-_LAYERS = pa.list_(
-    pa.struct([("source", pa.int32()), ("start_s", pa.float64()), ("snr_db", pa.float64())])
-)
-_SOURCES = {
-    "root": pa.string(),
-    "name": pa.string(),
-    "fingerprint": pa.string(),
-    "duration_s": pa.float64(),
-    "group": pa.string(),
-}
-_LABELS = {
-    "set": pa.int32(),
-    "class": pa.string(),
-    "certificate": pa.string(),
-    "confidence": pa.float64(),
-}
-_RECIPES = {"id": pa.string(), "kind": pa.string(), "labels": pa.int32(), "layers": _LAYERS}
-
-# Stands in the certificate column of labels.parquet for a class that is present.
-_PRESENT = "present"
 
 
 class RecipeTable(Sequence[Recipe]):
-    """Recipes in a table, made when asked for."""
+    """Recipes in a table, made when asked for.
 
-    def __init__(self, table: pa.Table, pool: Pool) -> None:
-        self._table = table
-        self._pool = pool
+    Attributes
+    ----------
+    ids, kinds : object arrays of str, shape (N,)
+    label_sets : int32 array, shape (N,)
+        Numbers of label sets.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        table: pa.Table,
+        sources: Sequence[Source],
+        label_sets: Sequence[PartialLabels],
+        clip_s: float,
+        sample_rate: int,
+    ) -> None:
+        self._path = path
+        self._layers = table.column("layers").combine_chunks()
+        self._sources = sources
+        self._labels = label_sets
+        self._clip_s = clip_s
+        self._sample_rate = sample_rate
         self.ids: np.ndarray = table.column("id").to_numpy()
         self.kinds: np.ndarray = table.column("kind").to_numpy()
         self.label_sets: np.ndarray = table.column("labels").to_numpy()
@@ -71,26 +53,28 @@ class RecipeTable(Sequence[Recipe]):
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         row = range(len(self))[int(index)]
-        layers = self._table.column("layers")[row].as_py()
         return Recipe(
             kind=str(self.kinds[row]),
             layers=tuple(
-                Layer(self._pool.sources[la["source"]], la["start_s"], la["snr_db"])
-                for la in layers
+                Layer(self._sources[la["source"]], la["start_s"], la["snr_db"])
+                for la in self._layers[row].as_py()
             ),
-            duration_s=self._pool.clip_s,
-            sample_rate=self._pool.sample_rate,
-            labels=self._pool.label_sets[self.label_sets[row]],
+            duration_s=self._clip_s,
+            sample_rate=self._sample_rate,
+            labels=self._labels[self.label_sets[row]],
         )
 
     def draws_on(self, groups: frozenset[str]) -> np.ndarray:
         """Which recipes have a layer from one of these groups: bool array, shape (N,)."""
-        named = np.array([source.group in groups for source in self._pool.sources], dtype=bool)
-        layers = self._table.column("layers").combine_chunks()
-        counts = np.diff(layers.offsets.to_numpy())
-        per_layer = named[layers.flatten().field("source").to_numpy()]
+        named = np.array([source.group in groups for source in self._sources], dtype=bool)
+        counts = np.diff(self._layers.offsets.to_numpy())
+        per_layer = named[self._layers.flatten().field("source").to_numpy()]
         hits = np.bincount(np.repeat(np.arange(len(self)), counts)[per_layer], minlength=len(self))
         return np.asarray(hits > 0)
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return {name: row for row, name in enumerate(self.ids)}
 
     def row_of(self, recipe_id: str) -> int:
         """The row of a recipe.
@@ -100,14 +84,12 @@ class RecipeTable(Sequence[Recipe]):
         PoolError
             If no recipe has this id.
         """
-        if not hasattr(self, "_rows"):
-            self._rows = {name: row for row, name in enumerate(self.ids)}
         if recipe_id not in self._rows:
-            raise PoolError(f"{self._pool.path}: no recipe '{recipe_id}' in this pool")
+            raise PoolError(f"{self._path}: no recipe '{recipe_id}' in this pool")
         return self._rows[recipe_id]
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class Pool:
     """An opened pool. A sequence of its recipes, by `recipes`.
 
@@ -158,124 +140,6 @@ class Pool:
         return np.asarray(per_set[self.recipes.label_sets])
 
 
-def write_pool(
-    path: Path,
-    *,
-    classes: Sequence[str],
-    clip_s: float,
-    sample_rate: int,
-    roots: Mapping[str, Path],
-    recipes: Sequence[Recipe],
-    calls: Sequence[Recipe],
-    settings: Mapping[str, Any],
-    replace: bool = False,
-) -> bool:
-    """Write a pool folder, whole or not at all.
-
-    Recipes with the same id enter once, the first of them. ``roots`` names the folders that the
-    recipes' sources lie in.
-
-    Returns
-    -------
-    bool
-        False where the very same pool stood there already: it is then left alone.
-
-    Raises
-    ------
-    PoolError
-        If there is no recipe to write, or another pool stands there and ``replace`` is off.
-    OutputError
-        If the folder cannot be written.
-    """
-    if not recipes:
-        raise PoolError(
-            f"{path}: nothing to put into the pool: no rejected detection, no external sound"
-        )
-    unique = list({recipe.id: recipe for recipe in reversed(recipes)}.values())[::-1]
-    root_names = {root: name for name, root in roots.items()}
-    sources: dict[Source, int] = {}
-    label_sets: dict[PartialLabels, int] = {}
-
-    def table(rows: Sequence[Recipe]) -> pa.Table:
-        columns = {
-            "id": [r.id for r in rows],
-            "kind": [r.kind for r in rows],
-            "labels": [label_sets.setdefault(r.labels, len(label_sets)) for r in rows],
-            "layers": [
-                [
-                    {
-                        "source": sources.setdefault(la.source, len(sources)),
-                        "start_s": la.start_s,
-                        "snr_db": la.snr_db,
-                    }
-                    for la in r.layers
-                ]
-                for r in rows
-            ],
-        }
-        return pa.table(columns, schema=pa.schema(list(_RECIPES.items())))
-
-    recipe_table, call_table = table(unique), table(calls)
-    digest = hashlib.blake2b(digest_size=16)
-    label_texts = [_label_text(labels) for labels in label_sets]
-    for rows in (recipe_table, call_table):
-        for name, number in zip(rows["id"].to_pylist(), rows["labels"].to_pylist(), strict=True):
-            digest.update(f'["{name}", {label_texts[number]}]'.encode())
-    kinds = sorted({r.kind for r in unique})
-    info = {
-        "format": FORMAT,
-        "version": VERSION,
-        "classes": list(classes),
-        "clip_s": clip_s,
-        "sample_rate": sample_rate,
-        "recipes": {kind: sum(r.kind == kind for r in unique) for kind in kinds},
-        "calls": len(calls),
-        "digest": digest.hexdigest(),
-        "roots": {name: str(root) for name, root in roots.items()},
-        "settings": json.loads(json.dumps(settings)),
-    }
-    if path.exists() and not replace:
-        if _read_info(path) == info:
-            return False
-        raise PoolError(f"{path}: another pool stands there; choose another --out or pass --force")
-    with writing_folder(path, replace=replace) as folder:
-        write_table(folder / "recipes.parquet", recipe_table)
-        write_table(folder / "calls.parquet", call_table)
-        write_table(folder / "labels.parquet", _label_table(label_sets))
-        write_table(folder / "sources.parquet", _source_table(sources, root_names))
-        write_json(folder / "pool.json", info)
-    return True
-
-
-def _label_text(labels: PartialLabels) -> str:
-    absent = [(c, a.certificate.value, a.confidence) for c, a in sorted(labels.absent.items())]
-    return json.dumps([sorted(labels.present), absent])[1:-1]
-
-
-def _label_table(label_sets: Mapping[PartialLabels, int]) -> pa.Table:
-    cells: list[tuple[int, str, str, float]] = []
-    for labels, number in label_sets.items():
-        cells += [(number, name, _PRESENT, 1.0) for name in sorted(labels.present)]
-        cells += [
-            (number, name, absence.certificate.value, absence.confidence)
-            for name, absence in sorted(labels.absent.items())
-        ]
-    columns = dict(zip(_LABELS, zip(*cells, strict=True), strict=True)) if cells else {}
-    schema = pa.schema(list(_LABELS.items()))
-    return pa.table({k: list(columns.get(k, [])) for k in _LABELS}, schema=schema)
-
-
-def _source_table(sources: Mapping[Source, int], root_names: Mapping[Path, str]) -> pa.Table:
-    columns = {
-        "root": [root_names[s.root] for s in sources],
-        "name": [s.name for s in sources],
-        "fingerprint": [s.fingerprint for s in sources],
-        "duration_s": [s.duration_s for s in sources],
-        "group": [s.group for s in sources],
-    }
-    return pa.table(columns, schema=pa.schema(list(_SOURCES.items())))
-
-
 def open_pool(path: str | Path) -> Pool:
     """Open a pool folder.
 
@@ -299,87 +163,28 @@ def open_pool(path: str | Path) -> Pool:
     (64000,)
     """
     folder = Path(path)
-    info = _read_info(folder)
-    roots = {name: Path(root) for name, root in info["roots"].items()}
-    source_rows, _ = read_table(folder / "sources.parquet", _SOURCES)
-    sources = []
-    for row in source_rows.to_pylist():
-        name = PurePosixPath(row["name"])
-        if name.is_absolute() or ".." in name.parts or row["root"] not in roots:
-            raise PoolError(f"{folder}/sources.parquet: '{name}' lies outside the pool's folders")
-        sources.append(
-            Source(
-                roots[row["root"]], str(name), row["fingerprint"], row["duration_s"], row["group"]
-            )
-        )
-    label_rows, _ = read_table(folder / "labels.parquet", _LABELS)
-    recipe_rows, _ = read_table(folder / "recipes.parquet", _RECIPES)
-    call_rows, _ = read_table(folder / "calls.parquet", _RECIPES)
-    used = -1
-    for file, rows in (("recipes", recipe_rows), ("calls", call_rows)):
-        layers = rows.column("layers").combine_chunks().flatten().field("source").to_numpy()
-        labels = rows.column("labels").to_numpy()
-        if not all(0 <= n < len(sources) for n in np.unique(layers)) or not (labels >= 0).all():
-            raise PoolError(f"{folder}/{file}.parquet: names no source or no labels: damaged")
-        used = max(used, int(np.max(labels, initial=-1)))
-    pool = Pool(
+    info = read_info(folder)
+    sources = read_sources(folder, {name: Path(root) for name, root in info["roots"].items()})
+    recipes, calls = (read_recipes(folder, name, len(sources)) for name in ("recipes", "calls"))
+    used = max(int(np.max(t.column("labels").to_numpy(), initial=-1)) for t in (recipes, calls))
+    label_sets = read_label_sets(folder, used + 1)
+    clip_s, sample_rate = float(info["clip_s"]), int(info["sample_rate"])
+
+    def opened(table: pa.Table) -> RecipeTable:
+        return RecipeTable(folder, table, sources, label_sets, clip_s, sample_rate)
+
+    return Pool(
         path=folder,
         classes=tuple(info["classes"]),
-        clip_s=float(info["clip_s"]),
-        sample_rate=int(info["sample_rate"]),
+        clip_s=clip_s,
+        sample_rate=sample_rate,
         sources=sources,
-        label_sets=_label_sets(label_rows, used + 1),
+        label_sets=label_sets,
         digest=info["digest"],
         settings=info["settings"],
-        recipes=None,  # type: ignore[arg-type]  # the tables refer back to the pool
-        calls=None,  # type: ignore[arg-type]
+        recipes=opened(recipes),
+        calls=opened(calls),
     )
-    pool.recipes = RecipeTable(recipe_rows, pool)
-    pool.calls = RecipeTable(call_rows, pool)
-    return pool
-
-
-def _read_info(folder: Path) -> dict[str, Any]:
-    try:
-        info: dict[str, Any] = json.loads((folder / "pool.json").read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        hint = "no such folder" if not folder.exists() else "no pool.json in it: not a pool"
-        raise PoolError(f"{folder}: {hint}; make one with 'negmine build-pool'") from error
-    except (OSError, ValueError) as error:
-        raise PoolError(f"{folder}/pool.json: not readable: {error}") from error
-    if not isinstance(info, dict) or info.get("format") != FORMAT:
-        raise PoolError(f"{folder}/pool.json: not a pool's description")
-    if info.get("version") != VERSION:
-        raise PoolError(
-            f"{folder}: a pool of version {info.get('version')}, and this negmine reads version "
-            f"{VERSION}; build it again with 'negmine build-pool'"
-        )
-    needed = ("classes", "clip_s", "sample_rate", "digest", "roots", "settings")
-    missing = [key for key in needed if key not in info]
-    if missing:
-        raise PoolError(f"{folder}/pool.json: {', '.join(missing)} is missing: damaged")
-    return info
-
-
-def _label_sets(rows: pa.Table, count: int) -> list[PartialLabels]:
-    present: list[set[str]] = [set() for _ in range(count)]
-    absent: list[dict[str, Absence]] = [{} for _ in range(count)]
-    cached: dict[tuple[str, float], Absence] = {}
-    columns = (rows.column(name).to_pylist() for name in _LABELS)
-    try:
-        for number, name, certificate, confidence in zip(*columns, strict=True):
-            if number < 0:
-                raise ValueError(f"a label set of number {number}")
-            if certificate == _PRESENT:
-                present[number].add(name)
-                continue
-            key = (certificate, confidence)
-            if key not in cached:
-                cached[key] = Absence(Certificate(certificate), confidence)
-            absent[number][name] = cached[key]
-    except (ValueError, IndexError) as error:
-        raise PoolError(f"labels.parquet of the pool is damaged: {error}") from error
-    return [PartialLabels(frozenset(p), a) for p, a in zip(present, absent, strict=True)]
 
 
 def check_classes(wanted: Sequence[str], known: Sequence[str], where: str) -> None:

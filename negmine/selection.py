@@ -154,6 +154,8 @@ def open_selection(path: Path) -> Selection:
             f"{path}: a selection of version {metadata.get('version')}; this negmine reads version "
             f"{VERSION}; run 'negmine mine' again"
         )
+    if not metadata.keys() >= {"pool", "pool_digest", "model"}:
+        raise PoolError(f"{path}: names no pool or no model: damaged; run 'negmine mine' again")
     columns = [table.column(name).to_pylist() for name in COLUMNS]
     rows = tuple(Chosen(*values) for values in zip(*columns, strict=True))
     return Selection(rows, Path(metadata["pool"]), metadata["pool_digest"], metadata["model"])

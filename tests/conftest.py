@@ -19,7 +19,11 @@ from training.config import TrainConfig
 
 # the same examples each time; a busy machine is no reason to fail
 settings.register_profile(
-    "suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+    "suite",
+    deadline=None,
+    derandomize=True,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("suite")
 

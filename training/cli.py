@@ -164,7 +164,7 @@ def train(
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the clips' scores as CSV, an RFCX submission's layout.",
 )
-@click.option("--device", default="auto", show_default=True)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
 @quiet_and_json
 def evaluate(
     recordings: Path,
@@ -312,7 +312,13 @@ def loop(
     show_default=True,
     help="Folder for data, rounds and the picture.",
 )
-@click.option("--seed", type=click.IntRange(0, LAST_SEED), default=0, show_default=True)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, LAST_SEED),
+    default=0,
+    show_default=True,
+    help="Of the soundscapes, the mixes and the training.",
+)
 @quiet_and_json
 def demo(out: Path, seed: int, quiet: bool, as_json: bool) -> None:
     """Make small soundscapes, run the loop on them, and compare with their complete truth.

@@ -14,6 +14,9 @@ from negmine.tables import write_json, writing
 
 _INT16_MAX = 32767
 
+# Given a title and a total, returns what advances a progress bar.
+Progress = Callable[[str, int], Callable[[], object]]
+
 
 class ClipStore:
     """Clips of any lengths as int16 in one file, with a scale each.
@@ -46,7 +49,7 @@ class ClipStore:
         keys: Sequence[object],
         lengths: Sequence[int],
         make: Callable[[int], np.ndarray],
-        on_done: Callable[[], object] = lambda: None,
+        progress: Callable[[int], Callable[[], object]] = lambda total: lambda: None,
     ) -> ClipStore:
         """Open the store of these clips, decoding them first if it is not there.
 
@@ -60,8 +63,8 @@ class ClipStore:
             Samples of each clip.
         make : callable
             Gives clip ``i``: float32 array, shape (lengths[i],). Called in threads.
-        on_done : callable
-            Called once a clip, for a progress bar.
+        progress : callable
+            Given the number of clips to decode, if any are to be, returns what to call after each.
         """
         text = json.dumps([list(keys), list(lengths)])
         name = hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
@@ -70,6 +73,7 @@ class ClipStore:
         size = data.stat().st_size if data.exists() else -1
         if not index.exists() or size != offsets[-1] * 2:  # bytes of an int16
             scales: list[float] = []
+            on_done = progress(len(lengths))
             with (
                 writing(data) as temporary,
                 temporary.open("wb") as file,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from negmine.audio import read_span
 from negmine.labels import PartialLabels, label_clip
 from negmine.recordings import Recordings
 from negmine.windows import Span, to_microseconds, to_samples
-from training.clips import ClipStore
+from training.clips import ClipStore, Progress
 from training.config import TrainConfig
 from training.rows import Batch, RowKind, make_batch
 
@@ -51,8 +51,8 @@ class BoxRows:
     config : TrainConfig
     cache : Path
         Folder for the decoded clips.
-    on_done : callable
-        Called once a decoded box, for a progress bar.
+    progress : callable
+        Given a title and a number of boxes to decode, returns what to call after each.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class BoxRows:
         recordings: Recordings,
         config: TrainConfig,
         cache: Path,
-        on_done: Callable[[], object] = lambda: None,
+        progress: Progress = lambda title, total: lambda: None,
     ) -> None:
         self._annotations = annotations
         self._config = config
@@ -82,7 +82,7 @@ class BoxRows:
             [(s.fingerprint, start, rate) for s, (start, _) in zip(sources, spans, strict=True)],
             [to_samples(duration, rate) for _, duration in spans],
             lambda i: read_span(sources[i].path, *spans[i], rate),
-            on_done,
+            lambda total: progress("decoding clips", total),
         )
 
     def batch(self, step: int) -> Batch:

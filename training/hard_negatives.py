@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from negmine.errors import PoolError
 from negmine.pool import Pool, check_classes
 from negmine.selection import open_selection
 from negmine.windows import to_samples
-from training.clips import ClipStore
+from training.clips import ClipStore, Progress
 from training.config import TrainConfig
 from training.rows import Batch, RowKind, make_batch
 
@@ -49,8 +49,8 @@ class HardNegatives:
         Added rows as a share of the trainer's own rows in a step.
     cache : Path
         Folder for the rendered clips.
-    on_done : callable
-        Called once a rendered clip.
+    progress : callable
+        Given a title and a number of clips to render, returns what to call after each.
     """
 
     def __init__(
@@ -58,12 +58,12 @@ class HardNegatives:
         path: Path,
         ratio: float,
         cache: Path,
-        on_done: Callable[[], object] = lambda: None,
+        progress: Progress = lambda title, total: lambda: None,
     ) -> None:
         self._path = path
         self._ratio = ratio
         self._cache = cache
-        self._on_done = on_done
+        self._progress = progress
         self._selection = open_selection(path)
         self.description = f"hard negatives {self._selection.digest} at {ratio:g}"
         self.used = 0
@@ -110,7 +110,7 @@ class HardNegatives:
             [(recipe.id, config.sample_rate) for recipe in self._recipes],
             [self._length] * len(self._recipes),
             lambda i: self._recipes[i].render(config.sample_rate),
-            self._on_done,
+            lambda total: self._progress("rendering negatives", total),
         )
 
     def rows(self, step: int) -> Batch:

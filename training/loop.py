@@ -64,12 +64,16 @@ def run_training(
     title: str = "training",
 ) -> tuple[Checkpoint, int]:
     """Train with a progress bar; returns the best checkpoint and how many negatives it used."""
-    plugins = [HardNegatives(hard_negatives, hard_ratio, cache)] if hard_negatives else []
-    advance = progress(title, config.total_steps, "step")
+    plugins = (
+        [HardNegatives(hard_negatives, hard_ratio, cache, progress)] if hard_negatives else []
+    )
+    advance: Callable[..., Any] | None = None
     done = 0
 
     def show(state: RunState) -> None:
-        nonlocal done
+        nonlocal advance, done
+        # the bar begins with the first step: decoding has bars of its own before it
+        advance = advance or progress(title, config.total_steps, "step")
         advance(state.step - done, loss=f"{state.loss:.4f}", lwlrap=f"{state.score:.3f}")
         done = state.step
 
@@ -82,6 +86,7 @@ def run_training(
         plugins=plugins,
         init=init,
         device=device,
+        progress=progress,
         on_step=show,
     )
     return checkpoint, sum(plugin.used for plugin in plugins)

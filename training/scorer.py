@@ -32,7 +32,8 @@ class CheckpointScorer:
         self.clip_s = config.clip_s
         self.held_out = frozenset(checkpoint.held_out)
         readout = [config.readout, config.window_s, config.precision]
-        text = json.dumps([checkpoint.fingerprint, checkpoint.front_end.to_dict(), readout])
+        content = [checkpoint.fingerprint, checkpoint.front_end.to_dict(), self.classes, readout]
+        text = json.dumps(content)
         self.fingerprint = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
         self._config = config
         self._device = device

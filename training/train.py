@@ -18,6 +18,7 @@ from negmine.pool import check_classes
 from negmine.recordings import Recordings
 from negmine.tables import writing
 from training.checkpoint import Checkpoint
+from training.clips import Progress
 from training.config import TrainConfig
 from training.data import BoxRows, split_recordings
 from training.frontend import FrontEndSettings
@@ -77,6 +78,7 @@ def train(
     plugins: Sequence[RowSource] = (),
     init: Path | None = None,
     device: torch.device | None = None,
+    progress: Progress = lambda title, total: lambda: None,
     on_step: Callable[[RunState], object] = lambda state: None,
 ) -> Checkpoint:
     """Train a detector, or go on with a run that was stopped.
@@ -97,6 +99,9 @@ def train(
     init : Path, optional
         Checkpoint whose weights to start from.
     device : torch.device, optional
+    progress : callable
+        Given a title and a number of clips to decode before the first step, returns what to call
+        after each.
     on_step : callable
         Called after every step.
 
@@ -165,7 +170,7 @@ def train(
         optimiser.load_state_dict(resumed.optimiser)
         step, losses, history = resumed.step, resumed.losses, resumed.history
 
-    rows = BoxRows(training, recordings, config, cache)
+    rows = BoxRows(training, recordings, config, cache, progress)
     for plugin in plugins:
         plugin.prepare(config, classes, held_out)
     held = recordings.only(held_out)

@@ -10,8 +10,8 @@ from negmine.recipe import Layer, Recipe
 from negmine.recordings import Recordings
 from negmine.windows import to_microseconds
 
-# A file, or the end of one, that fills less of a window than this is left out: a clip that is
-# mostly padding teaches the padding.
+# What fills less of a window than this makes none: a file so short would be mostly padding, and the
+# window moved back for the end of a longer one mostly a copy of its neighbour.
 _MIN_FILL = 0.5
 
 
@@ -26,7 +26,7 @@ def external_clips(
 ) -> Iterator[Recipe]:
     """Windows on a grid of the clip's length; silent ones are skipped.
 
-    The last window of a file is moved back to end with it.
+    A last window, moved back to end with the file, takes up a rest of half a clip or more.
 
     Parameters
     ----------
@@ -43,11 +43,11 @@ def external_clips(
     labels = PartialLabels.certified(absent, Certificate.EXTERNAL, confidence)
     for name, info in recordings.infos.items():
         source = recordings.source(name)
-        last = max(0.0, info.duration_s - clip_s)
-        if info.duration_s < clip_s * _MIN_FILL:
-            continue
-        starts = {to_microseconds(min(i * clip_s, last)) for i in range(int(last / clip_s) + 2)}
-        for start_s in sorted(starts):
+        whole, rest = divmod(info.duration_s, clip_s)
+        starts = [to_microseconds(i * clip_s) for i in range(int(whole))]
+        if rest >= clip_s * _MIN_FILL:
+            starts.append(to_microseconds(max(0.0, info.duration_s - clip_s)))
+        for start_s in starts:
             if info.rms(start_s, start_s + clip_s) < SILENCE_RMS:
                 silent.append(f"{info.path} at {start_s:g} s")
                 continue

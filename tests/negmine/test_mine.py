@@ -20,7 +20,8 @@ from negmine.annotations import read_rfcx
 from negmine.build import PoolSettings, build_pool
 from negmine.errors import PoolError
 from negmine.mine import Mined, MineSettings, mine
-from negmine.pool import Pool, open_pool, write_pool
+from negmine.pool import Pool, open_pool
+from negmine.pool_files import write_pool
 from negmine.recipe import Recipe
 from negmine.scorer import Scorer
 from negmine.selection import Selection

@@ -15,7 +15,8 @@ import pytest
 import negmine
 from negmine.errors import PoolError
 from negmine.labels import Absence, Certificate, PartialLabels
-from negmine.pool import check_classes, open_pool, write_pool
+from negmine.pool import check_classes, open_pool
+from negmine.pool_files import write_pool
 from negmine.recipe import Layer, Recipe, Source
 
 ROOTS = {"recordings": Path("/sound"), "external0": Path("/other")}
@@ -286,7 +287,7 @@ def test_a_folder_that_the_pool_does_not_know_is_refused(pool_copy: Path) -> Non
 )
 def test_damaged_labels_are_refused(pool_copy: Path, column: str, value: object) -> None:
     rewrite(pool_copy / "labels.parquet", column, lambda cells: [*cells[:-1], value])
-    with pytest.raises(PoolError, match=r"labels\.parquet of the pool is damaged"):
+    with pytest.raises(PoolError, match=r"labels\.parquet: damaged"):
         open_pool(pool_copy)
 
 

@@ -233,11 +233,10 @@ def test_interrupted_saving_leaves_the_old_file(
 ) -> None:
     before = saved.read_bytes()
 
-    def half(content: object, path: Path) -> None:
-        path.write_bytes(b"half")
+    def stopped(self: Path, target: Path) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("training.checkpoint.torch.save", half)
+    monkeypatch.setattr(Path, "replace", stopped)
     with pytest.raises(KeyboardInterrupt):
         make_checkpoint().save(saved)
     assert saved.read_bytes() == before

@@ -48,7 +48,8 @@ def test_settings_cannot_change_in_a_run() -> None:
 def test_command_line_offers_every_setting_with_its_default() -> None:
     defaults = TrainConfig().to_dict()
     for command in (cli.train, cli.loop):
-        options = {option.name: option.default for option in command.params}
+        context = click.Context(command)
+        options = {option.name: option.get_default(context) for option in command.params}
         assert {name: options[name] for name in defaults} == defaults
 
 

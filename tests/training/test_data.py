@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import RECORDING_S, SAMPLE_RATE, TONE_HZ, Opened, tiny_config
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from negmine.annotations import Annotation, Annotations
@@ -47,7 +48,6 @@ def loudest_hz(waveform: torch.Tensor) -> float:
 
 
 @given(first=TIMES, length=st.floats(0.001, 1.0), share=TIMES, clip_s=st.floats(0.1, 30))
-@settings(max_examples=300, deadline=None)
 def test_crop_holds_the_box_or_lies_in_it_inside_the_recording(
     first: float, length: float, share: float, clip_s: float
 ) -> None:
@@ -217,15 +217,16 @@ def test_clip_longer_than_the_recording_is_padded(
 def test_boxes_are_decoded_once(
     shared_opened: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    totals: list[int] = []
     done: list[int] = []
-    first = BoxRows(
-        shared_opened.annotations,
-        shared_opened.recordings,
-        tiny_config(),
-        tmp_path,
-        lambda: done.append(1),
-    )
-    assert len(done) == len(shared_opened.annotations.boxes)
+
+    def progress(title: str, total: int) -> Callable[[], object]:
+        totals.append(total)
+        return lambda: done.append(1)
+
+    o = shared_opened
+    first = BoxRows(o.annotations, o.recordings, tiny_config(), tmp_path, progress)
+    assert totals == [len(done)] == [len(o.annotations.boxes)]
 
     def decoded_again(*_: object) -> None:
         raise AssertionError("decoded again")

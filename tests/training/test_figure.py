@@ -93,5 +93,5 @@ def test_padded_and_silent_clips_can_be_drawn(tmp_path: Path, sample_rate: int) 
 
 def test_same_panels_make_the_same_picture(tmp_path: Path) -> None:
     for name in ("a.png", "b.png"):
-        draw_negatives(tmp_path / name, [panel(), panel(2000.0)], 8000, "title")
+        draw_negatives(tmp_path / name, [panel()], 8000, "title")
     np.testing.assert_array_equal(imread(tmp_path / "a.png"), imread(tmp_path / "b.png"))

@@ -253,7 +253,7 @@ def test_clips_are_rendered_once(
     everything: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[int] = []
-    plugin = HardNegatives(everything, 1.0, tmp_path, lambda: done.append(1))
+    plugin = HardNegatives(everything, 1.0, tmp_path, lambda *_: lambda: done.append(1))
     plugin.prepare(tiny_config(), CLASSES, NOBODY)
     recipes = {row.recipe for row in open_selection(everything).rows}
     assert len(done) == len(recipes)

@@ -156,24 +156,27 @@ def test_progress_is_told_of_each_phase(
     _, _, progress = whole
     pool = open_pool(shared_pool)
     clips = len(pool) + len(pool.calls)
-    assert progress.bars == {
+    assert progress.bars["round 1: mining"] == (clips, "clip")
+    assert {title: bar for title, bar in progress.bars.items() if bar[1] == "step"} == {
         "round 0: TP and FP": (2, "step"),
-        "round 1: mining": (clips, "clip"),
         "round 1: random": (2, "step"),
         "round 1: mined": (2, "step"),
     }
+    # what a run decodes before its first step has bars of its own
+    assert len(progress.bars) > 4
     assert progress.done == {title: total for title, (total, _) in progress.bars.items()}
 
 
-@pytest.mark.parametrize("phase", ["round 0", "mining", "random", "round 1: mined"])
-def test_loop_stopped_in_any_phase_ends_the_same(
+def test_loop_stopped_in_every_phase_ends_the_same(
     loop: Callable[..., list[Round]],
     whole: tuple[Path, list[Round], Progress],
     tmp_path: Path,
-    phase: str,
 ) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        loop(tmp_path, Progress(stop_in=phase))
+    for phase in ("round 0", "mining", "random", "round 1: mined"):
+        progress = Progress(stop_in=phase)
+        with pytest.raises(KeyboardInterrupt):
+            loop(tmp_path, progress)
+        assert phase in list(progress.bars)[-1]
     rounds = loop(tmp_path)
     assert loop_table(rounds) == loop_table(whole[1])
     assert weights(rounds) == weights(whole[1])
@@ -297,6 +300,6 @@ def test_training_tells_how_many_negatives_it_used(
         title="a title",
     )
     assert used == len(open_selection(selection).rows) == 6
-    assert progress.done == {"a title": 2}
+    assert progress.done["a title"] == 2
     # the loop's own run with the same negatives is this very run
     assert checkpoint.fingerprint == weights(whole[1])[2]

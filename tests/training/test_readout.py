@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -53,7 +53,6 @@ def slow_windows(frames: int, window: int, hop: int) -> list[tuple[int, int]]:
 
 
 @given(MAPS)
-@settings(max_examples=40, deadline=None)
 def test_positive_mean_is_that_of_a_plain_loop(shape: tuple[int, int, int, int, int]) -> None:
     features = feature_map(*shape)
     want = [[slow_positive_mean(channel) for channel in row] for row in features.numpy()]
@@ -61,7 +60,6 @@ def test_positive_mean_is_that_of_a_plain_loop(shape: tuple[int, int, int, int, 
 
 
 @given(MAPS)
-@settings(max_examples=40, deadline=None)
 def test_power_mean_is_that_of_a_plain_loop(shape: tuple[int, int, int, int, int]) -> None:
     features = feature_map(*shape)
     want = [[slow_power_mean(channel) for channel in row] for row in features.numpy()]
@@ -69,7 +67,6 @@ def test_power_mean_is_that_of_a_plain_loop(shape: tuple[int, int, int, int, int
 
 
 @given(MAPS, st.integers(1, 15), st.integers(1, 6))
-@settings(max_examples=80, deadline=None)
 def test_window_means_are_those_of_a_plain_loop(
     shape: tuple[int, int, int, int, int], window: int, hop: int
 ) -> None:
@@ -86,7 +83,6 @@ def test_window_means_are_those_of_a_plain_loop(
 
 
 @given(st.integers(1, 40), st.integers(1, 50), st.integers(1, 50))
-@settings(max_examples=200, deadline=None)
 def test_window_times_are_those_of_a_plain_loop(frames: int, window: int, hop: int) -> None:
     hop = min(hop, window)
     start, end = window_times(frames, window, hop)

@@ -121,7 +121,7 @@ def assert_same_run(one: Path, other: Path) -> None:
     assert (one / "metrics.csv").read_bytes() == (other / "metrics.csv").read_bytes()
 
 
-@pytest.mark.parametrize("steps", [(1,), (2,), (3,), (4,), (6,), (1, 2, 5)])
+@pytest.mark.parametrize("steps", [(1, 2, 5), (3,), (4,), (6,)])
 def test_stopped_run_ends_as_if_it_had_never_stopped(
     run: Runner, whole: Path, tmp_path: Path, steps: tuple[int, ...]
 ) -> None:
@@ -135,8 +135,7 @@ def test_stopped_run_ends_as_if_it_had_never_stopped(
     assert_same_run(tmp_path, whole)
 
 
-@pytest.mark.parametrize("at", [1, 5])
-@pytest.mark.parametrize("where", ["backward", "optimiser"])
+@pytest.mark.parametrize(("where", "at"), [("backward", 5), ("optimiser", 2)])
 def test_run_stopped_inside_a_step_ends_as_if_it_had_never_stopped(
     run: Runner,
     whole: Path,
@@ -169,22 +168,19 @@ def test_run_stopped_inside_a_step_ends_as_if_it_had_never_stopped(
     assert_same_run(tmp_path, whole)
 
 
-@pytest.mark.parametrize("write", [2, 3])
-def test_run_stopped_in_validation_or_writing_ends_as_if_it_had_never_stopped(
-    run: Runner, whole: Path, tmp_path: Path, write: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", ["last.pt", "best.pt"])
+def test_run_stopped_in_writing_or_validation_ends_as_if_it_had_never_stopped(
+    run: Runner, whole: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    save, count = torch.save, 0
+    replace = Path.replace
 
-    def half(content: object, path: Path) -> None:
-        nonlocal count
-        count += 1
-        if count == write:
-            path.write_bytes(b"half a file")
+    def stopped(self: Path, target: Path) -> Path:
+        if target.name == name:
             raise KeyboardInterrupt
-        save(content, path)
+        return replace(self, target)
 
     with monkeypatch.context() as patch:
-        patch.setattr("training.checkpoint.torch.save", half)
+        patch.setattr(Path, "replace", stopped)
         run.stopped(tmp_path)
     with monkeypatch.context() as patch:
         patch.setattr(training_loop, "known_scores", _interrupt)
@@ -587,7 +583,6 @@ def scripted_validation(monkeypatch: pytest.MonkeyPatch, scores: list[float]) ->
     ("patience", "scores", "epochs", "best"),
     [
         (2, [0.5, 0.6, 0.4, 0.5, 0.9], 4, 2),
-        (1, [0.5, 0.4, 0.9], 2, 1),
         (2, [0.5, 0.4, 0.6, 0.5, 0.7], 5, 5),
         (0, [0.9, 0.1, 0.1, 0.1, 0.1], 5, 1),
         # no better counts as worse, but of equals the latest is kept
@@ -659,7 +654,7 @@ def test_bf16_trains(run: Runner, tmp_path: Path, whole: Path) -> None:
 
 
 def test_timm_backbone_trains(run: Runner, tmp_path: Path) -> None:
-    config = {"backbone": "resnet10t", "epochs": 1, "steps_per_epoch": 1, "n_mels": 32}
+    config = {"backbone": "mobilenetv3_small_050", "epochs": 1, "steps_per_epoch": 1}
     checkpoint = run(tmp_path, **config)
     assert math.isfinite(checkpoint.losses[0])
     detector = checkpoint.detector(CPU)
