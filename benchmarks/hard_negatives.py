@@ -40,6 +40,7 @@ METRICS = {
     "macro_ap": "macro AP",
     "neg@3": "neg@3",
     "fp/h@0.7": "FP/h at 0.7",
+    "fp/h@0.7:bed": "of which without any call",
     "fp/h@0.9": "FP/h at 0.9",
 }
 ARMS = {"none": "TP + FP", "random": "+ random", "mined": "+ mined"}

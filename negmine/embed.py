@@ -8,6 +8,7 @@ and one shard, however large the pool.
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,8 +124,10 @@ def score_recipes(
             on_rows(len(waveforms))
         # logits last: they mark the shard as whole
         for name, parts in (("embeddings", embeddings), ("logits", logits)):
-            with writing(_path(here, start, name)) as temporary, temporary.open("wb") as file:
-                np.save(file, np.concatenate(parts))
+            buffer = io.BytesIO()
+            np.save(buffer, np.concatenate(parts))
+            with writing(_path(here, start, name)) as temporary:
+                temporary.write_bytes(buffer.getbuffer())
         scored += len(rows)
     return Scores(here, len(recipes), scored)
 

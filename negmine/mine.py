@@ -87,32 +87,26 @@ def mine(
     certified = {
         name: np.flatnonzero((pool.confidence(name) > 0) & ~held_out) for name in pool.classes
     }
-    shortlists = _shortlists(scorer.classes, scores, certified, s.per_class * _SHORTLIST)
+    picked = _pick(scorer.classes, scores, certified, s)
     report = MineReport(len(pool), scores.scored, int(held_out.sum()))
     rng = np.random.default_rng(s.seed)
     chosen: list[Chosen] = []
     control: list[Chosen] = []
-    for column, name in enumerate(scorer.classes):
+    kinds = pool.recipes.kinds
+    for column, (name, best) in enumerate(picked.items()):
         confirmed = _Confirmed(pool, calls, name, column)
-        rows, logits = shortlists.best(column)
-        embeddings = scores.embeddings(rows)
-        near = EmbeddingIndex(embeddings).within(embeddings, s.min_distance) if len(rows) else []
-        kept = without_duplicates(near, s.per_class)
-        rows, logits, embeddings = rows[kept], logits[kept], embeddings[kept]
-        chosen += confirmed.describe(rows, logits, embeddings)
-        kinds = pool.recipes.kinds
-        drawn = matched_random(certified[name], kinds[certified[name]], kinds[rows], rng)
+        chosen += confirmed.describe(best.rows, best.logits, scores.embeddings(best.rows))
+        drawn = matched_random(certified[name], kinds[certified[name]], kinds[best.rows], rng)
         control += confirmed.describe(
             drawn, scores.logits(drawn)[:, column], scores.embeddings(drawn)
         )
-        reached = int(kept[-1]) + 1 if len(kept) else 0
         report.classes[name] = {
             "certified": len(certified[name]),
-            "below": len(certified[name]) - reached,
-            "duplicates": reached - len(kept),
-            "chosen": len(kept),
-            "highest": float(logits[0]) if len(kept) else math.nan,
-            "lowest": float(logits[-1]) if len(kept) else math.nan,
+            "below": len(certified[name]) - best.walked,
+            "duplicates": best.walked - len(best.rows),
+            "chosen": len(best.rows),
+            "highest": float(best.logits[0]) if len(best.rows) else math.nan,
+            "lowest": float(best.logits[-1]) if len(best.rows) else math.nan,
             "calls": confirmed.median_score,
         }
 
@@ -122,10 +116,50 @@ def mine(
     return Mined(selection(chosen), selection(control), report)
 
 
+@dataclass(frozen=True)
+class _Picked:
+    """Rows picked for a class, the highest-scoring first, and how many were looked at."""
+
+    rows: np.ndarray
+    logits: np.ndarray
+    walked: int
+
+
+def _pick(
+    classes: Sequence[str],
+    scores: Scores,
+    certified: Mapping[str, np.ndarray],
+    settings: MineSettings,
+) -> dict[str, _Picked]:
+    """The top rows of each class without near-duplicates.
+
+    Near-duplicates are looked for in a shortlist; where so many fall out that too few rows are
+    left, all shortlists are made anew, longer.
+    """
+    length = settings.per_class * _SHORTLIST
+    while True:
+        best = _shortlists(classes, scores, certified, length)
+        picked = {}
+        for column, name in enumerate(classes):
+            rows, logits = best.best(column)
+            embeddings = scores.embeddings(rows)
+            near = EmbeddingIndex(embeddings).within(embeddings, settings.min_distance)
+            kept = without_duplicates(near, settings.per_class)
+            full = len(kept) == settings.per_class
+            walked = int(kept[-1]) + 1 if full else len(rows)
+            picked[name] = _Picked(rows[kept], logits[kept], walked)
+        if all(
+            len(p.rows) == settings.per_class or p.walked == len(certified[name])
+            for name, p in picked.items()
+        ):
+            return picked
+        length *= 4
+
+
 def _shortlists(
-    classes: Sequence[str], scores: Scores, certified: Mapping[str, np.ndarray], count: int
+    classes: Sequence[str], scores: Scores, certified: Mapping[str, np.ndarray], length: int
 ) -> TopScores:
-    best = TopScores(len(classes), count)
+    best = TopScores(len(classes), length)
     for shard in scores:
         for column, name in enumerate(classes):
             first, last = np.searchsorted(certified[name], [shard.start, shard.end])

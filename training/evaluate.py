@@ -126,7 +126,8 @@ def evaluate(
     metrics : dict of str to float
         ``lwlrap``, ``macro_ap``, ``neg@1``, ``neg@3``, ``neg@5`` of clips; with events also
         ``fp/h@0.7`` and the like: false positives an hour, summed over classes, where each class
-        has the threshold that finds that share of its calls, in windows side by side.
+        has the threshold that finds that share of its calls, in windows side by side; and
+        ``fp/h@0.7:bed``: those of them in windows without a call of any class.
     scores : DataFrame
         Probabilities in the layout of an RFCX submission: recording_id, s0, s1, ...
     """
@@ -148,11 +149,12 @@ def evaluate(
     results = metrics.evaluate(present, np.stack(clips))
     if truth.events is not None:
         hours = sum(recordings.durations_s.values()) / 3600
+        logits, free = np.concatenate(windows), np.concatenate(absent)
         for recall in recalls:
-            false = metrics.false_positives_per_hour(
-                np.concatenate(windows), np.concatenate(absent), calls, hours, recall
-            )
+            false = metrics.false_positives_per_hour(logits, free, calls, hours, recall)
+            bed = (logits >= false.threshold)[free.all(axis=1)]
             results[f"fp/h@{recall:g}"] = false.total
+            results[f"fp/h@{recall:g}:bed"] = float(bed.sum()) / hours
     scores = pd.DataFrame(expit(np.stack(clips)), columns=[f"s{c}" for c in classes])
     scores.insert(0, "recording_id", list(recordings.infos))
     return results, scores

@@ -176,7 +176,12 @@ def test_nothing_of_a_held_out_recording_is_chosen(pool: Pool, scores: Path) -> 
     }
 
 
-def test_near_duplicates_give_way_to_the_higher_scoring(pool: Pool, tmp_path: Path) -> None:
+@pytest.mark.parametrize("shortlist", [1, 8])
+def test_near_duplicates_give_way_to_the_higher_scoring(
+    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shortlist: int
+) -> None:
+    # with 1, half of the first shortlist falls out, and a longer one is needed
+    monkeypatch.setattr("negmine.mine._SHORTLIST", shortlist)
     # the same sounds under other ids: cut a third of a sample later
     twins = []
     for recipe in pool:
