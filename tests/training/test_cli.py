@@ -378,15 +378,8 @@ def test_evaluate_prints_a_table(
     )
     assert result.exit_code == 0
     rows = dict(line.split() for line in result.stdout.splitlines())
-    assert list(rows)[2:] == [
-        "lwlrap",
-        "macro_ap",
-        "neg@1",
-        "neg@3",
-        "neg@5",
-        "fp/h@0.7",
-        "fp/h@0.9",
-    ]
+    names = {"lwlrap", "macro_ap", "neg@1", "neg@3", "neg@5", "fp/h@0.7", "fp/h@0.9"}
+    assert names <= rows.keys()
     # both classes call in every recording: no ranking can be wrong
     assert rows["lwlrap"] == "1.0000"
     scores = pd.read_csv(tmp_path / "scores.csv")

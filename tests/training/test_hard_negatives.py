@@ -11,6 +11,8 @@ import pytest
 import torch
 from conftest import SAMPLE_RATE, Data, make_pool, tiny_config
 
+from negmine.annotations import read_rfcx
+from negmine.build import PoolSettings, build_pool
 from negmine.errors import PoolError
 from negmine.labels import State
 from negmine.pool import Pool, open_pool
@@ -108,6 +110,20 @@ def test_row_of_one_class_carries_all_its_certificates(pool: Pool, tmp_path: Pat
     assert batch.known.all()
     assert not batch.targets.any()
     torch.testing.assert_close(batch.weight, torch.full_like(batch.weight, 0.99))
+
+
+def test_class_that_nobody_certified_weighs_nothing(shared_data: Data, tmp_path: Path) -> None:
+    annotations = read_rfcx(shared_data.tp, shared_data.fp)
+    settings = PoolSettings(clip_s=1.0, sample_rate=SAMPLE_RATE)
+    declared = [f"{shared_data.external}=0"]
+    folder = tmp_path / "pool"
+    build_pool(shared_data.recordings, annotations, folder, external=declared, settings=settings)
+    pool = open_pool(folder)
+    external = next(recipe for recipe in pool if recipe.kind == "external")
+    path = write_selection(tmp_path / "hard.parquet", pool, [(external, "0")])
+    batch = prepared(path, tmp_path).rows(0)
+    assert batch.known.tolist() == [[True, False]] * 6
+    torch.testing.assert_close(batch.weight, torch.tensor([[0.99, 0.0]] * 6))
 
 
 def test_classes_are_drawn_evenly(pool: Pool, tmp_path: Path) -> None:

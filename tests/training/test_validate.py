@@ -179,6 +179,9 @@ def test_span_holds_its_box_and_at_least_one_window(
     assert set(inside[inside < frames]) <= set(part)
     # and no more than that
     assert len(part) <= max(window, len(inside))
+    if 1.0 < span.start_s < span.end_s < seconds - 1.0:
+        # with room on both sides the box stands in the middle
+        assert part.mean() == pytest.approx(inside.mean(), abs=1)
 
 
 def test_windows_tell_when_a_call_is_heard() -> None:
@@ -187,6 +190,11 @@ def test_windows_tell_when_a_call_is_heard() -> None:
     logits, start_s, end_s = scorer.window_logits(scorer.features(samples))
     assert logits.shape == (len(start_s), 2)
     assert logits.dtype == np.float32
+    # side by side, to the recording's end
+    assert start_s[0] == 0
+    np.testing.assert_array_equal(start_s[1:], end_s[:-1])
+    np.testing.assert_allclose(end_s[:-1] - start_s[:-1], 31 / 62.5)
+    assert end_s[-1] == pytest.approx(30, abs=0.05)
     for column, (first, last) in enumerate([(20.25, 20.75), (3.1, 3.6)]):
         best = int(logits[:, column].argmax())
         assert start_s[best] < last
