@@ -113,7 +113,7 @@ def main() -> None:
     show_default=True,
     help="How sure the declaration of external sound is.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the mixes.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the mixes.")
 @click.option("--skip-bad", is_flag=True, help="Report unreadable files and go on without them.")
 @click.option("--force", is_flag=True, help="Replace another pool at --out.")
 @quiet_and_json
@@ -237,7 +237,9 @@ def _show_pool(path: Path, quiet: bool, as_json: bool) -> None:
     help="Clips scored at a time.",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the control.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the control."
+)
 @quiet_and_json
 def mine(
     model: Path,

@@ -296,11 +296,10 @@ def loop(
             device=chosen,
             progress=bars,
         )
-    headers, rows = loop_table(results)
     if as_json:
-        print_json({"rounds": [dict(zip(headers, row, strict=True)) for row in rows]})
+        print_json({"rounds": [found.to_dict() for found in results]})
     else:
-        say(table(headers, rows), quiet)
+        say(table(*loop_table(results)), quiet)
 
 
 @click.command(cls=CleanCommand)

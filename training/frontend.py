@@ -40,6 +40,11 @@ class FrontEndSettings:
         return cls(sample_rate, n_mels, frame_s=0.032 if n_mels <= 64 else 0.064)
 
     @property
+    def frame(self) -> int:
+        """Analysis frame in samples."""
+        return round(self.frame_s * self.sample_rate)
+
+    @property
     def hop(self) -> int:
         """Step in samples."""
         return round(self.hop_s * self.sample_rate)
@@ -59,7 +64,7 @@ class LogMel(nn.Module):
         self.settings = settings
         self.mel = MelSpectrogram(
             sample_rate=settings.sample_rate,
-            n_fft=round(settings.frame_s * settings.sample_rate),
+            n_fft=settings.frame,
             hop_length=settings.hop,
             f_min=settings.f_min_hz,
             f_max=settings.sample_rate / 2,

@@ -48,6 +48,10 @@ class Round:
     checkpoint: Path
     metrics: Mapping[str, float]
 
+    def to_dict(self) -> dict[str, Any]:
+        metrics = {k: v for k, v in self.metrics.items() if k != "epoch"}
+        return {"round": self.number, "arm": self.arm, "negatives": self.negatives} | metrics
+
 
 def run_training(
     config: TrainConfig,
@@ -64,9 +68,7 @@ def run_training(
     title: str = "training",
 ) -> tuple[Checkpoint, int]:
     """Train with a progress bar; returns the best checkpoint and how many negatives it used."""
-    plugins = (
-        [HardNegatives(hard_negatives, hard_ratio, cache, progress)] if hard_negatives else []
-    )
+    plugins = [HardNegatives(hard_negatives, hard_ratio, cache, progress)] if hard_negatives else []
     advance: Callable[..., Any] | None = None
     done = 0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -123,6 +123,8 @@ def train(
     """
     device = device or torch.device("cpu")
     classes = annotations.classes
+    if not annotations.rejected:
+        config = replace(config, fp_per_step=0)  # there is nothing to draw
     if not 0 <= config.fold < config.folds:
         raise InputError(f"fold {config.fold} of {config.folds}: the first is 0")
     held_out = split_recordings(list(recordings.infos), config.folds, config.fold, config.seed)

@@ -70,7 +70,9 @@ class ClipScorer:
     @torch.inference_mode()
     def features(self, samples: np.ndarray) -> torch.Tensor:
         """The feature map of one recording: (T,) -> (1, D, F, T')."""
-        waveform = torch.from_numpy(samples).unsqueeze(0).to(self._device)
+        # a recording shorter than one analysis frame is filled up with silence
+        missing = max(0, self._detector.front_end.frame - len(samples))
+        waveform = torch.from_numpy(np.pad(samples, (0, missing))).unsqueeze(0).to(self._device)
         with autocast(self._device, self._config.precision):
             return self._detector.features(waveform).float()
 

@@ -467,7 +467,10 @@ def test_loop_prints_a_table_and_goes_on_after_ctrl_c(
     ]
     as_json = run_loop(shared_data, shared_pool, tmp_path / "rounds", "--control", "--json")
     rounds = json.loads(as_json.stdout)["rounds"]
-    assert [str(value) for value in rounds[1].values()] == lines[3]
+    assert set(rounds[1]) == {"round", "arm", "negatives", "lwlrap", "neg@3", "neg@5", "loss"}
+    assert (rounds[1]["round"], rounds[1]["arm"], rounds[1]["negatives"]) == (1, "random", 6)
+    assert f"{rounds[1]['lwlrap']:.3f}" == lines[3][3]
+    assert f"{rounds[1]['loss']:.4f}" == lines[3][6]
     quiet = run_loop(shared_data, shared_pool, tmp_path / "rounds", "--control", "--quiet")
     assert (quiet.exit_code, quiet.stdout, quiet.stderr) == (0, "", "")
 
