@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -95,7 +96,15 @@ class Bars:
         from tqdm import tqdm
 
         self.close()
-        self._bar = tqdm(total=total, desc=what, unit=unit, disable=self._quiet, dynamic_ncols=True)
+        self._bar = tqdm(
+            total=total,
+            desc=what,
+            unit=unit,
+            disable=self._quiet,
+            dynamic_ncols=True,
+            # in a log file a line now and then is enough
+            mininterval=0.1 if sys.stderr.isatty() else 10.0,
+        )
         bar = self._bar
 
         def advance(count: int = 1, **shown: object) -> None:

@@ -22,6 +22,7 @@ from training.clips import Progress
 from training.config import TrainConfig
 from training.data import BoxRows, split_recordings
 from training.frontend import FrontEndSettings
+from training.interrupt import HeldInterrupt
 from training.losses import lsoft_bce_loss
 from training.model import Detector, place
 from training.rows import Batch
@@ -184,6 +185,8 @@ def train(
         ).save(path)  # fmt: skip
 
     whole = True  # False in a step: what it has changed so far cannot be gone on from
+    interrupt = HeldInterrupt()
+    interrupt.hold()
     try:
         while step < config.total_steps and not _should_stop(history, config.patience):
             detector.train()
@@ -228,10 +231,13 @@ def train(
             recent = losses[epoch * config.steps_per_epoch :]
             score = history[-1].get("lwlrap", math.nan) if history else math.nan
             on_step(RunState(step, config.total_steps, epoch + 1, float(np.mean(recent)), score))
+            interrupt.raise_if_asked()
     except KeyboardInterrupt:
         if whole and step % config.steps_per_epoch:
             save(last)
         raise
+    finally:
+        interrupt.release()
     return Checkpoint.load(best)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import math
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -166,6 +167,39 @@ def test_run_stopped_inside_a_step_ends_as_if_it_had_never_stopped(
         run.stopped(tmp_path)
     run(tmp_path)
     assert_same_run(tmp_path, whole)
+
+
+def test_ctrl_c_in_a_step_waits_until_the_step_is_whole(
+    run: Runner, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    former = signal.getsignal(signal.SIGINT)
+    backward = torch.autograd.backward
+
+    def pressed(*args: Any, **kwargs: Any) -> None:
+        signal.raise_signal(signal.SIGINT)
+        backward(*args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.autograd, "backward", pressed)
+        run.stopped(tmp_path)
+    # nothing of the step is lost, and Ctrl-C is as it was
+    assert Checkpoint.load(tmp_path / "last.pt").step == 1
+    assert signal.getsignal(signal.SIGINT) is former
+    run(tmp_path)
+    assert_same_run(tmp_path, whole)
+
+
+def test_second_ctrl_c_does_not_wait(
+    run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pressed_twice(*_: Any, **__: Any) -> None:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        raise AssertionError("the step went on")
+
+    monkeypatch.setattr(torch.autograd, "backward", pressed_twice)
+    run.stopped(tmp_path)
+    assert not (tmp_path / "last.pt").exists()
 
 
 @pytest.mark.parametrize("name", ["last.pt", "best.pt"])
