@@ -68,7 +68,11 @@ def run_training(
     title: str = "training",
 ) -> tuple[Checkpoint, int]:
     """Train with a progress bar; returns the best checkpoint and how many negatives it used."""
-    plugins = [HardNegatives(hard_negatives, hard_ratio, cache, progress)] if hard_negatives else []
+
+    def decoding(what: str, total: int) -> Callable[[], object]:
+        return progress(what, total, "clip")
+
+    plugins = [HardNegatives(hard_negatives, hard_ratio, cache, decoding)] if hard_negatives else []
     advance: Callable[..., Any] | None = None
     done = 0
 
@@ -88,7 +92,7 @@ def run_training(
         plugins=plugins,
         init=init,
         device=device,
-        progress=progress,
+        progress=decoding,
         on_step=show,
     )
     return checkpoint, sum(plugin.used for plugin in plugins)
