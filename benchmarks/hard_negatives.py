@@ -43,6 +43,12 @@ METRICS = {
     "fp/h@0.7:bed": "of which without any call",
     "fp/h@0.9": "FP/h at 0.9",
 }
+MARGINS = {
+    (-np.inf, -2.0): "more than 2 below",
+    (-2.0, -1.0): "1 to 2 below",
+    (-1.0, 0.0): "up to 1 below",
+    (0.0, np.inf): "above",
+}
 ARMS = {"none": "TP + FP", "random": "+ random", "mined": "+ mined"}
 
 
@@ -163,15 +169,17 @@ def _wins(differences: np.ndarray) -> str:
 
 
 def audit_table(events_file: Path, pool: Pool, out: Path, seeds: range, rounds: int) -> str:
-    """How many chosen absences the truth contradicts, by kind of row."""
+    """How many chosen absences the truth contradicts: by kind of row, and by how hard it is."""
     events = pd.read_csv(events_file, dtype={"recording_id": str, "species_id": str})
     spans = {
         key: group[["t_min", "t_max"]].to_numpy()
         for key, group in events.groupby(["recording_id", "species_id"])
     }
-    counts: dict[tuple[str, str], list[int]] = {}
+    fields = pool.calls[0].layers[0].source.root
+    rows = []
     for seed in seeds:
         folder = out / f"seed{seed}" / f"round{rounds}"
+        report = json.loads((folder / "hard.report.json").read_text())["classes"]
         for arm, name in (("mined", "hard.parquet"), ("random", "hard.control.parquet")):
             selection = open_selection(folder / name)
             for row, recipe in zip(selection.rows, selection.recipes(pool), strict=True):
@@ -179,12 +187,21 @@ def audit_table(events_file: Path, pool: Pool, out: Path, seeds: range, rounds: 
                     _calls(spans, layer.source.group, row.label, layer.start_s, recipe.duration_s)
                     for layer in recipe.layers
                 )
-                count = counts.setdefault((arm, row.kind), [0, 0])
-                count[0] += hidden
-                count[1] += 1
+                boxed = any(layer.source.root == fields for layer in recipe.layers)
+                margin = row.score - report[row.label]["calls"]
+                rows.append((arm, row.kind, boxed, margin, hidden))
+    frame = pd.DataFrame(rows, columns=["arm", "kind", "boxed", "margin", "hidden"])
     lines = ["", "| selection | kind | rows | class present after all |", "|---|---|---|---|"]
-    for (arm, kind), (hidden_rows, rows) in sorted(counts.items()):
-        lines.append(f"| {arm} | {kind} | {rows} | {hidden_rows / rows:.1%} |")
+    for (arm, kind), group in frame.groupby(["arm", "kind"]):
+        lines.append(f"| {arm} | {kind} | {len(group)} | {group.hidden.mean():.1%} |")
+    lines += ["", "Mined rows that rest on a rejected box, by their score over the class's median"]
+    lines += ["confirmed call, in logits:", "", "| score | rows | class present after all |"]
+    lines += ["|---|---|---|"]
+    hard = frame[(frame.arm == "mined") & frame.boxed]
+    for (low, high), title in MARGINS.items():
+        group = hard[(hard.margin >= low) & (hard.margin < high)]
+        share = f"{group.hidden.mean():.1%}" if len(group) else "-"
+        lines.append(f"| {title} | {len(group)} | {share} |")
     return "\n".join(lines)
 
 
