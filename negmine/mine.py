@@ -78,7 +78,7 @@ def mine(
         If model and pool have different classes.
     """
     s = settings or MineSettings()
-    check_classes(scorer.classes, pool.classes, f"pool {pool.path}, against the model")
+    check_classes(scorer.classes, pool.classes, f"pool {pool.path} does not fit the model")
     scores, calls = (
         score_recipes(scorer, table, scores_folder, batch_size=s.batch_size, on_rows=on_rows)
         for table in (pool.recipes, pool.calls)

@@ -240,7 +240,7 @@ def test_a_model_of_other_classes_is_misuse(shared_pool: Path, tmp_path: Path, m
     result = run(
         "mine", "--model", other, "--pool", shared_pool, "--out", tmp_path / "hard.parquet"
     )
-    assert_fails(result, 2, "against the model: class '2' is unknown there")
+    assert_fails(result, 2, "does not fit the model: class '2' is unknown there")
 
 
 @pytest.mark.parametrize(
