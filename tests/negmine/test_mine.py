@@ -310,6 +310,8 @@ def test_a_class_without_negatives_is_reported_and_not_chosen(data: Data, tmp_pa
 def test_a_model_of_other_classes_is_refused(pool: Pool, tmp_path: Path) -> None:
     with pytest.raises(PoolError, match=r"does not fit the model: class '2' is unknown there"):
         mine(PlaceholderScorer(("0", "1", "2")), pool, tmp_path)
-    with pytest.raises(PoolError, match=r"does not fit the model: has a class '1' that is not among"):
+    with pytest.raises(
+        PoolError, match=r"does not fit the model: has a class '1' that is not among"
+    ):
         mine(PlaceholderScorer(("0",)), pool, tmp_path)
     assert not list(tmp_path.iterdir())
