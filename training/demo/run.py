@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from scipy.special import expit
 
 from negmine.annotations import Annotations, read_rfcx
 from negmine.build import PoolSettings, build_pool
@@ -87,14 +88,13 @@ def run_demo(out: Path, seed: int, progress: Progress) -> DemoResult:
     if out.exists() and any(out.iterdir()) and not (out / "data").is_dir():
         raise InputError(f"{out}: not empty, and not made by the demo; choose another --out")
     if not data.exists():
-        advance, done = progress("making soundscapes", 1, "file"), 0
+        advance: Callable[..., Any] | None = None
 
         def made(count: int, total: int) -> None:
-            nonlocal advance, done
-            if not done:
-                advance = progress("making soundscapes", total, "file")
-            advance(count - done)
-            done = count
+            # called once a recording
+            nonlocal advance
+            advance = advance or progress("making soundscapes", total, "file")
+            advance()
 
         make_soundscapes(data, seed=seed, sample_rate=SAMPLE_RATE, progress=made)
     run = out / f"run-seed{seed}"
@@ -198,4 +198,4 @@ def _probabilities(
     _, logits = scorer.score(np.stack(clips))
     columns = [scorer.classes.index(row.label) for row in chosen]
     picked = logits[np.arange(len(chosen)), columns]
-    return np.asarray(1 / (1 + np.exp(-picked)))
+    return np.asarray(expit(picked))
