@@ -168,7 +168,14 @@ def build_pool(
         roots=roots,
         recipes=plain + mixes,
         calls=calls,
-        settings=asdict(s) | {"external": list(external)},
+        # by folder, however the caller spelled it: the same pool is then found to be the same
+        settings=asdict(s)
+        | {
+            "external": {
+                str(opened.root): [name for name in annotations.classes if name in absent]
+                for opened, absent in folders
+            }
+        },
         replace=force,
     )
     left_out = {

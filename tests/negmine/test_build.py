@@ -167,6 +167,19 @@ def test_building_again_says_unchanged_and_touches_nothing(
     assert {p.stat().st_mtime_ns for p in (tmp_path / "pool").iterdir()} == {1}
 
 
+def test_the_same_folders_spelled_otherwise_are_the_same_pool(
+    shared_data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = build(shared_data, tmp_path / "pool").pool
+    assert pool.settings["external"] == {str(shared_data.external.resolve()): ["0", "1"]}
+    monkeypatch.chdir(shared_data.root)
+    for spelled in ("external", "./train/../external", "external=1,0"):
+        again = build(shared_data, tmp_path / "pool", external=[spelled], force=False)
+        assert again.changed is False
+    with pytest.raises(PoolError, match="another pool stands there"):
+        build(shared_data, tmp_path / "pool", external=["external=1"])
+
+
 def test_another_pool_is_replaced_by_force_alone(shared_data: Data, tmp_path: Path) -> None:
     out = tmp_path / "pool"
     build(shared_data, out)
