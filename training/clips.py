@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -33,6 +34,19 @@ class ClipStore:
 
     def __len__(self) -> int:
         return len(self._scales)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # another process maps the file itself: a pickled map would be a copy of all samples
+        state = dict(vars(self))
+        if isinstance(self._samples, np.memmap):
+            state["_samples"] = self._samples.filename
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        samples = state["_samples"]
+        vars(self).update(state)
+        if not isinstance(samples, np.ndarray):
+            self._samples = np.memmap(samples, dtype="<i2", mode="r")
 
     def read(self, index: int, start: int, length: int) -> np.ndarray:
         """Part of a clip, padded with zeros past its end: float32 array, shape (length,)."""

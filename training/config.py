@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 Readout = Literal["max", "mean", "power"]
@@ -11,6 +11,77 @@ Precision = Literal["fp32", "bf16"]
 
 READOUTS: tuple[Readout, ...] = ("max", "mean", "power")
 PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16")
+
+
+@dataclass(frozen=True)
+class AugmentSettings:
+    """What is changed at random in a step's rows. By default, nothing is.
+
+    A setting named like a change is the probability, for each row, that it is made. Ranges are
+    drawn from evenly.
+
+    Attributes
+    ----------
+    noise, noise_snr_db : float, (float, float)
+        Gaussian noise, at a ratio of the row's RMS to the noise's.
+    pink, pink_snr_db : float, (float, float)
+        Pink noise: 3 dB less an octave.
+    pitch, pitch_semitones : float, float
+        Pitch shift, by at most so much up or down.
+    stretch, stretch_share : float, float
+        Time stretch, to between 1 / (1 + share) and 1 + share times the tempo.
+    shift, shift_s : float, float
+        Shift in time, by at most so many seconds to either side.
+    shift_roll : bool
+        What leaves a row at one end enters at the other; else silence does.
+    gain, gain_db : float, float
+        Volume, by at most so much up or down.
+    mixup, mixup_snr_db : float, (float, float)
+        Another row is added, at a ratio of the row's RMS to the other's.
+    time_masks, time_mask_s : int, float
+        SpecAugment: stretches of the spectrogram that are blanked, each at most so long.
+    freq_masks, freq_mask_share : int, float
+        SpecAugment: bands that are blanked, each at most this share of all mel bands.
+    """
+
+    noise: float = 0.0
+    noise_snr_db: tuple[float, float] = (5.0, 30.0)
+    pink: float = 0.0
+    pink_snr_db: tuple[float, float] = (5.0, 30.0)
+    pitch: float = 0.0
+    pitch_semitones: float = 1.0
+    stretch: float = 0.0
+    stretch_share: float = 0.1
+    shift: float = 0.0
+    shift_s: float = 0.5
+    shift_roll: bool = True
+    gain: float = 0.0
+    gain_db: float = 6.0
+    mixup: float = 0.0
+    mixup_snr_db: tuple[float, float] = (-5.0, 5.0)
+    time_masks: int = 0
+    time_mask_s: float = 0.25
+    freq_masks: int = 0
+    freq_mask_share: float = 0.1
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> AugmentSettings:
+        """The settings of a dictionary, whose ranges may be lists.
+
+        Raises
+        ------
+        ValueError
+            If a setting is unknown or missing.
+        """
+        _check_names(cls, values)
+        settings: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in values.items()
+        }
+        return cls(**settings)
 
 
 @dataclass(frozen=True)
@@ -39,6 +110,12 @@ class TrainConfig:
         Confidence that an FP verdict keeps for each second a crop reaches beyond its box.
     tp_per_step, fp_per_step : int
         Rows of each kind in a step.
+    augment : AugmentSettings
+        What is changed at random in them.
+    pseudo_weight : float
+        Weight of a cell that a pseudo label fills.
+    workers : int
+        Processes that prepare steps; 0 prepares them in the trainer's own. Changes no result.
     steps_per_epoch, epochs : int
     patience : int
         Epochs without a better validation score before stopping; 0 never stops early.
@@ -62,6 +139,9 @@ class TrainConfig:
     beyond_per_s: float = 0.99
     tp_per_step: int = 28
     fp_per_step: int = 12
+    augment: AugmentSettings = field(default_factory=AugmentSettings)
+    pseudo_weight: float = 1.0
+    workers: int = 0
     steps_per_epoch: int = 50
     epochs: int = 16
     patience: int = 5
@@ -89,8 +169,12 @@ class TrainConfig:
         ValueError
             If a setting is unknown or missing: the checkpoint is of another version.
         """
-        names = {field.name for field in fields(cls)}
-        if values.keys() != names:
-            odd = sorted(values.keys() ^ names)
-            raise ValueError(f"settings of another version: {', '.join(odd)}")
-        return cls(**values)
+        _check_names(cls, values)
+        return cls(**{**values, "augment": AugmentSettings.from_dict(values["augment"])})
+
+
+def _check_names(cls: type, values: Mapping[str, Any]) -> None:
+    names = {field.name for field in fields(cls)}
+    if values.keys() != names:
+        odd = sorted(values.keys() ^ names)
+        raise ValueError(f"settings of another version: {', '.join(odd)}")

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import signal
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
+from torch.utils.data import DataLoader, Dataset
 
 from negmine.annotations import Annotation, Annotations
 from negmine.audio import read_span
-from negmine.labels import PartialLabels, label_clip
+from negmine.labels import label_clip
 from negmine.recordings import Recordings
 from negmine.windows import Span, to_microseconds, to_samples
 from training.clips import ClipStore, Progress
 from training.config import TrainConfig
-from training.rows import Batch, RowKind, make_batch
+from training.rows import Batch, Call, Row, RowKind, make_example, stack
+
+# Gives the pseudo labels of a span of a recording: shape (C,), or None.
+Soft = Callable[[str, Span], np.ndarray | None]
 
 
 def split_recordings(names: Sequence[str], folds: int, fold: int, seed: int) -> frozenset[str]:
@@ -40,6 +47,15 @@ def crop_starts(box: Span, clip_s: float, recording_s: float) -> Span:
     return Span(min(max(low, 0.0), latest), min(max(high, 0.0), latest))
 
 
+@dataclass(frozen=True)
+class Draw:
+    """A row of a step: round which box, and where its crop starts in the recording."""
+
+    kind: RowKind
+    box: int
+    start_s: float
+
+
 class BoxRows:
     """Draws crops of boxes, classes evenly: a class with few boxes trains as often as others.
 
@@ -53,6 +69,8 @@ class BoxRows:
         Folder for the decoded clips.
     progress : callable
         Given a title and a number of boxes to decode, returns what to call after each.
+    soft : callable, optional
+        Given a recording and a span of it, the span's pseudo labels: shape (C,), or None.
     """
 
     def __init__(
@@ -62,8 +80,10 @@ class BoxRows:
         config: TrainConfig,
         cache: Path,
         progress: Progress = lambda title, total: lambda: None,
+        soft: Soft | None = None,
     ) -> None:
         self._annotations = annotations
+        self._soft = soft
         self._config = config
         self._boxes = annotations.boxes
         self._starts = [
@@ -85,31 +105,49 @@ class BoxRows:
             lambda total: progress("decoding clips", total),
         )
 
-    def batch(self, step: int) -> Batch:
-        """The rows of a step: the same for the same step, whatever was drawn before."""
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self._annotations.classes
+
+    def draw(self, step: int) -> list[Draw]:
+        """Which rows a step has: the same for the same step, whatever was drawn before."""
         config = self._config
         rng = np.random.default_rng([config.seed, step])
-        drawn = [(RowKind.TP, config.tp_per_step), (RowKind.FP, config.fp_per_step)]
-        kinds = [kind for kind, count in drawn for _ in range(count) if self._rows[kind]]
-        waveforms, labels = [], []
-        for kind in kinds:
+        counts = [(RowKind.TP, config.tp_per_step), (RowKind.FP, config.fp_per_step)]
+        drawn = []
+        for kind in [kind for kind, count in counts for _ in range(count) if self._rows[kind]]:
             classes = self._rows[kind]
             rows = classes[rng.integers(len(classes))]
-            index = int(rows[rng.integers(len(rows))])
-            waveform, partial = self._crop(index, rng)
-            waveforms.append(waveform)
-            labels.append(partial)
-        return make_batch(waveforms, labels, kinds, self._annotations.classes)
+            box = int(rows[rng.integers(len(rows))])
+            starts = self._starts[box]
+            start_s = to_microseconds(rng.uniform(starts.start_s, starts.end_s))
+            drawn.append(Draw(kind, box, start_s))
+        return drawn
 
-    def _crop(self, index: int, rng: np.random.Generator) -> tuple[np.ndarray, PartialLabels]:
-        config, box, starts = self._config, self._boxes[index], self._starts[index]
-        start_s = to_microseconds(rng.uniform(starts.start_s, starts.end_s))
-        clip = Span(start_s, start_s + config.clip_s)
-        boxes = self._annotations.by_recording[box.recording]
+    def row(self, draw: Draw) -> Row:
+        """A drawn row: its sound, and what all of its recording's boxes say of it."""
+        config, recording = self._config, self._boxes[draw.box].recording
+        clip = Span(draw.start_s, draw.start_s + config.clip_s)
+        boxes = self._annotations.by_recording[recording]
         labels = label_clip(boxes, clip, beyond_per_s=config.beyond_per_s)
-        offset = to_samples(start_s - starts.start_s, config.sample_rate)
+        offset = to_samples(draw.start_s - self._starts[draw.box].start_s, config.sample_rate)
         length = to_samples(config.clip_s, config.sample_rate)
-        return self._store.read(index, offset, length), labels
+        calls = tuple(
+            Call(
+                box.label,
+                Span(box.span.start_s - clip.start_s, box.span.end_s - clip.start_s),
+                box.f_min_hz,
+                box.f_max_hz,
+            )
+            for box in boxes
+            if box.present and box.label in labels.present and clip.overlap_s(box.span) > 0
+        )
+        soft = self._soft(recording, clip) if self._soft else None
+        return Row(self._store.read(draw.box, offset, length), labels, draw.kind, soft, calls)
+
+    def rows(self, step: int) -> list[Row]:
+        """The rows of a step, as they were recorded."""
+        return [self.row(draw) for draw in self.draw(step)]
 
 
 def _rows_by_class(boxes: Sequence[Annotation], present: bool) -> list[np.ndarray]:
@@ -118,3 +156,97 @@ def _rows_by_class(boxes: Sequence[Annotation], present: bool) -> list[np.ndarra
         if box.present == present:
             rows[box.label].append(index)
     return [np.array(rows[label]) for label in sorted(rows)]
+
+
+class RowSource(Protocol):
+    """A plug-in of the trainer: rows that are added to each step, never swapped in.
+
+    It must draw from its own generators, seeded by the step, so that the trainer's own rows are the
+    same with it and without; and it must bear being sent to another process once prepared.
+    """
+
+    @property
+    def description(self) -> str:
+        """What a run with it can only be continued with."""
+
+    def prepare(
+        self, config: TrainConfig, classes: Sequence[str], held_out: frozenset[str]
+    ) -> None:
+        """Called once before the first step, with the recordings that must not train."""
+
+    def rows(self, step: int) -> Sequence[Row]:
+        """The rows added in a step."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a step trains on.
+
+    Attributes
+    ----------
+    batch : Batch
+    own : int
+        The first so many rows are the trainer's own; those of plug-ins follow.
+    """
+
+    batch: Batch
+    own: int
+
+
+class StepDataset(Dataset[Step]):
+    """The steps of a run, by number: each the same in any order and in any process.
+
+    Parameters
+    ----------
+    rows : BoxRows
+    plugins : sequence of RowSource
+        Prepared.
+    config : TrainConfig
+    rank, world : int
+        Of several processes that share a step's rows, this one gets every ``world``-th.
+    """
+
+    def __init__(
+        self,
+        rows: BoxRows,
+        plugins: Sequence[RowSource],
+        config: TrainConfig,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        self._rows = rows
+        self._plugins = plugins
+        self._config = config
+        self._mine = slice(rank, None, world)
+
+    def __len__(self) -> int:
+        return self._config.total_steps
+
+    def __getitem__(self, step: int) -> Step:
+        drawn = self._rows.draw(step)[self._mine]
+        rows = [self._rows.row(draw) for draw in drawn]
+        for plugin in self._plugins:
+            rows += plugin.rows(step)[self._mine]
+        weight = self._config.pseudo_weight
+        batch = stack([make_example(row, self._rows.classes, weight) for row in rows])
+        return Step(batch, len(drawn))
+
+
+def step_loader(dataset: StepDataset, first: int, workers: int) -> Iterator[Step]:
+    """The steps from the ``first`` to the last, in order, prepared in some processes.
+
+    The number of processes changes no bit of them.
+    """
+    loader = DataLoader(
+        dataset,
+        batch_size=None,
+        sampler=range(first, len(dataset)),
+        num_workers=workers,
+        worker_init_fn=_leave_interrupts_to_the_trainer,
+    )
+    return iter(loader)
+
+
+def _leave_interrupts_to_the_trainer(worker: int) -> None:
+    # Ctrl-C reaches every process of the terminal; the trainer saves, then ends its workers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from negmine.selection import open_selection
 from negmine.windows import to_samples
 from training.clips import ClipStore, Progress
 from training.config import TrainConfig
-from training.rows import Batch, RowKind, make_batch
+from training.rows import Row, RowKind
 
 # Distinguishes this plug-in's random numbers from the trainer's own in the same step.
 _STREAM = 1
@@ -101,7 +102,6 @@ class HardNegatives:
                 f"{self._path}: none of its {len(selection.rows)} rows may train this fold"
             )
         self._by_class = [np.array(by_class[name]) for name in sorted(by_class)]
-        self._classes = classes
         self._config = config
         self._per_step = max(1, round(self._ratio * (config.tp_per_step + config.fp_per_step)))
         self._length = to_samples(config.clip_s, config.sample_rate)
@@ -113,16 +113,18 @@ class HardNegatives:
             lambda total: self._progress("rendering negatives", total),
         )
 
-    def rows(self, step: int) -> Batch:
+    def rows(self, step: int) -> list[Row]:
         """The rows added in a step: the same for the same step."""
         rng = np.random.default_rng([self._config.seed, step, _STREAM])
         drawn = []
         for _ in range(self._per_step):
             rows = self._by_class[rng.integers(len(self._by_class))]
             drawn.append(int(rows[rng.integers(len(rows))]))
-        return make_batch(
-            [self._store.read(i, 0, self._length) for i in drawn],
-            [self._recipes[i].labels for i in drawn],
-            [RowKind.POOL] * len(drawn),
-            self._classes,
-        )
+        return [
+            Row(self._store.read(i, 0, self._length), self._recipes[i].labels, RowKind.POOL)
+            for i in drawn
+        ]
+
+    def __getstate__(self) -> dict[str, Any]:
+        # a progress bar stays in its process
+        return {k: v for k, v in vars(self).items() if k != "_progress"}

@@ -39,6 +39,11 @@ _OPTIONS: tuple[tuple[str, Any, str], ...] = (
     ),
     ("tp_per_step", click.IntRange(1), "Rows round confirmed calls in a step."),
     ("fp_per_step", click.IntRange(0), "Rows round rejected detections in a step."),
+    (
+        "workers",
+        click.IntRange(0),
+        "Processes that prepare steps; 0: none but the trainer's own. Changes no result.",
+    ),
     ("steps_per_epoch", click.IntRange(1), "Validation and a checkpoint after as many."),
     ("epochs", click.IntRange(1), "At most."),
     (

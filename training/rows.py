@@ -3,6 +3,7 @@
 This decides more than any loss. A *TP row* comes from a recording someone searched for calls: its
 unknown cells go to zero, softly. An *FP row* was a detection, most often of another class's call:
 its unknown cells carry no loss. A *pool row* says what its certificates say, and nothing else.
+Pseudo labels fill unknown cells of any row, and never a known one.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor
 
 from negmine.labels import PartialLabels
+from negmine.windows import Span
 
 
 class RowKind(StrEnum):
@@ -27,6 +29,79 @@ class RowKind(StrEnum):
 
 
 @dataclass(frozen=True)
+class Call:
+    """A confirmed call in a row.
+
+    Attributes
+    ----------
+    label : str
+    span : Span
+        Seconds from the row's first sample; may reach beyond either end.
+    low_hz, high_hz : float
+        Its box in frequency.
+    """
+
+    label: str
+    span: Span
+    low_hz: float
+    high_hz: float
+
+
+@dataclass(frozen=True)
+class Row:
+    """A clip and what is known of it.
+
+    Attributes
+    ----------
+    waveform : float32 array, shape (T,)
+    labels : PartialLabels
+    kind : RowKind
+    soft : float array, shape (C,), optional
+        Pseudo labels in [0, 1], in the order of the model's outputs; NaN where there is none.
+    calls : tuple of Call
+        The confirmed calls that make its classes present, so that a change of pitch or time can
+        say whether they still are.
+    lost : frozenset of str
+        Classes of which nothing is known any more, not even what the row's kind assumes: their
+        cells carry no loss.
+    """
+
+    waveform: np.ndarray
+    labels: PartialLabels
+    kind: RowKind
+    soft: np.ndarray | None = None
+    calls: tuple[Call, ...] = ()
+    lost: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Cells:
+    """One cell a class: what the loss sees of a row's labels.
+
+    Attributes
+    ----------
+    targets : float32 array, shape (C,)
+        In [0, 1]; 0 where unknown.
+    known : bool array, shape (C,)
+    weight : float32 array, shape (C,)
+        A known cell's confidence; of an unknown one, how much it is to go to zero softly.
+    """
+
+    targets: np.ndarray
+    known: np.ndarray
+    weight: np.ndarray
+
+
+@dataclass(frozen=True)
+class Example:
+    """A row as the loss sees it: what is mixed, and stacked to a batch."""
+
+    waveform: np.ndarray
+    cells: Cells
+    kind: RowKind
+
+
+@dataclass(frozen=True)
 class Batch:
     """Rows of one step.
 
@@ -34,6 +109,7 @@ class Batch:
     ----------
     waveforms : Tensor, float32, shape (B, T)
     targets : Tensor, float32, shape (B, C)
+        1 or 0, or a pseudo label between them.
     known : Tensor, bool, shape (B, C)
         False: the cell is unknown, and its target meaningless.
     weight : Tensor, float32, shape (B, C)
@@ -60,32 +136,49 @@ class Batch:
         return self.waveforms, self.targets, self.known, self.weight
 
 
-def make_batch(
-    waveforms: Sequence[np.ndarray],
-    labels: Sequence[PartialLabels],
-    kinds: Sequence[RowKind],
-    classes: Sequence[str],
-) -> Batch:
-    """Stack rows, with the cells that each kind of row implies.
+def make_example(row: Row, classes: Sequence[str], pseudo_weight: float = 1.0) -> Example:
+    """The cells that a row's labels, kind and pseudo labels imply.
 
     Parameters
     ----------
-    waveforms : sequence of float32 arrays, shape (T,)
-    labels : sequence of PartialLabels
-    kinds : sequence of RowKind
+    row : Row
     classes : sequence of str
         In the order of the model's outputs.
+    pseudo_weight : float
+        Of a cell that a pseudo label fills.
     """
-    targets, known, weights = [], [], []
-    for partial, kind in zip(labels, kinds, strict=True):
-        target, is_known, confidence = partial.to_arrays(classes)
-        targets.append(target)
-        known.append(is_known)
-        unknown_weight = 1.0 if kind is RowKind.TP else 0.0
-        weights.append(np.where(is_known, confidence, np.float32(unknown_weight)))
-    return Batch(
-        torch.from_numpy(np.stack(waveforms)),
-        torch.from_numpy(np.stack(targets)),
-        torch.from_numpy(np.stack(known)),
-        torch.from_numpy(np.stack(weights).astype(np.float32)),
+    targets, known, confidence = row.labels.to_arrays(classes)
+    assumed = np.float32(1.0 if row.kind is RowKind.TP else 0.0)
+    weight = np.where(known, confidence, assumed)
+    if row.soft is not None:
+        filled = ~known & ~np.isnan(row.soft)
+        targets = np.where(filled, row.soft, targets).astype(np.float32)
+        weight = np.where(filled, np.float32(pseudo_weight), weight)
+        known = known | filled
+    if row.lost:
+        lost = np.array([name in row.lost for name in classes])
+        targets, known, weight = targets * ~lost, known & ~lost, weight * ~lost
+    cells = Cells(targets.astype(np.float32), known, weight.astype(np.float32))
+    return Example(row.waveform, cells, row.kind)
+
+
+def stack(examples: Sequence[Example]) -> Batch:
+    """Stack examples to a batch.
+
+    Raises
+    ------
+    ValueError
+        If there are none, or they differ in length or number of classes.
+    """
+    columns = (
+        [e.waveform for e in examples],
+        [e.cells.targets for e in examples],
+        [e.cells.known for e in examples],
+        [e.cells.weight for e in examples],
     )
+    return Batch(*(torch.from_numpy(np.stack(column)) for column in columns))
+
+
+def make_batch(rows: Sequence[Row], classes: Sequence[str], pseudo_weight: float = 1.0) -> Batch:
+    """Stack rows, with the cells that each kind of row implies: see `make_example`."""
+    return stack([make_example(row, classes, pseudo_weight) for row in rows])

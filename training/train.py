@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -20,33 +19,13 @@ from negmine.tables import writing
 from training.checkpoint import Checkpoint
 from training.clips import Progress
 from training.config import TrainConfig
-from training.data import BoxRows, split_recordings
+from training.data import BoxRows, RowSource, StepDataset, split_recordings, step_loader
 from training.frontend import FrontEndSettings
 from training.interrupt import HeldInterrupt
 from training.losses import lsoft_bce_loss
 from training.model import Detector, place
 from training.rows import Batch
 from training.validate import ClipScorer, autocast, known_scores
-
-
-class RowSource(Protocol):
-    """A plug-in of the trainer: rows that are added to each step, never swapped in.
-
-    It must draw from its own generators, seeded by the step, so that the trainer's own rows are the
-    same with it and without.
-    """
-
-    @property
-    def description(self) -> str:
-        """What a run with it can only be continued with."""
-
-    def prepare(
-        self, config: TrainConfig, classes: Sequence[str], held_out: frozenset[str]
-    ) -> None:
-        """Called once before the first step, with the recordings that must not train."""
-
-    def rows(self, step: int) -> Batch:
-        """The rows added in a step."""
 
 
 @dataclass
@@ -176,6 +155,7 @@ def train(
     rows = BoxRows(training, recordings, config, cache, progress)
     for plugin in plugins:
         plugin.prepare(config, classes, held_out)
+    steps = step_loader(StepDataset(rows, plugins, config), step, config.workers)
     held = recordings.only(held_out)
 
     def save(path: Path) -> None:
@@ -194,12 +174,9 @@ def train(
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate(step, config)
             torch.manual_seed(config.seed * 1_000_003 + step)  # dropout: the same after a resume
-            batch = rows.batch(step)
-            own = len(batch)
-            for plugin in plugins:
-                batch = batch.join(plugin.rows(step))
+            drawn = next(steps)
             whole = False
-            loss = step_loss(detector, batch.to(device), own, config, device)
+            loss = step_loss(detector, drawn.batch.to(device), drawn.own, config, device)
             optimiser.zero_grad(set_to_none=True)
             torch.autograd.backward(loss)
             optimiser.step()
@@ -291,7 +268,8 @@ def _check_same_run(
 ) -> None:
     then, now = resumed.config.to_dict() | resumed.inputs, config.to_dict() | inputs
     then["classes"], now["classes"] = list(resumed.classes), list(classes)
-    changed = [key for key in now | then if then.get(key) != now.get(key)]
+    keys = (now | then).keys() - {"workers"}  # they change no result
+    changed = [key for key in now | then if key in keys and then.get(key) != now.get(key)]
     if changed:
         key = changed[0]
         raise InputError(

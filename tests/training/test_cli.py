@@ -20,6 +20,7 @@ from negmine.console import Bars
 from negmine.pool import open_pool
 from negmine.selection import Chosen, Selection
 from training.checkpoint import Checkpoint
+from training.config import AugmentSettings
 from training.frontend import FrontEndSettings
 from training.model import Detector
 from training.train import train
@@ -134,6 +135,7 @@ def test_every_setting_reaches_the_run(
         "beyond_per_s": 0.5,
         "tp_per_step": 3,
         "fp_per_step": 1,
+        "workers": 1,
         "steps_per_epoch": 9,
         "epochs": 8,
         "patience": 7,
@@ -151,7 +153,8 @@ def test_every_setting_reaches_the_run(
         options += ["--" + option.replace("_", "-"), value]
     call("train", *shared_data.options, "--out", tmp_path / "run", *options)
     (config,) = seen
-    assert config.to_dict() == changes | {"pretrained": True}
+    untouched = {"augment": AugmentSettings().to_dict(), "pseudo_weight": 1.0}
+    assert config.to_dict() == changes | {"pretrained": True} | untouched
 
 
 def test_train_as_json(shared_data: Data, tmp_path: Path, hard: Path) -> None:

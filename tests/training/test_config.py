@@ -11,12 +11,20 @@ import click
 import pytest
 
 from training import cli
-from training.config import PRECISIONS, READOUTS, TrainConfig
+from training.config import PRECISIONS, READOUTS, AugmentSettings, TrainConfig
 
 
 def test_round_trip_through_json() -> None:
     config = TrainConfig(backbone="resnet10t", lr=1e-4, epochs=3, readout="power", seed=7)
     assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+def test_round_trip_of_augmentation_keeps_ranges() -> None:
+    augment = AugmentSettings(noise=0.5, noise_snr_db=(1.0, 2.0), shift_roll=False, time_masks=2)
+    config = TrainConfig(augment=augment)
+    again = TrainConfig.from_dict(json.loads(json.dumps(config.to_dict())))
+    assert again == config
+    assert hash(again) == hash(config)
 
 
 @pytest.mark.parametrize(
@@ -25,6 +33,7 @@ def test_round_trip_through_json() -> None:
         (lambda values: values.pop("lsoft"), "lsoft"),
         (lambda values: values.update(mixup=0.5), "mixup"),
         (lambda values: (values.pop("seed"), values.update(zeal=1)), "seed, zeal"),
+        (lambda values: values["augment"].pop("noise"), "noise"),
     ],
 )
 def test_missing_and_unknown_settings_are_refused_by_name(
@@ -47,6 +56,7 @@ def test_settings_cannot_change_in_a_run() -> None:
 
 def test_command_line_offers_every_setting_with_its_default() -> None:
     defaults = TrainConfig().to_dict()
+    del defaults["augment"], defaults["pseudo_weight"]
     for command in (cli.train, cli.loop):
         context = click.Context(command)
         options = {option.name: option.get_default(context) for option in command.params}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from negmine.annotations import Annotation, Annotations
+from negmine.labels import Certificate, PartialLabels
 from negmine.windows import Span
-from training.data import BoxRows, crop_starts, split_recordings
-from training.rows import Batch
+from training.data import BoxRows, Step, StepDataset, crop_starts, split_recordings, step_loader
+from training.rows import Batch, Row, RowKind, make_batch
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -31,6 +33,10 @@ def rows_of(
     if boxes is not None:
         annotations = Annotations(tuple(boxes), annotations.classes)
     return BoxRows(annotations, opened.recordings, tiny_config(**changes), cache)
+
+
+def batch_of(rows: BoxRows, step: int) -> Batch:
+    return make_batch(rows.rows(step), rows.classes)
 
 
 def moved(box: Annotation, start_s: float, end_s: float) -> Annotation:
@@ -106,13 +112,13 @@ def test_same_step_has_the_same_rows_whatever_was_drawn_before(
     shared_opened: Opened, shared_cache: Path
 ) -> None:
     rows = rows_of(shared_opened, shared_cache)
-    want = rows.batch(5)
+    want = batch_of(rows, 5)
     for step in (0, 3, 5, 9):
-        rows.batch(step)
-    assert same(rows.batch(5), want)
-    assert same(rows_of(shared_opened, shared_cache).batch(5), want)
-    assert not same(rows.batch(6), want)
-    assert not same(rows_of(shared_opened, shared_cache, seed=1).batch(5), want)
+        batch_of(rows, step)
+    assert same(batch_of(rows, 5), want)
+    assert same(batch_of(rows_of(shared_opened, shared_cache), 5), want)
+    assert not same(batch_of(rows, 6), want)
+    assert not same(batch_of(rows_of(shared_opened, shared_cache, seed=1), 5), want)
 
 
 @pytest.mark.parametrize("counts", [(4, 2), (1, 0), (3, 7)])
@@ -127,7 +133,7 @@ def test_rows_of_a_step_are_as_many_as_asked(
     tp, fp = counts
     rows = rows_of(shared_opened, shared_cache, boxes, tp_per_step=tp, fp_per_step=fp, clip_s=0.5)
     for step in range(6):
-        batch = rows.batch(step)
+        batch = batch_of(rows, step)
         assert len(batch) == tp + fp
         assert batch.waveforms.shape == (tp + fp, SAMPLE_RATE // 2)
         assert (batch.targets[:tp].sum(dim=1) == 1).all()
@@ -145,7 +151,7 @@ def test_classes_are_drawn_evenly_however_few_their_boxes(
     boxes = [b for b in confirmed if b.label == "1" or b.recording == "rec03"]
     assert [b.label for b in boxes].count("0") == 1
     rows = rows_of(shared_opened, shared_cache, boxes, tp_per_step=8)
-    drawn = torch.cat([rows.batch(step).targets for step in range(50)])
+    drawn = torch.cat([batch_of(rows, step).targets for step in range(50)])
     assert (drawn.sum(dim=1) == 1).all()
     # 400 draws of a fair coin: 5 standard deviations are 50
     assert abs(float(drawn[:, 0].sum()) - 200) < 50
@@ -154,7 +160,7 @@ def test_classes_are_drawn_evenly_however_few_their_boxes(
 def test_every_box_is_drawn(shared_opened: Opened, shared_cache: Path) -> None:
     rows = rows_of(shared_opened, shared_cache, clip_s=0.5, tp_per_step=8, fp_per_step=0)
     # crops as long as the calls: one possible start a box, so 16 different clips
-    seen = {row.numpy().tobytes() for step in range(20) for row in rows.batch(step).waveforms}
+    seen = {row.numpy().tobytes() for step in range(20) for row in batch_of(rows, step).waveforms}
     assert len(seen) == 16
 
 
@@ -164,7 +170,7 @@ def test_crop_holds_the_whole_call_of_the_class_it_names(
     rows = rows_of(shared_opened, shared_cache, fp_per_step=0)
     tone_power = 0.2**2 / 2 * 0.5
     for step in range(5):
-        batch = rows.batch(step)
+        batch = batch_of(rows, step)
         for waveform, target in zip(batch.waveforms, batch.targets, strict=True):
             (column,) = target.nonzero()[0].tolist()
             assert loudest_hz(waveform) == pytest.approx(list(TONE_HZ.values())[column], abs=2)
@@ -174,7 +180,7 @@ def test_crop_holds_the_whole_call_of_the_class_it_names(
 def test_crops_of_one_box_lie_at_many_places(shared_opened: Opened, shared_cache: Path) -> None:
     boxes = [b for b in shared_opened.annotations.confirmed if b.label == "1"][:1]
     rows = rows_of(shared_opened, shared_cache, boxes, tp_per_step=30)
-    loud = rows.batch(0).waveforms.abs() > 0.1
+    loud = batch_of(rows, 0).waveforms.abs() > 0.1
     first_s = loud.float().argmax(dim=1) / SAMPLE_RATE
     # the call of 0.5 s may begin anywhere in the first half of a crop of 1 s
     assert float(first_s.min()) < 0.1
@@ -190,7 +196,7 @@ def test_verdict_costs_confidence_per_second_beyond_its_box(
         shared_opened, shared_cache, [*confirmed, *rejected], fp_per_step=5, beyond_per_s=0.81
     )
     # crops of 1 s round boxes of 0.5 s: half a second is beyond
-    weights = rows.batch(0).weight[4:, 0].tolist()
+    weights = batch_of(rows, 0).weight[4:, 0].tolist()
     assert weights == pytest.approx([0.9] * 5, abs=1e-5)
 
 
@@ -198,7 +204,7 @@ def test_without_rejected_detections_a_step_has_calls_alone(
     shared_opened: Opened, shared_cache: Path
 ) -> None:
     rows = rows_of(shared_opened, shared_cache, list(shared_opened.annotations.confirmed))
-    batch = rows.batch(0)
+    batch = batch_of(rows, 0)
     assert len(batch) == tiny_config().tp_per_step
     assert (batch.targets.sum(dim=1) == 1).all()
 
@@ -207,7 +213,7 @@ def test_clip_longer_than_the_recording_is_padded(
     shared_opened: Opened, shared_cache: Path
 ) -> None:
     rows = rows_of(shared_opened, shared_cache, clip_s=RECORDING_S + 1)
-    batch = rows.batch(0)
+    batch = batch_of(rows, 0)
     assert batch.waveforms.shape[1] == round((RECORDING_S + 1) * SAMPLE_RATE)
     assert not batch.waveforms[:, round(RECORDING_S * SAMPLE_RATE) :].any()
     # both calls of the recording are in it
@@ -232,4 +238,109 @@ def test_boxes_are_decoded_once(
         raise AssertionError("decoded again")
 
     monkeypatch.setattr("training.data.read_span", decoded_again)
-    assert same(rows_of(shared_opened, tmp_path).batch(1), first.batch(1))
+    assert same(batch_of(rows_of(shared_opened, tmp_path), 1), batch_of(first, 1))
+
+
+class Constant:
+    """A plug-in of three rows, each filled with its step's number."""
+
+    description = "constant"
+
+    def prepare(self, *_: object) -> None: ...
+
+    def rows(self, step: int) -> list[Row]:
+        waveform = np.full(SAMPLE_RATE, step, np.float32)
+        absent = PartialLabels.certified(("0", "1"), Certificate.SYNTHETIC)
+        return [Row(waveform, absent, RowKind.POOL)] * 3
+
+
+def steps_of(
+    opened: Opened, cache: Path, *, first: int = 0, workers: int = 0, **changes: object
+) -> list[Step]:
+    rows = rows_of(opened, cache, **changes)
+    dataset = StepDataset(rows, [Constant()], tiny_config(**changes))
+    return list(step_loader(dataset, first, workers))
+
+
+def same_steps(one: list[Step], other: list[Step]) -> bool:
+    pairs = list(zip(one, other, strict=True))
+    return all(a.own == b.own and same(a.batch, b.batch) for a, b in pairs)
+
+
+def test_step_is_the_trainers_rows_then_those_of_plugins(
+    shared_opened: Opened, shared_cache: Path
+) -> None:
+    steps = steps_of(shared_opened, shared_cache)
+    assert len(steps) == tiny_config().total_steps
+    rows = rows_of(shared_opened, shared_cache)
+    for number, step in enumerate(steps):
+        want = batch_of(rows, number)
+        assert step.own == len(want)
+        assert torch.equal(step.batch.waveforms[: step.own], want.waveforms)
+        assert torch.equal(step.batch.weight[: step.own], want.weight)
+        assert torch.equal(step.batch.waveforms[step.own :, 0], torch.full((3,), float(number)))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_number_of_workers_changes_no_bit(
+    shared_opened: Opened, shared_cache: Path, workers: int
+) -> None:
+    want = steps_of(shared_opened, shared_cache)
+    assert same_steps(steps_of(shared_opened, shared_cache, workers=workers), want)
+    assert same_steps(steps_of(shared_opened, shared_cache, workers=workers, first=4), want[4:])
+
+
+def test_dataset_sent_to_another_process_gives_the_same_steps(
+    shared_opened: Opened, tmp_path: Path
+) -> None:
+    dataset = StepDataset(rows_of(shared_opened, tmp_path), [Constant()], tiny_config())
+    sent = pickle.dumps(dataset)
+    # the decoded clips are not in it: the other process maps their file
+    (data,) = tmp_path.glob("*.i16")
+    assert len(sent) < data.stat().st_size / 10
+    assert same_steps([pickle.loads(sent)[3]], [dataset[3]])
+
+
+@pytest.mark.parametrize("world", [2, 3])
+def test_ranks_share_the_rows_of_a_step(
+    shared_opened: Opened, shared_cache: Path, world: int
+) -> None:
+    rows = rows_of(shared_opened, shared_cache)
+    whole = StepDataset(rows, [Constant()], tiny_config())[1]
+    parts = [
+        StepDataset(rows, [Constant()], tiny_config(), rank, world)[1] for rank in range(world)
+    ]
+    assert sum(part.own for part in parts) == whole.own
+    assert sum(len(part.batch) for part in parts) == len(whole.batch)
+    for rank, part in enumerate(parts):
+        want = whole.batch.waveforms[: whole.own][rank::world]
+        assert torch.equal(part.batch.waveforms[: part.own], want)
+
+
+def test_pseudo_labels_are_asked_for_the_very_crop(
+    shared_opened: Opened, shared_cache: Path
+) -> None:
+    asked: list[tuple[str, Span]] = []
+
+    def soft(recording: str, span: Span) -> np.ndarray | None:
+        asked.append((recording, span))
+        return np.array([0.25, 0.75], np.float32) if span.start_s < 1 else None
+
+    o, config = shared_opened, tiny_config()
+    rows = BoxRows(o.annotations, o.recordings, config, shared_cache, soft=soft)
+    plain = rows_of(shared_opened, shared_cache).draw(2)
+    found = rows.rows(2)
+    for row, draw, (recording, span) in zip(found, plain, asked, strict=True):
+        assert recording == o.annotations.boxes[draw.box].recording
+        assert span == Span(draw.start_s, draw.start_s + config.clip_s)
+        assert (row.soft is None) == (draw.start_s >= 1)
+
+
+def test_calls_of_a_row_are_where_they_are_heard(shared_opened: Opened, shared_cache: Path) -> None:
+    for row in rows_of(shared_opened, shared_cache).rows(0):
+        assert {call.label for call in row.calls} == row.labels.present
+        loud = np.flatnonzero(np.abs(row.waveform) > 0.1) / SAMPLE_RATE
+        (call,) = row.calls
+        assert max(0, call.span.start_s) == pytest.approx(loud[0], abs=0.01)
+        assert min(1, call.span.end_s) == pytest.approx(loud[-1], abs=0.01)
+        assert call.low_hz < TONE_HZ[call.label] < call.high_hz

@@ -19,7 +19,7 @@ from negmine.pool import Pool, open_pool
 from negmine.recipe import Recipe
 from negmine.selection import Chosen, Selection, open_selection
 from training.hard_negatives import HardNegatives
-from training.rows import Batch
+from training.rows import Batch, make_batch
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -63,6 +63,10 @@ def prepared(
     return plugin
 
 
+def batch_of(plugin: HardNegatives, step: int, classes: tuple[str, ...] = CLASSES) -> Batch:
+    return make_batch(plugin.rows(step), classes)
+
+
 def recipes_of(batch: Batch, pool: Pool) -> list[Recipe]:
     """Which recipe each row renders: the nearest by its samples."""
     rendered = [(recipe, recipe.render(SAMPLE_RATE)) for recipe in pool]
@@ -80,7 +84,7 @@ def recipes_of(batch: Batch, pool: Pool) -> list[Recipe]:
 def test_rows_say_what_their_certificates_say_and_no_more(
     everything: Path, pool: Pool, tmp_path: Path
 ) -> None:
-    batch = prepared(everything, tmp_path, ratio=8.0).rows(0)
+    batch = batch_of(prepared(everything, tmp_path, ratio=8.0), 0)
     kinds = Counter()
     for row, recipe in enumerate(recipes_of(batch, pool)):
         for column, label in enumerate(CLASSES):
@@ -106,7 +110,7 @@ def test_rows_say_what_their_certificates_say_and_no_more(
 def test_row_of_one_class_carries_all_its_certificates(pool: Pool, tmp_path: Path) -> None:
     external = next(recipe for recipe in pool if recipe.kind == "external")
     path = write_selection(tmp_path / "hard.parquet", pool, [(external, "1")])
-    batch = prepared(path, tmp_path).rows(0)
+    batch = batch_of(prepared(path, tmp_path), 0)
     assert batch.known.all()
     assert not batch.targets.any()
     torch.testing.assert_close(batch.weight, torch.full_like(batch.weight, 0.99))
@@ -121,7 +125,7 @@ def test_class_that_nobody_certified_weighs_nothing(shared_data: Data, tmp_path:
     pool = open_pool(folder)
     external = next(recipe for recipe in pool if recipe.kind == "external")
     path = write_selection(tmp_path / "hard.parquet", pool, [(external, "0")])
-    batch = prepared(path, tmp_path).rows(0)
+    batch = batch_of(prepared(path, tmp_path), 0)
     assert batch.known.tolist() == [[True, False]] * 6
     torch.testing.assert_close(batch.weight, torch.tensor([[0.99, 0.0]] * 6))
 
@@ -134,7 +138,7 @@ def test_classes_are_drawn_evenly(pool: Pool, tmp_path: Path) -> None:
     assert len(of_1) == 8
     plugin = prepared(path, tmp_path, ratio=5.0)
     # each of these clips is certified for one class, and holds a call of the other
-    drawn = torch.cat([plugin.rows(step).targets[:, 1] for step in range(20)])
+    drawn = torch.cat([batch_of(plugin, step).targets[:, 1] for step in range(20)])
     # 600 draws of a fair coin: 5 standard deviations are 61
     assert len(drawn) == 600
     assert abs(int(drawn.sum()) - 300) < 61
@@ -142,18 +146,18 @@ def test_classes_are_drawn_evenly(pool: Pool, tmp_path: Path) -> None:
 
 def test_every_row_is_drawn(everything: Path, pool: Pool, tmp_path: Path) -> None:
     plugin = prepared(everything, tmp_path, ratio=20.0)
-    seen = {row.tobytes() for step in range(5) for row in plugin.rows(step).waveforms.numpy()}
+    seen = {row.tobytes() for step in range(5) for row in batch_of(plugin, step).waveforms.numpy()}
     assert len(seen) == len(pool)
 
 
 def test_same_step_has_the_same_rows(everything: Path, tmp_path: Path) -> None:
     plugin = prepared(everything, tmp_path)
-    want = plugin.rows(4).waveforms
-    plugin.rows(0)
-    assert torch.equal(plugin.rows(4).waveforms, want)
-    assert torch.equal(prepared(everything, tmp_path).rows(4).waveforms, want)
-    assert not torch.equal(plugin.rows(5).waveforms, want)
-    assert not torch.equal(prepared(everything, tmp_path, seed=1).rows(4).waveforms, want)
+    want = batch_of(plugin, 4).waveforms
+    batch_of(plugin, 0)
+    assert torch.equal(batch_of(plugin, 4).waveforms, want)
+    assert torch.equal(batch_of(prepared(everything, tmp_path), 4).waveforms, want)
+    assert not torch.equal(batch_of(plugin, 5).waveforms, want)
+    assert not torch.equal(batch_of(prepared(everything, tmp_path, seed=1), 4).waveforms, want)
 
 
 @pytest.mark.parametrize(("ratio", "rows"), [(0.01, 1), (0.25, 2), (0.5, 3), (1.0, 6), (2.5, 15)])
@@ -161,7 +165,7 @@ def test_ratio_is_that_to_the_trainers_own_rows(
     everything: Path, tmp_path: Path, ratio: float, rows: int
 ) -> None:
     # 4 + 2 rows a step
-    assert len(prepared(everything, tmp_path, ratio).rows(0)) == rows
+    assert len(batch_of(prepared(everything, tmp_path, ratio), 0)) == rows
 
 
 def test_held_out_recordings_do_not_train(everything: Path, pool: Pool, tmp_path: Path) -> None:
@@ -174,7 +178,7 @@ def test_held_out_recordings_do_not_train(everything: Path, pool: Pool, tmp_path
     total = sum(len(recipe.labels.absent) for recipe in pool)
     assert plugin.used == sum(len(recipe.labels.absent) for recipe in kept)
     assert plugin.left_out == total - plugin.used > 0
-    drawn = {recipe.id for step in range(4) for recipe in recipes_of(plugin.rows(step), pool)}
+    drawn = {recipe.id for step in range(4) for recipe in recipes_of(batch_of(plugin, step), pool)}
     assert drawn <= {recipe.id for recipe in kept}
 
 
@@ -222,9 +226,10 @@ def test_classes_in_another_order_change_the_columns(
 ) -> None:
     plugin = HardNegatives(everything, 1.0, tmp_path)
     plugin.prepare(tiny_config(), CLASSES[::-1], NOBODY)
-    want = prepared(everything, tmp_path).rows(0)
-    assert torch.equal(plugin.rows(0).weight, want.weight.flip(1))
-    assert torch.equal(plugin.rows(0).targets, want.targets.flip(1))
+    want = batch_of(prepared(everything, tmp_path), 0)
+    turned = batch_of(plugin, 0, CLASSES[::-1])
+    assert torch.equal(turned.weight, want.weight.flip(1))
+    assert torch.equal(turned.targets, want.targets.flip(1))
 
 
 def test_pool_that_was_rebuilt_is_an_error(data: Data, tmp_path: Path) -> None:
@@ -278,4 +283,6 @@ def test_clips_are_rendered_once(
         raise AssertionError("rendered again")
 
     monkeypatch.setattr(Recipe, "render", rendered_again)
-    assert torch.equal(prepared(everything, tmp_path).rows(0).waveforms, plugin.rows(0).waveforms)
+    assert torch.equal(
+        batch_of(prepared(everything, tmp_path), 0).waveforms, batch_of(plugin, 0).waveforms
+    )

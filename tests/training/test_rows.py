@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from negmine.labels import Absence, Certificate, PartialLabels
-from training.rows import Batch, RowKind, make_batch
+from training.rows import Batch, Row, RowKind, make_batch
 
 CLASSES = ("frog", "owl", "rain")
 LABELS = PartialLabels(
@@ -16,7 +16,7 @@ LABELS = PartialLabels(
 
 
 def one(kind: RowKind, labels: PartialLabels = LABELS, classes: tuple[str, ...] = CLASSES) -> Batch:
-    return make_batch([np.ones(4, np.float32)], [labels], [kind], classes)
+    return make_batch([Row(np.ones(4, np.float32), labels, kind)], classes)
 
 
 @pytest.mark.parametrize(
@@ -48,8 +48,8 @@ def test_cells_stand_in_the_order_of_the_outputs() -> None:
 
 
 def test_kinds_in_one_batch_keep_their_own_weights() -> None:
-    waveforms = [np.full(3, i, np.float32) for i in range(3)]
-    batch = make_batch(waveforms, [LABELS] * 3, list(RowKind), CLASSES)
+    rows = [Row(np.full(3, i, np.float32), LABELS, kind) for i, kind in enumerate(RowKind)]
+    batch = make_batch(rows, CLASSES)
     assert batch.weight[:, 0].tolist() == [1.0, 0.0, 0.0]
     assert batch.waveforms[:, 0].tolist() == [0.0, 1.0, 2.0]
 
@@ -63,9 +63,7 @@ def test_tensors_have_the_types_a_loss_takes() -> None:
 def test_join_keeps_all_rows_in_order() -> None:
     first, second = (
         one(RowKind.TP),
-        make_batch(
-            [np.zeros(4, np.float32)] * 2, [PartialLabels()] * 2, [RowKind.POOL] * 2, CLASSES
-        ),
+        make_batch([Row(np.zeros(4, np.float32), PartialLabels(), RowKind.POOL)] * 2, CLASSES),
     )
     joined = first.join(second)
     assert len(joined) == 3
@@ -76,9 +74,38 @@ def test_join_keeps_all_rows_in_order() -> None:
     assert len(first) == 1
 
 
-def test_rows_of_unequal_number_are_refused() -> None:
-    with pytest.raises(ValueError, match="shorter"):
-        make_batch([np.ones(2, np.float32)] * 2, [LABELS] * 2, [RowKind.TP], CLASSES)
+def test_rows_of_unequal_length_are_refused() -> None:
+    rows = [Row(np.ones(n, np.float32), LABELS, RowKind.TP) for n in (2, 3)]
+    with pytest.raises(ValueError, match="same shape"):
+        make_batch(rows, CLASSES)
+
+
+@pytest.mark.parametrize("kind", list(RowKind))
+def test_pseudo_labels_fill_unknown_cells_and_never_known_ones(kind: RowKind) -> None:
+    soft = np.array([0.3, 0.1, 0.9], np.float32)
+    batch = make_batch([Row(np.ones(4, np.float32), LABELS, kind, soft)], CLASSES, 0.5)
+    # the owl was confirmed and the rain rejected, whatever a model says
+    torch.testing.assert_close(batch.targets, torch.tensor([[0.3, 1.0, 0.0]]))
+    assert batch.known.tolist() == [[True, True, True]]
+    assert batch.weight.tolist() == [[0.5, 1.0, 0.25]]
+
+
+def test_cell_without_pseudo_label_stays_what_its_kind_assumes() -> None:
+    soft = np.array([np.nan, 0.1, 0.9], np.float32)
+    row = Row(np.ones(4, np.float32), LABELS, RowKind.TP, soft)
+    batch = make_batch([row], CLASSES, 0.5)
+    assert batch.targets.tolist() == [[0.0, 1.0, 0.0]]
+    assert batch.known.tolist() == [[False, True, True]]
+    assert batch.weight.tolist() == [[1.0, 1.0, 0.25]]
+
+
+@pytest.mark.parametrize("soft", [None, np.full(3, 0.5, np.float32)])
+def test_lost_class_carries_no_loss_in_any_row(soft: np.ndarray | None) -> None:
+    unsaid = PartialLabels(absent={"rain": Absence(Certificate.VERIFIED, 0.25)})
+    row = Row(np.ones(4, np.float32), unsaid, RowKind.TP, soft, lost=frozenset({"owl"}))
+    batch = make_batch([row], CLASSES)
+    assert (batch.known[0, 1], batch.weight[0, 1], batch.targets[0, 1]) == (False, 0, 0)
+    assert batch.weight[0, [0, 2]].tolist() == [1.0, 0.25]
 
 
 def test_batch_moves_whole() -> None:

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from negmine.annotations import Annotations
 from negmine.errors import InputError, ModelError, NegmineError, PoolError
+from negmine.labels import Certificate, PartialLabels
 from negmine.pool import open_pool
 from negmine.selection import Chosen, Selection
 from training import train as training_loop
@@ -30,7 +31,7 @@ from training.data import BoxRows
 from training.frontend import FrontEndSettings
 from training.hard_negatives import HardNegatives
 from training.model import Detector, weights_fingerprint
-from training.rows import Batch
+from training.rows import Batch, Row, RowKind, make_batch
 from training.train import RunState, learning_rate, step_loss
 from training.validate import ClipScorer, known_scores
 
@@ -254,6 +255,15 @@ def test_stopped_run_with_hard_negatives_ends_as_if_it_had_never_stopped(
     assert_same_run(tmp_path / "stopped", tmp_path / "whole")
 
 
+def test_stopped_run_goes_on_with_other_workers(run: Runner, whole: Path, tmp_path: Path) -> None:
+    run.stopped(tmp_path, stop_at=2, workers=2)
+    assert Checkpoint.load(tmp_path / "last.pt").config.workers == 2
+    run(tmp_path, workers=1)
+    for name in ("best.pt", "last.pt"):
+        one, other = Checkpoint.load(tmp_path / name), Checkpoint.load(whole / name)
+        assert (one.losses, one.fingerprint) == (other.losses, other.fingerprint)
+
+
 def test_same_seed_is_the_same_run(run: Runner, whole: Path, tmp_path: Path) -> None:
     torch.rand(3)
     run(tmp_path)
@@ -300,7 +310,7 @@ def test_hard_rows_are_added_and_own_rows_stay(
     for step, ((batch, own), (longer, own_too)) in enumerate(zip(plain, joined, strict=True)):
         assert own == own_too == len(batch) == 6
         assert len(longer) == 6 + 3
-        added = plugin.rows(step)
+        added = make_batch(plugin.rows(step), ("0", "1"))
         for name in ("waveforms", "targets", "known", "weight"):
             assert torch.equal(getattr(longer, name)[:6], getattr(batch, name))
             assert torch.equal(getattr(longer, name)[6:], getattr(added, name))
@@ -326,13 +336,9 @@ def test_plugins_are_told_who_is_held_out_and_nobody_of_them_trains(
             assert tuple(classes) == ("0", "1")
             self.held_out = held_out
 
-        def rows(self, step: int) -> Batch:
-            return Batch(
-                torch.zeros(1, 8000),
-                torch.zeros(1, 2),
-                torch.ones(1, 2, dtype=torch.bool),
-                torch.ones(1, 2),
-            )
+        def rows(self, step: int) -> list[Row]:
+            absent = PartialLabels.certified(("0", "1"), Certificate.SYNTHETIC)
+            return [Row(np.zeros(8000, np.float32), absent, RowKind.POOL)]
 
     monkeypatch.setattr(training_loop, "BoxRows", Watched)
     plugin = Told()
