@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from types import MappingProxyType
 from typing import Any, Literal
 
 Readout = Literal["max", "mean", "power"]
@@ -11,6 +13,15 @@ Precision = Literal["fp32", "bf16"]
 
 READOUTS: tuple[Readout, ...] = ("max", "mean", "power")
 PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16")
+
+
+AUGMENT_PROBABILITIES = ("noise", "pink", "pitch", "stretch", "shift", "gain", "mixup")
+
+# Beyond two octaves, and from four times the tempo on, nothing is left of a sound.
+_HIGHEST = dict.fromkeys((*AUGMENT_PROBABILITIES, "freq_mask_share"), 1.0) | {
+    "pitch_semitones": 24.0,
+    "stretch_share": 3.0,
+}
 
 
 @dataclass(frozen=True)
@@ -64,6 +75,19 @@ class AugmentSettings:
     freq_masks: int = 0
     freq_mask_share: float = 0.1
 
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if isinstance(value, tuple):
+                if len(value) != 2 or value[0] > value[1]:
+                    raise ValueError(f"{name} {value}: expected its lower end, then its upper")
+            elif not 0 <= value <= _HIGHEST.get(name, math.inf):
+                raise ValueError(f"{name} {value} is outside [0, {_HIGHEST.get(name, math.inf):g}]")
+
+    @property
+    def changes_sound(self) -> bool:
+        """Whether any row's sound is changed, other than by mixup."""
+        return any(getattr(self, name) for name in AUGMENT_PROBABILITIES if name != "mixup")
+
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
@@ -82,6 +106,19 @@ class AugmentSettings:
             for name, value in values.items()
         }
         return cls(**settings)
+
+
+# By name. `light` costs next to nothing; `full` has the changes of pitch and tempo too, which cost
+# 20 ms a row where they are made.
+AUGMENT_PRESETS: Mapping[str, AugmentSettings] = MappingProxyType(
+    {
+        "none": AugmentSettings(),
+        "light": AugmentSettings(noise=0.2, pink=0.2, shift=0.5, gain=0.5),
+        "full": AugmentSettings(
+            noise=0.3, pink=0.3, pitch=0.1, stretch=0.1, shift=0.5, gain=0.5, mixup=0.3
+        ),
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -152,6 +189,13 @@ class TrainConfig:
     fold: int = 0
     precision: Precision = "fp32"
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.augment.shift and self.augment.shift_s >= self.clip_s:
+            raise ValueError(
+                f"a shift of {self.augment.shift_s:g} s leaves nothing of a clip of "
+                f"{self.clip_s:g} s"
+            )
 
     @property
     def total_steps(self) -> int:

@@ -6,6 +6,7 @@ import signal
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import Protocol
 
@@ -19,7 +20,11 @@ from negmine.recordings import Recordings
 from negmine.windows import Span, to_microseconds, to_samples
 from training.clips import ClipStore, Progress
 from training.config import TrainConfig
-from training.rows import Batch, Call, Row, RowKind, make_example, stack
+from training.mixup import mix
+from training.rows import Batch, Call, Example, Row, RowKind, make_example, stack
+
+# These tell apart the random numbers of a step's rows: see also `training.hard_negatives`.
+_AUGMENT, _MIXUP = 2, 3
 
 # Gives the pseudo labels of a span of a recording: shape (C,), or None.
 Soft = Callable[[str, Span], np.ndarray | None]
@@ -109,6 +114,15 @@ class BoxRows:
     def classes(self) -> tuple[str, ...]:
         return self._annotations.classes
 
+    @property
+    def bands(self) -> dict[str, tuple[float, float]]:
+        """Lowest and highest frequency of each class's confirmed calls, in Hz."""
+        found: dict[str, tuple[float, float]] = {}
+        for box in self._annotations.confirmed:
+            low, high = found.get(box.label, (box.f_min_hz, box.f_max_hz))
+            found[box.label] = min(low, box.f_min_hz), max(high, box.f_max_hz)
+        return found
+
     def draw(self, step: int) -> list[Draw]:
         """Which rows a step has: the same for the same step, whatever was drawn before."""
         config = self._config
@@ -177,6 +191,9 @@ class RowSource(Protocol):
     def rows(self, step: int) -> Sequence[Row]:
         """The rows added in a step."""
 
+    def transform(self, example: Example, step: int, index: int) -> Example:
+        """What becomes of a row of the step, its own or an added one, by its number in it."""
+
 
 @dataclass(frozen=True)
 class Step:
@@ -217,19 +234,69 @@ class StepDataset(Dataset[Step]):
         self._rows = rows
         self._plugins = plugins
         self._config = config
-        self._mine = slice(rank, None, world)
+        self._rank, self._world = rank, world
+        self._augment: Callable[[Row, np.random.Generator], Row] | None = None
+        if config.augment.changes_sound:
+            # takes a second to import
+            from training.augment import Augmenter
+
+            self._augment = Augmenter(config.augment, config.sample_rate, rows.bands)
 
     def __len__(self) -> int:
         return self._config.total_steps
 
     def __getitem__(self, step: int) -> Step:
-        drawn = self._rows.draw(step)[self._mine]
-        rows = [self._rows.row(draw) for draw in drawn]
+        drawn = self._rows.draw(step)
+        calls = [i for i, draw in enumerate(drawn) if draw.kind is RowKind.TP]
+        examples = self._mixed([partial(self._rows.row, draw) for draw in drawn], calls, step, 0)
+        own, first = len(examples), len(drawn)
         for plugin in self._plugins:
-            rows += plugin.rows(step)[self._mine]
-        weight = self._config.pseudo_weight
-        batch = stack([make_example(row, self._rows.classes, weight) for row in rows])
-        return Step(batch, len(drawn))
+            rows = plugin.rows(step)
+            whole = [partial(_same, row) for row in rows]
+            examples += self._mixed(whole, range(len(rows)), step, first)
+            first += len(rows)
+        return Step(stack(examples), own)
+
+    def _mixed(
+        self, rows: Sequence[Callable[[], Row]], partners: Sequence[int], step: int, first: int
+    ) -> list[Example]:
+        """This rank's share of some rows: changed, and mixed with what plug-ins and mixup add.
+
+        Parameters
+        ----------
+        rows : sequence of callable
+            Each gives a row; those that this rank does not need are never made.
+        partners : sequence of int
+            Rows that mixup may add to another.
+        first : int
+            The first one's number in the step; its draws are seeded by it.
+        """
+        config = self._config
+
+        @cache
+        def example(index: int) -> Example:
+            row = rows[index]()
+            if self._augment:
+                rng = np.random.default_rng([config.seed, step, _AUGMENT, first + index])
+                row = self._augment(row, rng)
+            return make_example(row, self._rows.classes, config.pseudo_weight)
+
+        found = []
+        for index in range(self._rank, len(rows), self._world):
+            result = example(index)
+            for plugin in self._plugins:
+                result = plugin.transform(result, step, first + index)
+            rng = np.random.default_rng([config.seed, step, _MIXUP, first + index])
+            others = [i for i in partners if i != index]
+            if rng.random() < config.augment.mixup and others:
+                other = example(others[rng.integers(len(others))])
+                result = mix(result, other, rng.uniform(*config.augment.mixup_snr_db))
+            found.append(result)
+        return found
+
+
+def _same(row: Row) -> Row:
+    return row
 
 
 def step_loader(dataset: StepDataset, first: int, workers: int) -> Iterator[Step]:

@@ -15,7 +15,7 @@ from negmine.selection import open_selection
 from negmine.windows import to_samples
 from training.clips import ClipStore, Progress
 from training.config import TrainConfig
-from training.rows import Row, RowKind
+from training.rows import Example, Row, RowKind
 
 # Distinguishes this plug-in's random numbers from the trainer's own in the same step.
 _STREAM = 1
@@ -124,6 +124,10 @@ class HardNegatives:
             Row(self._store.read(i, 0, self._length), self._recipes[i].labels, RowKind.POOL)
             for i in drawn
         ]
+
+    def transform(self, example: Example, step: int, index: int) -> Example:
+        """The row as it is."""
+        return example
 
     def __getstate__(self) -> dict[str, Any]:
         # a progress bar stays in its process

@@ -8,6 +8,7 @@ import click
 
 from negmine.console import Command
 from training.config import PRECISIONS, READOUTS, TrainConfig
+from training.options_augment import augment_options, augment_settings
 
 # Generators take no negative seed; torch multiplies it with the step in 64 bits.
 LAST_SEED = 2**32 - 1
@@ -74,6 +75,7 @@ def run_options(command: Command) -> Command:
     command = click.option(
         "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ..."
     )(command)
+    command = augment_options(command)
     defaults = TrainConfig().to_dict()
     for field, kind, text in reversed(_OPTIONS):
         name = "--" + _NAMES.get(field, field).replace("_", "-")
@@ -94,7 +96,12 @@ def run_config(options: dict[str, Any]) -> TrainConfig:
     click.UsageError
         If two of them contradict each other.
     """
-    config = TrainConfig(**options)
+    augment = augment_settings(options)
+    if augment.shift and augment.shift_s >= options["clip_s"]:
+        raise click.UsageError(
+            f"--shift-s {augment.shift_s:g} is not shorter than --clip-s {options['clip_s']:g}"
+        )
+    config = TrainConfig(**options, augment=augment)
     if config.fold >= config.folds:
         raise click.UsageError(
             f"--fold {config.fold}: the last of --folds {config.folds} is {config.folds - 1}"

@@ -57,7 +57,8 @@ class Row:
     labels : PartialLabels
     kind : RowKind
     soft : float array, shape (C,), optional
-        Pseudo labels in [0, 1], in the order of the model's outputs; NaN where there is none.
+        Pseudo labels in [0, 1], in the order of the model's outputs. NaN: nobody says anything of
+        this cell, and if it is unknown it carries no loss, whatever the row's kind assumes.
     calls : tuple of Call
         The confirmed calls that make its classes present, so that a change of pitch or time can
         say whether they still are.
@@ -153,7 +154,7 @@ def make_example(row: Row, classes: Sequence[str], pseudo_weight: float = 1.0) -
     if row.soft is not None:
         filled = ~known & ~np.isnan(row.soft)
         targets = np.where(filled, row.soft, targets).astype(np.float32)
-        weight = np.where(filled, np.float32(pseudo_weight), weight)
+        weight = np.where(known, weight, np.where(filled, np.float32(pseudo_weight), 0))
         known = known | filled
     if row.lost:
         lost = np.array([name in row.lost for name in classes])

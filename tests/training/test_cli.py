@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from negmine.console import Bars
 from negmine.pool import open_pool
 from negmine.selection import Chosen, Selection
 from training.checkpoint import Checkpoint
-from training.config import AugmentSettings
+from training.config import AUGMENT_PRESETS, AugmentSettings
 from training.frontend import FrontEndSettings
 from training.model import Detector
 from training.train import train
@@ -155,6 +156,66 @@ def test_every_setting_reaches_the_run(
     (config,) = seen
     untouched = {"augment": AugmentSettings().to_dict(), "pseudo_weight": 1.0}
     assert config.to_dict() == changes | {"pretrained": True} | untouched
+
+
+def augmented(options: str, data: Data, monkeypatch: pytest.MonkeyPatch) -> AugmentSettings:
+    """The settings that options of augmentation reach a run with."""
+    seen: list[AugmentSettings] = []
+
+    def stopped(config: Any, *_: Any, **__: Any) -> None:
+        seen.append(config.augment)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("training.loop.train", stopped)
+    call("train", *data.options, "--out", data.root / "unused", *options.split())
+    return seen[0]
+
+
+def test_every_setting_of_augmentation_reaches_the_run(
+    shared_data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = (
+        "--noise .1 --noise-snr -1 2 --pink .2 --pink-snr 3 4 --pitch .3 --pitch-semitones 5 "
+        "--stretch .4 --stretch-share .6 --shift .5 --shift-s .7 --shift-pad --gain .6 --gain-db 8 "
+        "--mixup .7 --mixup-snr -9 9"
+    )
+    want = AugmentSettings(
+        noise=0.1, noise_snr_db=(-1.0, 2.0), pink=0.2, pink_snr_db=(3.0, 4.0),
+        pitch=0.3, pitch_semitones=5.0, stretch=0.4, stretch_share=0.6,
+        shift=0.5, shift_s=0.7, shift_roll=False, gain=0.6, gain_db=8.0,
+        mixup=0.7, mixup_snr_db=(-9.0, 9.0),
+    )  # fmt: skip
+    assert augmented(options, shared_data, monkeypatch) == want
+
+
+@pytest.mark.parametrize("name", list(AUGMENT_PRESETS))
+def test_preset_is_a_start_that_single_settings_override(
+    shared_data: Data, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    preset = AUGMENT_PRESETS[name]
+    assert augmented(f"--augment {name}", shared_data, monkeypatch) == preset
+    got = augmented(f"--augment {name} --pink 0.9 --gain 0", shared_data, monkeypatch)
+    assert got == replace(preset, pink=0.9, gain=0.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--noise 0.5 --noise-snr 9 1", "--noise-snr 9 1: the lower end comes first"),
+        ("--pitch-semitones 3", "--pitch-semitones says how --pitch is made, and it never is"),
+        ("--augment full --mixup 0 --mixup-snr 1 2", "--mixup-snr says how --mixup is made"),
+        ("--shift-pad", "--shift-roll says how --shift is made"),
+        ("--shift 0.5 --shift-s 2", "--shift-s 2 is not shorter than --clip-s 2"),
+        ("--noise 1.5", "1.5 is not in the range 0<=x<=1"),
+    ],
+)
+def test_augmentation_that_makes_no_sense_is_refused(
+    shared_data: Data, tmp_path: Path, options: str, message: str
+) -> None:
+    result = call("train", *shared_data.options, "--out", tmp_path / "run", *options.split())
+    assert result.exit_code == 2
+    assert message in " ".join(result.stderr.split())
+    assert not (tmp_path / "run").exists()
 
 
 def test_train_as_json(shared_data: Data, tmp_path: Path, hard: Path) -> None:

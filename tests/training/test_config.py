@@ -76,3 +76,25 @@ def test_equal_settings_are_equal_and_hash_alike() -> None:
     assert one == replace(TrainConfig(), seed=3)
     assert hash(one) == hash(replace(TrainConfig(), seed=3))
     assert one != TrainConfig()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"noise": 1.5}, r"noise 1\.5 is outside \[0, 1\]"),
+        ({"mixup": -0.1}, r"mixup -0\.1 is outside"),
+        ({"pink_snr_db": (9.0, 1.0)}, "pink_snr_db .* expected its lower end, then its upper"),
+        ({"pitch_semitones": 30.0}, r"pitch_semitones 30\.0 is outside \[0, 24\]"),
+        ({"shift_s": -1.0}, r"shift_s -1\.0 is outside \[0, inf\]"),
+    ],
+)
+def test_impossible_augmentation_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        AugmentSettings(**changes)
+
+
+def test_shift_that_leaves_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"shift of 2 s leaves nothing of a clip of 1\.5 s"):
+        TrainConfig(clip_s=1.5, augment=AugmentSettings(shift=0.1, shift_s=2.0))
+    # a shift that is never made may be as long as it likes
+    TrainConfig(clip_s=0.3)

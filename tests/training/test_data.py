@@ -17,8 +17,17 @@ from hypothesis import strategies as st
 from negmine.annotations import Annotation, Annotations
 from negmine.labels import Certificate, PartialLabels
 from negmine.windows import Span
-from training.data import BoxRows, Step, StepDataset, crop_starts, split_recordings, step_loader
-from training.rows import Batch, Row, RowKind, make_batch
+from training.config import AugmentSettings
+from training.data import (
+    BoxRows,
+    Draw,
+    Step,
+    StepDataset,
+    crop_starts,
+    split_recordings,
+    step_loader,
+)
+from training.rows import Batch, Example, Row, RowKind, make_batch
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -242,16 +251,19 @@ def test_boxes_are_decoded_once(
 
 
 class Constant:
-    """A plug-in of three rows, each filled with its step's number."""
+    """A plug-in of three rows, each filled with a number of its step and place."""
 
     description = "constant"
 
     def prepare(self, *_: object) -> None: ...
 
     def rows(self, step: int) -> list[Row]:
-        waveform = np.full(SAMPLE_RATE, step, np.float32)
-        absent = PartialLabels.certified(("0", "1"), Certificate.SYNTHETIC)
-        return [Row(waveform, absent, RowKind.POOL)] * 3
+        absent = PartialLabels.certified(("0", "1"), Certificate.EXTERNAL, 0.5)
+        waveforms = np.full((3, SAMPLE_RATE), step + np.arange(3)[:, None] / 4, np.float32)
+        return [Row(waveform, absent, RowKind.POOL) for waveform in waveforms]
+
+    def transform(self, example: Example, step: int, index: int) -> Example:
+        return example
 
 
 def steps_of(
@@ -278,7 +290,96 @@ def test_step_is_the_trainers_rows_then_those_of_plugins(
         assert step.own == len(want)
         assert torch.equal(step.batch.waveforms[: step.own], want.waveforms)
         assert torch.equal(step.batch.weight[: step.own], want.weight)
-        assert torch.equal(step.batch.waveforms[step.own :, 0], torch.full((3,), float(number)))
+        want = torch.tensor([number, number + 0.25, number + 0.5])
+        assert torch.equal(step.batch.waveforms[step.own :, 0], want)
+
+
+BUSY = AugmentSettings(
+    noise=0.5, pink=0.5, pitch=0.3, stretch=0.3, shift=0.5, gain=0.5, mixup=0.5, shift_s=0.3
+)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_number_of_workers_changes_no_bit_of_changed_and_mixed_rows(
+    shared_opened: Opened, shared_cache: Path, workers: int
+) -> None:
+    want = steps_of(shared_opened, shared_cache, augment=BUSY)
+    assert same_steps(steps_of(shared_opened, shared_cache, augment=BUSY, workers=workers), want)
+    assert not same_steps(steps_of(shared_opened, shared_cache), want)
+
+
+def test_order_of_steps_changes_no_bit_of_changed_and_mixed_rows(
+    shared_opened: Opened, shared_cache: Path
+) -> None:
+    def dataset() -> StepDataset:
+        rows = rows_of(shared_opened, shared_cache)
+        return StepDataset(rows, [Constant()], tiny_config(augment=BUSY))
+
+    one, other = dataset(), dataset()
+    forth = [one[step] for step in range(3)]
+    back = [other[step] for step in (2, 1, 0)]
+    assert same_steps(forth, back[::-1])
+
+
+def test_plugins_rows_change_no_bit_of_the_trainers_own(
+    shared_opened: Opened, shared_cache: Path
+) -> None:
+    rows, config = rows_of(shared_opened, shared_cache), tiny_config(augment=BUSY)
+    for step in range(3):
+        alone, joined = (StepDataset(rows, p, config)[step] for p in ([], [Constant()]))
+        for name in ("waveforms", "targets", "known", "weight"):
+            own = getattr(joined.batch, name)[: joined.own]
+            assert torch.equal(getattr(alone.batch, name), own)
+
+
+def test_rows_of_both_kinds_are_mixed_as_often_and_with_tp_rows(
+    shared_opened: Opened, shared_cache: Path
+) -> None:
+    rows = rows_of(shared_opened, shared_cache, tp_per_step=8, fp_per_step=8)
+    settings = AugmentSettings(mixup=0.4, mixup_snr_db=(0.0, 0.0))
+    config = tiny_config(augment=settings, tp_per_step=8, fp_per_step=8)
+    mixed = np.zeros(16)
+    for step in range(60):
+        plain = batch_of(rows, step).waveforms
+        drawn = StepDataset(rows, [], config)[step].batch
+        found = (drawn.waveforms != plain).any(dim=1).numpy()
+        mixed += found
+        for row in np.flatnonzero(found) if step < 5 else ():
+            (partners,) = np.nonzero(
+                [i != row and mixes(drawn.waveforms[row], plain[row], plain[i]) for i in range(16)]
+            )
+            assert len(partners)
+            assert (partners < 8).any()
+    # 480 draws a kind: 5 standard deviations are 54
+    assert abs(mixed[:8].sum() - 192) < 54
+    assert abs(mixed[8:16].sum() - 192) < 54
+
+
+def test_added_rows_are_mixed_among_themselves_and_stay_zeros(
+    shared_opened: Opened, shared_cache: Path
+) -> None:
+    config = tiny_config(augment=AugmentSettings(mixup=0.4))
+    rows = rows_of(shared_opened, shared_cache)
+    mixed = 0
+    for step in range(100):
+        drawn = StepDataset(rows, [Constant()], config)[step]
+        added = slice(drawn.own, None)
+        assert not drawn.batch.targets[added].any()
+        assert drawn.batch.known[added].all()
+        # each zero was half sure; a sum's is a quarter
+        sums = drawn.batch.weight[added, 0] == 0.25
+        assert torch.equal(sums, drawn.batch.weight[added, 0] != 0.5)
+        mixed += int(sums.sum())
+        assert drawn.batch.waveforms[added].std(dim=1).max() == 0
+    # 300 draws: 5 standard deviations are 42
+    assert abs(mixed - 120) < 42
+
+
+def mixes(whole: torch.Tensor, one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Whether a sound is a sum of two others, at whatever levels."""
+    parts = torch.stack([one, other], dim=1).double()
+    left = whole.double() - parts @ torch.linalg.lstsq(parts, whole.double()[:, None])[0][:, 0]
+    return bool(left.square().mean().sqrt() < 1e-4)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -302,19 +403,35 @@ def test_dataset_sent_to_another_process_gives_the_same_steps(
 
 
 @pytest.mark.parametrize("world", [2, 3])
+@pytest.mark.parametrize("augment", [AugmentSettings(), BUSY], ids=["plain", "augmented"])
 def test_ranks_share_the_rows_of_a_step(
-    shared_opened: Opened, shared_cache: Path, world: int
+    shared_opened: Opened, shared_cache: Path, world: int, augment: AugmentSettings
 ) -> None:
-    rows = rows_of(shared_opened, shared_cache)
-    whole = StepDataset(rows, [Constant()], tiny_config())[1]
-    parts = [
-        StepDataset(rows, [Constant()], tiny_config(), rank, world)[1] for rank in range(world)
-    ]
+    rows, config = rows_of(shared_opened, shared_cache), tiny_config(augment=augment)
+    whole = StepDataset(rows, [Constant()], config)[1]
+    parts = [StepDataset(rows, [Constant()], config, rank, world)[1] for rank in range(world)]
     assert sum(part.own for part in parts) == whole.own
     assert sum(len(part.batch) for part in parts) == len(whole.batch)
     for rank, part in enumerate(parts):
-        want = whole.batch.waveforms[: whole.own][rank::world]
-        assert torch.equal(part.batch.waveforms[: part.own], want)
+        for name in ("waveforms", "targets", "known", "weight"):
+            got, want = getattr(part.batch, name), getattr(whole.batch, name)
+            assert torch.equal(got[: part.own], want[: whole.own][rank::world])
+            assert torch.equal(got[part.own :], want[whole.own :][rank::world])
+
+
+def test_rank_renders_its_own_rows_alone(
+    shared_opened: Opened, shared_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, made = rows_of(shared_opened, shared_cache), []
+    row = BoxRows.row
+
+    def counted(self: BoxRows, draw: Draw) -> Row:
+        made.append(draw)
+        return row(self, draw)
+
+    monkeypatch.setattr(BoxRows, "row", counted)
+    StepDataset(rows, [], tiny_config(), 1, 3)[0]
+    assert made == rows.draw(0)[1::3]
 
 
 def test_pseudo_labels_are_asked_for_the_very_crop(

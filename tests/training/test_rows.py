@@ -90,13 +90,13 @@ def test_pseudo_labels_fill_unknown_cells_and_never_known_ones(kind: RowKind) ->
     assert batch.weight.tolist() == [[0.5, 1.0, 0.25]]
 
 
-def test_cell_without_pseudo_label_stays_what_its_kind_assumes() -> None:
+def test_cell_whose_pseudo_label_is_missing_carries_no_loss() -> None:
     soft = np.array([np.nan, 0.1, 0.9], np.float32)
     row = Row(np.ones(4, np.float32), LABELS, RowKind.TP, soft)
     batch = make_batch([row], CLASSES, 0.5)
     assert batch.targets.tolist() == [[0.0, 1.0, 0.0]]
     assert batch.known.tolist() == [[False, True, True]]
-    assert batch.weight.tolist() == [[1.0, 1.0, 0.25]]
+    assert batch.weight.tolist() == [[0.0, 1.0, 0.25]]
 
 
 @pytest.mark.parametrize("soft", [None, np.full(3, 0.5, np.float32)])

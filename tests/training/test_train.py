@@ -31,7 +31,7 @@ from training.data import BoxRows
 from training.frontend import FrontEndSettings
 from training.hard_negatives import HardNegatives
 from training.model import Detector, weights_fingerprint
-from training.rows import Batch, Row, RowKind, make_batch
+from training.rows import Batch, Example, Row, RowKind, make_batch
 from training.train import RunState, learning_rate, step_loss
 from training.validate import ClipScorer, known_scores
 
@@ -339,6 +339,9 @@ def test_plugins_are_told_who_is_held_out_and_nobody_of_them_trains(
         def rows(self, step: int) -> list[Row]:
             absent = PartialLabels.certified(("0", "1"), Certificate.SYNTHETIC)
             return [Row(np.zeros(8000, np.float32), absent, RowKind.POOL)]
+
+        def transform(self, example: Example, step: int, index: int) -> Example:
+            return example
 
     monkeypatch.setattr(training_loop, "BoxRows", Watched)
     plugin = Told()

@@ -1,0 +1,92 @@
+"""The options that change a step's rows at random, and the settings they make."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from negmine.console import Command
+from training.config import AUGMENT_PRESETS, AUGMENT_PROBABILITIES, AugmentSettings
+
+# Options' names begin with it where click keeps them.
+_PREFIX = "augment_"
+
+_SHARE = click.FloatRange(0, 1)
+_DB = click.FLOAT
+
+# Field of the settings, its option, type, help. Ranges take two values.
+_OPTIONS: tuple[tuple[str, str, Any, str], ...] = (
+    ("noise", "--noise", _SHARE, "Chance of Gaussian noise."),
+    ("noise_snr_db", "--noise-snr", _DB, "Row over noise, dB."),
+    ("pink", "--pink", _SHARE, "Chance of pink noise."),
+    ("pink_snr_db", "--pink-snr", _DB, "Row over noise, dB."),
+    ("pitch", "--pitch", _SHARE, "Chance of a pitch shift; 20 ms a row."),
+    ("pitch_semitones", "--pitch-semitones", click.FloatRange(0, 24), "Largest pitch shift."),
+    ("stretch", "--stretch", _SHARE, "Chance of a time stretch; 20 ms a row."),
+    ("stretch_share", "--stretch-share", click.FloatRange(0, 3), "Largest change of tempo."),
+    ("shift", "--shift", _SHARE, "Chance of a shift in time."),
+    ("shift_s", "--shift-s", click.FloatRange(0), "Largest shift, seconds."),
+    ("gain", "--gain", _SHARE, "Chance of another volume."),
+    ("gain_db", "--gain-db", click.FloatRange(0), "Largest change of volume."),
+    ("mixup", "--mixup", _SHARE, "Chance that another row is added, labels joined."),
+    ("mixup_snr_db", "--mixup-snr", _DB, "Row over the added one, dB."),
+)
+_DEFAULTS = AugmentSettings().to_dict()
+_RANGES = {name for name, value in _DEFAULTS.items() if isinstance(value, tuple)}
+
+
+def augment_options(command: Command) -> Command:
+    """Add `--augment` and an option for each of its settings."""
+    command = click.option(
+        "--shift-roll/--shift-pad",
+        f"{_PREFIX}shift_roll",
+        default=None,
+        help="What a shift moves out comes back at the other end (default), or silence does.",
+    )(command)
+    for field, name, kind, text in reversed(_OPTIONS):
+        pair: dict[str, Any] = {"nargs": 2, "metavar": "LOW HIGH"} if field in _RANGES else {}
+        command = click.option(
+            name, _PREFIX + field, type=kind, help=text, show_default=_shown(field), **pair
+        )(command)
+    return click.option(
+        "--augment",
+        type=click.Choice(list(AUGMENT_PRESETS)),
+        default="none",
+        show_default=True,
+        help="Random changes of every row; the options below override single settings.",
+    )(command)
+
+
+def _shown(field: str) -> str:
+    if field in AUGMENT_PROBABILITIES:
+        return "by --augment"
+    value = _DEFAULTS[field]
+    return " ".join(f"{v:g}" for v in (value if field in _RANGES else (value,)))
+
+
+def augment_settings(options: dict[str, Any]) -> AugmentSettings:
+    """Take the options of `augment_options` out of all options, and make settings of them.
+
+    Raises
+    ------
+    click.UsageError
+        If a range is the wrong way round, or set for a change that is never made.
+    """
+    preset = AUGMENT_PRESETS[options.pop("augment")]
+    given = {name: options.pop(_PREFIX + name) for name in _DEFAULTS if _PREFIX + name in options}
+    changed = {name: value for name, value in given.items() if value is not None}
+    for field, name, *_ in _OPTIONS:
+        if field in _RANGES and field in changed and changed[field][0] > changed[field][1]:
+            low, high = changed[field]
+            raise click.UsageError(f"{name} {low:g} {high:g}: the lower end comes first")
+    settings = replace(preset, **changed)
+    for field in sorted(changed.keys() - set(AUGMENT_PROBABILITIES)):
+        change = field.split("_")[0]
+        if not getattr(settings, change):
+            raise click.UsageError(
+                f"--{field.replace('_', '-').removesuffix('-db')} says how --{change} is made, and "
+                f"it never is: add '--{change} 0.5', or another --augment"
+            )
+    return settings
