@@ -175,7 +175,7 @@ def audit_table(events_file: Path, pool: Pool, out: Path, seeds: range, rounds: 
         key: group[["t_min", "t_max"]].to_numpy()
         for key, group in events.groupby(["recording_id", "species_id"])
     }
-    fields = pool.calls[0].layers[0].source.root
+    fields = pool.calls[0].sources[0].root
     rows = []
     for seed in seeds:
         folder = out / f"seed{seed}" / f"round{rounds}"
@@ -186,8 +186,9 @@ def audit_table(events_file: Path, pool: Pool, out: Path, seeds: range, rounds: 
                 hidden = any(
                     _calls(spans, layer.source.group, row.label, layer.start_s, recipe.duration_s)
                     for layer in recipe.layers
+                    if layer.source is not None
                 )
-                boxed = any(layer.source.root == fields for layer in recipe.layers)
+                boxed = any(source.root == fields for source in recipe.sources)
                 margin = row.score - report[row.label]["calls"]
                 rows.append((arm, row.kind, boxed, margin, hidden))
     frame = pd.DataFrame(rows, columns=["arm", "kind", "boxed", "margin", "hidden"])

@@ -210,7 +210,7 @@ def _audible(
     infos = {info.path: info for opened in folders for info in opened.infos.values()}
 
     def rms(recipe: Recipe) -> float:
-        layer = recipe.layers[0]
-        return infos[layer.source.path].rms(layer.start_s, layer.start_s + clip_s)
+        start_s = recipe.layers[0].start_s
+        return infos[recipe.sources[0].path].rms(start_s, start_s + clip_s)
 
     return [recipe for recipe in recipes if rms(recipe) >= SILENCE_RMS]

@@ -56,7 +56,7 @@ class RecipeTable(Sequence[Recipe]):
         return Recipe(
             kind=str(self.kinds[row]),
             layers=tuple(
-                Layer(self._sources[la["source"]], la["start_s"], la["snr_db"])
+                Layer(**la | {"source": self._source(la["source"])})
                 for la in self._layers[row].as_py()
             ),
             duration_s=self._clip_s,
@@ -64,11 +64,15 @@ class RecipeTable(Sequence[Recipe]):
             labels=self._labels[self.label_sets[row]],
         )
 
+    def _source(self, number: int | None) -> Source | None:
+        return None if number is None else self._sources[number]
+
     def draws_on(self, groups: frozenset[str]) -> np.ndarray:
         """Which recipes have a layer from one of these groups: bool array, shape (N,)."""
-        named = np.array([source.group in groups for source in self._sources], dtype=bool)
+        named = [bool(source.group) and source.group in groups for source in self._sources]
         counts = np.diff(self._layers.offsets.to_numpy())
-        per_layer = named[self._layers.flatten().field("source").to_numpy()]
+        numbers = self._layers.flatten().field("source").fill_null(len(named)).to_numpy()
+        per_layer = np.array([*named, False])[numbers]
         hits = np.bincount(np.repeat(np.arange(len(self)), counts)[per_layer], minlength=len(self))
         return np.asarray(hits > 0)
 

@@ -24,14 +24,26 @@ import pyarrow as pa
 
 from negmine.errors import PoolError
 from negmine.labels import Absence, Certificate, PartialLabels
-from negmine.recipe import Recipe, Source
+from negmine.recipe import SYNTHETIC, Recipe, Source
 from negmine.tables import read_table, write_json, write_table, writing_folder
 
 FORMAT = "negmine-pool"
-VERSION = 1
+VERSION = 2
 
 _LAYERS = pa.list_(
-    pa.struct([("source", pa.int32()), ("start_s", pa.float64()), ("snr_db", pa.float64())])
+    pa.struct(
+        [
+            ("source", pa.int32()),
+            ("start_s", pa.float64()),
+            ("snr_db", pa.float64()),
+            ("op", pa.string()),
+            ("offset_s", pa.float64()),
+            ("length_s", pa.float64()),
+            ("low_hz", pa.float64()),
+            ("high_hz", pa.float64()),
+            ("seed", pa.int64()),
+        ]
+    )
 )
 SOURCES = {
     "root": pa.string(),
@@ -86,9 +98,12 @@ def write_pool(
             f"{path}: nothing to put into the pool: no rejected detection, no external sound"
         )
     unique = list({recipe.id: recipe for recipe in reversed(recipes)}.values())[::-1]
-    root_names = {root: name for name, root in roots.items()}
+    root_names = {root: name for name, root in roots.items()} | {SYNTHETIC: str(SYNTHETIC)}
     sources: dict[Source, int] = {}
     label_sets: dict[PartialLabels, int] = {}
+
+    def number(source: Source | None) -> int | None:
+        return None if source is None else sources.setdefault(source, len(sources))
 
     def table(rows: Sequence[Recipe]) -> pa.Table:
         columns = {
@@ -98,9 +113,10 @@ def write_pool(
             "layers": [
                 [
                     {
-                        "source": sources.setdefault(la.source, len(sources)),
-                        "start_s": la.start_s,
-                        "snr_db": la.snr_db,
+                        field.name: number(la.source)
+                        if field.name == "source"
+                        else getattr(la, field.name)
+                        for field in _LAYERS.value_type
                     }
                     for la in r.layers
                 ]
@@ -196,12 +212,13 @@ def read_info(folder: Path) -> dict[str, Any]:
 def read_sources(folder: Path, roots: Mapping[str, Path]) -> list[Source]:
     """The sound files that recipes cut from, all inside the pool's folders."""
     table, _ = read_table(folder / "sources.parquet", SOURCES)
+    known = {**roots, str(SYNTHETIC): SYNTHETIC}
     sources = []
     for row in table.to_pylist():
         name = PurePosixPath(row["name"])
-        if name.is_absolute() or ".." in name.parts or row["root"] not in roots:
+        if name.is_absolute() or ".." in name.parts or row["root"] not in known:
             raise PoolError(f"{folder}/sources.parquet: '{name}' lies outside the pool's folders")
-        root = roots[row["root"]]
+        root = known[row["root"]]
         sources.append(Source(root, str(name), row["fingerprint"], row["duration_s"], row["group"]))
     return sources
 
@@ -209,7 +226,8 @@ def read_sources(folder: Path, roots: Mapping[str, Path]) -> list[Source]:
 def read_recipes(folder: Path, name: str, sources: int) -> pa.Table:
     """The rows of ``recipes`` or ``calls``, checked to name sources and label sets."""
     table, _ = read_table(folder / f"{name}.parquet", RECIPES)
-    layers = table.column("layers").combine_chunks().flatten().field("source").to_numpy()
+    layers = table.column("layers").combine_chunks().flatten().field("source").drop_null()
+    layers = layers.to_numpy()
     labels = table.column("labels").to_numpy()
     if not (((layers >= 0) & (layers < sources)).all() and (labels >= 0).all()):
         raise PoolError(f"{folder}/{name}.parquet: names no source or no labels: damaged")

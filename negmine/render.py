@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
 
-from negmine.audio import VerifiedFiles, read_span
 from negmine.errors import AudioError
+from negmine.reader import DIRECT, Reader
 from negmine.recipe import Layer, Recipe
+from negmine.windows import to_samples
 
 # A mix whose peak passes this is scaled down as a whole: the ratio of its parts stays.
 PEAK = 0.99
 
-# Below this RMS (-120 dBFS) a layer is silent, and a ratio to it undefined.
-_SILENT_RMS = 1e-6
+# A span put into a clip, or on silence, fades in and out over this much of itself: no click, and
+# nothing is heard beyond the span.
+FADE_S = 0.01
 
-_verified = VerifiedFiles()
+# Below this RMS (-120 dBFS) a component is silent, and a ratio to it undefined.
+_SILENT_RMS = 1e-6
 
 
 def rms(samples: np.ndarray) -> float:
@@ -46,17 +51,34 @@ def mix_at_snr(signal: np.ndarray, noise: np.ndarray, snr_db: float) -> np.ndarr
     """
     if signal.shape != noise.shape:
         raise AudioError(f"cannot mix {signal.shape} with {noise.shape} samples")
-    return signal + noise * np.float32(_gain(rms(signal), noise, snr_db))
+    return signal + noise * np.float32(_gain(rms(signal), rms(noise), snr_db))
 
 
-def _gain(reference_rms: float, noise: np.ndarray, snr_db: float) -> float:
-    level = rms(noise)
+def _gain(reference_rms: float, level: float, snr_db: float) -> float:
     if min(reference_rms, level) < _SILENT_RMS:
         raise AudioError(f"one part is silent, so snr_db={snr_db:g} is undefined")
     return reference_rms / (level * 10 ** (snr_db / 20))
 
 
-def render(recipe: Recipe, sample_rate: int | None = None) -> np.ndarray:
+@dataclass(frozen=True)
+class Rendered:
+    """A rendered recipe.
+
+    Attributes
+    ----------
+    samples : float32 array, shape (T,), within [-1, 1]
+    gain_db : float
+        What the whole was scaled by so that its peak stays within full scale: 0 where it already
+        did, else negative.
+    """
+
+    samples: np.ndarray
+    gain_db: float
+
+
+def render(
+    recipe: Recipe, sample_rate: int | None = None, reader: Reader | None = None
+) -> np.ndarray:
     """Render a recipe to samples.
 
     Parameters
@@ -64,6 +86,8 @@ def render(recipe: Recipe, sample_rate: int | None = None) -> np.ndarray:
     recipe : Recipe
     sample_rate : int, optional
         Hz; the recipe's own by default.
+    reader : Reader, optional
+        Where sound is read from; from the sources' files by default.
 
     Returns
     -------
@@ -75,26 +99,123 @@ def render(recipe: Recipe, sample_rate: int | None = None) -> np.ndarray:
         If a source is missing, unreadable, was changed since the recipe was made, or is silent
         where a ratio needs it not to be.
     """
+    return render_with_gain(recipe, sample_rate, reader).samples
+
+
+def render_with_gain(
+    recipe: Recipe, sample_rate: int | None = None, reader: Reader | None = None
+) -> Rendered:
+    """Render a recipe, and say how far its whole was scaled down: see `render`."""
     rate = sample_rate or recipe.sample_rate
-    first, *others = recipe.layers
-    base = _read(first, recipe.duration_s, rate)
+    first, *others = recipe.components
+    base = _component(first, recipe.duration_s, rate, reader or DIRECT)
     total = base
-    for layer in others:
-        part = _read(layer, recipe.duration_s, rate)
+    for layers in others:
+        part = _component(layers, recipe.duration_s, rate, reader or DIRECT)
         try:
-            gain = _gain(rms(base), part, layer.snr_db or 0.0)
+            gain = _gain(
+                _level(first, base, rate), _level(layers, part, rate), layers[0].snr_db or 0.0
+            )
         except AudioError as error:
-            spans = " and ".join(f"'{la.source.name}' at {la.start_s:g} s" for la in (first, layer))
+            spans = " and ".join(
+                f"'{la.source.name}' at {la.start_s:g} s"
+                for la in (first[0], layers[0])
+                if la.source is not None
+            )
             raise AudioError(
                 f"recipe {recipe.id}: {error} ({spans}, {recipe.duration_s:g} s each)"
             ) from error
         total = total + part * np.float32(gain)
     peak = float(np.abs(total).max(initial=0.0))
-    return total * np.float32(PEAK / peak) if peak > PEAK else total
+    if peak <= PEAK:
+        return Rendered(total, 0.0)
+    return Rendered(total * np.float32(PEAK / peak), 20 * math.log10(PEAK / peak))
+
+
+def _level(layers: tuple[Layer, ...], samples: np.ndarray, rate: int) -> float:
+    """RMS of a component over the span it was placed in: the silence round it does not count."""
+    placed = layers[0]
+    if placed.length_s is None and not placed.offset_s:
+        return rms(samples)
+    first = to_samples(placed.offset_s, rate)
+    length = None if placed.length_s is None else to_samples(placed.length_s, rate)
+    return rms(samples[first:] if length is None else samples[first : first + length])
+
+
+def _component(
+    layers: tuple[Layer, ...], duration_s: float, rate: int, reader: Reader
+) -> np.ndarray:
+    """An ``add`` and what changes it: float32, shape (to_samples(duration_s, rate),)."""
+    placed, *changes = layers
+    samples = _placed(placed, duration_s, rate, reader)
+    for layer in changes:
+        if layer.op == "insert":
+            samples = _inserted(samples, layer, rate, reader)
+            continue
+        from negmine.dsp import band
+
+        low_hz, high_hz = layer.low_hz or 0.0, layer.high_hz or 0.0
+        if layer.op == "erase":
+            samples = band.erase_band(samples, rate, low_hz, high_hz)
+        else:
+            donor = _read(layer, duration_s, rate, reader)
+            samples = band.transplant_band(samples, donor, rate, low_hz, high_hz)
+    return samples
+
+
+def _placed(layer: Layer, duration_s: float, rate: int, reader: Reader) -> np.ndarray:
+    """The span of an ``add`` where it stands in the clip, on silence."""
+    if layer.length_s is None and not layer.offset_s:
+        return _read(layer, duration_s, rate, reader)
+    length_s = duration_s - layer.offset_s if layer.length_s is None else layer.length_s
+    silence = np.zeros(to_samples(duration_s, rate), dtype=np.float32)
+    return _over(silence, _read(layer, length_s, rate, reader), layer.offset_s, rate)
+
+
+def _inserted(samples: np.ndarray, layer: Layer, rate: int, reader: Reader) -> np.ndarray:
+    piece = _read(layer, layer.length_s or 0.0, rate, reader)
+    return _over(samples, piece, layer.offset_s, rate)
+
+
+def _over(under: np.ndarray, piece: np.ndarray, offset_s: float, rate: int) -> np.ndarray:
+    """A piece in place of what it covers, crossfaded at equal power inside its own span.
+
+    Equal power (cos^2 + sin^2 = 1) keeps the level of two sounds that know nothing of each other.
+    The clip's own ends need no fade.
+    """
+    first = to_samples(offset_s, rate)
+    piece = piece[: len(under) - first]
+    last = first + len(piece)
+    fade = min(to_samples(FADE_S, rate), len(piece) // 2)
+    rising = np.sin(np.pi / 2 * (np.arange(fade, dtype=np.float32) + 0.5) / max(fade, 1))
+    gain = np.ones(len(piece), dtype=np.float32)
+    if first > 0:
+        gain[:fade] = rising
+    if last < len(under):
+        gain[len(piece) - fade :] = rising[::-1]
+    out = under.copy()
+    beneath = np.sqrt(np.maximum(0.0, 1.0 - gain * gain), dtype=np.float32)
+    out[first:last] = piece * gain + under[first:last] * beneath
+    return out
+
+
+def _read(layer: Layer, duration_s: float, rate: int, reader: Reader) -> np.ndarray:
+    source = layer.source
+    if source is None:
+        raise ValueError(f"'{layer.op}' reads no sound")
+    if source.is_synthetic:
+        from negmine.dsp.noise import generate
+
+        return generate(source.name, layer.seed or 0, to_samples(duration_s, rate), rate)
+    return reader.read(source, layer.start_s, duration_s, rate)
 
 
 def render_batches(
-    recipes: Iterable[Recipe], sample_rate: int, batch_size: int, threads: int = 2
+    recipes: Iterable[Recipe],
+    sample_rate: int,
+    batch_size: int,
+    threads: int = 2,
+    reader: Reader | None = None,
 ) -> Iterator[np.ndarray]:
     """Render in threads, a few batches ahead: float32 arrays of shape (up to batch_size, T).
 
@@ -105,12 +226,7 @@ def render_batches(
         ahead: list[list[Future[np.ndarray]]] = []
         while True:
             while len(ahead) < 3 and (batch := list(islice(remaining, batch_size))):
-                ahead.append([pool.submit(render, recipe, sample_rate) for recipe in batch])
+                ahead.append([pool.submit(render, recipe, sample_rate, reader) for recipe in batch])
             if not ahead:
                 return
             yield np.stack([clip.result() for clip in ahead.pop(0)])
-
-
-def _read(layer: Layer, duration_s: float, sample_rate: int) -> np.ndarray:
-    _verified.check(layer.source.path, layer.source.fingerprint)
-    return read_span(layer.source.path, layer.start_s, duration_s, sample_rate)

@@ -49,6 +49,6 @@ def mixed_clips(
             rows = per_class[names[rng.integers(len(names))]]
             first, second = (certified[rows[i]] for i in rng.choice(len(rows), 2, replace=False))
             ratio = float(np.round(rng.uniform(*snr_db), 3))
-            if first.layers[0].source.fingerprint != second.layers[0].source.fingerprint:
+            if first.sources[0].fingerprint != second.sources[0].fingerprint:
                 yield first.mix(second, ratio)
                 break

@@ -163,7 +163,7 @@ def test_a_recording_that_is_gone_is_named(
 ) -> None:
     opened = open_pool(shared_pool)
     monkeypatch.setattr(
-        "negmine.render.read_span",
+        "negmine.reader.read_span",
         lambda *a: (_ for _ in ()).throw(AudioError(f"{a[0]}: cannot be read")),
     )
     with pytest.raises(AudioError, match=r"rec00\.flac: cannot be read"):

@@ -233,11 +233,11 @@ def test_a_missing_folder_is_no_pool(tmp_path: Path) -> None:
         ("[]", r"pool\.json: not a pool's description"),
         ('{"format": "other"}', r"pool\.json: not a pool's description"),
         (
-            '{"format": "negmine-pool", "version": 99}',
-            "a pool of version 99, and this negmine reads version 1; build it again",
+            '{"format": "negmine-pool", "version": 1}',
+            "a pool of version 1, and this negmine reads version 2; build it again",
         ),
         (
-            '{"format": "negmine-pool", "version": 1, "classes": [], "clip_s": 1}',
+            '{"format": "negmine-pool", "version": 2, "classes": [], "clip_s": 1}',
             "sample_rate, digest, roots, settings is missing: damaged",
         ),
     ],
@@ -296,7 +296,7 @@ def test_a_layer_of_no_source_is_refused(pool_copy: Path, value: int) -> None:
     rewrite(
         pool_copy / "recipes.parquet",
         "layers",
-        lambda rows: [[{"source": value, "start_s": 0.0, "snr_db": None}], *rows[1:]],
+        lambda rows: [[{**rows[0][0], "source": value}], *rows[1:]],
     )
     with pytest.raises(PoolError, match=r"recipes\.parquet.* damaged"):
         open_pool(pool_copy)

@@ -13,11 +13,12 @@ import pytest
 import soundfile as sf
 
 from negmine import render as render_module
-from negmine.audio import VerifiedFiles, file_fingerprint
+from negmine.audio import file_fingerprint
 from negmine.errors import AudioError
 from negmine.labels import PartialLabels
+from negmine.reader import DIRECT, DirectReader
 from negmine.recipe import Layer, Recipe, Source
-from negmine.render import PEAK, mix_at_snr, render, render_batches
+from negmine.render import FADE_S, PEAK, mix_at_snr, render, render_batches, render_with_gain
 
 RATE = 8000
 
@@ -100,7 +101,86 @@ def test_mix_at_snr_refuses_silence_and_other_shapes() -> None:
         mix_at_snr(loud, loud[:1], 3.0)
 
 
+# ---- spans put into a clip
+
+
+def test_an_inserted_span_is_heard_inside_its_own_bounds_alone(clips: list[Recipe]) -> None:
+    bed, other = clips[0], clips[3]
+    piece = replace(other.layers[0], op="insert", start_s=0.1, offset_s=0.25, length_s=0.4)
+    samples = replace(bed, layers=(*bed.layers, piece)).render()
+    first, last = round(0.25 * RATE), round(0.65 * RATE)
+    plain = bed.render()
+    np.testing.assert_array_equal(samples[:first], plain[:first])
+    np.testing.assert_array_equal(samples[last:], plain[last:])
+    fade = round(FADE_S * RATE)
+    expected = noise(0.6, 0.05, seed=4)[round(0.1 * RATE) :][: last - first]
+    np.testing.assert_array_equal(samples[first + fade : last - fade], expected[fade:-fade])
+    # at the joints neither sound stands alone, and the level stays between the two
+    joint = samples[first : first + fade]
+    assert np.all(joint != plain[first : first + fade])
+    assert slow_rms(plain) * 0.5 < slow_rms(joint) < slow_rms(expected) * 1.5
+
+
+def test_two_sounds_that_cross_keep_their_level(tmp_path: Path) -> None:
+    bed = clip(tmp_path, "a.wav", noise(1.0, 0.1, seed=1))
+    other = clip(tmp_path, "b.wav", noise(1.0, 0.1, seed=2)).layers[0]
+    levels = []
+    for at in np.arange(0.1, 0.8, 0.02):
+        piece = replace(other, op="insert", offset_s=float(at), length_s=0.1)
+        samples = replace(bed, layers=(*bed.layers, piece)).render()
+        first = round(float(at) * RATE)
+        levels.append(slow_rms(samples[first : first + round(FADE_S * RATE)]))
+    assert np.sqrt(np.mean(np.square(levels))) == pytest.approx(0.1, rel=0.05)
+
+
+def test_a_placed_component_has_its_ratio_over_its_own_span(clips: list[Recipe]) -> None:
+    bed = clips[0]
+    placed = replace(clips[3].layers[0], snr_db=4.0, offset_s=0.3, length_s=0.5)
+    samples = replace(bed, layers=(*bed.layers, placed)).render()
+    added = samples - bed.render()
+    first, last = round(0.3 * RATE), round(0.8 * RATE)
+    assert not added[:first].any()
+    assert not added[last:].any()
+    assert snr_db(bed.render(), added[first:last]) == pytest.approx(4.0, abs=0.01)
+
+
+def test_a_component_may_start_late_and_run_to_the_end(clips: list[Recipe]) -> None:
+    late = replace(clips[0], layers=(replace(clips[0].layers[0], offset_s=0.75),)).render()
+    assert not late[: round(0.75 * RATE)].any()
+    fade = round(FADE_S * RATE)
+    after = round(0.75 * RATE) + fade
+    np.testing.assert_array_equal(late[after:], clips[0].render()[fade : fade + len(late) - after])
+
+
+def test_sound_is_read_through_the_reader_that_is_given(clips: list[Recipe]) -> None:
+    asked = []
+
+    class Counting:
+        def read(
+            self, source: Source, start_s: float, duration_s: float, sample_rate: int
+        ) -> np.ndarray:
+            asked.append((source.name, start_s, duration_s, sample_rate))
+            return DIRECT.read(source, start_s, duration_s, sample_rate)
+
+    mix = clips[0].mix(clips[1], 3.0)
+    samples = mix.render(16_000, Counting())
+    assert asked == [("a.wav", 1.0, 1.0, 16_000), ("b.wav", 0.5, 1.0, 16_000)]
+    assert samples.tobytes() == mix.render(16_000).tobytes()
+    (batch,) = render_batches([mix], 16_000, 1, reader=Counting())
+    assert (batch[0].tobytes(), len(asked)) == (samples.tobytes(), 4)
+
+
 # ---- peaks
+
+
+def test_how_far_a_mix_was_scaled_down_is_said(tmp_path: Path) -> None:
+    one = clip(tmp_path, "a.wav", noise(1.0, 0.2, seed=1))
+    other = clip(tmp_path, "b.wav", noise(1.0, 0.2, seed=2))
+    loud = render_with_gain(one.mix(other, 0.0))
+    peak = np.abs(mix_at_snr(one.render(), other.render(), 0.0)).max()
+    assert loud.gain_db == pytest.approx(20 * np.log10(PEAK / peak), abs=1e-4)
+    assert loud.gain_db < 0
+    assert render_with_gain(one).gain_db == 0.0
 
 
 def test_a_peak_within_bounds_is_left_alone(tmp_path: Path) -> None:
@@ -187,7 +267,7 @@ def test_a_file_changed_since_is_noticed_and_named(
     recipe = clip(tmp_path, "a.wav", noise(1.0))
     recipe.render()
     sf.write(tmp_path / "a.wav", noise(1.0, seed=9), RATE, subtype="FLOAT")
-    monkeypatch.setattr(render_module, "_verified", VerifiedFiles())  # as another process has
+    monkeypatch.setattr(render_module, "DIRECT", DirectReader())  # as another process has
     with pytest.raises(AudioError, match=r"a\.wav: the file changed since the pool was built"):
         recipe.render()
 
