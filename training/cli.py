@@ -19,6 +19,7 @@ from negmine.console import (
     warn,
 )
 from training.options import LAST_SEED, run_config, run_options
+from training.options_hard import hard_options, read_hard_mix
 
 if TYPE_CHECKING:
     from negmine.annotations import Annotations
@@ -55,15 +56,9 @@ def _open_data(
 @click.option(
     "--hard-negatives",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="A selection by 'negmine mine', added to every step as known zeros.",
+    help="A selection by 'negmine mine', added to every step as known zeros and mixed into it.",
 )
-@click.option(
-    "--hard-ratio",
-    type=click.FloatRange(0, min_open=True),
-    default=0.25,
-    show_default=True,
-    help="Hard negatives in a step, as a share of the TP and FP rows they are added to.",
-)
+@hard_options
 @click.option(
     "--init",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -84,6 +79,9 @@ def train(
     out: Path,
     hard_negatives: Path | None,
     hard_ratio: float,
+    hard_mix: float,
+    hard_mix_snr: tuple[float, float],
+    hard_mix_by: Any,
     init: Path | None,
     cache: Path | None,
     device: str,
@@ -101,7 +99,7 @@ def train(
       negmine train train/ --tp train_tp.csv --fp train_fp.csv --out run1 \\
           --hard-negatives hard.parquet
     """
-    config = run_config(options)
+    config, mixed = run_config(options), read_hard_mix(hard_mix, hard_mix_snr, hard_mix_by)
     from training.loop import run_training
     from training.scorer import choose_device
 
@@ -117,6 +115,7 @@ def train(
             progress=bars,
             hard_negatives=hard_negatives,
             hard_ratio=hard_ratio,
+            hard_mix=mixed,
             init=init,
             device=chosen,
         )
@@ -239,13 +238,7 @@ def evaluate(
     show_default=True,
     help="Negatives mined a class and round.",
 )
-@click.option(
-    "--hard-ratio",
-    type=click.FloatRange(0, min_open=True),
-    default=0.25,
-    show_default=True,
-    help="Hard negatives in a step, as a share of the TP and FP rows.",
-)
+@hard_options
 @click.option(
     "--control", is_flag=True, help="Train each round with as many random negatives, too."
 )
@@ -261,6 +254,9 @@ def loop(
     rounds: int,
     per_class: int,
     hard_ratio: float,
+    hard_mix: float,
+    hard_mix_snr: tuple[float, float],
+    hard_mix_by: Any,
     control: bool,
     device: str,
     skip_bad: bool,
@@ -274,7 +270,7 @@ def loop(
     Example:
       negmine loop train/ --tp train_tp.csv --fp train_fp.csv --pool pool --out rounds --control
     """
-    config = run_config(options)
+    config, mixed = run_config(options), read_hard_mix(hard_mix, hard_mix_snr, hard_mix_by)
     from negmine.mine import MineSettings
     from negmine.pool import open_pool
     from training.loop import loop_table, run_loop
@@ -292,6 +288,7 @@ def loop(
             rounds=rounds,
             mining=MineSettings(per_class=per_class, seed=config.seed),
             hard_ratio=hard_ratio,
+            hard_mix=mixed,
             control=control,
             device=chosen,
             progress=bars,

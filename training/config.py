@@ -10,9 +10,11 @@ from typing import Any, Literal
 
 Readout = Literal["max", "mean", "power"]
 Precision = Literal["fp32", "bf16"]
+MixBy = Literal["other", "own", "any"]
 
 READOUTS: tuple[Readout, ...] = ("max", "mean", "power")
 PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16")
+MIX_BY: tuple[MixBy, ...] = ("other", "own", "any")
 
 
 AUGMENT_PROBABILITIES = ("noise", "pink", "pitch", "stretch", "shift", "gain", "mixup")
@@ -119,6 +121,34 @@ AUGMENT_PRESETS: Mapping[str, AugmentSettings] = MappingProxyType(
         ),
     }
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class HardMix:
+    """How hard negatives are mixed into a step's rows.
+
+    Attributes
+    ----------
+    share : float
+        Chance, for each row of any kind, that a negative is mixed into it.
+    snr_db : (float, float)
+        Range of the ratio of the row's RMS to the negative's.
+    by : {"other", "own", "any"}
+        What a negative that joins a confirmed call fooled: a class that does not call there, so
+        that the call is to be ranked above it; the call's own; or any.
+    """
+
+    share: float = 0.25
+    snr_db: tuple[float, float] = (0.0, 15.0)
+    by: MixBy = "other"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.share <= 1:
+            raise ValueError(f"share {self.share} is outside [0, 1]")
+        if self.snr_db[0] > self.snr_db[1]:
+            raise ValueError(f"snr_db {self.snr_db}: expected its lower end, then its upper")
+        if self.by not in MIX_BY:
+            raise ValueError(f"by '{self.by}' is none of {', '.join(MIX_BY)}")
 
 
 @dataclass(frozen=True)

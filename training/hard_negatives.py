@@ -1,4 +1,8 @@
-"""The plug-in behind ``--hard-negatives``: mined clips as known zeros, added to every step."""
+"""The plug-in behind ``--hard-negatives``: mined clips added to each step, and mixed into its rows.
+
+As rows they are known zeros. A row of zeros has no pair to rank, so a ranking loss learns nothing
+from it: mixed into a confirmed call, a negative is what the call is to be ranked above.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +18,12 @@ from negmine.pool import Pool, check_classes
 from negmine.selection import open_selection
 from negmine.windows import to_samples
 from training.clips import ClipStore, Progress
-from training.config import TrainConfig
-from training.rows import Example, Row, RowKind
+from training.config import HardMix, TrainConfig
+from training.mixup import mix
+from training.rows import Example, Row, RowKind, make_example
 
-# Distinguishes this plug-in's random numbers from the trainer's own in the same step.
-_STREAM = 1
+# These tell this plug-in's random numbers from the trainer's own in the same step.
+_ROWS, _MIX = 1, 4
 
 
 def check_pool(pool: Pool, config: TrainConfig, classes: Sequence[str], where: str) -> None:
@@ -40,7 +45,10 @@ def check_pool(pool: Pool, config: TrainConfig, classes: Sequence[str], where: s
 class HardNegatives:
     """Rows of a selection, classes evenly, as many a step as a share of the trainer's own.
 
-    A row's zeros are its certificates, all of them, each weighted by its confidence.
+    A row's zeros are its certificates, all of them, each weighted by its confidence. Rows of all
+    kinds have negatives mixed into them with the same chance, or the network would learn that what
+    is mixed is a call. A row without calls gets a negative that fooled one of the classes it is
+    certified free of, so that the sum is, too.
 
     Parameters
     ----------
@@ -52,6 +60,8 @@ class HardNegatives:
         Folder for the rendered clips.
     progress : callable
         Given a title and a number of clips to render, returns what to call after each.
+    mix : HardMix, optional
+        What is mixed into the step's rows. None: nothing.
     """
 
     def __init__(
@@ -60,13 +70,20 @@ class HardNegatives:
         ratio: float,
         cache: Path,
         progress: Progress = lambda title, total: lambda: None,
+        mix: HardMix | None = None,
     ) -> None:
         self._path = path
+        self._mix = mix if mix and mix.share else None
         self._ratio = ratio
         self._cache = cache
         self._progress = progress
         self._selection = open_selection(path)
         self.description = f"hard negatives {self._selection.digest} at {ratio:g}"
+        if self._mix:
+            low, high = self._mix.snr_db
+            self.description += (
+                f", mixed into {self._mix.share:g} at {low:g} to {high:g} dB by {self._mix.by}"
+            )
         self.used = 0
         self.left_out = 0
 
@@ -102,6 +119,9 @@ class HardNegatives:
                 f"{self._path}: none of its {len(selection.rows)} rows may train this fold"
             )
         self._by_class = [np.array(by_class[name]) for name in sorted(by_class)]
+        self._classes = tuple(classes)
+        # the model's output of each class that has negatives
+        self._columns = np.array([self._classes.index(name) for name in sorted(by_class)])
         self._config = config
         self._per_step = max(1, round(self._ratio * (config.tp_per_step + config.fp_per_step)))
         self._length = to_samples(config.clip_s, config.sample_rate)
@@ -115,19 +135,44 @@ class HardNegatives:
 
     def rows(self, step: int) -> list[Row]:
         """The rows added in a step: the same for the same step."""
-        rng = np.random.default_rng([self._config.seed, step, _STREAM])
+        rng = np.random.default_rng([self._config.seed, step, _ROWS])
         drawn = []
         for _ in range(self._per_step):
             rows = self._by_class[rng.integers(len(self._by_class))]
             drawn.append(int(rows[rng.integers(len(rows))]))
-        return [
-            Row(self._store.read(i, 0, self._length), self._recipes[i].labels, RowKind.POOL)
-            for i in drawn
-        ]
+        return [self._row(i) for i in drawn]
 
     def transform(self, example: Example, step: int, index: int) -> Example:
-        """The row as it is."""
-        return example
+        """A row of the step, with a negative mixed into it or not: the same for the same row."""
+        if not self._mix:
+            return example
+        rng = np.random.default_rng([self._config.seed, step, _MIX, index])
+        if rng.random() >= self._mix.share:
+            return example
+        fooled = self._fooled(example)
+        if not len(fooled):
+            return example
+        rows = self._by_class[rng.choice(fooled)]
+        negative = self._row(int(rows[rng.integers(len(rows))]))
+        return mix(example, make_example(negative, self._classes), rng.uniform(*self._mix.snr_db))
+
+    def _fooled(self, example: Example) -> np.ndarray:
+        """Which classes' negatives may be mixed into a row: places in `_by_class`."""
+        cells = example.cells
+        present = (cells.known & (cells.targets == 1))[self._columns]
+        if example.kind is not RowKind.TP:
+            allowed = (cells.known & (cells.targets == 0))[self._columns]
+        elif self._mix and self._mix.by == "own":
+            allowed = present
+        elif self._mix and self._mix.by == "other":
+            allowed = ~present
+        else:
+            allowed = np.ones_like(present)
+        return np.flatnonzero(allowed)
+
+    def _row(self, index: int) -> Row:
+        waveform = self._store.read(index, 0, self._length)
+        return Row(waveform, self._recipes[index].labels, RowKind.POOL)
 
     def __getstate__(self) -> dict[str, Any]:
         # a progress bar stays in its process

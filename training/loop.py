@@ -16,7 +16,7 @@ from negmine.recordings import Recordings
 from negmine.selection import open_selection
 from negmine.tables import write_json
 from training.checkpoint import Checkpoint
-from training.config import TrainConfig
+from training.config import HardMix, TrainConfig
 from training.hard_negatives import HardNegatives, check_pool
 from training.scorer import CheckpointScorer
 from training.train import RunState, train
@@ -63,6 +63,7 @@ def run_training(
     progress: Progress,
     hard_negatives: Path | None = None,
     hard_ratio: float = 0.25,
+    hard_mix: HardMix | None = None,
     init: Path | None = None,
     device: torch.device,
     title: str = "training",
@@ -72,7 +73,9 @@ def run_training(
     def decoding(what: str, total: int) -> Callable[[], object]:
         return progress(what, total, "clip")
 
-    plugins = [HardNegatives(hard_negatives, hard_ratio, cache, decoding)] if hard_negatives else []
+    plugins = []
+    if hard_negatives:
+        plugins.append(HardNegatives(hard_negatives, hard_ratio, cache, decoding, hard_mix))
     advance: Callable[..., Any] | None = None
     done = 0
 
@@ -108,6 +111,7 @@ def run_loop(
     rounds: int,
     mining: MineSettings,
     hard_ratio: float,
+    hard_mix: HardMix | None = None,
     control: bool,
     device: torch.device,
     progress: Progress,
@@ -143,6 +147,7 @@ def run_loop(
             progress=progress,
             hard_negatives=selection,
             hard_ratio=hard_ratio,
+            hard_mix=hard_mix,
             device=device,
             title=title,
         )

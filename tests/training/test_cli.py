@@ -21,7 +21,7 @@ from negmine.console import Bars
 from negmine.pool import open_pool
 from negmine.selection import Chosen, Selection
 from training.checkpoint import Checkpoint
-from training.config import AUGMENT_PRESETS, AugmentSettings
+from training.config import AUGMENT_PRESETS, AugmentSettings, HardMix
 from training.frontend import FrontEndSettings
 from training.model import Detector
 from training.train import train
@@ -216,6 +216,35 @@ def test_augmentation_that_makes_no_sense_is_refused(
     assert result.exit_code == 2
     assert message in " ".join(result.stderr.split())
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("command", ["train", "loop"])
+def test_settings_of_hard_negatives_reach_the_run(
+    shared_data: Data,
+    shared_pool: Path,
+    hard: Path,
+    tmp_path: Path,
+    command: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[Any] = []
+
+    def stopped(*_: Any, hard_ratio: float, hard_mix: HardMix, **__: Any) -> None:
+        seen.append((hard_ratio, hard_mix))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(
+        f"training.loop.run_{'training' if command == 'train' else 'loop'}", stopped
+    )
+    inputs = ["--hard-negatives", hard] if command == "train" else ["--pool", shared_pool]
+    base = [command, *shared_data.options, "--out", tmp_path / "run", *inputs]
+    call(*base)
+    options = "--hard-ratio 0.7 --hard-mix 0.4 --hard-mix-snr -2 8 --hard-mix-by own"
+    call(*base, *options.split())
+    assert seen == [(0.25, HardMix()), (0.7, HardMix(0.4, (-2.0, 8.0), "own"))]
+    result = call(*base, "--hard-mix-snr", 5, 1)
+    assert result.exit_code == 2
+    assert "--hard-mix-snr 5 1: the lower end comes first" in result.stderr
 
 
 def test_train_as_json(shared_data: Data, tmp_path: Path, hard: Path) -> None:

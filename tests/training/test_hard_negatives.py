@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pickle
 import shutil
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,12 +16,14 @@ from conftest import SAMPLE_RATE, Data, make_pool, tiny_config
 from negmine.annotations import read_rfcx
 from negmine.build import PoolSettings, build_pool
 from negmine.errors import PoolError
-from negmine.labels import State
+from negmine.labels import Absence, Certificate, PartialLabels, State
 from negmine.pool import Pool, open_pool
 from negmine.recipe import Recipe
 from negmine.selection import Chosen, Selection, open_selection
+from training.config import HardMix, MixBy
 from training.hard_negatives import HardNegatives
-from training.rows import Batch, make_batch
+from training.losses import lsep_loss
+from training.rows import Batch, Example, Row, RowKind, make_batch, make_example
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -56,11 +60,28 @@ def prepared(
     cache: Path,
     ratio: float = 1.0,
     held_out: frozenset[str] = NOBODY,
+    mix: HardMix | None = None,
     **changes: object,
 ) -> HardNegatives:
-    plugin = HardNegatives(path, ratio, cache)
+    plugin = HardNegatives(path, ratio, cache, mix=mix)
     plugin.prepare(tiny_config(**changes), CLASSES, held_out)
     return plugin
+
+
+def noise(seed: int = 0) -> np.ndarray:
+    return (0.1 * np.random.default_rng(seed).normal(size=SAMPLE_RATE)).astype(np.float32)
+
+
+def own_row(
+    kind: RowKind, labels: PartialLabels, soft: list[float] | None = None, seed: int = 0
+) -> Example:
+    """A row of the trainer's own, of noise."""
+    pseudo = None if soft is None else np.array(soft, np.float32)
+    return make_example(Row(noise(seed), labels, kind, pseudo), CLASSES)
+
+
+CALL = PartialLabels(frozenset({"0"}))
+REJECTED = PartialLabels(absent={"0": Absence(Certificate.VERIFIED, 0.8)})
 
 
 def batch_of(plugin: HardNegatives, step: int, classes: tuple[str, ...] = CLASSES) -> Batch:
@@ -286,3 +307,151 @@ def test_clips_are_rendered_once(
     assert torch.equal(
         batch_of(prepared(everything, tmp_path), 0).waveforms, batch_of(plugin, 0).waveforms
     )
+
+
+def negative_in(mixed: Example, row: Example, pool: Pool) -> tuple[Recipe, float]:
+    """Which recipe was mixed into a row, and at what ratio: by least squares over all of them."""
+    found = []
+    for recipe in pool:
+        parts = np.stack([row.waveform, recipe.render(SAMPLE_RATE)], axis=1).astype(np.float64)
+        levels = np.linalg.lstsq(parts, mixed.waveform, rcond=None)[0]
+        left = float(np.abs(mixed.waveform - parts @ levels).max())
+        one, other = np.abs(levels) * np.sqrt(np.mean(parts**2, axis=0))
+        found.append((left, recipe, 20 * np.log10(one / other)))
+    left, recipe, snr_db = min(found, key=lambda f: f[0])
+    assert left < 1e-3
+    return recipe, snr_db
+
+
+def selected(pool: Pool, folder: Path, kinds: dict[str, str]) -> Path:
+    """A selection in which each class was fooled by recipes of one kind alone."""
+    rows = [
+        (r, label)
+        for label, kind in kinds.items()
+        for r in pool
+        if r.kind == kind and label in r.labels.absent
+    ]
+    return write_selection(folder / "hard.parquet", pool, rows)
+
+
+@pytest.mark.parametrize(
+    ("by", "kind"), [("other", {"external"}), ("own", {"fp"}), ("any", {"external", "fp"})]
+)
+def test_call_gets_a_negative_that_fooled_the_class_asked_for(
+    pool: Pool, tmp_path: Path, by: MixBy, kind: set[str]
+) -> None:
+    path = selected(pool, tmp_path, {"0": "fp", "1": "external"})
+    plugin = prepared(path, tmp_path, mix=HardMix(1.0, (3.0, 9.0), by))
+    row = own_row(RowKind.TP, CALL)
+    found = []
+    for step in range(12):
+        mixed = plugin.transform(row, step, 2)
+        recipe, snr_db = negative_in(mixed, row, pool)
+        found.append(recipe.kind)
+        assert 3 <= snr_db + 0.1 <= 9.2
+        # the call is there as before; loudness does not tell that it is mixed
+        assert (mixed.cells.targets[0], mixed.cells.known[0], mixed.cells.weight[0]) == (1, True, 1)
+        assert np.std(mixed.waveform) == pytest.approx(np.std(row.waveform), rel=1e-3)
+    assert set(found) == kind
+
+
+def test_call_nobody_was_fooled_beside_stays_as_it_is(pool: Pool, tmp_path: Path) -> None:
+    path = selected(pool, tmp_path, {"0": "external"})
+    row = own_row(RowKind.TP, CALL)
+    plugin = prepared(path, tmp_path, mix=HardMix(1.0, by="other"))
+    assert all(plugin.transform(row, step, 0) is row for step in range(5))
+    plugin = prepared(path, tmp_path, mix=HardMix(1.0, by="own"))
+    assert plugin.transform(row, 0, 0) is not row
+
+
+def test_rejected_row_stays_a_known_zero(pool: Pool, tmp_path: Path) -> None:
+    path = selected(pool, tmp_path, {"0": "external", "1": "fp"})
+    plugin = prepared(path, tmp_path, mix=HardMix(1.0))
+    for kind in (RowKind.FP, RowKind.POOL):
+        row = own_row(kind, REJECTED)
+        for step in range(6):
+            mixed = plugin.transform(row, step, 1)
+            assert negative_in(mixed, row, pool)[0].kind == "external"
+            assert (mixed.cells.targets[0], mixed.cells.known[0]) == (0, True)
+            assert mixed.cells.weight[0] == pytest.approx(0.8 * 0.99)
+            assert not mixed.cells.known[1]
+            assert mixed.kind is kind
+
+
+def test_unknown_cells_of_a_call_stay_unknown_and_softly_zero(pool: Pool, tmp_path: Path) -> None:
+    path = selected(pool, tmp_path, {"1": "external"})
+    mixed = prepared(path, tmp_path, mix=HardMix(1.0)).transform(own_row(RowKind.TP, CALL), 0, 0)
+    assert not mixed.cells.known[1]
+    assert mixed.cells.weight[1] == pytest.approx(0.99)
+
+
+def test_ranking_loss_pushes_a_call_above_what_fooled_the_model(pool: Pool, tmp_path: Path) -> None:
+    path = selected(pool, tmp_path, {"1": "external"})
+    row = own_row(RowKind.TP, CALL, soft=[0.0, 0.1])
+    mixed = prepared(path, tmp_path, mix=HardMix(1.0)).transform(row, 0, 0)
+    negative = prepared(path, tmp_path).rows(0)[0]
+
+    def gradient(example: Example) -> torch.Tensor:
+        logits = torch.zeros(1, 2, requires_grad=True)
+        targets, known = (
+            torch.from_numpy(c)[None] for c in (example.cells.targets, example.cells.known)
+        )
+        return torch.autograd.grad(lsep_loss(logits, targets, known), logits)[0][0]
+
+    call, fooled = gradient(mixed).tolist()
+    assert call < 0 < fooled
+    # the negative alone has no pair
+    assert not gradient(make_example(negative, CLASSES)).any()
+
+
+def test_rows_of_all_kinds_are_mixed_as_often(everything: Path, tmp_path: Path) -> None:
+    plugin = prepared(everything, tmp_path, mix=HardMix(0.3))
+    for kind, labels in ((RowKind.TP, CALL), (RowKind.FP, REJECTED), (RowKind.POOL, REJECTED)):
+        row = own_row(kind, labels)
+        mixed = sum(plugin.transform(row, step, 3) is not row for step in range(600))
+        # 5 standard deviations are 56
+        assert abs(mixed - 180) < 56
+
+
+def test_what_is_mixed_depends_on_seed_step_and_row_alone(everything: Path, tmp_path: Path) -> None:
+    row, mix = own_row(RowKind.TP, CALL), HardMix(1.0)
+    plugin = prepared(everything, tmp_path, mix=mix)
+    want = plugin.transform(row, 4, 1)
+    plugin.rows(4), plugin.transform(row, 0, 0)
+    again = pickle.loads(pickle.dumps(plugin)).transform(row, 4, 1)
+    np.testing.assert_array_equal(again.waveform, want.waveform)
+    for other in (
+        plugin.transform(row, 4, 2),
+        plugin.transform(row, 5, 1),
+        prepared(everything, tmp_path, mix=mix, seed=1).transform(row, 4, 1),
+    ):
+        assert not np.array_equal(other.waveform, want.waveform)
+
+
+def test_mixing_changes_neither_which_rows_are_added_nor_anything_at_share_0(
+    everything: Path, tmp_path: Path
+) -> None:
+    plain, mixing = (prepared(everything, tmp_path, mix=m) for m in (None, HardMix(0.5)))
+    assert torch.equal(batch_of(plain, 3).waveforms, batch_of(mixing, 3).waveforms)
+    row = own_row(RowKind.TP, CALL)
+    for none in (plain, prepared(everything, tmp_path, mix=HardMix(0.0))):
+        assert none.transform(row, 0, 0) is row
+        assert none.description == plain.description
+    texts = {
+        HardNegatives(everything, 1.0, tmp_path, mix=m).description
+        for m in (None, HardMix(0.5), HardMix(0.4), HardMix(0.5, (1, 2)), HardMix(0.5, by="own"))
+    }
+    assert len(texts) == 5
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"share": 1.5}, r"share 1\.5 is outside \[0, 1\]"),
+        ({"snr_db": (9.0, 1.0)}, "expected its lower end"),
+        ({"by": "mine"}, "by 'mine' is none of other, own, any"),
+    ],
+)
+def test_impossible_mixing_is_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        HardMix(**settings)

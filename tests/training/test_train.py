@@ -26,7 +26,7 @@ from negmine.pool import open_pool
 from negmine.selection import Chosen, Selection
 from training import train as training_loop
 from training.checkpoint import Checkpoint
-from training.config import TrainConfig
+from training.config import HardMix, TrainConfig
 from training.data import BoxRows
 from training.frontend import FrontEndSettings
 from training.hard_negatives import HardNegatives
@@ -247,10 +247,10 @@ def test_stopped_run_with_hard_negatives_ends_as_if_it_had_never_stopped(
     run: Runner, tmp_path: Path, hard: Path
 ) -> None:
     def plugins() -> list[HardNegatives]:
-        return [HardNegatives(hard, 0.5, run.cache)]
+        return [HardNegatives(hard, 0.5, run.cache, mix=HardMix(0.5))]
 
     run(tmp_path / "whole", plugins=plugins())
-    run.stopped(tmp_path / "stopped", plugins=plugins(), stop_at=4)
+    run.stopped(tmp_path / "stopped", plugins=plugins(), stop_at=4, workers=1)
     run(tmp_path / "stopped", plugins=plugins())
     assert_same_run(tmp_path / "stopped", tmp_path / "whole")
 
