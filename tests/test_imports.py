@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[1]
 
 # These know labels and numbers alone, so that they can be used without the rest.
 OF_NUMBERS_ALONE = [
+    "bands",
     "cells",
     "config",
     "frontend",
@@ -23,6 +24,7 @@ OF_NUMBERS_ALONE = [
     "metrics",
     "missing_labels",
     "readout",
+    "specaugment",
 ]
 
 # What a command's help does without.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,10 @@ from negmine.errors import ModelError
 from negmine.tables import writing
 from training.config import TrainConfig
 from training.frontend import FrontEndSettings
-from training.model import Detector, place, weights_fingerprint
+from training.model import Detector, weights_fingerprint
 
 FORMAT = "negmine-checkpoint"
-VERSION = 1
+VERSION = 2
 
 
 @dataclass
@@ -38,6 +38,8 @@ class Checkpoint:
         One a finished epoch: what metrics.csv holds.
     held_out : tuple of str
         Recordings of the validation fold.
+    edges_hz : tuple of (float, float)
+        Each class's frequency band; empty without bands.
     inputs : dict of str
         What the run was given besides the configuration: tables, initial weights, plug-ins. A run
         goes on only with the same.
@@ -54,6 +56,7 @@ class Checkpoint:
     losses: list[float]
     history: list[dict[str, float]]
     held_out: tuple[str, ...]
+    edges_hz: tuple[tuple[float, float], ...] = ()
     inputs: dict[str, str] = field(default_factory=dict)
     fingerprint: str = ""
 
@@ -68,6 +71,7 @@ class Checkpoint:
             "front_end": self.front_end.to_dict(),
             "classes": list(self.classes),
             "held_out": list(self.held_out),
+            "edges_hz": [list(edges) for edges in self.edges_hz],
         }
         buffer = io.BytesIO()
         torch.save(content, buffer)  # into memory: on a full disk torch raises no OSError
@@ -102,6 +106,7 @@ class Checkpoint:
             content["front_end"] = FrontEndSettings(**content["front_end"])
             content["classes"] = tuple(content["classes"])
             content["held_out"] = tuple(content["held_out"])
+            content["edges_hz"] = tuple((low, high) for low, high in content["edges_hz"])
             checkpoint = cls(**content)
             fingerprint = weights_fingerprint(checkpoint.model)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -114,6 +119,8 @@ class Checkpoint:
 
     def detector(self, device: torch.device) -> Detector:
         """The model, with its weights, ready to score."""
-        detector = Detector(len(self.classes), self.front_end, self.config.backbone)
+        # compiled is what trains: to score, the minutes it takes are rarely won back
+        config = replace(self.config, compile=False)
+        detector = Detector.from_config(config, len(self.classes), self.front_end, self.edges_hz)
         detector.load_state_dict(self.model)
-        return place(detector, device).eval()
+        return detector.to(device).eval()

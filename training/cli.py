@@ -18,6 +18,7 @@ from negmine.console import (
     table,
     warn,
 )
+from training.config import READOUTS
 from training.options import LAST_SEED, run_config, run_options
 from training.options_hard import hard_options, read_hard_mix
 
@@ -69,6 +70,12 @@ def _open_data(
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder for decoded clips, which runs may share.  [default: OUT/cache]",
 )
+@click.option(
+    "--band-table",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="CSV of the classes' frequency bands, for --bands: class, f_min, f_max in Hz.  "
+    "[default: those of the confirmed boxes]",
+)
 @run_options
 @quiet_and_json
 def train(
@@ -84,6 +91,7 @@ def train(
     hard_mix_by: Any,
     init: Path | None,
     cache: Path | None,
+    band_table: Path | None,
     device: str,
     skip_bad: bool,
     quiet: bool,
@@ -117,6 +125,7 @@ def train(
             hard_ratio=hard_ratio,
             hard_mix=mixed,
             init=init,
+            band_table=band_table,
             device=chosen,
         )
     best = checkpoint.history[-1]
@@ -155,7 +164,7 @@ def train(
 )
 @click.option(
     "--readout",
-    type=click.Choice(["max", "mean", "power"]),
+    type=click.Choice(READOUTS),
     help="Another readout than the checkpoint's.",
 )
 @click.option(
@@ -242,6 +251,12 @@ def evaluate(
 @click.option(
     "--control", is_flag=True, help="Train each round with as many random negatives, too."
 )
+@click.option(
+    "--band-table",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="CSV of the classes' frequency bands, for --bands: class, f_min, f_max in Hz.  "
+    "[default: those of the confirmed boxes]",
+)
 @run_options
 @quiet_and_json
 def loop(
@@ -258,6 +273,7 @@ def loop(
     hard_mix_snr: tuple[float, float],
     hard_mix_by: Any,
     control: bool,
+    band_table: Path | None,
     device: str,
     skip_bad: bool,
     quiet: bool,
@@ -290,6 +306,7 @@ def loop(
             hard_ratio=hard_ratio,
             hard_mix=mixed,
             control=control,
+            band_table=band_table,
             device=chosen,
             progress=bars,
         )

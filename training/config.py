@@ -8,11 +8,15 @@ from dataclasses import asdict, dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, Literal
 
-Readout = Literal["max", "mean", "power"]
+Readout = Literal["max", "lse", "mean", "power"]
+Pooling = Literal["positive", "mean", "attention"]
+Bands = Literal["off", "crops", "shared"]
 Precision = Literal["fp32", "bf16"]
 MixBy = Literal["other", "own", "any"]
 
-READOUTS: tuple[Readout, ...] = ("max", "mean", "power")
+READOUTS: tuple[Readout, ...] = ("max", "lse", "mean", "power")
+POOLINGS: tuple[Pooling, ...] = ("positive", "mean", "attention")
+BAND_MODES: tuple[Bands, ...] = ("off", "crops", "shared")
 PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16")
 MIX_BY: tuple[MixBy, ...] = ("other", "own", "any")
 
@@ -166,10 +170,23 @@ class TrainConfig:
     clip_s : float
         Length of a training crop.
     n_mels : int
-    readout : {"max", "mean", "power"}
+    pooling : {"positive", "mean", "attention"}
+        From a feature map to an embedding.
+    bands : {"off", "crops", "shared"}
+        Whether each class is read from its own frequency band: one crop of the spectrogram a class
+        through the network, or crops of one shared feature map.
+    band_margin : float
+        Added to a class's band on both sides, as a share of its width.
+    compile : bool
+        Compile the backbone.
+    channels_last : bool
+        Keep the convolutions' tensors in the layout that is fast on most machines.
+    readout : {"max", "lse", "mean", "power"}
         How the feature map of a whole clip becomes scores.
     window_s : float
-        Window of the ``max`` readout.
+        Window of the ``max`` and ``lse`` readouts.
+    lse_sharpness : float
+        Of ``lse``: towards 0 it is the mean over windows, towards infinity the maximum.
     lsoft : float
         In [0, 1]: a TP row's unknown cells have the target ``lsoft * sigmoid(logit)``; 0 makes them
         plain zeros, 1 leaves them out.
@@ -200,8 +217,14 @@ class TrainConfig:
     sample_rate: int = 32_000
     clip_s: float = 2.0
     n_mels: int = 64
+    pooling: Pooling = "positive"
+    bands: Bands = "off"
+    band_margin: float = 0.25
+    compile: bool = False
+    channels_last: bool = True
     readout: Readout = "max"
     window_s: float = 1.0
+    lse_sharpness: float = 2.0
     lsoft: float = 0.1
     beyond_per_s: float = 0.99
     tp_per_step: int = 28

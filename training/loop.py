@@ -65,6 +65,7 @@ def run_training(
     hard_ratio: float = 0.25,
     hard_mix: HardMix | None = None,
     init: Path | None = None,
+    band_table: Path | None = None,
     device: torch.device,
     title: str = "training",
 ) -> tuple[Checkpoint, int]:
@@ -94,6 +95,7 @@ def run_training(
         cache=cache,
         plugins=plugins,
         init=init,
+        band_table=band_table,
         device=device,
         progress=decoding,
         on_step=show,
@@ -113,6 +115,7 @@ def run_loop(
     hard_ratio: float,
     hard_mix: HardMix | None = None,
     control: bool,
+    band_table: Path | None = None,
     device: torch.device,
     progress: Progress,
 ) -> list[Round]:
@@ -148,6 +151,7 @@ def run_loop(
             hard_negatives=selection,
             hard_ratio=hard_ratio,
             hard_mix=hard_mix,
+            band_table=band_table,
             device=device,
             title=title,
         )

@@ -1,92 +1,52 @@
-"""The detector: log-mel, a convolutional backbone, positive-only pooling, one linear head."""
+"""The detector: log-mel, a convolutional backbone, pooling, one linear head.
+
+With frequency bands each class is read from its own: in *crops* mode the backbone sees one crop of
+the spectrogram a class, in *shared* mode it sees the whole spectrogram once, and the feature map is
+cropped. Nothing is resized.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import timm
 import torch
 from torch import Tensor, nn
 
-from negmine.errors import ModelError
-from training.config import Readout
+from training.backbones import Backbone, SmallCNN
+from training.bands import Rows, mel_rows, row_mask
+from training.config import AugmentSettings, Bands, Pooling, Readout, TrainConfig
 from training.frontend import FrontEndSettings, LogMel
-from training.readout import positive_mean, power_mean, window_means, window_times
+from training.readout import Frames, clip_pool, log_sum_exp, pool_frames, window_pool, window_times
+from training.specaugment import mask_spectrograms
+
+Edges = Sequence[tuple[float, float]]
 
 
-class SmallCNN(nn.Module):
-    """A fast CNN of 470,000 parameters for machines without a GPU.
+@dataclass(frozen=True)
+class FeatureMap:
+    """What one pass of the network leaves of some clips, for any readout.
 
-    A second input channel holds the mel band's position: convolutions alone would treat a call and
-    the same shape in another band alike. The last layer has no activation, so that positive-only
-    pooling can choose among its values.
-
-    Shape: (B, 1, M, T) -> (B, 192, ceil(M / 16), ceil(T / 8)), roughly.
+    Attributes
+    ----------
+    maps : tuple of Tensor, shape (B, D, F, T) or (B * K_g, D, F_g, T)
+        One map of whole spectrograms; in *crops* mode one a group of classes with bands of equal
+        height, those of a clip's classes side by side.
     """
 
-    num_features = 192
+    maps: tuple[Tensor, ...]
 
-    def __init__(self, n_mels: int) -> None:
-        super().__init__()
-        self.register_buffer("position", torch.linspace(-1, 1, n_mels).view(1, 1, -1, 1), False)
-        self.layers = nn.Sequential(
-            *_block(2, 24, stride=2),
-            *_block(24, 48, pool=(2, 2)),
-            *_block(48, 96, pool=(2, 2)),
-            *_block(96, 160, pool=(2, 1)),
-            nn.Conv2d(160, self.num_features, 3, padding=1, bias=False),
-            nn.BatchNorm2d(self.num_features),
-        )
+    @property
+    def length(self) -> int:
+        """Frames in time."""
+        return self.maps[0].shape[-1]
 
-    def forward(self, spectrograms: Tensor) -> Tensor:
-        position = self.get_buffer("position").to(spectrograms.dtype).expand_as(spectrograms)
-        x: Tensor = self.layers(torch.cat([spectrograms, position], dim=1))
-        return x
-
-
-def _block(
-    channels: int, out: int, *, stride: int = 1, pool: tuple[int, int] | None = None
-) -> list[nn.Module]:
-    layers: list[nn.Module] = [
-        nn.Conv2d(channels, out, 3, stride=stride, padding=1, bias=False),
-        nn.BatchNorm2d(out),
-        nn.ReLU(inplace=True),
-    ]
-    return layers + ([nn.MaxPool2d(pool, ceil_mode=True)] if pool else [])
-
-
-class Backbone(nn.Module):
-    """A timm model cut off before its pooling: (B, 1, M, T) -> (B, D, F, T').
-
-    Raises
-    ------
-    ModelError
-        If timm has no such model or weights, or its features are no such map.
-    """
-
-    def __init__(self, name: str, pretrained: bool) -> None:
-        super().__init__()
-        try:
-            body: Any = timm.create_model(
-                name, pretrained=pretrained, in_chans=1, num_classes=0, global_pool=""
-            )
-            with torch.no_grad():
-                shape = body.eval().forward_features(torch.zeros(1, 1, 64, 64)).shape
-        except Exception as error:  # timm, its hub and its models raise many kinds
-            raise ModelError(f"backbone '{name}' cannot be used: {error}") from error
-        self.num_features = int(body.num_features)
-        if len(shape) != 4 or shape[1] != self.num_features:
-            raise ModelError(
-                f"backbone '{name}' gives no map of frequency and time, but {tuple(shape)}; "
-                "choose a convolutional model"
-            )
-        self.body = body.train()
-
-    def forward(self, spectrograms: Tensor) -> Tensor:
-        x: Tensor = self.body.forward_features(spectrograms)
-        return x
+    def window(self, first: int, last: int) -> FeatureMap:
+        """Some frames of it."""
+        return FeatureMap(tuple(m[..., first:last] for m in self.maps))
 
 
 class Detector(nn.Module):
@@ -99,58 +59,169 @@ class Detector(nn.Module):
     backbone : str
         ``small`` or the name of a timm model whose features are a map of shape (B, D, F, T).
     pretrained : bool
+    pooling : {"positive", "mean", "attention"}
+        From a feature map to an embedding; see `training.readout`.
+    bands : {"off", "crops", "shared"}
+    edges_hz : sequence of (float, float), optional
+        Lowest and highest frequency of each class's band.
+    augment : AugmentSettings, optional
+        Masks of the spectrogram in training.
     """
 
     def __init__(
-        self, n_classes: int, front_end: FrontEndSettings, backbone: str, pretrained: bool = False
+        self,
+        n_classes: int,
+        front_end: FrontEndSettings,
+        backbone: str,
+        pretrained: bool = False,
+        *,
+        pooling: Pooling = "positive",
+        bands: Bands = "off",
+        edges_hz: Edges = (),
+        augment: AugmentSettings | None = None,
     ) -> None:
         super().__init__()
+        if bands != "off" and len(edges_hz) != n_classes:
+            raise ValueError(f"{len(edges_hz)} bands for {n_classes} classes")
         self.front_end = front_end
+        self.pooling, self.bands, self.augment = pooling, bands, augment
+        self.rows = mel_rows(edges_hz, front_end) if bands != "off" else []
+        self._groups = _by_height(self.rows) if bands == "crops" else []
         self.log_mel = LogMel(front_end)
         self.norm = nn.BatchNorm1d(front_end.n_mels)
         self.backbone: SmallCNN | Backbone = (
             SmallCNN(front_end.n_mels) if backbone == "small" else Backbone(backbone, pretrained)
         )
         self.embedding_size = self.backbone.num_features
+        self.attention = nn.Conv2d(self.embedding_size, 1, 1) if pooling == "attention" else None
         self.head = nn.Linear(self.embedding_size, n_classes)
 
-    def features(self, waveforms: Tensor) -> Tensor:
-        """The last feature map: (B, T) -> (B, D, F, T')."""
+    @classmethod
+    def from_config(
+        cls,
+        config: TrainConfig,
+        n_classes: int,
+        front_end: FrontEndSettings,
+        edges_hz: Edges,
+        *,
+        pretrained: bool = False,
+    ) -> Detector:
+        """The detector of a run, in the memory layout it names."""
+        detector = cls(
+            n_classes,
+            front_end,
+            config.backbone,
+            pretrained,
+            pooling=config.pooling,
+            bands=config.bands,
+            edges_hz=edges_hz,
+            augment=config.augment,
+        )
+        if config.channels_last:
+            detector.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if config.compile:
+            # in place: the names of the weights stay
+            detector.backbone.compile(dynamic=True)
+        return detector
+
+    def features(self, waveforms: Tensor) -> FeatureMap:
+        """The last feature map of some clips, (B, T)."""
         spectrograms: Tensor = self.norm(self.log_mel(waveforms))
-        features: Tensor = self.backbone(spectrograms.unsqueeze(1))
-        return features
+        if self.training and self.augment:
+            spectrograms = mask_spectrograms(spectrograms, self.augment, self.front_end.hop_s)
+        images = spectrograms.unsqueeze(1)
+        if not self._groups:
+            return FeatureMap((self.backbone(images),))
+        positions = torch.linspace(-1, 1, self.front_end.n_mels, device=images.device)
+        maps = []
+        for group in self._groups:
+            spans = [slice(*self.rows[column]) for column in group]
+            crops = torch.stack([images[:, :, span] for span in spans], dim=1).flatten(0, 1)
+            position = torch.stack([positions[span] for span in spans]).view(len(spans), 1, -1, 1)
+            maps.append(self.backbone(crops, position.repeat(len(images), 1, 1, 1)))
+        return FeatureMap(tuple(maps))
 
     def forward(self, waveforms: Tensor) -> Tensor:
-        """Logits of crops by positive-only pooling, as in training: (B, T) -> (B, C)."""
-        return self.logits(positive_mean(self.features(waveforms)))
+        """Logits of crops, as in training: (B, T) -> (B, C)."""
+        return self.logits(clip_pool(self.frames(self.features(waveforms))))
+
+    def frames(self, features: FeatureMap, pooling: str | None = None) -> Frames:
+        """The pooling's sums a frame: the training's own pooling by default."""
+        pooling = pooling or self.pooling
+
+        def summed(part: Tensor, rows: Tensor | None = None) -> Frames:
+            weights = self.attention(part) if pooling == "attention" and self.attention else None
+            return pool_frames(part, pooling, rows, weights)
+
+        if self._groups:
+            parts = []
+            for group, part in zip(self._groups, features.maps, strict=True):
+                frames = summed(part)
+                shape = (-1, len(group), *frames.numerator.shape[2:])
+                parts.append(
+                    Frames(frames.numerator.reshape(shape), frames.denominator.reshape(shape))
+                )
+            order = torch.tensor([column for group in self._groups for column in group]).argsort()
+            return Frames(
+                torch.cat([p.numerator for p in parts], dim=1)[:, order],
+                torch.cat([p.denominator for p in parts], dim=1)[:, order],
+            )
+        (whole,) = features.maps
+        if self.bands == "off":
+            return summed(whole)
+        mask = row_mask(self.rows, self.front_end.n_mels, whole.shape[2])
+        return summed(whole, torch.from_numpy(mask).to(whole.device))
+
+    def embed(self, features: FeatureMap) -> Tensor:
+        """One embedding a clip, for mining: (B, D).
+
+        The training's pooling of the whole map; in *crops* mode the mean of the classes' own.
+        """
+        if self.bands == "shared":
+            (whole,) = features.maps
+            weights = self.attention(whole) if self.attention else None
+            return clip_pool(pool_frames(whole, self.pooling, None, weights))[:, 0]
+        return clip_pool(self.frames(features)).mean(dim=1)
 
     def logits(self, embeddings: Tensor) -> Tensor:
-        """The head, in float32 whatever the precision: (..., D) -> (..., C)."""
+        """The head, in float32 whatever the precision: (..., K, D) -> (..., C), K being 1 or C."""
         with torch.autocast(embeddings.device.type, enabled=False):
-            x: Tensor = self.head(embeddings.float())
-            return x
+            pooled = embeddings.float()
+            if pooled.shape[-2] == 1:
+                x: Tensor = self.head(pooled[..., 0, :])
+                return x
+            return (pooled * self.head.weight).sum(dim=-1) + self.head.bias
 
-    def read_out(self, features: Tensor, readout: Readout, window_frames: int) -> Tensor:
-        """Logits of whole clips from their feature map: (B, D, F, T') -> (B, C).
+    def read_out(
+        self,
+        features: FeatureMap,
+        readout: Readout,
+        window_frames: int,
+        sharpness: float = 2.0,
+    ) -> Tensor:
+        """Logits of whole clips from their feature map: (B, C).
 
         Parameters
         ----------
-        features : Tensor
-        readout : {"max", "mean", "power"}
-            The maximum over windows of the map, half overlapping; the mean of its positive values;
-            or their power-weighted mean.
+        features : FeatureMap
+        readout : {"max", "lse", "mean", "power"}
+            The maximum or the log-sum-exp over windows of the map, half overlapping; the pooling of
+            the whole map; or the power-weighted mean of its positive values.
         window_frames : int
-            Length of the windows of ``max``.
+            Length of the windows of ``max`` and ``lse``.
+        sharpness : float
+            Of ``lse``: see `training.readout.log_sum_exp`.
         """
-        if readout == "mean":
-            return self.logits(positive_mean(features))
-        if readout == "power":
-            return self.logits(power_mean(features))
-        windows = window_means(features, window_frames, max(1, window_frames // 2))
-        return self.logits(windows).amax(dim=1)
+        if readout in ("mean", "power"):
+            return self.logits(clip_pool(self.frames(features, _POOLINGS[readout])))
+        hop = max(1, window_frames // 2)
+        windows = self.logits(window_pool(self.frames(features), window_frames, hop))
+        return windows.amax(dim=1) if readout == "max" else log_sum_exp(windows, sharpness)
 
-    def window_logits(self, features: Tensor, window_frames: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits of windows side by side, and where each starts and ends.
+    def window_logits(
+        self, features: FeatureMap, window_frames: int, hop_frames: int | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits of windows, side by side unless they hop otherwise, and where each lies.
 
         Returns
         -------
@@ -158,15 +229,20 @@ class Detector(nn.Module):
         start, end : Tensor, int64, shape (N,)
             In frames of the feature map.
         """
-        start, end = window_times(features.shape[-1], window_frames, window_frames)
-        return self.logits(window_means(features, window_frames, window_frames)), start, end
+        hop = hop_frames or window_frames
+        start, end = window_times(features.length, window_frames, hop)
+        return self.logits(window_pool(self.frames(features), window_frames, hop)), start, end
 
 
-def place(detector: Detector, device: torch.device) -> Detector:
-    """The detector on a device, its convolutions in the layout that is fast there."""
-    detector.to(device)
-    detector.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return detector
+_POOLINGS: Mapping[str, str | None] = {"mean": None, "power": "power"}
+
+
+def _by_height(rows: Sequence[Rows]) -> list[list[int]]:
+    """Classes whose crops are equally high, so that they pass the network as one batch."""
+    groups: defaultdict[int, list[int]] = defaultdict(list)
+    for column, (first, last) in enumerate(rows):
+        groups[last - first].append(column)
+    return [groups[height] for height in sorted(groups)]
 
 
 def frames_per_second(detector: Detector) -> float:
@@ -178,8 +254,7 @@ def frames_per_second(detector: Detector) -> float:
     device = next(detector.parameters()).device
     with torch.no_grad():
         short, long = (
-            detector.features(torch.zeros(1, n * steps * hop, device=device)).shape[-1]
-            for n in (1, 2)
+            detector.features(torch.zeros(1, n * steps * hop, device=device)).length for n in (1, 2)
         )
     detector.train(training)
     # what padding adds to a map is in both, so for strides that divide `steps` this is exact

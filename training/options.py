@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from negmine.console import Command
-from training.config import PRECISIONS, READOUTS, TrainConfig
+from training.config import BAND_MODES, POOLINGS, PRECISIONS, READOUTS, TrainConfig
 from training.options_augment import augment_options, augment_settings
 
 # Generators take no negative seed; torch multiplies it with the step in 64 bits.
@@ -22,12 +22,32 @@ _OPTIONS: tuple[tuple[str, Any, str], ...] = (
     ("clip_s", click.FloatRange(0.1), "Length of a training crop."),
     ("n_mels", click.IntRange(8, 256), "Mel bands."),
     (
+        "pooling",
+        click.Choice(POOLINGS),
+        "From a feature map to an embedding: the mean of its positive values, of all values, or "
+        "weighted by learned attention.",
+    ),
+    (
+        "bands",
+        click.Choice(BAND_MODES),
+        "Read each class from its own frequency band: crops of the spectrogram, each through the "
+        "network, or crops of one shared feature map.",
+    ),
+    ("band_margin", click.FloatRange(0), "Added to a band on both sides, as a share of it."),
+    ("compile", bool, "Compile the backbone; the first steps take minutes."),
+    (
+        "channels_last",
+        bool,
+        "Layout of the convolutions' tensors; off where a backbone is slower in it.",
+    ),
+    (
         "readout",
         click.Choice(READOUTS),
-        "How a whole clip is read out: the maximum over windows of its feature map, the mean of "
-        "the map's positive values, or their power-weighted mean.",
+        "How a whole clip is read out: the maximum or the log-sum-exp over windows of its feature "
+        "map, the pooling of the whole map, or the power-weighted mean of its positive values.",
     ),
-    ("window_s", click.FloatRange(0.05), "Window of the maximum."),
+    ("window_s", click.FloatRange(0.05), "Window of the maximum and the log-sum-exp."),
+    ("lse_sharpness", click.FloatRange(0, min_open=True), "Of the log-sum-exp."),
     (
         "lsoft",
         click.FloatRange(0, 1),
@@ -80,7 +100,11 @@ def run_options(command: Command) -> Command:
     for field, kind, text in reversed(_OPTIONS):
         name = "--" + _NAMES.get(field, field).replace("_", "-")
         if kind is bool:
-            command = click.option(name, field, is_flag=True, help=text)(command)
+            # what is on by default can be switched off
+            switch = f"{name}/--no-{name[2:]}" if defaults[field] else name
+            command = click.option(switch, field, default=defaults[field], is_flag=True, help=text)(
+                command
+            )
         else:
             command = click.option(
                 name, field, type=kind, default=defaults[field], show_default=True, help=text

@@ -1,13 +1,126 @@
 """Pooling a feature map over frequency and time: in training, and to read out a whole clip.
 
-Every readout works on the last feature map of one pass, at no further convolution.
+Every pooling here is a ratio of two sums over the positions of the map, so that its values over any
+windows come from the same sums a frame: one pass of the network serves the whole clip and every
+window of it. ``K`` is 1, or the number of classes where each has a frequency band of its own.
+
+============  =======================  ======================
+pooling       numerator                denominator
+============  =======================  ======================
+positive      sum of positive values   number of them
+mean          sum of values            number of values
+attention     sum of values times      sum of the weights
+              learned weights
+power         sum of squares of        sum of positive values
+              positive values
+============  =======================  ======================
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Numerator and denominator of a pooling, summed over frequency.
+
+    Attributes
+    ----------
+    numerator, denominator : float32 Tensor, shape (B, K, D, T)
+    """
+
+    numerator: Tensor
+    denominator: Tensor
+
+    @property
+    def length(self) -> int:
+        return self.numerator.shape[-1]
+
+    def window(self, first: int, last: int) -> Frames:
+        """Some frames of it."""
+        return Frames(self.numerator[..., first:last], self.denominator[..., first:last])
+
+
+def pool_frames(
+    features: Tensor, pooling: str, rows: Tensor | None = None, attention: Tensor | None = None
+) -> Frames:
+    """Sum a feature map over frequency, as a pooling needs it.
+
+    Parameters
+    ----------
+    features : Tensor, shape (B, D, F, T)
+    pooling : {"positive", "mean", "attention", "power"}
+    rows : bool Tensor, shape (K, F), optional
+        The rows that each of K bands covers; all, by default, as one band.
+    attention : Tensor, shape (B, 1, F, T), optional
+        Logits of the weights of ``attention``.
+
+    Returns
+    -------
+    Frames
+
+    Raises
+    ------
+    ValueError
+        For an unknown pooling, or ``attention`` without its weights.
+    """
+    values = features.float()
+    if pooling == "positive":
+        parts = values.clamp(min=0), (values > 0).float()
+    elif pooling == "mean":
+        parts = values, torch.ones_like(values)
+    elif pooling == "power":
+        positive = values.clamp(min=0)
+        parts = positive.square(), positive
+    elif pooling == "attention" and attention is not None:
+        # bounded: the weights of two positions differ by at most exp(10), and none overflows
+        weights = torch.exp(5.0 * torch.tanh(attention.float() / 5.0))
+        parts = values * weights, weights.expand_as(values)
+    else:
+        raise ValueError(f"pooling {pooling!r}: expected positive, mean, power or attention")
+    if rows is None:
+        numerator, denominator = (part.sum(dim=2).unsqueeze(1) for part in parts)
+    else:
+        mask = rows.to(values.dtype)
+        numerator, denominator = (torch.einsum("bdft,kf->bkdt", part, mask) for part in parts)
+    return Frames(numerator, denominator)
+
+
+def window_pool(frames: Frames, window: int, hop: int) -> Tensor:
+    """The pooling of every window of frames; 0 where a denominator is 0.
+
+    The last window is filled up with frames that count as nothing, so that each frame lies in one.
+
+    Parameters
+    ----------
+    frames : Frames
+    window, hop : int
+        Frames; a window longer than the map is the whole map.
+
+    Returns
+    -------
+    Tensor, shape (B, N, K, D), N = max(1, ceil((T - window) / hop) + 1)
+    """
+    window = min(window, frames.length)
+    missing = -(frames.length - window) % hop
+    batch, bands, width, _ = frames.numerator.shape
+    # means in place of sums: both have the same divisor
+    numerator, denominator = (
+        F.avg_pool1d(F.pad(part.flatten(1, 2), (0, missing)), window, hop)
+        for part in (frames.numerator, frames.denominator)
+    )
+    pooled = numerator / denominator.clamp(min=1e-12)
+    return pooled.view(batch, bands, width, -1).permute(0, 3, 1, 2)
+
+
+def clip_pool(frames: Frames) -> Tensor:
+    """The pooling of whole clips: shape (B, K, D)."""
+    return window_pool(frames, frames.length, frames.length)[:, 0]
 
 
 def positive_mean(features: Tensor) -> Tensor:
@@ -17,8 +130,7 @@ def positive_mean(features: Tensor) -> Tensor:
 
     Shape: (B, D, F, T) -> (B, D).
     """
-    # a clip is one window as long as itself
-    return window_means(features, features.shape[-1], features.shape[-1])[:, 0]
+    return clip_pool(pool_frames(features, "positive"))[:, 0]
 
 
 def power_mean(features: Tensor) -> Tensor:
@@ -27,40 +139,30 @@ def power_mean(features: Tensor) -> Tensor:
 
     Shape: (B, D, F, T) -> (B, D).
     """
-    positive = features.float().clamp(min=0)
-    total = positive.sum(dim=(2, 3))
-    return positive.square().sum(dim=(2, 3)) / total.clamp(min=1e-12)
+    return clip_pool(pool_frames(features, "power"))[:, 0]
 
 
-def window_means(features: Tensor, window: int, hop: int) -> Tensor:
-    """`positive_mean` of every window of frames.
-
-    The last window is filled up with frames that count as nothing, so that each frame lies in one.
+def log_sum_exp(logits: Tensor, sharpness: float) -> Tensor:
+    """``log(mean(exp(r x))) / r`` over windows: the mean as r goes to 0, the maximum as it grows.
 
     Parameters
     ----------
-    features : Tensor, shape (B, D, F, T)
-    window, hop : int
-        Frames; a window longer than the map is the whole map.
+    logits : Tensor, shape (B, N, C)
+    sharpness : float
+        r > 0.
 
     Returns
     -------
-    Tensor, shape (B, N, D), N = max(1, ceil((T - window) / hop) + 1)
+    Tensor, shape (B, C)
     """
-    frames = features.shape[-1]
-    window = min(window, frames)
-    values = features.float()
-    total = values.clamp(min=0).sum(dim=2)
-    count = (values > 0).float().sum(dim=2)
-    missing = -(frames - window) % hop
-    total, count = F.pad(total, (0, missing)), F.pad(count, (0, missing))
-    # sums by way of means: both have the same divisor
-    total, count = F.avg_pool1d(total, window, hop), F.avg_pool1d(count, window, hop)
-    return (total / count.clamp(min=0.5 / window)).transpose(1, 2)
+    most = logits.amax(dim=1, keepdim=True)
+    # exp(x) - 1 and log(1 + x): where r is small, 1 would swallow the digits that count
+    mean = torch.expm1((logits - most) * sharpness).mean(dim=1)
+    return most[:, 0] + torch.log1p(mean) / sharpness
 
 
 def window_times(frames: int, window: int, hop: int) -> tuple[Tensor, Tensor]:
-    """First and past-the-last frame of each window of `window_means`: int64, shape (N,) each."""
+    """First and past-the-last frame of each window of `window_pool`: int64, shape (N,) each."""
     window = min(window, frames)
     count = -(-(frames - window) // hop) + 1
     start = torch.arange(count) * hop

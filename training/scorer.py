@@ -12,7 +12,6 @@ import torch
 from negmine.errors import ModelError
 from training.checkpoint import Checkpoint
 from training.model import frames_per_second
-from training.readout import positive_mean
 from training.validate import autocast
 
 
@@ -31,8 +30,15 @@ class CheckpointScorer:
         self.sample_rate = config.sample_rate
         self.clip_s = config.clip_s
         self.held_out = frozenset(checkpoint.held_out)
-        readout = [config.readout, config.window_s, config.precision]
-        content = [checkpoint.fingerprint, checkpoint.front_end.to_dict(), self.classes, readout]
+        readout = [config.readout, config.window_s, config.lse_sharpness, config.precision]
+        network = [config.pooling, config.bands, checkpoint.edges_hz]
+        content = [
+            checkpoint.fingerprint,
+            checkpoint.front_end.to_dict(),
+            self.classes,
+            readout,
+            network,
+        ]
         text = json.dumps(content)
         self.fingerprint = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
         self._config = config
@@ -42,11 +48,14 @@ class CheckpointScorer:
 
     @torch.inference_mode()
     def score(self, waveforms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Embeddings (the positive means the head sees) and logits: see `negmine.scorer.Scorer`."""
+        """Embeddings (`training.model.Detector.embed`) and logits: see `negmine.scorer.Scorer`."""
         with autocast(self._device, self._config.precision):
             features = self._detector.features(torch.from_numpy(waveforms).to(self._device))
-        logits = self._detector.read_out(features, self._config.readout, self._window)
-        return positive_mean(features).cpu().numpy(), logits.cpu().numpy()
+        config = self._config
+        logits = self._detector.read_out(
+            features, config.readout, self._window, config.lse_sharpness
+        )
+        return self._detector.embed(features).cpu().numpy(), logits.cpu().numpy()
 
 
 def load(path: Path, device: str = "auto") -> CheckpointScorer:

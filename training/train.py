@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 
 from negmine.annotations import Annotations
+from negmine.class_bands import class_bands
 from negmine.errors import InputError, ModelError, NegmineError
 from negmine.pool import check_classes
 from negmine.recordings import Recordings
@@ -23,7 +24,7 @@ from training.data import BoxRows, RowSource, StepDataset, split_recordings, ste
 from training.frontend import FrontEndSettings
 from training.interrupt import HeldInterrupt
 from training.losses import lsoft_bce_loss
-from training.model import Detector, place
+from training.model import Detector
 from training.rows import Batch
 from training.validate import ClipScorer, autocast, known_scores
 
@@ -57,6 +58,7 @@ def train(
     cache: Path,
     plugins: Sequence[RowSource] = (),
     init: Path | None = None,
+    band_table: Path | None = None,
     device: torch.device | None = None,
     progress: Progress = lambda title, total: lambda: None,
     on_step: Callable[[RunState], object] = lambda state: None,
@@ -78,6 +80,8 @@ def train(
     plugins : sequence of RowSource
     init : Path, optional
         Checkpoint whose weights to start from.
+    band_table : Path, optional
+        CSV of the classes' frequency bands; those of the confirmed boxes by default.
     device : torch.device, optional
     progress : callable
         Given a title and a number of clips to decode before the first step, returns what to call
@@ -126,19 +130,25 @@ def train(
     }
     torch.manual_seed(config.seed)
     front_end = FrontEndSettings.for_mels(config.sample_rate, config.n_mels)
-    detector = Detector(len(classes), front_end, config.backbone, config.pretrained)
+    edges = _band_edges(config, training, band_table)
+    if edges:
+        inputs["bands"] = repr(edges)
+    detector = Detector.from_config(
+        config, len(classes), front_end, edges, pretrained=config.pretrained
+    )
     if init:
         start = Checkpoint.load(init)
         check_classes(start.classes, classes, str(init))
-        if (start.classes, start.front_end, start.config.backbone) != (
-            classes,
-            front_end,
-            config.backbone,
-        ):
-            raise ModelError(f"{init}: made with another front end, backbone or order of classes")
+        network = [classes, front_end, config.backbone, config.pooling, config.bands]
+        c = start.config
+        if [start.classes, start.front_end, c.backbone, c.pooling, c.bands] != network:
+            raise ModelError(
+                f"{init}: made with another front end, backbone, pooling, kind of bands or order "
+                "of classes"
+            )
         detector.load_state_dict(start.model)
         inputs["init"] = start.fingerprint
-    place(detector, device)
+    detector.to(device)
     optimiser = torch.optim.AdamW(
         detector.parameters(), lr=config.lr, weight_decay=config.weight_decay
     )
@@ -161,7 +171,7 @@ def train(
     def save(path: Path) -> None:
         Checkpoint(
             config, front_end, classes, detector.state_dict(), optimiser.state_dict(), step,
-            losses, history, tuple(sorted(held_out)), inputs,
+            losses, history, tuple(sorted(held_out)), edges, inputs,
         ).save(path)  # fmt: skip
 
     whole = True  # False in a step: what it has changed so far cannot be gone on from
@@ -231,6 +241,16 @@ def step_loss(
         logits, batch.targets, batch.known, config.lsoft, weight=batch.weight, reduction="none"
     )
     return cells.sum() / (own * cells.shape[1])
+
+
+def _band_edges(
+    config: TrainConfig, training: Annotations, table: Path | None
+) -> tuple[tuple[float, float], ...]:
+    if config.bands == "off":
+        if table:
+            raise InputError(f"{table}: a table of bands, but bands are off; choose --bands")
+        return ()
+    return tuple(class_bands(training, config.band_margin, table, config.sample_rate / 2).values())
 
 
 def learning_rate(step: int, config: TrainConfig) -> float:

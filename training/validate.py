@@ -21,7 +21,7 @@ from negmine.recordings import Recordings
 from negmine.windows import Span
 from training.config import Readout, TrainConfig
 from training.metrics import masked_lwlrap, neg_at_k
-from training.model import Detector, frames_per_second
+from training.model import Detector, FeatureMap, frames_per_second
 
 
 @dataclass(frozen=True)
@@ -68,33 +68,38 @@ class ClipScorer:
         self.window_frames = max(1, round(config.window_s * self.frames_per_second))
 
     @torch.inference_mode()
-    def features(self, samples: np.ndarray) -> torch.Tensor:
-        """The feature map of one recording: (T,) -> (1, D, F, T')."""
+    def features(self, samples: np.ndarray) -> FeatureMap:
+        """The feature map of one recording, shape (T,)."""
         # a recording shorter than one analysis frame is filled up with silence
         missing = max(0, self._detector.front_end.frame - len(samples))
         waveform = torch.from_numpy(np.pad(samples, (0, missing))).unsqueeze(0).to(self._device)
         with autocast(self._device, self._config.precision):
-            return self._detector.features(waveform).float()
+            return self._detector.features(waveform)
 
     @torch.inference_mode()
-    def clip_logits(self, features: torch.Tensor, readout: Readout | None = None) -> np.ndarray:
+    def clip_logits(self, features: FeatureMap, readout: Readout | None = None) -> np.ndarray:
         """Logits of the whole recording: float32, shape (C,)."""
-        chosen = readout or self._config.readout
-        return self._detector.read_out(features, chosen, self.window_frames)[0].cpu().numpy()
+        logits = self._detector.read_out(
+            features,
+            readout or self._config.readout,
+            self.window_frames,
+            self._config.lse_sharpness,
+        )
+        return logits[0].cpu().numpy()
 
     @torch.inference_mode()
-    def span_logits(self, features: torch.Tensor, span: Span) -> np.ndarray:
+    def span_logits(self, features: FeatureMap, span: Span) -> np.ndarray:
         """Logits of a span of the recording, widened to at least one window: shape (C,)."""
-        frames = features.shape[-1]
+        frames = features.length
         first = math.floor(span.start_s * self.frames_per_second)
         last = math.ceil(span.end_s * self.frames_per_second)
         missing = max(0, self.window_frames - (last - first))
         first = max(0, min(first - missing // 2, frames - self.window_frames))
         last = min(frames, max(last + missing - missing // 2, first + self.window_frames))
-        return self.clip_logits(features[..., first:last])
+        return self.clip_logits(features.window(first, last))
 
     @torch.inference_mode()
-    def window_logits(self, features: torch.Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def window_logits(self, features: FeatureMap) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Logits of windows side by side, and their spans.
 
         Returns

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from training.readout import positive_mean, power_mean, window_means, window_times
+from training.readout import pool_frames, positive_mean, power_mean, window_pool, window_times
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -31,6 +31,11 @@ def feature_map(
     values[rng.random(values.shape) < 0.2] = 0.0
     values[-1, -1] = -np.abs(values[-1, -1])
     return torch.from_numpy(values)
+
+
+def window_means(features: torch.Tensor, window: int, hop: int) -> torch.Tensor:
+    """Positive means of windows: (B, D, F, T) -> (B, N, D)."""
+    return window_pool(pool_frames(features, "positive"), window, hop)[:, :, 0]
 
 
 def slow_positive_mean(values: np.ndarray) -> float:

@@ -94,7 +94,7 @@ def test_logits_are_read_out_as_configured(checkpoint: Checkpoint, readout: str)
         features = detector.features(torch.from_numpy(clips(3)))
         # 0.5 s of 7.8 frames a second
         want = detector.read_out(features, readout, 4)
-    np.testing.assert_allclose(embeddings, positive_mean(features).numpy(), rtol=1e-5)
+    np.testing.assert_allclose(embeddings, positive_mean(features.maps[0]).numpy(), rtol=1e-5)
     np.testing.assert_allclose(logits, want.numpy(), rtol=1e-5, atol=1e-6)
 
 

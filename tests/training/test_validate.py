@@ -18,6 +18,7 @@ from negmine.errors import AudioError
 from negmine.recordings import Recordings
 from negmine.windows import Span
 from training.metrics import masked_lwlrap, neg_at_k
+from training.model import FeatureMap
 from training.validate import ClipScorer, KnownScores, known_scores, read_recordings
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -160,16 +161,17 @@ def test_span_holds_its_box_and_at_least_one_window(
     scorer = ClipScorer(tone_detector(), tiny_config(), CPU)
     features = scorer.features(noise(seconds))
     # every frame holds its own number
-    features = torch.arange(features.shape[-1]).expand_as(features)
+    frames = features.length
+    features = FeatureMap((torch.arange(frames).expand_as(features.maps[0]),))
     seen: list[np.ndarray] = []
 
-    def record(part: torch.Tensor) -> np.ndarray:
-        seen.append(part[0, 0, 0].numpy())
+    def record(part: FeatureMap) -> np.ndarray:
+        seen.append(part.maps[0][0, 0, 0].numpy())
         return np.zeros(2)
 
     monkeypatch.setattr(scorer, "clip_logits", record)
     scorer.span_logits(features, span)
-    frames, window = features.shape[-1], scorer.window_frames
+    window = scorer.window_frames
     assert window == 31
     (part,) = seen
     assert (np.diff(part) == 1).all()

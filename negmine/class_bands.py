@@ -1,0 +1,97 @@
+"""The frequency band of each class: where its confirmed calls lie, or where a table says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from negmine.annotations import Annotations
+from negmine.errors import AnnotationError, did_you_mean
+
+Band = tuple[float, float]
+
+COLUMNS = ("class", "f_min", "f_max")
+
+
+def class_bands(
+    annotations: Annotations,
+    margin: float = 0.25,
+    table: Path | None = None,
+    nyquist_hz: float = float("inf"),
+) -> dict[str, Band]:
+    """The band of each class, in the order of the classes.
+
+    Parameters
+    ----------
+    annotations : Annotations
+        A band reaches from the lowest to the highest frequency of the class's confirmed boxes.
+    margin : float
+        Added on both sides, as a share of the band's width.
+    table : Path, optional
+        CSV with columns class, f_min, f_max (Hz); its bands take the place of those of the boxes,
+        and get no margin.
+    nyquist_hz : float
+        Bands are cut off at it.
+
+    Returns
+    -------
+    dict of str to (float, float)
+        Lowest and highest frequency, in Hz.
+
+    Raises
+    ------
+    AnnotationError
+        If the table is malformed, or a band lies wholly above ``nyquist_hz``.
+    """
+    given = _read(table, annotations.classes) if table else {}
+    found: dict[str, Band] = {}
+    for box in annotations.confirmed:
+        low, high = found.get(box.label, (box.f_min_hz, box.f_max_hz))
+        found[box.label] = min(low, box.f_min_hz), max(high, box.f_max_hz)
+    bands = {}
+    for name in annotations.classes:
+        low, high = given.get(name) or _widened(*found[name], margin)
+        if low >= nyquist_hz:
+            raise AnnotationError(
+                f"class '{name}': its band begins at {low:g} Hz, and the sound ends at "
+                f"{nyquist_hz:g} Hz; choose a higher --sample-rate"
+            )
+        bands[name] = low, min(high, nyquist_hz)
+    return bands
+
+
+def _widened(low: float, high: float, margin: float) -> Band:
+    added = (high - low) * margin
+    return max(0.0, low - added), high + added
+
+
+def _read(path: Path, classes: tuple[str, ...]) -> dict[str, Band]:
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True)
+    except (OSError, ValueError) as error:
+        raise AnnotationError(f"{path}: not readable as CSV: {error}") from error
+    for column in COLUMNS:
+        if column not in table.columns:
+            found = ", ".join(map(str, table.columns))
+            raise AnnotationError(
+                f"{path}: no column '{column}'; expected {', '.join(COLUMNS)}; found {found}"
+            )
+    bands: dict[str, Band] = {}
+    rows = zip(table["class"], table["f_min"], table["f_max"], strict=True)
+    for number, (name, *edges) in enumerate(rows, start=2):
+        where = f"{path} row {number}"
+        if name not in classes:
+            raise AnnotationError(f"{where}: unknown class '{name}'{did_you_mean(name, classes)}")
+        if name in bands:
+            raise AnnotationError(f"{where}: class '{name}' stands twice")
+        try:
+            low, high = (float(edge) for edge in edges)
+        except ValueError as error:
+            raise AnnotationError(f"{where}: f_min or f_max is not a number") from error
+        if not 0 <= low < high < float("inf"):
+            raise AnnotationError(
+                f"{where}: f_min {low:g} and f_max {high:g}: expected 0 <= f_min < f_max, in Hz"
+            )
+        bands[name] = low, high
+    return bands
