@@ -130,8 +130,12 @@ def test_every_setting_reaches_the_run(
         "sample_rate": 4000,
         "clip_s": 0.75,
         "n_mels": 20,
+        "pooling": "attention",
+        "bands": "shared",
+        "band_margin": 0.5,
         "readout": "power",
         "window_s": 0.25,
+        "lse_sharpness": 3.0,
         "lsoft": 0.4,
         "beyond_per_s": 0.5,
         "tp_per_step": 3,
@@ -148,14 +152,15 @@ def test_every_setting_reaches_the_run(
         "precision": "bf16",
         "seed": 11,
     }
-    options: list[object] = ["--pretrained"]
+    options: list[object] = ["--pretrained", "--compile", "--no-channels-last"]
     for name, value in changes.items():
         option = "fp_beyond" if name == "beyond_per_s" else name
         options += ["--" + option.replace("_", "-"), value]
     call("train", *shared_data.options, "--out", tmp_path / "run", *options)
     (config,) = seen
+    switches = {"pretrained": True, "compile": True, "channels_last": False}
     untouched = {"augment": AugmentSettings().to_dict(), "pseudo_weight": 1.0}
-    assert config.to_dict() == changes | {"pretrained": True} | untouched
+    assert config.to_dict() == changes | switches | untouched
 
 
 def augmented(options: str, data: Data, monkeypatch: pytest.MonkeyPatch) -> AugmentSettings:

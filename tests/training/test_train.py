@@ -571,7 +571,7 @@ def test_initial_weights_that_do_not_fit_are_an_error(
     run: Runner, tmp_path: Path, classes: tuple[str, ...], changes: dict[str, object]
 ) -> None:
     init = write_checkpoint(tmp_path / "init.pt", classes, **changes)
-    with pytest.raises(ModelError, match="another front end, backbone or order of classes"):
+    with pytest.raises(ModelError, match="made with another front end, backbone, pooling"):
         run(tmp_path / "run", init=init)
 
 
@@ -724,3 +724,40 @@ def test_it_learns(run: Runner, tmp_path: Path) -> None:
     assert margin > 2
     # the same steps without learning tell nothing apart
     assert gap(1e-12)[1] < 0.5
+
+
+@pytest.mark.parametrize("bands", ["crops", "shared"])
+def test_a_run_with_bands_keeps_their_edges_and_scores_with_them(
+    shared_opened: Opened, shared_cache: Path, tmp_path: Path, bands: str
+) -> None:
+    o, config = shared_opened, tiny_config(bands=bands, epochs=1)
+    done = training_loop.train(
+        config, o.annotations, o.recordings, tmp_path / "run", cache=shared_cache
+    )
+    # tones of 1,000 and 2,500 Hz in boxes 400 Hz wide, and a quarter of that on both sides
+    assert done.edges_hz == ((700.0, 1300.0), (2200.0, 2800.0))
+    assert Checkpoint.load(tmp_path / "run" / "best.pt").edges_hz == done.edges_hz
+    assert done.history[-1]["lwlrap"] > 0
+    table = tmp_path / "bands.csv"
+    table.write_text("class,f_min,f_max\n0,900,1100\n")
+    with pytest.raises(InputError, match="holds a run with another bands"):
+        training_loop.train(
+            config, o.annotations, o.recordings, tmp_path / "run", cache=shared_cache,
+            band_table=table,
+        )  # fmt: skip
+    other = training_loop.train(
+        config, o.annotations, o.recordings, tmp_path / "other", cache=shared_cache,
+        band_table=table,
+    )  # fmt: skip
+    assert other.edges_hz[0] == (900.0, 1100.0)
+
+
+def test_a_table_of_bands_without_bands_is_an_error(
+    shared_opened: Opened, shared_cache: Path, tmp_path: Path
+) -> None:
+    o = shared_opened
+    with pytest.raises(InputError, match="bands are off; choose --bands"):
+        training_loop.train(
+            tiny_config(), o.annotations, o.recordings, tmp_path / "run", cache=shared_cache,
+            band_table=tmp_path / "bands.csv",
+        )  # fmt: skip
