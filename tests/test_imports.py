@@ -18,6 +18,7 @@ OF_NUMBERS_ALONE = [
     "bands",
     "cells",
     "config",
+    "ensemble",
     "frontend",
     "losses",
     "lsep",
