@@ -207,7 +207,7 @@ class TrainConfig:
     warmup : float
         Share of all steps over which the rate rises; it then falls as a cosine.
     folds, fold : int
-        Validate on fold ``fold`` of ``folds``, by recording; with 1 fold, train on all.
+        Validate on fold ``fold`` of ``folds``; with 1 fold, train on all.
     precision : {"fp32", "bf16"}
     seed : int
     """

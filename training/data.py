@@ -30,18 +30,6 @@ _AUGMENT, _MIXUP = 2, 3
 Soft = Callable[[str, Span], np.ndarray | None]
 
 
-def split_recordings(names: Sequence[str], folds: int, fold: int, seed: int) -> frozenset[str]:
-    """The recordings of one fold: shuffled by the seed, then dealt out.
-
-    With one fold nothing is held out.
-    """
-    if folds == 1:
-        return frozenset()
-    ordered = sorted(names)
-    shuffled = np.random.default_rng([seed, folds]).permutation(len(ordered))
-    return frozenset(ordered[i] for i in shuffled[fold::folds])
-
-
 def crop_starts(box: Span, clip_s: float, recording_s: float) -> Span:
     """Where a crop may start: it holds the whole box, or lies inside it where that is longer.
 

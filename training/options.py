@@ -75,7 +75,7 @@ _OPTIONS: tuple[tuple[str, Any, str], ...] = (
     ("lr", click.FloatRange(0, min_open=True), "Highest learning rate."),
     ("weight_decay", click.FloatRange(0), "Of AdamW."),
     ("warmup", click.FloatRange(0, 1), "Share of the steps over which the rate rises."),
-    ("folds", click.IntRange(1), "Folds by recording; 1 trains on all."),
+    ("folds", click.IntRange(1), "Folds, stratified over classes; 1 trains on all."),
     ("fold", click.IntRange(0), "The fold to validate on."),
     (
         "precision",

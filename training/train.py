@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,7 +21,8 @@ from negmine.tables import writing
 from training.checkpoint import Checkpoint
 from training.clips import Progress
 from training.config import TrainConfig
-from training.data import BoxRows, RowSource, StepDataset, split_recordings, step_loader
+from training.data import BoxRows, RowSource, StepDataset, step_loader
+from training.folds import held_out_recordings
 from training.frontend import FrontEndSettings
 from training.interrupt import HeldInterrupt
 from training.losses import lsoft_bce_loss
@@ -59,6 +61,7 @@ def train(
     plugins: Sequence[RowSource] = (),
     init: Path | None = None,
     band_table: Path | None = None,
+    groups: Mapping[str, str] | None = None,
     device: torch.device | None = None,
     progress: Progress = lambda title, total: lambda: None,
     on_step: Callable[[RunState], object] = lambda state: None,
@@ -82,6 +85,9 @@ def train(
         Checkpoint whose weights to start from.
     band_table : Path, optional
         CSV of the classes' frequency bands; those of the confirmed boxes by default.
+    groups : mapping of str to str, optional
+        What each recording must stay together with in folds, a site for example; by default each
+        stands alone.
     device : torch.device, optional
     progress : callable
         Given a title and a number of clips to decode before the first step, returns what to call
@@ -109,25 +115,17 @@ def train(
     classes = annotations.classes
     if not annotations.rejected:
         config = replace(config, fp_per_step=0)  # there is nothing to draw
-    if not 0 <= config.fold < config.folds:
-        raise InputError(f"fold {config.fold} of {config.folds}: the first is 0")
-    held_out = split_recordings(list(recordings.infos), config.folds, config.fold, config.seed)
-    if config.folds > 1 and not held_out:
-        raise InputError(
-            f"fold {config.fold} of {config.folds} is empty: there are only "
-            f"{len(recordings.infos)} recordings; choose fewer --folds"
-        )
+    held_out = held_out_recordings(
+        annotations, recordings.infos, config.folds, config.fold, config.seed, groups
+    )
     training, validation = annotations.without(held_out), annotations.only(held_out)
-    missing = set(classes) - {box.label for box in training.confirmed}
-    if missing:
-        raise InputError(
-            f"fold {config.fold} of {config.folds} holds every confirmed call of class "
-            f"'{min(missing)}' out; choose another --fold, more --folds, or --folds 1"
-        )
 
     inputs = {"annotations": annotations.digest} | {
         f"plug-in {i}": plugin.description for i, plugin in enumerate(plugins)
     }
+    if groups:
+        text = repr(sorted(groups.items()))
+        inputs["groups"] = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
     torch.manual_seed(config.seed)
     front_end = FrontEndSettings.for_mels(config.sample_rate, config.n_mels)
     edges = _band_edges(config, training, band_table)

@@ -298,7 +298,7 @@ def test_rerun_of_a_finished_run_tells_the_same(
     [
         (["--fold", 4], "--fold 4: the last of --folds 4 is 3"),
         (["--fold", -1], "Invalid value for '--fold'"),
-        (["--folds", 20, "--fold", 19], "fold 19 of 20 is empty: there are only 8 recordings"),
+        (["--folds", 20, "--fold", 19], "20 folds of only 8 recordings"),
         (["--window-s", 2], "--window-s 2 is longer than --clip-s 1"),
         (["--pretrained"], "--pretrained needs a timm model"),
         (["--seed", -1], "Invalid value for '--seed'"),

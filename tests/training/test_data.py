@@ -24,14 +24,12 @@ from training.data import (
     Step,
     StepDataset,
     crop_starts,
-    split_recordings,
     step_loader,
 )
 from training.rows import Batch, Example, Row, RowKind, make_batch
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-NAMES = [f"rec{i}" for i in range(13)]
 TIMES = st.floats(0.0, 1.0, allow_nan=False)
 
 
@@ -99,22 +97,6 @@ def test_crops_of_two_seconds_in_ten(box: Span, want: Span) -> None:
     got = crop_starts(box, 2.0, 10.0)
     assert got.start_s == pytest.approx(want.start_s)
     assert got.end_s == pytest.approx(want.end_s)
-
-
-@pytest.mark.parametrize("folds", [2, 3, 5, 13])
-def test_folds_partition_the_recordings(folds: int) -> None:
-    parts = [split_recordings(NAMES, folds, fold, seed=1) for fold in range(folds)]
-    assert sorted(name for part in parts for name in part) == sorted(NAMES)
-    assert max(map(len, parts)) - min(map(len, parts)) <= 1
-
-
-def test_one_fold_holds_nothing_out() -> None:
-    assert split_recordings(NAMES, 1, 0, seed=1) == frozenset()
-
-
-def test_folds_depend_on_the_seed_and_not_on_the_order_of_files() -> None:
-    assert split_recordings(NAMES[::-1], 4, 2, seed=1) == split_recordings(NAMES, 4, 2, seed=1)
-    assert len({split_recordings(NAMES, 4, 2, seed=seed) for seed in range(5)}) > 1
 
 
 def test_same_step_has_the_same_rows_whatever_was_drawn_before(

@@ -28,6 +28,7 @@ from training import train as training_loop
 from training.checkpoint import Checkpoint
 from training.config import HardMix, TrainConfig
 from training.data import BoxRows
+from training.folds import held_out_recordings
 from training.frontend import FrontEndSettings
 from training.hard_negatives import HardNegatives
 from training.model import Detector, weights_fingerprint
@@ -56,6 +57,7 @@ class Runner:
         init: Path | None = None,
         on_step: Callable[[RunState], object] = lambda state: None,
         annotations: Annotations | None = None,
+        groups: dict[str, str] | None = None,
         loop: ModuleType = training_loop,
         **changes: object,
     ) -> Checkpoint:
@@ -72,6 +74,7 @@ class Runner:
             cache=self.cache,
             plugins=plugins,
             init=init,
+            groups=groups,
             on_step=step_done,
         )
         return result
@@ -576,21 +579,33 @@ def test_initial_weights_that_do_not_fit_are_an_error(
 
 
 def test_class_whose_calls_are_all_held_out_is_an_error(run: Runner, tmp_path: Path) -> None:
-    held_out = set(Checkpoint.load(run_folder(run, tmp_path)).held_out)
-    boxes = [
-        b
-        for b in run.opened.annotations.boxes
-        if b.label == "0" or not b.present or b.recording in held_out
+    opened, config = run.opened, tiny_config()
+    (only, *_) = [b for b in opened.annotations.confirmed if b.label == "1"]
+    boxes = [b for b in opened.annotations.boxes if b.label == "0" or not b.present] + [only]
+    names = opened.recordings.infos
+    # asked for class 0 alone, every fold will do
+    unasked = Annotations(tuple(boxes), ("0",))
+    (fold,) = [
+        fold
+        for fold in range(config.folds)
+        if only.recording in held_out_recordings(unasked, names, config.folds, fold, config.seed)
     ]
-    annotations = Annotations(tuple(boxes), ("0", "1"))
-    message = r"fold 0 of 4 holds every confirmed call of class '1' out; choose another --fold"
+    message = (
+        rf"fold {fold} of 4 holds every confirmed call of class '1' out; choose another --fold"
+    )
     with pytest.raises(InputError, match=message):
-        run(tmp_path / "other", annotations=annotations)
+        run(tmp_path, annotations=Annotations(tuple(boxes), ("0", "1")), fold=fold)
 
 
-def run_folder(run: Runner, tmp_path: Path) -> Path:
-    run(tmp_path / "any", epochs=1)
-    return tmp_path / "any" / "last.pt"
+def test_recordings_of_a_group_are_held_out_together(run: Runner, tmp_path: Path) -> None:
+    names = list(run.opened.recordings.infos)
+    sites = {name: f"site {i // 2}" for i, name in enumerate(names)}
+    checkpoint = run(tmp_path, groups=sites, epochs=1)
+    assert len(checkpoint.held_out) == 2
+    assert len({sites[name] for name in checkpoint.held_out}) == 1
+    others = sites | {names[0]: "site 9"}
+    with pytest.raises(InputError, match="holds a run with another groups"):
+        run(tmp_path, groups=others, epochs=1)
 
 
 @pytest.mark.parametrize(
@@ -599,7 +614,7 @@ def run_folder(run: Runner, tmp_path: Path) -> Path:
         (4, 4, "fold 4 of 4: the first is 0"),
         (4, -1, "fold -1 of 4: the first is 0"),
         (0, 0, "fold 0 of 0"),
-        (20, 15, "fold 15 of 20 is empty: there are only 8 recordings"),
+        (20, 15, "20 folds of only 8 recordings; choose fewer --folds"),
     ],
 )
 def test_impossible_folds_are_an_error(
