@@ -121,7 +121,8 @@ AUGMENT_PRESETS: Mapping[str, AugmentSettings] = MappingProxyType(
         "none": AugmentSettings(),
         "light": AugmentSettings(noise=0.2, pink=0.2, shift=0.5, gain=0.5),
         "full": AugmentSettings(
-            noise=0.3, pink=0.3, pitch=0.1, stretch=0.1, shift=0.5, gain=0.5, mixup=0.3
+            noise=0.3, pink=0.3, pitch=0.1, stretch=0.1, shift=0.5, gain=0.5, mixup=0.3,
+            time_masks=1, freq_masks=1,
         ),
     }
 )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from negmine.annotations import Annotation, Annotations
 from negmine.audio import read_span
+from negmine.class_bands import class_bands
 from negmine.labels import label_clip
 from negmine.recordings import Recordings
 from negmine.windows import Span, to_microseconds, to_samples
@@ -75,7 +76,7 @@ class BoxRows:
         progress: Progress = lambda title, total: lambda: None,
         soft: Soft | None = None,
     ) -> None:
-        self._annotations = annotations
+        self.annotations = annotations
         self._soft = soft
         self._config = config
         self._boxes = annotations.boxes
@@ -98,19 +99,6 @@ class BoxRows:
             lambda total: progress("decoding clips", total),
         )
 
-    @property
-    def classes(self) -> tuple[str, ...]:
-        return self._annotations.classes
-
-    @property
-    def bands(self) -> dict[str, tuple[float, float]]:
-        """Lowest and highest frequency of each class's confirmed calls, in Hz."""
-        found: dict[str, tuple[float, float]] = {}
-        for box in self._annotations.confirmed:
-            low, high = found.get(box.label, (box.f_min_hz, box.f_max_hz))
-            found[box.label] = min(low, box.f_min_hz), max(high, box.f_max_hz)
-        return found
-
     def draw(self, step: int) -> list[Draw]:
         """Which rows a step has: the same for the same step, whatever was drawn before."""
         config = self._config
@@ -130,7 +118,7 @@ class BoxRows:
         """A drawn row: its sound, and what all of its recording's boxes say of it."""
         config, recording = self._config, self._boxes[draw.box].recording
         clip = Span(draw.start_s, draw.start_s + config.clip_s)
-        boxes = self._annotations.by_recording[recording]
+        boxes = self.annotations.by_recording[recording]
         labels = label_clip(boxes, clip, beyond_per_s=config.beyond_per_s)
         offset = to_samples(draw.start_s - self._starts[draw.box].start_s, config.sample_rate)
         length = to_samples(config.clip_s, config.sample_rate)
@@ -209,6 +197,9 @@ class StepDataset(Dataset[Step]):
     config : TrainConfig
     rank, world : int
         Of several processes that share a step's rows, this one gets every ``world``-th.
+    bands : mapping of str to (float, float), optional
+        Lowest and highest frequency of each class's calls, in Hz: where a call may be shifted to.
+        Those of the confirmed boxes by default.
     """
 
     def __init__(
@@ -218,6 +209,7 @@ class StepDataset(Dataset[Step]):
         config: TrainConfig,
         rank: int = 0,
         world: int = 1,
+        bands: Mapping[str, tuple[float, float]] | None = None,
     ) -> None:
         self._rows = rows
         self._plugins = plugins
@@ -228,7 +220,8 @@ class StepDataset(Dataset[Step]):
             # takes a second to import
             from training.augment import Augmenter
 
-            self._augment = Augmenter(config.augment, config.sample_rate, rows.bands)
+            bands = bands or class_bands(rows.annotations, margin=0)
+            self._augment = Augmenter(config.augment, config.sample_rate, bands)
 
     def __len__(self) -> int:
         return self._config.total_steps
@@ -267,7 +260,7 @@ class StepDataset(Dataset[Step]):
             if self._augment:
                 rng = np.random.default_rng([config.seed, step, _AUGMENT, first + index])
                 row = self._augment(row, rng)
-            return make_example(row, self._rows.classes, config.pseudo_weight)
+            return make_example(row, self._rows.annotations.classes, config.pseudo_weight)
 
         found = []
         for index in range(self._rank, len(rows), self._world):

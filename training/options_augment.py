@@ -32,7 +32,13 @@ _OPTIONS: tuple[tuple[str, str, Any, str], ...] = (
     ("gain_db", "--gain-db", click.FloatRange(0), "Largest change of volume."),
     ("mixup", "--mixup", _SHARE, "Chance that another row is added, labels joined."),
     ("mixup_snr_db", "--mixup-snr", _DB, "Row over the added one, dB."),
+    ("time_masks", "--time-masks", click.IntRange(0), "SpecAugment: stretches of time to blank."),
+    ("time_mask_s", "--time-mask-s", click.FloatRange(0), "Longest of them, seconds."),
+    ("freq_masks", "--freq-masks", click.IntRange(0), "SpecAugment: bands to blank."),
+    ("freq_mask_share", "--freq-mask-share", _SHARE, "Widest of them, of all mel bands."),
 )
+# How often a change is made; all other settings say how.
+_CHANGES = (*AUGMENT_PROBABILITIES, "time_masks", "freq_masks")
 _DEFAULTS = AugmentSettings().to_dict()
 _RANGES = {name for name, value in _DEFAULTS.items() if isinstance(value, tuple)}
 
@@ -60,7 +66,7 @@ def augment_options(command: Command) -> Command:
 
 
 def _shown(field: str) -> str:
-    if field in AUGMENT_PROBABILITIES:
+    if field in _CHANGES:
         return "by --augment"
     value = _DEFAULTS[field]
     return " ".join(f"{v:g}" for v in (value if field in _RANGES else (value,)))
@@ -82,11 +88,12 @@ def augment_settings(options: dict[str, Any]) -> AugmentSettings:
             low, high = changed[field]
             raise click.UsageError(f"{name} {low:g} {high:g}: the lower end comes first")
     settings = replace(preset, **changed)
-    for field in sorted(changed.keys() - set(AUGMENT_PROBABILITIES)):
-        change = field.split("_")[0]
-        if not getattr(settings, change):
+    for field, name, *_ in (*_OPTIONS, ("shift_roll", "--shift-roll/--shift-pad")):
+        change = next(c for c in _CHANGES if field.startswith(c.removesuffix("s")))
+        if field in changed.keys() - set(_CHANGES) and not getattr(settings, change):
+            often = f"--{change.replace('_', '-')}"
             raise click.UsageError(
-                f"--{field.replace('_', '-').removesuffix('-db')} says how --{change} is made, and "
-                f"it never is: add '--{change} 0.5', or another --augment"
+                f"{name} says how {often} is made, and it never is: add {often}, or another "
+                "--augment"
             )
     return settings

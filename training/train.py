@@ -163,7 +163,9 @@ def train(
     rows = BoxRows(training, recordings, config, cache, progress)
     for plugin in plugins:
         plugin.prepare(config, classes, held_out)
-    steps = step_loader(StepDataset(rows, plugins, config), step, config.workers)
+    bands = class_bands(training, 0, band_table)
+    dataset = StepDataset(rows, plugins, config, bands=bands)
+    steps = step_loader(dataset, step, config.workers)
     held = recordings.only(held_out)
 
     def save(path: Path) -> None:

@@ -182,13 +182,15 @@ def test_every_setting_of_augmentation_reaches_the_run(
     options = (
         "--noise .1 --noise-snr -1 2 --pink .2 --pink-snr 3 4 --pitch .3 --pitch-semitones 5 "
         "--stretch .4 --stretch-share .6 --shift .5 --shift-s .7 --shift-pad --gain .6 --gain-db 8 "
-        "--mixup .7 --mixup-snr -9 9"
+        "--mixup .7 --mixup-snr -9 9 --time-masks 2 --time-mask-s .3 --freq-masks 3 "
+        "--freq-mask-share .2"
     )
     want = AugmentSettings(
         noise=0.1, noise_snr_db=(-1.0, 2.0), pink=0.2, pink_snr_db=(3.0, 4.0),
         pitch=0.3, pitch_semitones=5.0, stretch=0.4, stretch_share=0.6,
         shift=0.5, shift_s=0.7, shift_roll=False, gain=0.6, gain_db=8.0,
         mixup=0.7, mixup_snr_db=(-9.0, 9.0),
+        time_masks=2, time_mask_s=0.3, freq_masks=3, freq_mask_share=0.2,
     )  # fmt: skip
     assert augmented(options, shared_data, monkeypatch) == want
 
@@ -209,7 +211,10 @@ def test_preset_is_a_start_that_single_settings_override(
         ("--noise 0.5 --noise-snr 9 1", "--noise-snr 9 1: the lower end comes first"),
         ("--pitch-semitones 3", "--pitch-semitones says how --pitch is made, and it never is"),
         ("--augment full --mixup 0 --mixup-snr 1 2", "--mixup-snr says how --mixup is made"),
-        ("--shift-pad", "--shift-roll says how --shift is made"),
+        ("--shift-pad", "--shift-roll/--shift-pad says how --shift is made"),
+        ("--shift-s 0.1", "--shift-s says how --shift is made"),
+        ("--time-mask-s 0.1", "--time-mask-s says how --time-masks is made"),
+        ("--freq-mask-share 0.1", "--freq-mask-share says how --freq-masks is made"),
         ("--shift 0.5 --shift-s 2", "--shift-s 2 is not shorter than --clip-s 2"),
         ("--noise 1.5", "1.5 is not in the range 0<=x<=1"),
     ],

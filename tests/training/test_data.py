@@ -43,7 +43,7 @@ def rows_of(
 
 
 def batch_of(rows: BoxRows, step: int) -> Batch:
-    return make_batch(rows.rows(step), rows.classes)
+    return make_batch(rows.rows(step), rows.annotations.classes)
 
 
 def moved(box: Annotation, start_s: float, end_s: float) -> Annotation:
@@ -355,6 +355,22 @@ def test_added_rows_are_mixed_among_themselves_and_stay_zeros(
         assert drawn.batch.waveforms[added].std(dim=1).max() == 0
     # 300 draws: 5 standard deviations are 42
     assert abs(mixed - 120) < 42
+
+
+def test_calls_may_be_shifted_within_their_classes_bands_alone(
+    shared_opened: Opened, shared_cache: Path
+) -> None:
+    # boxes reach 200 Hz to either side of their tones: a semitone is 60 and 150 Hz
+    config = tiny_config(augment=AugmentSettings(pitch=1.0), fp_per_step=0)
+    rows = rows_of(shared_opened, shared_cache, fp_per_step=0)
+    elsewhere = dict.fromkeys(TONE_HZ, (3000.0, 3900.0))
+    for bands, present in ((None, 1.0), (elsewhere, 0.0)):
+        batch = StepDataset(rows, [], config, bands=bands)[0].batch
+        plain = batch_of(rows, 0)
+        named = plain.targets == 1
+        assert (batch.targets[named] == present).all()
+        assert (batch.weight[named] == present).all()
+        assert not torch.equal(batch.waveforms, plain.waveforms)
 
 
 def mixes(whole: torch.Tensor, one: torch.Tensor, other: torch.Tensor) -> bool:
