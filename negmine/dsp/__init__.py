@@ -1,0 +1,1 @@
+"""Kernels on samples: numpy and scipy alone, no files, no state."""

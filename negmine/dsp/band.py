@@ -1,0 +1,153 @@
+"""A frequency band of a clip, removed or replaced.
+
+The filter is linear-phase FIR, applied with its delay taken off, so that nothing outside the band
+moves in time. Its kernel is as long for short clips as for long ones: what comes out at a sample
+depends on the 18 ms round it alone.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from scipy import fft
+from scipy.signal import firwin, kaiserord
+
+# Outside the band the filter comes back to within 0.1 dB over this width. Inside it is at its full
+# depth from edge to edge.
+TRANSITION_HZ = 100.0
+
+# Depth of one pass in dB, by Kaiser's design formula. More would need a longer kernel.
+_DEPTH_DB = 60.0
+
+# A pass sees silence beyond the clip's ends, so that a tone that runs into one keeps some of its
+# band there, half of it at the very end. Each further pass takes as large a share of what is left.
+_PASSES = 2
+
+# The level of a band is that of its quiet frames: a call, loud and short, does not count.
+_FRAME_S = 0.032
+_QUIET = 0.2
+
+# Donors are turned up or down by no more than this: a band that was empty in the donor would
+# become its coding noise, turned up.
+MAX_GAIN_DB = 20.0
+
+# Frames below this power (-100 dBFS) are digital silence, no background.
+_SILENT_POWER = 1e-10
+
+
+def erase_band(samples: np.ndarray, sample_rate: int, low_hz: float, high_hz: float) -> np.ndarray:
+    """Remove a frequency band, zero-phase.
+
+    At least 40 dB down from ``low_hz`` to ``high_hz``, the clip's ends included; within 0.1 dB of
+    what it was from `TRANSITION_HZ` outside. Where an edge lies nearer than that to 0 or to the
+    Nyquist frequency, all up to there is removed.
+
+    Parameters
+    ----------
+    samples : float array, shape (T,)
+    sample_rate : int
+        Hz.
+    low_hz, high_hz : float
+        A band above the Nyquist frequency takes nothing away.
+
+    Returns
+    -------
+    float32 array, shape (T,)
+
+    Raises
+    ------
+    ValueError
+        If not ``0 <= low_hz < high_hz``.
+
+    Notes
+    -----
+    Kaiser's window design (Oppenheim and Schafer, Discrete-Time Signal Processing, 7.5.3).
+    """
+    if not 0 <= low_hz < high_hz:
+        raise ValueError(f"no band lies from {low_hz:g} to {high_hz:g} Hz")
+    out = np.array(samples, dtype=np.float32)
+    if low_hz >= sample_rate / 2 or not len(out):
+        return out
+    size = fft.next_fast_len(len(out) + _taps(sample_rate), real=True)
+    kept = _response(size, sample_rate, float(low_hz), float(high_hz))
+    for _ in range(_PASSES):
+        out = fft.irfft(fft.rfft(out, size) * kept, size)[: len(out)]
+    return np.ascontiguousarray(out, dtype=np.float32)
+
+
+def transplant_band(
+    samples: np.ndarray, donor: np.ndarray, sample_rate: int, low_hz: float, high_hz: float
+) -> np.ndarray:
+    """Replace a frequency band by the same band of another clip, at the level of the background.
+
+    The donor's band is scaled so that its quiet frames are as loud as the quiet frames of the band
+    that it replaces. The whole band's level would not do: where it held a loud call, the donor's
+    background would come out as loud as the call.
+
+    Parameters
+    ----------
+    samples, donor : float arrays, shape (T,)
+    sample_rate : int
+        Hz.
+    low_hz, high_hz : float
+        See `erase_band`.
+
+    Returns
+    -------
+    float32 array, shape (T,)
+        A clip given its own band comes back as it was.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, or not ``0 <= low_hz < high_hz``.
+    """
+    if samples.shape != donor.shape:
+        raise ValueError(f"cannot transplant {donor.shape} samples into {samples.shape}")
+    context = erase_band(samples, sample_rate, low_hz, high_hz)
+    taken = np.asarray(donor, dtype=np.float32) - erase_band(donor, sample_rate, low_hz, high_hz)
+    replaced = np.asarray(samples, dtype=np.float32) - context
+    most = 10 ** (MAX_GAIN_DB / 20)
+    level, wanted = (quiet_level(part, sample_rate) for part in (taken, replaced))
+    gain = np.clip(wanted / level, 1 / most, most) if level > 0 else 1.0
+    return np.asarray(context + taken * np.float32(gain), dtype=np.float32)
+
+
+def quiet_level(samples: np.ndarray, sample_rate: int) -> float:
+    """RMS of the frame that a fifth of the frames are quieter than; digital silence apart.
+
+    0 where all is silence.
+    """
+    frame = min(max(1, round(_FRAME_S * sample_rate)), max(1, len(samples)))
+    whole = len(samples) // frame * frame
+    frames = np.asarray(samples[:whole], dtype=np.float64).reshape(-1, frame)
+    power = np.square(frames).mean(axis=1)
+    power = power[power > _SILENT_POWER]
+    return float(np.sqrt(np.quantile(power, _QUIET))) if len(power) else 0.0
+
+
+def _taps(sample_rate: int) -> int:
+    """Length of the kernel, odd."""
+    taps, _ = kaiserord(_DEPTH_DB, min(1.0, TRANSITION_HZ / (sample_rate / 2)))
+    return int(taps) | 1
+
+
+@lru_cache(maxsize=128)
+def _response(size: int, sample_rate: int, low_hz: float, high_hz: float) -> np.ndarray:
+    """What a pass multiplies a spectrum of ``size`` samples with: float32, size // 2 + 1."""
+    nyquist = sample_rate / 2
+    taps = _taps(sample_rate)
+    _, beta = kaiserord(_DEPTH_DB, min(1.0, TRANSITION_HZ / nyquist))
+    # firwin's cut-off lies in the middle of the transition
+    low, high = low_hz - TRANSITION_HZ / 2, high_hz + TRANSITION_HZ / 2
+    from_zero, to_nyquist = low_hz < TRANSITION_HZ, high_hz > nyquist - TRANSITION_HZ
+    if from_zero and to_nyquist:
+        return np.zeros(size // 2 + 1, dtype=np.float32)
+    cutoff = [high] if from_zero else [low] if to_nyquist else [low, high]
+    kind = "highpass" if from_zero else "lowpass" if to_nyquist else "bandstop"
+    kernel = firwin(taps, cutoff, window=("kaiser", beta), fs=sample_rate, pass_zero=kind)
+    padded = np.zeros(size)
+    padded[:taps] = kernel
+    # the delay of half a kernel taken off, the spectrum of a symmetric kernel is real
+    return np.asarray(fft.rfft(np.roll(padded, -(taps // 2))).real, dtype=np.float32)
