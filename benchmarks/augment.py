@@ -23,7 +23,7 @@ from negmine.recordings import open_annotated
 from training.augment import Augmenter, change_sound
 from training.augment_labels import Change
 from training.config import AUGMENT_PRESETS, AugmentSettings, TrainConfig
-from training.data import BoxRows, StepDataset, step_loader
+from training.data import BoxRows, Step, StepDataset, step_loader
 from training.frontend import FrontEndSettings
 from training.losses import lsoft_bce_loss
 from training.mixup import mix
@@ -100,27 +100,32 @@ def clip_costs(config: TrainConfig, repeats: int) -> dict[str, float]:
 
 
 def steps_per_s(rows: BoxRows, config: TrainConfig, steps: int, train: bool) -> float:
-    """Steps a second, after those that workers prepare ahead."""
+    """Steps a second."""
     torch.manual_seed(0)
     front_end = FrontEndSettings.for_mels(config.sample_rate, config.n_mels)
     detector = Detector.from_config(config, len(rows.annotations.classes), front_end, ())
     optimiser = torch.optim.AdamW(detector.parameters(), lr=1e-3)
+
+    def train_on(step: Step) -> None:
+        if not train:
+            return
+        batch = step.batch
+        logits = detector(batch.waveforms)
+        loss = lsoft_bce_loss(logits, batch.targets, batch.known, config.lsoft, weight=batch.weight)
+        optimiser.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        optimiser.step()
+
+    # what workers prepare before the first step is taken is not their pace
     ahead = 2 * max(1, config.workers) + 2
     epochs = -(-(steps + ahead) // config.steps_per_epoch)
     dataset = StepDataset(rows, [], replace(config, epochs=epochs))
-    start = 0.0
-    for done, step in enumerate(islice(step_loader(dataset, 0, config.workers), steps + ahead)):
-        if done == ahead:
-            start = time.perf_counter()
-        if train:
-            batch = step.batch
-            logits = detector(batch.waveforms)
-            loss = lsoft_bce_loss(
-                logits, batch.targets, batch.known, config.lsoft, weight=batch.weight
-            )
-            optimiser.zero_grad(set_to_none=True)
-            torch.autograd.backward(loss)
-            optimiser.step()
+    loader = step_loader(dataset, 0, config.workers)
+    for step in islice(loader, ahead):
+        train_on(step)
+    start = time.perf_counter()
+    for step in islice(loader, steps):
+        train_on(step)
     return steps / (time.perf_counter() - start)
 
 

@@ -20,6 +20,7 @@ from negmine.console import (
 )
 from training.config import READOUTS
 from training.options import LAST_SEED, run_config, run_options
+from training.options_folds import fold_options, grouping
 from training.options_hard import hard_options, read_hard_mix
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def _open_data(
     help="CSV of the classes' frequency bands, for --bands: class, f_min, f_max in Hz.  "
     "[default: those of the confirmed boxes]",
 )
+@fold_options
 @run_options
 @quiet_and_json
 def train(
@@ -92,6 +94,9 @@ def train(
     init: Path | None,
     cache: Path | None,
     band_table: Path | None,
+    fold_by: str,
+    sites: Path | None,
+    site_regex: str | None,
     device: str,
     skip_bad: bool,
     quiet: bool,
@@ -108,6 +113,7 @@ def train(
           --hard-negatives hard.parquet
     """
     config, mixed = run_config(options), read_hard_mix(hard_mix, hard_mix_snr, hard_mix_by)
+    group = grouping(fold_by, sites, site_regex)
     from training.loop import run_training
     from training.scorer import choose_device
 
@@ -126,6 +132,7 @@ def train(
             hard_mix=mixed,
             init=init,
             band_table=band_table,
+            groups=group(opened.infos),
             device=chosen,
         )
     best = checkpoint.history[-1]
@@ -257,6 +264,7 @@ def evaluate(
     help="CSV of the classes' frequency bands, for --bands: class, f_min, f_max in Hz.  "
     "[default: those of the confirmed boxes]",
 )
+@fold_options
 @run_options
 @quiet_and_json
 def loop(
@@ -274,6 +282,9 @@ def loop(
     hard_mix_by: Any,
     control: bool,
     band_table: Path | None,
+    fold_by: str,
+    sites: Path | None,
+    site_regex: str | None,
     device: str,
     skip_bad: bool,
     quiet: bool,
@@ -287,6 +298,7 @@ def loop(
       negmine loop train/ --tp train_tp.csv --fp train_fp.csv --pool pool --out rounds --control
     """
     config, mixed = run_config(options), read_hard_mix(hard_mix, hard_mix_snr, hard_mix_by)
+    group = grouping(fold_by, sites, site_regex)
     from negmine.mine import MineSettings
     from negmine.pool import open_pool
     from training.loop import loop_table, run_loop
@@ -307,6 +319,7 @@ def loop(
             hard_mix=mixed,
             control=control,
             band_table=band_table,
+            groups=group(opened.infos),
             device=chosen,
             progress=bars,
         )

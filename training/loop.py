@@ -66,6 +66,7 @@ def run_training(
     hard_mix: HardMix | None = None,
     init: Path | None = None,
     band_table: Path | None = None,
+    groups: Mapping[str, str] | None = None,
     device: torch.device,
     title: str = "training",
 ) -> tuple[Checkpoint, int]:
@@ -96,6 +97,7 @@ def run_training(
         plugins=plugins,
         init=init,
         band_table=band_table,
+        groups=groups,
         device=device,
         progress=decoding,
         on_step=show,
@@ -116,6 +118,7 @@ def run_loop(
     hard_mix: HardMix | None = None,
     control: bool,
     band_table: Path | None = None,
+    groups: Mapping[str, str] | None = None,
     device: torch.device,
     progress: Progress,
 ) -> list[Round]:
@@ -152,6 +155,7 @@ def run_loop(
             hard_ratio=hard_ratio,
             hard_mix=hard_mix,
             band_table=band_table,
+            groups=groups,
             device=device,
             title=title,
         )

@@ -257,6 +257,47 @@ def test_settings_of_hard_negatives_reach_the_run(
     assert "--hard-mix-snr 5 1: the lower end comes first" in result.stderr
 
 
+@pytest.mark.parametrize("command", ["train", "loop"])
+def test_sites_are_held_out_whole(
+    shared_data: Data, shared_pool: Path, tmp_path: Path, command: str
+) -> None:
+    table = tmp_path / "sites.csv"
+    sites = {f"rec{i:02d}": f"site {i // 2}" for i in range(8)}
+    lines = [f"{name},{site}" for name, site in sites.items()]
+    table.write_text("\n".join(["recording_id,site", *lines]))
+    found = {}
+    for name, options in (
+        ("table", ["--sites", table]),
+        ("pattern", ["--site-regex", "rec0(.)"]),
+    ):
+        out = tmp_path / name
+        run = run_train if command == "train" else run_loop
+        data = (shared_data,) if command == "train" else (shared_data, shared_pool)
+        result = run(*data, out, "--fold-by", "site", *options)
+        assert result.exit_code == 0, result.stderr
+        best = out / ("best.pt" if command == "train" else "round1/best.pt")
+        found[name] = Checkpoint.load(best).held_out
+    assert len({sites[name] for name in found["table"]}) == 1
+    # each recording is a site of its own, by the other
+    assert len(found["table"]) == len(found["pattern"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (["--fold-by", "site"], "--fold-by site takes one of --sites and --site-regex"),
+        (["--site-regex", "x"], "add '--fold-by site'"),
+        (["--fold-by", "site", "--site-regex", "x"], "'x' finds no site in recording 'rec00'"),
+        (["--fold-by", "site", "--sites", "none.csv"], "none.csv: not readable as CSV"),
+        (["--fold-by", "site", "--site-regex", "rec"], "4 folds of only 1 groups"),
+    ],
+)
+def test_sites_that_are_not_named_are_misuse(
+    shared_data: Data, tmp_path: Path, options: list[object], text: str
+) -> None:
+    assert_one_line(run_train(shared_data, tmp_path / "run", *options), 2, text)
+
+
 def test_train_as_json(shared_data: Data, tmp_path: Path, hard: Path) -> None:
     result = run_train(
         shared_data, tmp_path / "run", "--hard-negatives", hard, "--hard-ratio", 0.5, "--json"

@@ -1,0 +1,93 @@
+"""Which site each recording is from: what must not stand on both sides of a split."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from negmine.errors import InputError, did_you_mean
+
+COLUMNS = ("recording_id", "site")
+
+
+def sites_by_table(recordings: Iterable[str], table: Path) -> dict[str, str]:
+    """The site of each recording, by a CSV with columns recording_id and site.
+
+    Parameters
+    ----------
+    recordings : iterable of str
+    table : Path
+        May name other recordings, too.
+
+    Raises
+    ------
+    InputError
+        If the table is malformed, gives a recording two sites, or lacks one.
+    """
+    try:
+        rows = pd.read_csv(table, dtype=str, keep_default_na=False, skipinitialspace=True)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{table}: not readable as CSV: {error}") from error
+    for column in COLUMNS:
+        if column not in rows.columns:
+            found = ", ".join(map(str, rows.columns))
+            raise InputError(
+                f"{table}: no column '{column}'; expected {', '.join(COLUMNS)}; found {found}"
+            )
+    sites: dict[str, str] = {}
+    for number, (name, site) in enumerate(
+        zip(rows["recording_id"], rows["site"], strict=True), start=2
+    ):
+        if not site:
+            raise InputError(f"{table} row {number}: recording '{name}' has no site")
+        if sites.setdefault(name, site) != site:
+            raise InputError(
+                f"{table} row {number}: recording '{name}' is from '{site}', and from "
+                f"'{sites[name]}' further up"
+            )
+    wanted = list(recordings)
+    missing = [name for name in wanted if name not in sites]
+    if missing:
+        raise InputError(
+            f"{table}: no site of recording '{missing[0]}'{did_you_mean(missing[0], sites)}; "
+            f"{len(missing)} of {len(wanted)} recordings are missing"
+        )
+    return {name: sites[name] for name in wanted}
+
+
+def sites_by_pattern(recordings: Iterable[str], pattern: str) -> dict[str, str]:
+    """The site of each recording, by a regular expression on its name.
+
+    Parameters
+    ----------
+    recordings : iterable of str
+        File names without suffix.
+    pattern : str
+        Searched for in each name. The site is what its first group matches, or all of it where it
+        has none.
+
+    Raises
+    ------
+    InputError
+        If it is no regular expression, or a name does not match.
+
+    Examples
+    --------
+    >>> sites_by_pattern(["hill_0601", "lake_0601"], "^[^_]+")
+    {'hill_0601': 'hill', 'lake_0601': 'lake'}
+    """
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise InputError(f"'{pattern}' is no regular expression: {error}") from error
+    sites = {}
+    for name in recordings:
+        found = compiled.search(name)
+        site = found[min(1, compiled.groups)] if found else None
+        if not site:
+            raise InputError(f"'{pattern}' finds no site in recording '{name}'")
+        sites[name] = site
+    return sites

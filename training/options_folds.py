@@ -1,0 +1,61 @@
+"""The options of what folds keep together, and the groups they make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import click
+
+from negmine.console import Command
+
+
+def fold_options(command: Command) -> Command:
+    """Add what a fold keeps together."""
+    for option in (
+        click.option(
+            "--site-regex",
+            metavar="REGEX",
+            help="The site is what it finds in a recording's name, its first group if it has one.",
+        ),
+        click.option(
+            "--sites",
+            type=click.Path(dir_okay=False, path_type=Path),
+            help="CSV: recording_id, site.",
+        ),
+        click.option(
+            "--fold-by",
+            type=click.Choice(["recording", "site"]),
+            default="recording",
+            show_default=True,
+            help="What stands in one fold as a whole; sites are named by --sites or --site-regex.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def grouping(
+    fold_by: str, sites: Path | None, site_regex: str | None
+) -> Callable[[Iterable[str]], dict[str, str] | None]:
+    """What gives the groups of some recordings; None if each stands alone.
+
+    Raises
+    ------
+    click.UsageError
+        If sites are named twice, not at all, or for nothing.
+    """
+    named = [option for option in (sites, site_regex) if option is not None]
+    if fold_by == "site" and len(named) != 1:
+        raise click.UsageError("--fold-by site takes one of --sites and --site-regex")
+    if fold_by != "site" and named:
+        raise click.UsageError("--sites and --site-regex name sites: add '--fold-by site'")
+
+    def groups(recordings: Iterable[str]) -> dict[str, str] | None:
+        from negmine.groups import sites_by_pattern, sites_by_table
+
+        if sites is not None:
+            return sites_by_table(recordings, sites)
+        return sites_by_pattern(recordings, site_regex) if site_regex is not None else None
+
+    return groups
