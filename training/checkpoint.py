@@ -29,7 +29,7 @@ class Checkpoint:
     front_end : FrontEndSettings
     classes : tuple of str
     model, optimiser : dict
-        State dicts.
+        State dicts. The model is what scores: with a moving average of the weights, the average.
     step : int
         Steps done.
     losses : list of float
@@ -40,6 +40,10 @@ class Checkpoint:
         Recordings of the validation fold.
     edges_hz : tuple of (float, float)
         Each class's frequency band; empty without bands.
+    trained : dict
+        State dict of the weights that are trained, where they are not those that score.
+    scaler : dict
+        State dict of the scaler of fp16's losses.
     inputs : dict of str
         What the run was given besides the configuration: tables, initial weights, plug-ins. A run
         goes on only with the same.
@@ -58,6 +62,8 @@ class Checkpoint:
     held_out: tuple[str, ...]
     edges_hz: tuple[tuple[float, float], ...] = ()
     inputs: dict[str, str] = field(default_factory=dict)
+    trained: dict[str, Any] = field(default_factory=dict)
+    scaler: dict[str, Any] = field(default_factory=dict)
     fingerprint: str = ""
 
     def save(self, path: Path) -> None:

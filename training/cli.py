@@ -72,6 +72,9 @@ def _open_data(
     help="Folder for decoded clips, which runs may share.  [default: OUT/cache]",
 )
 @click.option(
+    "--tensorboard", is_flag=True, help="Write events for TensorBoard to OUT/tensorboard."
+)
+@click.option(
     "--band-table",
     type=click.Path(dir_okay=False, path_type=Path),
     help="CSV of the classes' frequency bands, for --bands: class, f_min, f_max in Hz.  "
@@ -97,6 +100,7 @@ def train(
     fold_by: str,
     sites: Path | None,
     site_regex: str | None,
+    tensorboard: bool,
     device: str,
     skip_bad: bool,
     quiet: bool,
@@ -133,6 +137,7 @@ def train(
             init=init,
             band_table=band_table,
             groups=group(opened.infos),
+            tensorboard=tensorboard,
             device=chosen,
         )
     best = checkpoint.history[-1]

@@ -11,13 +11,15 @@ from typing import Any, Literal
 Readout = Literal["max", "lse", "mean", "power"]
 Pooling = Literal["positive", "mean", "attention"]
 Bands = Literal["off", "crops", "shared"]
-Precision = Literal["fp32", "bf16"]
+Precision = Literal["fp32", "bf16", "fp16"]
+Loss = Literal["bce", "lsoft", "lsep", "asymmetric", "hill", "splc", "large"]
 MixBy = Literal["other", "own", "any"]
 
 READOUTS: tuple[Readout, ...] = ("max", "lse", "mean", "power")
 POOLINGS: tuple[Pooling, ...] = ("positive", "mean", "attention")
 BAND_MODES: tuple[Bands, ...] = ("off", "crops", "shared")
-PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16")
+PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16", "fp16")
+LOSSES: tuple[Loss, ...] = ("bce", "lsoft", "lsep", "asymmetric", "hill", "splc", "large")
 MIX_BY: tuple[MixBy, ...] = ("other", "own", "any")
 
 
@@ -188,6 +190,14 @@ class TrainConfig:
         Window of the ``max`` and ``lse`` readouts.
     lse_sharpness : float
         Of ``lse``: towards 0 it is the mean over windows, towards infinity the maximum.
+    loss : str
+        One of `LOSSES`; see `training.objective`.
+    lsep_bce : float
+        Weight of the masked BCE that is added to LSEP.
+    large_loss_rate : float
+        Share of the assumed zeros that ``large`` leaves out, those of the largest loss.
+    lsoft_detach : bool
+        Whether the prediction in a softened target is a constant.
     lsoft : float
         In [0, 1]: a TP row's unknown cells have the target ``lsoft * sigmoid(logit)``; 0 makes them
         plain zeros, 1 leaves them out.
@@ -204,12 +214,19 @@ class TrainConfig:
     steps_per_epoch, epochs : int
     patience : int
         Epochs without a better validation score before stopping; 0 never stops early.
+    accumulate : int
+        Parts that a step's rows pass the network in, one after the other.
+    ema : float
+        Decay of a moving average of the weights, which validates and is kept; 0 keeps none.
+    clip_norm : float
+        Largest norm of a step's gradient; 0 does not clip.
     lr, weight_decay : float
     warmup : float
         Share of all steps over which the rate rises; it then falls as a cosine.
     folds, fold : int
         Validate on fold ``fold`` of ``folds``; with 1 fold, train on all.
-    precision : {"fp32", "bf16"}
+    precision : {"fp32", "bf16", "fp16"}
+        Of the convolutions.
     seed : int
     """
 
@@ -226,6 +243,10 @@ class TrainConfig:
     readout: Readout = "max"
     window_s: float = 1.0
     lse_sharpness: float = 2.0
+    loss: Loss = "lsoft"
+    lsep_bce: float = 0.1
+    large_loss_rate: float = 0.02
+    lsoft_detach: bool = True
     lsoft: float = 0.1
     beyond_per_s: float = 0.99
     tp_per_step: int = 28
@@ -236,6 +257,9 @@ class TrainConfig:
     steps_per_epoch: int = 50
     epochs: int = 16
     patience: int = 5
+    accumulate: int = 1
+    ema: float = 0.0
+    clip_norm: float = 0.0
     lr: float = 2e-3
     weight_decay: float = 1e-2
     warmup: float = 0.1

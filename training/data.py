@@ -27,8 +27,16 @@ from training.rows import Batch, Call, Example, Row, RowKind, make_example, stac
 # These tell apart the random numbers of a step's rows: see also `training.hard_negatives`.
 _AUGMENT, _MIXUP = 2, 3
 
-# Gives the pseudo labels of a span of a recording: shape (C,), or None.
-Soft = Callable[[str, Span], np.ndarray | None]
+
+class Soft(Protocol):
+    """Pseudo labels of the training recordings."""
+
+    @property
+    def description(self) -> str:
+        """Says which: a run goes on only with the same."""
+
+    def __call__(self, recording: str, span: Span) -> np.ndarray | None:
+        """The pseudo labels of a span of a recording: shape (C,), or None where there are none."""
 
 
 def crop_starts(box: Span, clip_s: float, recording_s: float) -> Span:

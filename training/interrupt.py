@@ -9,7 +9,7 @@ from types import FrameType
 
 
 class HeldInterrupt:
-    """From `hold` to `release`, a first Ctrl-C waits for `raise_if_asked`; a second does not wait.
+    """From `hold` to `release`, a first Ctrl-C is kept in `asked`; a second does not wait.
 
     Outside the main thread, which alone receives signals, it does nothing.
     """
@@ -29,10 +29,10 @@ class HeldInterrupt:
         if self._held:
             signal.signal(signal.SIGINT, self._former)
 
-    def raise_if_asked(self) -> None:
-        """Raise the KeyboardInterrupt that was held back, if there is one."""
-        if self._asked:
-            raise KeyboardInterrupt
+    @property
+    def asked(self) -> bool:
+        """Whether a Ctrl-C was held back."""
+        return self._asked
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self._asked:

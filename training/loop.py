@@ -15,8 +15,11 @@ from negmine.pool import Pool
 from negmine.recordings import Recordings
 from negmine.selection import open_selection
 from negmine.tables import write_json
+from training.board import Board
 from training.checkpoint import Checkpoint
 from training.config import HardMix, TrainConfig
+from training.data import RowSource, Soft
+from training.distributed import joined_ranks, local_device
 from training.hard_negatives import HardNegatives, check_pool
 from training.scorer import CheckpointScorer
 from training.train import RunState, train
@@ -67,6 +70,9 @@ def run_training(
     init: Path | None = None,
     band_table: Path | None = None,
     groups: Mapping[str, str] | None = None,
+    soft: Soft | None = None,
+    plugins: Sequence[RowSource] = (),
+    tensorboard: bool = False,
     device: torch.device,
     title: str = "training",
 ) -> tuple[Checkpoint, int]:
@@ -75,9 +81,11 @@ def run_training(
     def decoding(what: str, total: int) -> Callable[[], object]:
         return progress(what, total, "clip")
 
-    plugins = []
-    if hard_negatives:
-        plugins.append(HardNegatives(hard_negatives, hard_ratio, cache, decoding, hard_mix))
+    negatives = (
+        HardNegatives(hard_negatives, hard_ratio, cache, decoding, hard_mix)
+        if hard_negatives
+        else None
+    )
     advance: Callable[..., Any] | None = None
     done = 0
 
@@ -87,22 +95,39 @@ def run_training(
         advance = advance or progress(title, config.total_steps, "step")
         advance(state.step - done, loss=f"{state.loss:.4f}", lwlrap=f"{state.score:.3f}")
         done = state.step
+        if board:
+            board.step(state.step, state.loss)
 
-    checkpoint = train(
-        config,
-        annotations,
-        recordings,
-        out,
-        cache=cache,
-        plugins=plugins,
-        init=init,
-        band_table=band_table,
-        groups=groups,
-        device=device,
-        progress=decoding,
-        on_step=show,
-    )
-    return checkpoint, sum(plugin.used for plugin in plugins)
+    with joined_ranks(device) as ranks:
+        if not ranks.first:
+            progress = _silent
+        board = Board(out) if tensorboard and ranks.first else None
+        try:
+            checkpoint = train(
+                config,
+                annotations,
+                recordings,
+                out,
+                cache=cache,
+                plugins=[*plugins, *([negatives] if negatives else [])],
+                init=init,
+                band_table=band_table,
+                groups=groups,
+                soft=soft,
+                ranks=ranks,
+                device=local_device(device),
+                progress=decoding,
+                on_step=show,
+                on_epoch=board.epoch if board else lambda entry: None,
+            )
+        finally:
+            if board:
+                board.close()
+    return checkpoint, negatives.used if negatives else 0
+
+
+def _silent(*_: object) -> Callable[..., object]:
+    return lambda *args, **kwargs: None
 
 
 def run_loop(

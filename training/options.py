@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from negmine.console import Command
-from training.config import BAND_MODES, POOLINGS, PRECISIONS, READOUTS, TrainConfig
+from training.config import BAND_MODES, LOSSES, POOLINGS, PRECISIONS, READOUTS, TrainConfig
 from training.options_augment import augment_options, augment_settings
 
 # Generators take no negative seed; torch multiplies it with the step in 64 bits.
@@ -48,6 +48,14 @@ _OPTIONS: tuple[tuple[str, Any, str], ...] = (
     ),
     ("window_s", click.FloatRange(0.05), "Window of the maximum and the log-sum-exp."),
     ("lse_sharpness", click.FloatRange(0, min_open=True), "Of the log-sum-exp."),
+    ("loss", click.Choice(LOSSES), "What is minimised; see docs/training.md."),
+    ("lsep_bce", click.FloatRange(0), "Weight of the masked BCE added to LSEP."),
+    (
+        "large_loss_rate",
+        click.FloatRange(0, 1),
+        "Share of the assumed zeros that 'large' leaves out: those of the largest loss.",
+    ),
+    ("lsoft_detach", bool, "Whether the prediction in LSoft's target is a constant."),
     (
         "lsoft",
         click.FloatRange(0, 1),
@@ -72,6 +80,13 @@ _OPTIONS: tuple[tuple[str, Any, str], ...] = (
         click.IntRange(0),
         "Epochs without a better validation score before stopping; 0: never.",
     ),
+    ("accumulate", click.IntRange(1), "Parts that a step's rows pass the network in."),
+    (
+        "ema",
+        click.FloatRange(0, 1, max_open=True),
+        "Decay of a moving average of the weights, which validates and is kept; 0: none.",
+    ),
+    ("clip_norm", click.FloatRange(0), "Largest norm of a step's gradient; 0: any."),
     ("lr", click.FloatRange(0, min_open=True), "Highest learning rate."),
     ("weight_decay", click.FloatRange(0), "Of AdamW."),
     ("warmup", click.FloatRange(0, 1), "Share of the steps over which the rate rises."),
@@ -80,7 +95,7 @@ _OPTIONS: tuple[tuple[str, Any, str], ...] = (
     (
         "precision",
         click.Choice(PRECISIONS),
-        "Of the convolutions; bf16 where the processor has it.",
+        "Of the convolutions; bf16 where the processor has it, fp16 on GPUs.",
     ),
     ("seed", click.IntRange(0, LAST_SEED), "Of weights, folds and draws."),
 )

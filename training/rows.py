@@ -133,6 +133,11 @@ class Batch:
         pairs = zip(self._tensors(), other._tensors(), strict=True)
         return Batch(*(torch.cat(pair) for pair in pairs))
 
+    def split(self, parts: int) -> list[Batch]:
+        """The rows in so many parts of about the same size, or fewer where there are fewer rows."""
+        chunks = zip(*(t.chunk(parts) for t in self._tensors()), strict=True)
+        return [Batch(*chunk) for chunk in chunks]
+
     def _tensors(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         return self.waveforms, self.targets, self.known, self.weight
 

@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-import hashlib
+import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 
 from negmine.annotations import Annotations
-from negmine.class_bands import class_bands
-from negmine.errors import InputError, ModelError, NegmineError
-from negmine.pool import check_classes
+from negmine.errors import NegmineError
 from negmine.recordings import Recordings
-from negmine.tables import writing
 from training.checkpoint import Checkpoint
 from training.clips import Progress
 from training.config import TrainConfig
-from training.data import BoxRows, RowSource, StepDataset, step_loader
+from training.data import BoxRows, RowSource, Soft, StepDataset, step_loader
+from training.distributed import Ranks
+from training.ema import AveragedWeights
 from training.folds import held_out_recordings
 from training.frontend import FrontEndSettings
+from training.history import is_best, learning_rate, should_stop, write_history
 from training.interrupt import HeldInterrupt
-from training.losses import lsoft_bce_loss
 from training.model import Detector
+from training.objective import mean_loss, summed_loss
 from training.rows import Batch
+from training.run_folder import check_same_run, describe_run
+from training.start import band_edges, described, start_from
 from training.validate import ClipScorer, autocast, known_scores
 
 
@@ -62,9 +63,12 @@ def train(
     init: Path | None = None,
     band_table: Path | None = None,
     groups: Mapping[str, str] | None = None,
+    soft: Soft | None = None,
+    ranks: Ranks | None = None,
     device: torch.device | None = None,
     progress: Progress = lambda title, total: lambda: None,
     on_step: Callable[[RunState], object] = lambda state: None,
+    on_epoch: Callable[[dict[str, float]], object] = lambda entry: None,
 ) -> Checkpoint:
     """Train a detector, or go on with a run that was stopped.
 
@@ -88,12 +92,16 @@ def train(
     groups : mapping of str to str, optional
         What each recording must stay together with in folds, a site for example; by default each
         stands alone.
+    soft : Soft, optional
+        Pseudo labels, see `training.data.BoxRows`.
+    ranks : Ranks, optional
+        This process among those that share the work; alone by default.
     device : torch.device, optional
     progress : callable
         Given a title and a number of clips to decode before the first step, returns what to call
         after each.
     on_step : callable
-        Called after every step.
+        Called after every step, and ``on_epoch`` after every epoch with its line of metrics.csv.
 
     Returns
     -------
@@ -111,7 +119,7 @@ def train(
     NegmineError
         If training diverges: the loss or a validation score is no longer finite.
     """
-    device = device or torch.device("cpu")
+    device, ranks = device or torch.device("cpu"), ranks or Ranks()
     classes = annotations.classes
     if not annotations.rejected:
         config = replace(config, fp_per_step=0)  # there is nothing to draw
@@ -119,78 +127,99 @@ def train(
         annotations, recordings.infos, config.folds, config.fold, config.seed, groups
     )
     training, validation = annotations.without(held_out), annotations.only(held_out)
-
-    inputs = {"annotations": annotations.digest} | {
-        f"plug-in {i}": plugin.description for i, plugin in enumerate(plugins)
-    }
-    if groups:
-        text = repr(sorted(groups.items()))
-        inputs["groups"] = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    inputs = described(annotations, soft, plugins, groups)
     torch.manual_seed(config.seed)
     front_end = FrontEndSettings.for_mels(config.sample_rate, config.n_mels)
-    edges = _band_edges(config, training, band_table)
+    edges = band_edges(config, training, band_table)
     if edges:
         inputs["bands"] = repr(edges)
     detector = Detector.from_config(
         config, len(classes), front_end, edges, pretrained=config.pretrained
     )
     if init:
-        start = Checkpoint.load(init)
-        check_classes(start.classes, classes, str(init))
-        network = [classes, front_end, config.backbone, config.pooling, config.bands]
-        c = start.config
-        if [start.classes, start.front_end, c.backbone, c.pooling, c.bands] != network:
-            raise ModelError(
-                f"{init}: made with another front end, backbone, pooling, kind of bands or order "
-                "of classes"
-            )
-        detector.load_state_dict(start.model)
-        inputs["init"] = start.fingerprint
+        inputs["init"] = start_from(init, detector, config, classes, front_end)
     detector.to(device)
     optimiser = torch.optim.AdamW(
         detector.parameters(), lr=config.lr, weight_decay=config.weight_decay
     )
+    scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "fp16")
+    averaged = AveragedWeights(detector, config.ema)
 
     step, losses, history = 0, [], []
     last, best = out / "last.pt", out / "best.pt"
     if last.exists():
         resumed = Checkpoint.load(last)
-        _check_same_run(resumed, config, classes, inputs, out)
-        detector.load_state_dict(resumed.model)
+        check_same_run(resumed, config, classes, inputs, out)
+        detector.load_state_dict(resumed.trained or resumed.model)
+        averaged.load(resumed.model)
         optimiser.load_state_dict(resumed.optimiser)
+        scaler.load_state_dict(resumed.scaler)
         step, losses, history = resumed.step, resumed.losses, resumed.history
 
+<<<<<<< HEAD
     rows = BoxRows(training, recordings, config, cache, progress)
     for plugin in plugins:
         plugin.prepare(config, classes, held_out)
     bands = class_bands(training, 0, band_table)
     dataset = StepDataset(rows, plugins, config, bands=bands)
     steps = step_loader(dataset, step, config.workers)
+=======
+    with ranks.first_before_others():
+        rows = BoxRows(training, recordings, config, cache, progress, soft)
+        for plugin in plugins:
+            plugin.prepare(config, classes, held_out)
+    steps = step_loader(
+        StepDataset(rows, plugins, config, ranks.rank, ranks.world), step, config.workers
+    )
+>>>>>>> c461f70 (Losses by name, accumulation, moving averages, fp16, several processes, a run folder that tells the run)
     held = recordings.only(held_out)
+    scored = copy.deepcopy(detector) if config.ema else detector
+    model = ranks.wrap(detector)
+    if ranks.first and not step:
+        describe_run(out, config, inputs, held_out)
 
     def save(path: Path) -> None:
-        Checkpoint(
-            config, front_end, classes, detector.state_dict(), optimiser.state_dict(), step,
-            losses, history, tuple(sorted(held_out)), edges, inputs,
-        ).save(path)  # fmt: skip
+        if ranks.first:
+            Checkpoint(
+                config, front_end, classes, averaged.state_dict(), optimiser.state_dict(), step,
+                losses, history, tuple(sorted(held_out)), edges, inputs,
+                trained=detector.state_dict() if config.ema else {}, scaler=scaler.state_dict(),
+            ).save(path)  # fmt: skip
+
+    def validated() -> dict[str, float]:
+        if config.ema:
+            scored.load_state_dict(averaged.state_dict())
+        scorer = ClipScorer(scored, config, device)
+        found = known_scores(scorer, held, validation, config.sample_rate)
+        return found.summary() if np.isfinite(found.scores).all() else {"lwlrap": math.inf}
 
     whole = True  # False in a step: what it has changed so far cannot be gone on from
     interrupt = HeldInterrupt()
     interrupt.hold()
     try:
-        while step < config.total_steps and not _should_stop(history, config.patience):
-            detector.train()
+        while step < config.total_steps and not should_stop(history, config.patience):
+            model.train()
             epoch = step // config.steps_per_epoch
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate(step, config)
             torch.manual_seed(config.seed * 1_000_003 + step)  # dropout: the same after a resume
             drawn = next(steps)
+            own = int(ranks.total(drawn.own, device))
             whole = False
-            loss = step_loss(detector, drawn.batch.to(device), drawn.own, config, device)
             optimiser.zero_grad(set_to_none=True)
-            torch.autograd.backward(loss)
-            optimiser.step()
-            losses.append(loss.item())
+            total = 0.0
+            for part in drawn.batch.split(config.accumulate):
+                loss = step_loss(model, part.to(device), own, config, device)
+                # processes average their gradients; the step's is their sum
+                torch.autograd.backward(scaler.scale(loss * ranks.world))
+                total += loss.item()
+            if config.clip_norm:
+                scaler.unscale_(optimiser)
+                torch.nn.utils.clip_grad_norm_(detector.parameters(), config.clip_norm)
+            scaler.step(optimiser)
+            scaler.update()
+            averaged.update(step)
+            losses.append(ranks.total(total, device))
             step += 1
             whole = True
             if not math.isfinite(losses[-1]):
@@ -203,101 +232,51 @@ def train(
                     "loss": float(np.mean(losses[-config.steps_per_epoch :])),
                 }
                 if held_out:
-                    scorer = ClipScorer(detector, config, device)
-                    found = known_scores(scorer, held, validation, config.sample_rate)
-                    if not np.isfinite(found.scores).all():
+                    entry |= ranks.from_first(validated() if ranks.first else None)
+                    if math.isinf(entry["lwlrap"]):
                         raise NegmineError(
                             f"{out}: scores are no longer finite after step {step}; lower --lr"
                         )
-                    entry |= found.summary()
                 history.append(entry)
-                if _is_best(history):
+                if is_best(history):
                     save(best)
                 save(last)
-                _write_metrics(out / "metrics.csv", history)
-            recent = losses[epoch * config.steps_per_epoch :]
-            score = history[-1].get("lwlrap", math.nan) if history else math.nan
-            on_step(RunState(step, config.total_steps, epoch + 1, float(np.mean(recent)), score))
-            interrupt.raise_if_asked()
+                if ranks.first:
+                    write_history(out, history)
+                    on_epoch(entry)
+            if ranks.first:
+                recent = losses[epoch * config.steps_per_epoch :]
+                score = history[-1].get("lwlrap", math.nan) if history else math.nan
+                mean = float(np.mean(recent))
+                on_step(RunState(step, config.total_steps, epoch + 1, mean, score))
+            if ranks.total(interrupt.asked, device):
+                raise KeyboardInterrupt
     except KeyboardInterrupt:
         if whole and step % config.steps_per_epoch:
             save(last)
         raise
     finally:
         interrupt.release()
-    return Checkpoint.load(best)
+    with ranks.first_before_others():
+        return Checkpoint.load(best)
 
 
 def step_loss(
-    detector: Detector, batch: Batch, own: int, config: TrainConfig, device: torch.device
+    model: torch.nn.Module, part: Batch, own: int, config: TrainConfig, device: torch.device
 ) -> torch.Tensor:
-    """LSoft BCE over the cells of a step, divided by the trainer's own cells.
+    """The loss of some rows of a step, as a share of the whole step's.
 
-    Rows that plug-ins add put their loss on top; they do not dilute that of the first ``own`` rows.
+    Parameters
+    ----------
+    model : nn.Module
+        From waveforms to logits.
+    part : Batch
+        Any rows of the step.
+    own : int
+        The trainer's own rows in the whole step. Rows that plug-ins add put their loss on top; they
+        do not dilute that of the trainer's own.
+    config, device
     """
     with autocast(device, config.precision):
-        logits = detector(batch.waveforms)
-    cells = lsoft_bce_loss(
-        logits, batch.targets, batch.known, config.lsoft, weight=batch.weight, reduction="none"
-    )
-    return cells.sum() / (own * cells.shape[1])
-
-
-def _band_edges(
-    config: TrainConfig, training: Annotations, table: Path | None
-) -> tuple[tuple[float, float], ...]:
-    if config.bands == "off":
-        if table:
-            raise InputError(f"{table}: a table of bands, but bands are off; choose --bands")
-        return ()
-    return tuple(class_bands(training, config.band_margin, table, config.sample_rate / 2).values())
-
-
-def learning_rate(step: int, config: TrainConfig) -> float:
-    """Linear warm-up, then a cosine to zero, over the steps of the whole run."""
-    warmup = max(1, round(config.warmup * config.total_steps))
-    if step < warmup:
-        return config.lr * (step + 1) / warmup
-    progress = (step - warmup) / max(1, config.total_steps - warmup)
-    return config.lr * 0.5 * (1 + math.cos(math.pi * progress))
-
-
-def _score(entry: dict[str, float]) -> float:
-    # without validation, or without a known call in it, the latest epoch is the best
-    score = entry.get("lwlrap", math.nan)
-    return entry["epoch"] if math.isnan(score) else score
-
-
-def _is_best(history: list[dict[str, float]]) -> bool:
-    return _score(history[-1]) >= max(_score(entry) for entry in history)
-
-
-def _should_stop(history: list[dict[str, float]], patience: int) -> bool:
-    if not patience or not history:
-        return False
-    scores = [_score(entry) for entry in history]
-    return len(scores) - 1 - int(np.argmax(scores)) >= patience
-
-
-def _check_same_run(
-    resumed: Checkpoint,
-    config: TrainConfig,
-    classes: Sequence[str],
-    inputs: dict[str, str],
-    out: Path,
-) -> None:
-    then, now = resumed.config.to_dict() | resumed.inputs, config.to_dict() | inputs
-    then["classes"], now["classes"] = list(resumed.classes), list(classes)
-    keys = (now | then).keys() - {"workers"}  # they change no result
-    changed = [key for key in now | then if key in keys and then.get(key) != now.get(key)]
-    if changed:
-        key = changed[0]
-        raise InputError(
-            f"{out}: holds a run with another {key} ({then.get(key, 'none')}, now "
-            f"{now.get(key, 'none')}); choose another --out, or remove that folder"
-        )
-
-
-def _write_metrics(path: Path, history: list[dict[str, float]]) -> None:
-    with writing(path) as temporary:
-        pd.DataFrame(history).astype({"epoch": int}).to_csv(temporary, index=False)
+        logits = model(part.waveforms)
+    return mean_loss(summed_loss(config, logits, part), own, logits.shape[1])

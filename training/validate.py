@@ -114,7 +114,8 @@ class ClipScorer:
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
     """The context in which convolutions run at the chosen precision."""
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+    dtype = torch.float16 if precision == "fp16" else torch.bfloat16
+    return torch.autocast(device.type, dtype=dtype, enabled=precision != "fp32")
 
 
 def read_recordings(recordings: Recordings, sample_rate: int) -> Iterator[tuple[str, np.ndarray]]:

@@ -1,0 +1,136 @@
+"""Several processes that share every step's rows, as ``torchrun`` starts them.
+
+The step is the same whatever the number of processes: each takes every ``world``-th row, the loss
+is divided by the rows of the whole step, and batch normalisation sees the statistics of all rows.
+The first process alone validates, writes files and shows progress.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+import torch.distributed as dist
+import torch.distributed.nn.functional as differentiable
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.parallel import DistributedDataParallel
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """This process among those that train together.
+
+    Attributes
+    ----------
+    rank, world : int
+    """
+
+    rank: int = 0
+    world: int = 1
+
+    @property
+    def first(self) -> bool:
+        return self.rank == 0
+
+    def wrap(self, model: nn.Module) -> nn.Module:
+        """The model whose gradients are summed over all processes; itself where there is one."""
+        if self.world == 1:
+            return model
+        _share_statistics(model)
+        # every process has the statistics of all rows, so none has to be told them
+        return DistributedDataParallel(model, broadcast_buffers=False)
+
+    def total(self, value: float, device: torch.device) -> float:
+        """The sum of a number over all processes."""
+        if self.world == 1:
+            return value
+        tensor = torch.tensor(value, dtype=torch.float64 if device.type == "cpu" else None)
+        tensor = tensor.to(device)
+        dist.all_reduce(tensor)
+        return float(tensor)
+
+    def from_first(self, value: Any) -> Any:
+        """What the first process has, a small object, in all of them."""
+        if self.world == 1:
+            return value
+        held = [value]
+        dist.broadcast_object_list(held, src=0)
+        return held[0]
+
+    @contextmanager
+    def first_before_others(self) -> Iterator[None]:
+        """The others enter when the first has left: it makes the files that all read."""
+        if not self.first:
+            dist.barrier()
+        yield
+        if self.first and self.world > 1:
+            dist.barrier()
+
+
+@contextmanager
+def joined_ranks(device: torch.device) -> Iterator[Ranks]:
+    """Join the processes that ``torchrun`` started; one process alone joins nothing."""
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    if world == 1:
+        yield Ranks()
+        return
+    if dist.is_initialized():
+        yield Ranks(dist.get_rank(), dist.get_world_size())
+        return
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield Ranks(dist.get_rank(), dist.get_world_size())
+    finally:
+        dist.destroy_process_group()
+
+
+def local_device(device: torch.device) -> torch.device:
+    """The GPU of this process, where several on one machine share the work."""
+    if device.type == "cuda" and device.index is None and "LOCAL_RANK" in os.environ:
+        return torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+    return device
+
+
+def _share_statistics(model: nn.Module) -> None:
+    """Let every batch normalisation use the statistics of the rows of all processes.
+
+    torch has a layer that does so on GPUs alone. This one keeps the layers, so that the names of
+    the weights stay.
+    """
+    for module in model.modules():
+        if isinstance(module, _BatchNorm):
+            own = type(module).forward
+            module.forward = partial(_shared_forward, module, own)  # type: ignore[method-assign]
+
+
+def _shared_forward(norm: Any, own: Any, x: Tensor) -> Tensor:
+    if not norm.training:
+        result: Tensor = own(norm, x)
+        return result
+    axes = [0, *range(2, x.ndim)]
+    values = x.float()
+    count = values.new_tensor([values.numel() / values.shape[1]])
+    sums = torch.cat([values.sum(dim=axes), values.square().sum(dim=axes), count])
+    total = differentiable.all_reduce(sums)
+    width = values.shape[1]
+    n = total[-1]
+    mean = total[:width] / n
+    variance = (total[width : 2 * width] / n - mean.square()).clamp(min=0)
+    with torch.no_grad():
+        # as torch does: the running variance is the unbiased one
+        norm.running_mean.lerp_(mean, norm.momentum)
+        norm.running_var.lerp_(variance * n / (n - 1), norm.momentum)
+        norm.num_batches_tracked += 1
+    shape = [1, -1, *([1] * (x.ndim - 2))]
+    scaled = (values - mean.view(shape)) * torch.rsqrt(variance + norm.eps).view(shape)
+    out = (scaled * norm.weight.view(shape) + norm.bias.view(shape)).to(x.dtype)
+    # timm's layers carry their activation with them
+    if hasattr(norm, "act"):
+        out = norm.act(norm.drop(out))
+    return out

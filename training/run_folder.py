@@ -1,0 +1,80 @@
+"""What a run's folder says of it: everything needed to do it again."""
+
+from __future__ import annotations
+
+import platform
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from negmine.errors import InputError
+from negmine.tables import write_json, writing
+from training.checkpoint import Checkpoint
+from training.config import TrainConfig
+
+# These change how fast a run is, not what comes out.
+_NO_MATTER = frozenset({"workers"})
+
+
+def describe_run(
+    out: Path, config: TrainConfig, inputs: Mapping[str, str], held_out: frozenset[str]
+) -> None:
+    """Write ``config.toml``, which ``--config`` reads, and ``run.json``.
+
+    Parameters
+    ----------
+    out : Path
+    config : TrainConfig
+    inputs : mapping of str to str
+        Hashes of the tables, plug-ins and weights the run was given.
+    held_out : frozenset of str
+        Recordings of the validation fold.
+    """
+    settings = config.to_dict()
+    text = tomli_w.dumps({k: v for k, v in settings.items() if k != "augment"} | {
+        "augment": settings["augment"]
+    })  # fmt: skip
+    with writing(out / "config.toml") as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    write_json(
+        out / "run.json",
+        {
+            "command": shlex.join(sys.argv),
+            "inputs": dict(inputs),
+            "held_out": sorted(held_out),
+            "versions": {
+                "python": platform.python_version(),
+                **{name: version(name) for name in ("negmine", "torch", "torchaudio", "timm")},
+            },
+        },
+    )
+
+
+def check_same_run(
+    resumed: Checkpoint,
+    config: TrainConfig,
+    classes: Sequence[str],
+    inputs: Mapping[str, str],
+    out: Path,
+) -> None:
+    """Check that a run that was stopped is gone on with as it began.
+
+    Raises
+    ------
+    InputError
+        Naming the first setting or input that differs.
+    """
+    then: dict[str, Any] = resumed.config.to_dict() | resumed.inputs
+    now: dict[str, Any] = config.to_dict() | dict(inputs)
+    then["classes"], now["classes"] = list(resumed.classes), list(classes)
+    for key in now | then:
+        if key not in _NO_MATTER and then.get(key) != now.get(key):
+            raise InputError(
+                f"{out}: holds a run with another {key} ({then.get(key, 'none')}, now "
+                f"{now.get(key, 'none')}); choose another --out, or remove that folder"
+            )

@@ -1,0 +1,81 @@
+"""What a run begins with: what it is given, its frequency bands, its first weights."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from negmine.annotations import Annotations
+from negmine.class_bands import class_bands
+from negmine.errors import InputError, ModelError
+from negmine.pool import check_classes
+from training.checkpoint import Checkpoint
+from training.config import TrainConfig
+from training.data import RowSource, Soft
+from training.frontend import FrontEndSettings
+from training.model import Detector
+
+
+def described(
+    annotations: Annotations,
+    soft: Soft | None,
+    plugins: Sequence[RowSource],
+    groups: Mapping[str, str] | None,
+) -> dict[str, str]:
+    """What a run is given besides its settings, as short texts: it goes on only with the same."""
+    inputs = {"annotations": annotations.digest}
+    if soft:
+        inputs["pseudo labels"] = soft.description
+    if groups:
+        text = repr(sorted(groups.items()))
+        inputs["groups"] = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    return inputs | {f"plug-in {i}": plugin.description for i, plugin in enumerate(plugins)}
+
+
+def start_from(
+    init: Path,
+    detector: Detector,
+    config: TrainConfig,
+    classes: Sequence[str],
+    front_end: FrontEndSettings,
+) -> str:
+    """Load a checkpoint's weights into a detector; returns their fingerprint.
+
+    Raises
+    ------
+    ModelError
+        If it is no checkpoint, or of another network.
+    PoolError
+        If it has other classes.
+    """
+    start = Checkpoint.load(init)
+    check_classes(start.classes, classes, str(init))
+    network = [classes, front_end, config.backbone, config.pooling, config.bands]
+    c = start.config
+    if [start.classes, start.front_end, c.backbone, c.pooling, c.bands] != network:
+        raise ModelError(
+            f"{init}: made with another front end, backbone, pooling, kind of bands or order "
+            "of classes"
+        )
+    detector.load_state_dict(start.model)
+    return start.fingerprint
+
+
+def band_edges(
+    config: TrainConfig, training: Annotations, table: Path | None
+) -> tuple[tuple[float, float], ...]:
+    """Each class's frequency band, where the run has bands: those of its own boxes, or a table's.
+
+    Raises
+    ------
+    InputError
+        If there is a table and no bands.
+    AnnotationError
+        If the table is malformed.
+    """
+    if config.bands == "off":
+        if table:
+            raise InputError(f"{table}: a table of bands, but bands are off; choose --bands")
+        return ()
+    return tuple(class_bands(training, config.band_margin, table, config.sample_rate / 2).values())
