@@ -117,7 +117,7 @@ def _shared_forward(norm: Any, own: Any, x: Tensor) -> Tensor:
     values = x.float()
     count = values.new_tensor([values.numel() / values.shape[1]])
     sums = torch.cat([values.sum(dim=axes), values.square().sum(dim=axes), count])
-    total = differentiable.all_reduce(sums)
+    total: Tensor = differentiable.all_reduce(sums)  # type: ignore[no-untyped-call]
     width = values.shape[1]
     n = total[-1]
     mean = total[:width] / n
@@ -129,8 +129,9 @@ def _shared_forward(norm: Any, own: Any, x: Tensor) -> Tensor:
         norm.num_batches_tracked += 1
     shape = [1, -1, *([1] * (x.ndim - 2))]
     scaled = (values - mean.view(shape)) * torch.rsqrt(variance + norm.eps).view(shape)
-    out = (scaled * norm.weight.view(shape) + norm.bias.view(shape)).to(x.dtype)
+    out: Tensor = (scaled * norm.weight.view(shape) + norm.bias.view(shape)).to(x.dtype)
     # timm's layers carry their activation with them
     if hasattr(norm, "act"):
-        out = norm.act(norm.drop(out))
+        activated: Tensor = norm.act(norm.drop(out))
+        return activated
     return out

@@ -19,6 +19,8 @@ a ranking leaves the level of the logits open, so masked BCE is added at the wei
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import Tensor
 
 from training import losses
@@ -51,7 +53,7 @@ def summed_loss(config: TrainConfig, logits: Tensor, batch: Batch) -> Tensor:
         return ranking + config.lsep_bce * losses.bce_loss(logits, targets, known, weight, "sum")
     if config.loss == "large":
         return losses.large_loss(logits, targets, known, weight, "sum", rate=config.large_loss_rate)
-    chosen = {
+    chosen: dict[str, Callable[..., Tensor]] = {
         "asymmetric": losses.asymmetric_loss,
         "hill": losses.hill_loss,
         "splc": losses.splc_loss,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import tomllib
+from pathlib import Path
 from typing import Any
 
 import click
 
 from negmine.console import Command
+from negmine.errors import InputError, did_you_mean
 from training.config import BAND_MODES, LOSSES, POOLINGS, PRECISIONS, READOUTS, TrainConfig
 from training.options_augment import augment_options, augment_settings
 
@@ -102,8 +105,46 @@ _OPTIONS: tuple[tuple[str, Any, str], ...] = (
 _NAMES = {"beyond_per_s": "fp_beyond"}
 
 
+def _from_file(context: click.Context, _: click.Parameter, path: Path | None) -> Path | None:
+    """Take a file's settings as defaults: what stands on the command line wins.
+
+    Raises
+    ------
+    InputError
+        If the file is not TOML, or names no setting.
+    """
+    if path is None:
+        return None
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not TOML: {error}") from error
+    augment = content.pop("augment", {})
+    if not isinstance(augment, dict):
+        raise InputError(f"{path}: augment = {augment!r}: expected a table, [augment]")
+    known = {parameter.name for parameter in context.command.params}
+    values = {**content, **{f"augment_{name}": value for name, value in augment.items()}}
+    settings = TrainConfig().to_dict()
+    for name in [*content, *augment]:
+        if name not in settings and name not in settings["augment"]:
+            hint = did_you_mean(name, [*settings, *settings["augment"]])
+            raise InputError(f"{path}: unknown setting '{name}'{hint}")
+    context.default_map = {name: value for name, value in values.items() if name in known}
+    return path
+
+
 def run_options(command: Command) -> Command:
     """Add the settings of a run, the device, and what to do about unreadable files."""
+    command = click.option(
+        "--config",
+        type=click.Path(dir_okay=False, path_type=Path),
+        callback=_from_file,
+        is_eager=True,
+        expose_value=False,
+        help="Settings from a file, such as a run's config.toml; options given here win.",
+    )(command)
     command = click.option(
         "--skip-bad", is_flag=True, help="Report unreadable recordings and go on without them."
     )(command)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch.amp.grad_scaler import GradScaler
 
 from negmine.annotations import Annotations
 from negmine.errors import NegmineError
@@ -142,7 +143,7 @@ def train(
     optimiser = torch.optim.AdamW(
         detector.parameters(), lr=config.lr, weight_decay=config.weight_decay
     )
-    scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "fp16")
+    scaler = GradScaler(device.type, enabled=config.precision == "fp16")
     averaged = AveragedWeights(detector, config.ema)
 
     step, losses, history = 0, [], []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -661,3 +662,50 @@ def test_package_runs_as_a_module() -> None:
     assert result.stderr == ""
     for name in ("train", "evaluate", "loop", "demo"):
         assert f"\n  {name} " in result.stdout
+
+
+def test_settings_of_a_run_are_read_again_and_options_win(
+    shared_data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+
+    def stopped(config: Any, *_: Any, **__: Any) -> None:
+        seen.append(config)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("training.loop.train", stopped)
+    file = tmp_path / "config.toml"
+    file.write_text('loss = "hill"\nlr = 0.5\ncompile = true\n[augment]\nnoise = 0.25\n')
+    common = [*shared_data.options, "--out", tmp_path / "run", "--config", file]
+    call("train", *common, "--lr", "0.25", "--gain", "0.5")
+    (config,) = seen
+    assert (config.loss, config.lr, config.compile) == ("hill", 0.25, True)
+    assert (config.augment.noise, config.augment.gain) == (0.25, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("epoch = 3", r"unknown setting 'epoch' \(did you mean epochs\?\)"),
+        ("[augment]\nnoisy = 1", r"unknown setting 'noisy' \(did you mean noise\?\)"),
+        ("augment = 3", "expected a table"),
+        ("epochs =", "not TOML"),
+        (None, "cannot be read"),
+    ],
+)
+def test_a_file_of_settings_that_is_wrong_is_misuse(
+    shared_data: Data, tmp_path: Path, text: str | None, message: str
+) -> None:
+    file = tmp_path / "config.toml"
+    if text:
+        file.write_text(text)
+    result = call("train", *shared_data.options, "--out", tmp_path / "run", "--config", file)
+    assert result.exit_code == 2
+    assert re.search(message, result.stderr)
+
+
+def test_events_for_tensorboard_are_written(shared_data: Data, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    result = call("train", *shared_data.options, "--out", out, *TINY, "--tensorboard")
+    assert result.exit_code == 0, result.output
+    assert list((out / "tensorboard").glob("events.*"))

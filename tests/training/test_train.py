@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import json
 import math
 import signal
 import sys
+import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -674,7 +676,9 @@ def test_without_validation_the_last_epoch_is_the_best(run: Runner, tmp_path: Pa
 
 
 def test_files_tell_the_run(whole: Path) -> None:
-    assert sorted(p.name for p in whole.iterdir()) == ["best.pt", "last.pt", "metrics.csv"]
+    assert sorted(p.name for p in whole.iterdir()) == [
+        "best.pt", "config.toml", "curve.png", "last.pt", "metrics.csv", "run.json"
+    ]  # fmt: skip
     last = Checkpoint.load(whole / "last.pt")
     assert len(last.losses) == last.step == 6
     table = pd.read_csv(whole / "metrics.csv")
@@ -776,3 +780,70 @@ def test_a_table_of_bands_without_bands_is_an_error(
             tiny_config(), o.annotations, o.recordings, tmp_path / "run", cache=shared_cache,
             band_table=tmp_path / "bands.csv",
         )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"ema": 0.9},
+        {"loss": "lsep", "clip_norm": 0.5},
+        {"accumulate": 3, "ema": 0.5, "precision": "bf16"},
+        {"precision": "fp16"},
+    ],
+    ids=str,
+)
+def test_a_stopped_run_of_any_kind_ends_as_if_it_had_never_stopped(
+    shared_opened: Opened, shared_cache: Path, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    o, config = shared_opened, tiny_config(**changes)
+
+    def run(name: str, stop_at: int = 0) -> Checkpoint:
+        def on_step(state: RunState) -> None:
+            if state.step == stop_at:
+                signal.raise_signal(signal.SIGINT)
+
+        return training_loop.train(
+            config, o.annotations, o.recordings, tmp_path / name, cache=shared_cache,
+            on_step=on_step,
+        )  # fmt: skip
+
+    whole = run("whole")
+    with pytest.raises(KeyboardInterrupt):
+        run("stopped", stop_at=4)
+    again = run("stopped")
+    assert again.fingerprint == whole.fingerprint
+    ends = [Checkpoint.load(tmp_path / name / "last.pt") for name in ("whole", "stopped")]
+    assert ends[0].losses == ends[1].losses
+    assert weights_fingerprint(ends[0].trained) == weights_fingerprint(ends[1].trained)
+    assert bool(ends[0].trained) == bool(changes.get("ema"))
+
+
+def test_accumulated_gradients_are_those_of_the_whole_step() -> None:
+    detector = Detector(3, FrontEndSettings.for_mels(8000, 16), "small").eval()
+    rng = np.random.default_rng(0)
+    rows = [
+        Row(rng.normal(0, 0.1, 8000).astype(np.float32), labels, kind)
+        for kind, labels in [
+            (RowKind.TP, PartialLabels(present=frozenset({"a"}))),
+            (RowKind.FP, PartialLabels.certified(["b"], Certificate.VERIFIED)),
+            (RowKind.POOL, PartialLabels.certified(["a", "c"], Certificate.EXTERNAL)),
+        ]
+    ]
+    batch = make_batch(rows, ["a", "b", "c"])
+    gradients = []
+    for parts in (1, 3):
+        detector.zero_grad()
+        for part in batch.split(parts):
+            step_loss(detector, part, 2, tiny_config(), torch.device("cpu")).backward()
+        gradients.append([p.grad.clone() for p in detector.parameters() if p.grad is not None])
+    for whole, added in zip(*gradients, strict=True):
+        torch.testing.assert_close(whole, added, rtol=1e-4, atol=1e-7)
+
+
+def test_a_run_tells_how_to_do_it_again(whole: Path) -> None:
+    described = json.loads((whole / "run.json").read_text())
+    assert described["held_out"] == sorted(Checkpoint.load(whole / "last.pt").held_out)
+    assert {"negmine", "torch", "python"} <= described["versions"].keys()
+    assert described["inputs"]["annotations"]
+    settings = tomllib.loads((whole / "config.toml").read_text())
+    assert TrainConfig.from_dict(settings) == Checkpoint.load(whole / "last.pt").config
