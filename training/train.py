@@ -13,6 +13,7 @@ import torch
 from torch.amp.grad_scaler import GradScaler
 
 from negmine.annotations import Annotations
+from negmine.class_bands import class_bands
 from negmine.errors import NegmineError
 from negmine.recordings import Recordings
 from training.checkpoint import Checkpoint
@@ -157,22 +158,13 @@ def train(
         scaler.load_state_dict(resumed.scaler)
         step, losses, history = resumed.step, resumed.losses, resumed.history
 
-<<<<<<< HEAD
-    rows = BoxRows(training, recordings, config, cache, progress)
-    for plugin in plugins:
-        plugin.prepare(config, classes, held_out)
-    bands = class_bands(training, 0, band_table)
-    dataset = StepDataset(rows, plugins, config, bands=bands)
-    steps = step_loader(dataset, step, config.workers)
-=======
     with ranks.first_before_others():
         rows = BoxRows(training, recordings, config, cache, progress, soft)
         for plugin in plugins:
             plugin.prepare(config, classes, held_out)
-    steps = step_loader(
-        StepDataset(rows, plugins, config, ranks.rank, ranks.world), step, config.workers
-    )
->>>>>>> c461f70 (Losses by name, accumulation, moving averages, fp16, several processes, a run folder that tells the run)
+    bands = class_bands(training, 0, band_table)
+    dataset = StepDataset(rows, plugins, config, ranks.rank, ranks.world, bands=bands)
+    steps = step_loader(dataset, step, config.workers)
     held = recordings.only(held_out)
     scored = copy.deepcopy(detector) if config.ema else detector
     model = ranks.wrap(detector)

@@ -137,6 +137,9 @@ def test_every_setting_reaches_the_run(
         "readout": "power",
         "window_s": 0.25,
         "lse_sharpness": 3.0,
+        "loss": "large",
+        "lsep_bce": 0.7,
+        "large_loss_rate": 0.05,
         "lsoft": 0.4,
         "beyond_per_s": 0.5,
         "tp_per_step": 3,
@@ -145,6 +148,9 @@ def test_every_setting_reaches_the_run(
         "steps_per_epoch": 9,
         "epochs": 8,
         "patience": 7,
+        "accumulate": 2,
+        "ema": 0.9,
+        "clip_norm": 1.5,
         "lr": 0.01,
         "weight_decay": 0.02,
         "warmup": 0.3,
@@ -153,13 +159,13 @@ def test_every_setting_reaches_the_run(
         "precision": "bf16",
         "seed": 11,
     }
-    options: list[object] = ["--pretrained", "--compile", "--no-channels-last"]
+    options: list[object] = ["--pretrained", "--compile", "--no-channels-last", "--no-lsoft-detach"]
     for name, value in changes.items():
         option = "fp_beyond" if name == "beyond_per_s" else name
         options += ["--" + option.replace("_", "-"), value]
     call("train", *shared_data.options, "--out", tmp_path / "run", *options)
     (config,) = seen
-    switches = {"pretrained": True, "compile": True, "channels_last": False}
+    switches = {"pretrained": True, "compile": True, "channels_last": False, "lsoft_detach": False}
     untouched = {"augment": AugmentSettings().to_dict(), "pseudo_weight": 1.0}
     assert config.to_dict() == changes | switches | untouched
 
