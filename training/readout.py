@@ -27,15 +27,19 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Frames:
-    """Numerator and denominator of a pooling, summed over frequency.
+    """Numerator and denominator of a pooling, a frame.
 
     Attributes
     ----------
-    numerator, denominator : float32 Tensor, shape (B, K, D, T)
+    numerator, denominator : float32 Tensor, shape (B, G, D, T)
+        Summed over frequency, of G = K bands; or with ``rows``, of each of G rows of the map.
+    rows : bool Tensor, shape (K, G), optional
+        The rows that each band covers: they are summed last, when there are few windows left.
     """
 
     numerator: Tensor
     denominator: Tensor
+    rows: Tensor | None = None
 
     @property
     def length(self) -> int:
@@ -43,13 +47,14 @@ class Frames:
 
     def window(self, first: int, last: int) -> Frames:
         """Some frames of it."""
-        return Frames(self.numerator[..., first:last], self.denominator[..., first:last])
+        part = slice(first, last)
+        return Frames(self.numerator[..., part], self.denominator[..., part], self.rows)
 
 
 def pool_frames(
     features: Tensor, pooling: str, rows: Tensor | None = None, attention: Tensor | None = None
 ) -> Frames:
-    """Sum a feature map over frequency, as a pooling needs it.
+    """The sums that a pooling needs of a feature map.
 
     Parameters
     ----------
@@ -86,9 +91,8 @@ def pool_frames(
     if rows is None:
         numerator, denominator = (part.sum(dim=2).unsqueeze(1) for part in parts)
     else:
-        mask = rows.to(values.dtype)
-        numerator, denominator = (torch.einsum("bdft,kf->bkdt", part, mask) for part in parts)
-    return Frames(numerator, denominator)
+        numerator, denominator = (part.transpose(1, 2) for part in parts)
+    return Frames(numerator, denominator, rows)
 
 
 def window_pool(frames: Frames, window: int, hop: int) -> Tensor:
@@ -108,14 +112,16 @@ def window_pool(frames: Frames, window: int, hop: int) -> Tensor:
     """
     window = min(window, frames.length)
     missing = -(frames.length - window) % hop
-    batch, bands, width, _ = frames.numerator.shape
-    # means in place of sums: both have the same divisor
-    numerator, denominator = (
-        F.avg_pool1d(F.pad(part.flatten(1, 2), (0, missing)), window, hop)
-        for part in (frames.numerator, frames.denominator)
-    )
-    pooled = numerator / denominator.clamp(min=1e-12)
-    return pooled.view(batch, bands, width, -1).permute(0, 3, 1, 2)
+
+    def windows(part: Tensor) -> Tensor:
+        # means in place of sums: both have the same divisor
+        means = F.avg_pool1d(F.pad(part.flatten(1, 2), (0, missing)), window, hop)
+        means = means.view(*part.shape[:3], -1).permute(0, 3, 1, 2)
+        if frames.rows is None:
+            return means
+        return torch.einsum("bngd,kg->bnkd", means, frames.rows.to(means.dtype))
+
+    return windows(frames.numerator) / windows(frames.denominator).clamp(min=1e-12)
 
 
 def clip_pool(frames: Frames) -> Tensor:
