@@ -2,51 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
 from negmine.annotations import Annotations
-from negmine.audio import SILENCE_RMS
-from negmine.errors import InputError, PoolError
-from negmine.labels import BEYOND_BOX_PER_S, DEFAULT_CONFIDENCE, Certificate
+from negmine.blocks import RecipeBlock, as_blocks
+from negmine.build_context import BuildContext, DeclaredFolder, nobody
+from negmine.errors import AudioError, InputError, PoolError
 from negmine.pool import Pool, open_pool
-from negmine.pool_files import write_pool
-from negmine.recipe import Recipe
+from negmine.pool_files import write_new
+from negmine.pool_settings import PoolSettings
+from negmine.pool_writer import PoolWriter
+from negmine.recipe import OPS, Recipe, Source
 from negmine.recordings import Recordings, open_annotated, open_external, parse_external
+from negmine.sources import ORDER, rows_of
 from negmine.sources.annotated import annotated_clips
-from negmine.sources.external import external_clips
-from negmine.sources.mix import mixed_clips
 
-
-@dataclass(frozen=True)
-class PoolSettings:
-    """What a pool is built with.
-
-    Attributes
-    ----------
-    clip_s : float
-        Length of every clip.
-    sample_rate : int
-        Hz.
-    beyond_per_s : float
-        Confidence that an FP verdict keeps for each second a clip reaches beyond its box.
-    external_confidence : float
-    mix : int
-        How many mixes.
-    mix_snr_db : (float, float)
-    seed : int
-    """
-
-    clip_s: float = 2.0
-    sample_rate: int = 32_000
-    beyond_per_s: float = BEYOND_BOX_PER_S
-    external_confidence: float = DEFAULT_CONFIDENCE[Certificate.EXTERNAL]
-    mix: int = 0
-    mix_snr_db: tuple[float, float] = (-5.0, 10.0)
-    seed: int = 0
+__all__ = ["BuildReport", "PoolSettings", "build_pool"]
 
 
 @dataclass(frozen=True)
@@ -79,6 +54,7 @@ def build_pool(
     settings: PoolSettings | None = None,
     skip_bad: bool = False,
     force: bool = False,
+    held_out: Callable[[Source], bool] = nobody,
     progress: Callable[[str, int], Callable[[], object]] = lambda what, total: lambda: None,
 ) -> BuildReport:
     """Build a pool folder.
@@ -91,12 +67,15 @@ def build_pool(
     out : Path
         The pool's folder. If the same pool stands there already, nothing is changed.
     external : sequence of str
-        ``DIR`` or ``DIR=CLASS,CLASS``, see `negmine.recordings.parse_external`.
+        ``DIR`` or ``DIR=CLASS,CLASS``, see `negmine.recordings.parse_external`; besides those of
+        the settings.
     settings : PoolSettings, optional
     skip_bad : bool
         Leave out unreadable files.
     force : bool
         Replace another pool that stands at ``out``.
+    held_out : callable
+        Whether a source must not enter in any form.
     progress : callable
         Given a title and a number of files, returns what to call after each.
 
@@ -106,7 +85,8 @@ def build_pool(
         On any bad input; nothing is then written.
     """
     s = settings or PoolSettings()
-    declared = [parse_external(text, annotations.classes) for text in external]
+    named = (*s.external.folders, *external)
+    declared = [parse_external(text, annotations.classes) for text in named]
     if out.exists() and not (out / "pool.json").is_file():
         raise PoolError(f"{out}: exists and is no pool; choose another folder for --out")
     annotated, annotations = open_annotated(
@@ -115,80 +95,102 @@ def build_pool(
         skip_bad=skip_bad,
         progress=lambda total: progress("reading recordings", total),
     )
-    folders = [
-        (
-            open_external(
-                folder,
-                skip_bad=skip_bad,
-                progress=lambda total: progress("reading external", total),
-            ),
-            absent,
-        )
-        for folder, absent in declared
-    ]
+    folders = []
     roots = {"recordings": annotated.root}
-    for number, (opened, _) in enumerate(folders):
+    for number, (folder, absent) in enumerate(declared):
+        opened = open_external(
+            folder,
+            skip_bad=skip_bad,
+            progress=lambda total: progress("reading external", total),
+        )
         if opened.root in roots.values():
             raise InputError(f"--external {opened.root}: the folder was named twice")
         roots[f"external{number}"] = opened.root
-    _check_other_sound(annotated, [opened for opened, _ in folders])
-
-    def boxed(present: bool) -> list[Recipe]:
-        clips = annotated_clips(
-            annotations,
-            annotated,
-            present=present,
-            clip_s=s.clip_s,
-            sample_rate=s.sample_rate,
-            beyond_per_s=s.beyond_per_s,
-        )
-        return list(clips)
-
-    calls, plain = boxed(present=True), boxed(present=False)
-    uncertified = len(annotations.rejected) - len(plain)
-    silent: list[str] = []
-    for opened, absent in folders:
-        plain += external_clips(
-            opened,
-            absent,
-            clip_s=s.clip_s,
-            sample_rate=s.sample_rate,
-            confidence=s.external_confidence,
-            silent=silent,
-        )
-    every = [annotated, *(opened for opened, _ in folders)]
-    mixable = _audible(plain, every, s.clip_s)
-    rng = np.random.default_rng(s.seed)
-    mixes = list(mixed_clips(mixable, annotations.classes, s.mix, s.mix_snr_db, rng))
-    changed = write_pool(
+        folders.append(DeclaredFolder(opened, dict.fromkeys(opened.infos, absent)))
+    _check_other_sound(annotated, [folder.opened for folder in folders])
+    context = BuildContext(annotations, annotated, tuple(folders), s, held_out=held_out)
+    writer = PoolWriter(s.clip_s)
+    fill(writer, context)
+    # by folder, however the caller spelled it: the same pool is then found to be the same
+    record = asdict(s)
+    record["external"]["folders"] = {
+        str(folder.opened.root): [name for name in annotations.classes if name in absent]
+        for folder, (_, absent) in zip(folders, declared, strict=True)
+    }
+    changed = write_new(
         out,
+        writer,
         classes=annotations.classes,
-        clip_s=s.clip_s,
         sample_rate=s.sample_rate,
         roots=roots,
-        recipes=plain + mixes,
-        calls=calls,
-        # by folder, however the caller spelled it: the same pool is then found to be the same
-        settings=asdict(s)
-        | {
-            "external": {
-                str(opened.root): [name for name in annotations.classes if name in absent]
-                for opened, absent in folders
-            }
-        },
+        settings=record,
         replace=force,
     )
-    left_out = {
-        "rejected detections whose verdict does not cover the clip": uncertified,
-        "silent external windows": len(silent),
-        "mixes without a partner": s.mix - len(mixes),
-    }
     return BuildReport(
         open_pool(out),
         changed,
-        tuple(line for opened in every for line in opened.skipped),
-        {reason: count for reason, count in left_out.items() if count},
+        tuple(line for one in (annotated, *(f.opened for f in folders)) for line in one.skipped),
+        {reason: count for reason, count in context.left_out.items() if count},
     )
+
+
+def fill(writer: PoolWriter, context: BuildContext) -> None:
+    """Run every source of negatives, in order, and pack what it yields.
+
+    Raises
+    ------
+    AudioError
+        If a component of a mix is silent, naming the file and the span.
+    """
+    for block in _kept(_calls(context), context):
+        context.calls.append(block)
+        writer.add_calls(block, context.tables)
+    for name in ORDER:
+        settings = getattr(context.settings, name)
+        for block in _kept(rows_of(name)(context, settings), context):
+            _check_ratios(block, context)
+            new = writer.add(block, context.tables)
+            context.left_out["rows that stand there already"] += len(block) - new
+            # nothing draws on the last source's rows, and they are the most
+            if name != ORDER[-1]:
+                context.blocks.append(block)
+
+
+def _calls(context: BuildContext) -> Iterator[Recipe]:
+    return annotated_clips(
+        context.annotations,
+        context.recordings,
+        present=True,
+        clip_s=context.settings.clip_s,
+        sample_rate=context.settings.sample_rate,
+        beyond_per_s=context.settings.fp.beyond_per_s,
+    )
+
+
+def _kept(
+    rows: Iterator[Recipe] | Iterator[Recipe | RecipeBlock], context: BuildContext
+) -> Iterator[RecipeBlock]:
+    """What does not draw on held-out recordings, neither as a source nor as a partner."""
+    for block in as_blocks(rows, context.tables):
+        held = context.held_out_rows(block)
+        context.left_out["rows that draw on held-out recordings"] += int(held.sum())
+        yield block.take(np.flatnonzero(~held)) if held.any() else block
+
+
+def _check_ratios(block: RecipeBlock, context: BuildContext) -> None:
+    """A ratio to silence is undefined: better found now than when the mix is rendered."""
+    components = np.add.reduceat(block.op == OPS["add"], block.layer_offsets[:-1], dtype=np.int64)
+    mixed = np.repeat(components > 1, block.layer_counts)
+    for at in np.flatnonzero(context.silent_layers(block) & mixed)[:1]:
+        source = context.tables.sources[int(block.source[at])]
+        length_s = context.settings.clip_s - block.offset_s[at]
+        if not np.isnan(block.length_s[at]):
+            length_s = block.length_s[at]
+        start_s = float(block.start_s[at])
+        raise AudioError(
+            f"{source.path}: silent in [{start_s:g}, {start_s + length_s:g}) s, so that a ratio to "
+            f"it in a mix ('{block.kind}') is undefined; leave that span out"
+        )
 
 
 def _check_other_sound(annotated: Recordings, external: Sequence[Recordings]) -> None:
@@ -201,16 +203,3 @@ def _check_other_sound(annotated: Recordings, external: Sequence[Recordings]) ->
                     f"{info.path}: the same file as {ours[info.fingerprint]}; external sound is "
                     "declared free of the classes, so take it out"
                 )
-
-
-def _audible(
-    recipes: Sequence[Recipe], folders: Sequence[Recordings], clip_s: float
-) -> list[Recipe]:
-    """Recipes that are not silent: a ratio to silence is undefined."""
-    infos = {info.path: info for opened in folders for info in opened.infos.values()}
-
-    def rms(recipe: Recipe) -> float:
-        start_s = recipe.layers[0].start_s
-        return infos[recipe.sources[0].path].rms(start_s, start_s + clip_s)
-
-    return [recipe for recipe in recipes if rms(recipe) >= SILENCE_RMS]

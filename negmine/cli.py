@@ -18,6 +18,8 @@ from negmine.console import (
     say,
     warn,
 )
+from negmine.pool_settings import PoolSettings
+from negmine.setting import setting_options, take_settings
 
 ENTRY_POINTS = "negmine.commands"
 
@@ -77,43 +79,12 @@ def main() -> None:
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path), required=True, help="The pool's folder."
 )
+@setting_options(PoolSettings())
 @click.option(
-    "--external",
-    multiple=True,
-    metavar="DIR[=CLASS,...]",
-    help="Folder of other sound, declared free of all classes, or of those named. Repeatable.",
+    "--config",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Settings from a TOML file, a table a source; flags win.",
 )
-@click.option("--mix", type=click.IntRange(0), default=0, show_default=True, help="How many mixes.")
-@click.option(
-    "--mix-snr",
-    type=(float, float),
-    default=(-5.0, 10.0),
-    show_default=True,
-    metavar="LOW HIGH",
-    help="Range of a mix's first clip over its second, in dB.",
-)
-@click.option(
-    "--clip-s", type=click.FloatRange(0.1), default=2.0, show_default=True, help="Length of a clip."
-)
-@click.option(
-    "--sample-rate", type=click.IntRange(1000), default=32_000, show_default=True, help="Hz."
-)
-@click.option(
-    "--fp-beyond",
-    type=click.FloatRange(0, 1),
-    default=0.99,
-    show_default=True,
-    help="Confidence a rejected box keeps per second that a clip reaches beyond it; "
-    "0: a clip must lie inside the box.",
-)
-@click.option(
-    "--external-confidence",
-    type=click.FloatRange(0, 1, min_open=True),
-    default=0.99,
-    show_default=True,
-    help="How sure the declaration of external sound is.",
-)
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the mixes.")
 @click.option("--skip-bad", is_flag=True, help="Report unreadable files and go on without them.")
 @click.option("--force", is_flag=True, help="Replace another pool at --out.")
 @quiet_and_json
@@ -123,18 +94,12 @@ def build_pool(
     fp: Path | None,
     songtypes: Any,
     out: Path,
-    external: tuple[str, ...],
-    mix: int,
-    mix_snr: tuple[float, float],
-    clip_s: float,
-    sample_rate: int,
-    fp_beyond: float,
-    external_confidence: float,
-    seed: int,
+    config: Path | None,
     skip_bad: bool,
     force: bool,
     quiet: bool,
     as_json: bool,
+    **flags: Any,
 ) -> None:
     """Build a pool of certified negatives from RECORDINGS and other sound.
 
@@ -144,18 +109,14 @@ def build_pool(
           --external other/ --external pond/=3,17 --mix 2000 --out pool
     """
     from negmine.annotations import read_rfcx
-    from negmine.build import PoolSettings
     from negmine.build import build_pool as build
 
-    if mix_snr[1] < mix_snr[0]:
-        raise click.UsageError(f"--mix-snr {mix_snr[0]:g} {mix_snr[1]:g}: the range is empty")
-    settings = PoolSettings(clip_s, sample_rate, fp_beyond, external_confidence, mix, mix_snr, seed)
+    settings = take_settings(PoolSettings(), config, flags)
     with Bars(quiet) as bars:
         report = build(
             recordings,
             read_rfcx(tp, fp, songtypes=songtypes),
             out,
-            external=external,
             settings=settings,
             skip_bad=skip_bad,
             force=force,

@@ -161,11 +161,17 @@ class PartialLabels:
         """Labels of the sum of two sounds: present in either, absent only where both certify it."""
         present = self.present | other.present
         absent = {}
+        # classes come with few distinct certificates, and there may be 10,000 of them
+        joined: dict[tuple[Absence, Absence], Absence | None] = {}
         # a class certified by one part and present in the other is in `present`, never here
         for name in self.absent.keys() & other.absent.keys():
-            confidence = self.absent[name].confidence * other.absent[name].confidence
-            if confidence >= MIN_CONFIDENCE:
-                absent[name] = Absence(Certificate.MIXED, confidence)
+            pair = (self.absent[name], other.absent[name])
+            if pair not in joined:
+                confidence = pair[0].confidence * pair[1].confidence
+                kept = confidence >= MIN_CONFIDENCE
+                joined[pair] = Absence(Certificate.MIXED, confidence) if kept else None
+            if (absence := joined[pair]) is not None:
+                absent[name] = absence
         return PartialLabels(present, absent)
 
     def extended(self, seconds: float, beyond_per_s: float = BEYOND_BOX_PER_S) -> PartialLabels:

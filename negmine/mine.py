@@ -172,12 +172,12 @@ class _Confirmed:
     """The confirmed calls of one class, and what they say of a negative."""
 
     def __init__(self, pool: Pool, calls: Scores, name: str, column: int) -> None:
-        rows = [i for i, call in enumerate(pool.calls) if name in call.labels.present]
+        rows = np.flatnonzero(pool.calls.present(name))
         self._pool, self._name = pool, name
         self._ids = pool.calls.ids[rows]
-        self._index = EmbeddingIndex(calls.embeddings(np.array(rows, dtype=np.int64)))
-        logits = calls.logits(np.array(rows, dtype=np.int64))[:, column]
-        self.median_score = float(np.median(logits)) if rows else math.nan
+        self._index = EmbeddingIndex(calls.embeddings(rows))
+        logits = calls.logits(rows)[:, column]
+        self.median_score = float(np.median(logits)) if len(rows) else math.nan
 
     def describe(
         self, rows: np.ndarray, logits: np.ndarray, embeddings: np.ndarray

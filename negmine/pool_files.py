@@ -2,49 +2,37 @@
 
 ::
 
-    pool.json         format, version, classes, roots, clip length, settings, counts, digest
-    sources.parquet   one row a sound file: root, name, fingerprint, duration, group
-    labels.parquet    one row a cell of each distinct label set
-    recipes.parquet   one row a recipe: id, kind, label set, layers
-    calls.parquet     the same for the confirmed calls, which mining compares with
+    pool.json              format, version, classes, roots, clip length, settings, parts, digest
+    parts/0000-1f2e3d4c/   what one build, append or merge added, never changed afterwards:
+        sources.parquet        one row a sound file: root, name, fingerprint, duration, group
+        labels.parquet         one row a cell of each distinct label set
+        recipes/, calls/       the rows: see `negmine.pool_columns`
 
-Label sets are stored once and named by number, so a row costs the same with 24 classes and with
-10,000.
+A part's sources and label sets are numbered after those of the parts before it. A part counts from
+the moment that pool.json names it: one left by a run that was stopped is written over.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
+from negmine.blocks import RecipeBlock, Tables, as_blocks
 from negmine.errors import PoolError
-from negmine.labels import Absence, Certificate, PartialLabels
+from negmine.labels import PartialLabels
+from negmine.pool_columns import write_columns
+from negmine.pool_writer import PoolWriter
 from negmine.recipe import SYNTHETIC, Recipe, Source
 from negmine.tables import read_table, write_json, write_table, writing_folder
 
 FORMAT = "negmine-pool"
 VERSION = 2
 
-_LAYERS = pa.list_(
-    pa.struct(
-        [
-            ("source", pa.int32()),
-            ("start_s", pa.float64()),
-            ("snr_db", pa.float64()),
-            ("op", pa.string()),
-            ("offset_s", pa.float64()),
-            ("length_s", pa.float64()),
-            ("low_hz", pa.float64()),
-            ("high_hz", pa.float64()),
-            ("seed", pa.int64()),
-        ]
-    )
-)
 SOURCES = {
     "root": pa.string(),
     "name": pa.string(),
@@ -58,10 +46,11 @@ LABELS = {
     "certificate": pa.string(),
     "confidence": pa.float64(),
 }
-RECIPES = {"id": pa.string(), "kind": pa.string(), "labels": pa.int32(), "layers": _LAYERS}
 
 # Stands in the certificate column of labels.parquet for a class that is present.
-_PRESENT = "present"
+PRESENT = "present"
+
+Rows = Iterable[Recipe | RecipeBlock]
 
 
 def write_pool(
@@ -71,15 +60,31 @@ def write_pool(
     clip_s: float,
     sample_rate: int,
     roots: Mapping[str, Path],
-    recipes: Sequence[Recipe],
-    calls: Sequence[Recipe],
+    recipes: Rows,
+    calls: Rows = (),
     settings: Mapping[str, Any],
+    tables: Tables | None = None,
     replace: bool = False,
 ) -> bool:
     """Write a pool folder, whole or not at all.
 
-    Recipes with the same id enter once, the first of them. ``roots`` names the folders that the
-    recipes' sources lie in.
+    Recipes with the same id enter once, the first of them.
+
+    Parameters
+    ----------
+    path : Path
+    classes : sequence of str
+    clip_s : float
+    sample_rate : int
+    roots : mapping of str to Path
+        The folders that the recipes' sources lie in.
+    recipes, calls : iterable of Recipe or RecipeBlock
+    settings : mapping
+        What the pool is made with, for the record.
+    tables : Tables, optional
+        What blocks among the rows name by number.
+    replace : bool
+        Replace another pool that stands there.
 
     Returns
     -------
@@ -93,89 +98,130 @@ def write_pool(
     OutputError
         If the folder cannot be written.
     """
-    if not recipes:
+    writer = PoolWriter(clip_s)
+    add_rows(writer, recipes, calls, tables or Tables())
+    return write_new(
+        path,
+        writer,
+        classes=classes,
+        sample_rate=sample_rate,
+        roots=roots,
+        settings=settings,
+        replace=replace,
+    )
+
+
+def add_rows(writer: PoolWriter, recipes: Rows, calls: Rows, tables: Tables) -> None:
+    """Pack recipes and calls that come in any form."""
+    for block in as_blocks(recipes, tables):
+        writer.add(block, tables)
+    for block in as_blocks(calls, tables):
+        writer.add_calls(block, tables)
+
+
+def write_new(
+    path: Path,
+    writer: PoolWriter,
+    *,
+    classes: Sequence[str],
+    sample_rate: int,
+    roots: Mapping[str, Path],
+    settings: Mapping[str, Any],
+    replace: bool = False,
+) -> bool:
+    """Write what a writer holds as a pool of one part: see `write_pool`."""
+    if not len(writer):
         raise PoolError(
             f"{path}: nothing to put into the pool: no rejected detection, no external sound"
         )
-    unique = list({recipe.id: recipe for recipe in reversed(recipes)}.values())[::-1]
-    root_names = {root: name for name, root in roots.items()} | {SYNTHETIC: str(SYNTHETIC)}
-    sources: dict[Source, int] = {}
-    label_sets: dict[PartialLabels, int] = {}
-
-    def number(source: Source | None) -> int | None:
-        return None if source is None else sources.setdefault(source, len(sources))
-
-    def table(rows: Sequence[Recipe]) -> pa.Table:
-        columns = {
-            "id": [r.id for r in rows],
-            "kind": [r.kind for r in rows],
-            "labels": [label_sets.setdefault(r.labels, len(label_sets)) for r in rows],
-            "layers": [
-                [
-                    {
-                        field.name: number(la.source)
-                        if field.name == "source"
-                        else getattr(la, field.name)
-                        for field in _LAYERS.value_type
-                    }
-                    for la in r.layers
-                ]
-                for r in rows
-            ],
-        }
-        return pa.table(columns, schema=pa.schema(list(RECIPES.items())))
-
-    recipe_table, call_table = table(unique), table(calls)
-    digest = hashlib.blake2b(digest_size=16)
-    label_texts = [_label_text(labels) for labels in label_sets]
-    for rows in (recipe_table, call_table):
-        for name, number in zip(rows["id"].to_pylist(), rows["labels"].to_pylist(), strict=True):
-            digest.update(f'["{name}", {label_texts[number]}]'.encode())
-    kinds = sorted({r.kind for r in unique})
+    part = describe_part(writer, 0, "", settings)
     info = {
         "format": FORMAT,
         "version": VERSION,
         "classes": list(classes),
-        "clip_s": clip_s,
+        "clip_s": writer.clip_s,
         "sample_rate": sample_rate,
-        "recipes": {kind: sum(r.kind == kind for r in unique) for kind in kinds},
-        "calls": len(calls),
-        "digest": digest.hexdigest(),
+        "recipes": part["recipes"],
+        "calls": part["calls"],
+        "digest": part["digest"],
         "roots": {name: str(root) for name, root in roots.items()},
-        "settings": json.loads(json.dumps(settings)),
+        "settings": part["settings"],
+        "parts": [part],
     }
     if path.exists() and not replace:
         if read_info(path) == info:
             return False
-        raise PoolError(f"{path}: another pool stands there; choose another --out or pass --force")
+        raise PoolError(
+            f"{path}: another pool stands there; choose another --out, pass --force to replace it, "
+            "or --append to add to it"
+        )
     with writing_folder(path, replace=replace) as folder:
-        write_table(folder / "recipes.parquet", recipe_table)
-        write_table(folder / "calls.parquet", call_table)
-        write_table(folder / "labels.parquet", _label_table(label_sets))
-        write_table(folder / "sources.parquet", _source_table(sources, root_names))
+        write_part(part_folder(folder, part), writer, roots)
         write_json(folder / "pool.json", info)
     return True
 
 
-def _label_text(labels: PartialLabels) -> str:
-    absent = [(c, a.certificate.value, a.confidence) for c, a in sorted(labels.absent.items())]
-    return json.dumps([sorted(labels.present), absent])[1:-1]
+def describe_part(
+    writer: PoolWriter, number: int, after: str, settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What pool.json says of a part; ``after`` is the digest of the parts before it."""
+    digest = writer.digest(after)
+    return {
+        "name": f"{number:04d}-{digest[:8]}",
+        "recipes": writer.counts,
+        "calls": writer.call_count,
+        "kinds": writer.kinds,
+        "sources": len(writer.tables.sources) - writer.first_source,
+        "label_sets": len(writer.tables.labels) - writer.first_label_set,
+        "digest": digest,
+        "settings": json.loads(json.dumps(settings)),
+    }
 
 
-def _label_table(label_sets: Mapping[PartialLabels, int]) -> pa.Table:
-    cells: list[tuple[int, str, str, float]] = []
-    for labels, number in label_sets.items():
-        cells += [(number, name, _PRESENT, 1.0) for name in sorted(labels.present)]
+def part_folder(folder: Path, part: Mapping[str, Any]) -> Path:
+    """Where a part stands.
+
+    Raises
+    ------
+    PoolError
+        If its name is none that negmine gives.
+    """
+    name = str(part.get("name"))
+    if not name.replace("-", "").isalnum():
+        raise PoolError(f"{folder}/pool.json: '{name}' is no part's name: damaged")
+    return folder / "parts" / name
+
+
+def write_part(folder: Path, writer: PoolWriter, roots: Mapping[str, Path]) -> None:
+    """Write the files of a part into a folder, which is made."""
+    names = {root: name for name, root in roots.items()} | {SYNTHETIC: str(SYNTHETIC)}
+    sources = writer.tables.sources.items[writer.first_source :]
+    label_sets = writer.tables.labels.items[writer.first_label_set :]
+    recipes, calls = writer.columns()
+    write_columns(folder / "recipes", recipes)
+    write_columns(folder / "calls", calls)
+    write_table(folder / "labels.parquet", _label_table(label_sets, writer.first_label_set))
+    write_table(folder / "sources.parquet", _source_table(sources, names))
+
+
+def _label_table(label_sets: Sequence[PartialLabels], first: int) -> pa.Table:
+    numbers: list[np.ndarray] = []
+    cells: list[tuple[str, str, float]] = []
+    for number, labels in enumerate(label_sets, start=first):
+        cells += [(name, PRESENT, 1.0) for name in sorted(labels.present)]
         cells += [
-            (number, name, absence.certificate.value, absence.confidence)
+            (name, absence.certificate.value, absence.confidence)
             for name, absence in sorted(labels.absent.items())
         ]
-    columns = dict(zip(LABELS, zip(*cells, strict=True), strict=True)) if cells else {}
-    schema = pa.schema(list(LABELS.items()))
-    return pa.table({k: list(columns.get(k, [])) for k in LABELS}, schema=schema)
+        count = len(labels.present) + len(labels.absent)
+        numbers.append(np.full(count, number, dtype=np.int32))
+    columns = list(zip(*cells, strict=True)) or [(), (), ()]
+    sets = np.concatenate([np.zeros(0, dtype=np.int32), *numbers])
+    values = [sets, *map(list, columns)]
+    return pa.table(dict(zip(LABELS, values, strict=True)), schema=pa.schema(list(LABELS.items())))
 
 
-def _source_table(sources: Mapping[Source, int], root_names: Mapping[Path, str]) -> pa.Table:
+def _source_table(sources: Sequence[Source], root_names: Mapping[Path, str]) -> pa.Table:
     columns = {
         "root": [root_names[s.root] for s in sources],
         "name": [s.name for s in sources],
@@ -202,56 +248,27 @@ def read_info(folder: Path) -> dict[str, Any]:
             f"{folder}: a pool of version {info.get('version')}, and this negmine reads version "
             f"{VERSION}; build it again with 'negmine build-pool'"
         )
-    needed = ("classes", "clip_s", "sample_rate", "digest", "roots", "settings")
-    missing = [key for key in needed if key not in info]
-    if missing:
-        raise PoolError(f"{folder}/pool.json: {', '.join(missing)} is missing: damaged")
+    _complete(folder, info, ("classes", "clip_s", "sample_rate", "digest", "roots", "settings"))
+    _complete(folder, info, ("parts",))
+    for part in info["parts"]:
+        _complete(folder, part, ("name", "kinds", "sources", "label_sets", "digest"))
     return info
 
 
+def _complete(folder: Path, info: Mapping[str, Any], needed: Sequence[str]) -> None:
+    missing = [key for key in needed if key not in info]
+    if missing:
+        raise PoolError(f"{folder}/pool.json: {', '.join(missing)} is missing: damaged")
+
+
 def read_sources(folder: Path, roots: Mapping[str, Path]) -> list[Source]:
-    """The sound files that recipes cut from, all inside the pool's folders."""
+    """The sound files that a part's recipes cut from, all inside the pool's folders."""
     table, _ = read_table(folder / "sources.parquet", SOURCES)
     known = {**roots, str(SYNTHETIC): SYNTHETIC}
+    columns = (table.column(name).to_pylist() for name in SOURCES)
     sources = []
-    for row in table.to_pylist():
-        name = PurePosixPath(row["name"])
-        if name.is_absolute() or ".." in name.parts or row["root"] not in known:
+    for root, name, fingerprint, duration_s, group in zip(*columns, strict=True):
+        if name.startswith("/") or ".." in PurePosixPath(name).parts or root not in known:
             raise PoolError(f"{folder}/sources.parquet: '{name}' lies outside the pool's folders")
-        root = known[row["root"]]
-        sources.append(Source(root, str(name), row["fingerprint"], row["duration_s"], row["group"]))
+        sources.append(Source(known[root], name, fingerprint, duration_s, group))
     return sources
-
-
-def read_recipes(folder: Path, name: str, sources: int) -> pa.Table:
-    """The rows of ``recipes`` or ``calls``, checked to name sources and label sets."""
-    table, _ = read_table(folder / f"{name}.parquet", RECIPES)
-    layers = table.column("layers").combine_chunks().flatten().field("source").drop_null()
-    layers = layers.to_numpy()
-    labels = table.column("labels").to_numpy()
-    if not (((layers >= 0) & (layers < sources)).all() and (labels >= 0).all()):
-        raise PoolError(f"{folder}/{name}.parquet: names no source or no labels: damaged")
-    return table
-
-
-def read_label_sets(folder: Path, count: int) -> list[PartialLabels]:
-    """The first ``count`` label sets."""
-    rows, _ = read_table(folder / "labels.parquet", LABELS)
-    present: list[set[str]] = [set() for _ in range(count)]
-    absent: list[dict[str, Absence]] = [{} for _ in range(count)]
-    cached: dict[tuple[str, float], Absence] = {}
-    columns = (rows.column(name).to_pylist() for name in LABELS)
-    try:
-        for number, name, certificate, confidence in zip(*columns, strict=True):
-            if number < 0:
-                raise ValueError(f"a label set of number {number}")
-            if certificate == _PRESENT:
-                present[number].add(name)
-                continue
-            key = (certificate, confidence)
-            if key not in cached:
-                cached[key] = Absence(Certificate(certificate), confidence)
-            absent[number][name] = cached[key]
-    except (ValueError, IndexError) as error:
-        raise PoolError(f"{folder}/labels.parquet: damaged: {error}") from error
-    return [PartialLabels(frozenset(p), a) for p, a in zip(present, absent, strict=True)]

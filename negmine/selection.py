@@ -126,7 +126,8 @@ class Selection:
             If it is gone or was rebuilt since.
         """
         pool = open_pool(self.pool)
-        if pool.digest != self.pool_digest:
+        # rows that were added to the pool since leave this selection true
+        if self.pool_digest not in pool.digests:
             raise PoolError(
                 f"{self.pool}: the pool was rebuilt since this selection was mined from it; run "
                 "'negmine mine' again"

@@ -64,9 +64,7 @@ class PoolSummary:
 
 def summarise_pool(pool: Pool) -> PoolSummary:
     """Count a pool's certified negatives."""
-    names, counts = np.unique(pool.recipes.kinds.astype(str), return_counts=True)
-    kinds = dict(zip(names.tolist(), counts.tolist(), strict=True))
-    calls = [pool.label_sets[number] for number in pool.calls.label_sets]
+    kinds = pool.recipes.count_kinds()
     classes = {}
     for name in pool.classes:
         confidence = pool.confidence(name)
@@ -75,7 +73,7 @@ def summarise_pool(pool: Pool) -> PoolSummary:
         classes[name] = of_kind | {
             "hours": float(certified.sum()) * pool.clip_s / 3600,
             "confidence": float(confidence[certified].mean()) if certified.any() else float("nan"),
-            "calls": float(sum(name in labels.present for labels in calls)),
+            "calls": float(pool.calls.present(name).sum()),
         }
     hours = len(pool) * pool.clip_s / 3600
     return PoolSummary(kinds, classes, hours, len({source.group for source in pool.sources}))

@@ -92,6 +92,16 @@ def write_table(path: Path, table: pa.Table, metadata: Mapping[str, str] | None 
         pq.write_table(table, temporary, compression="zstd")
 
 
+def write_arrow(path: Path, table: pa.Table) -> None:
+    """Write an uncompressed Arrow file, each column in one piece, to be mapped into memory."""
+    with (
+        writing(path) as temporary,
+        pa.OSFile(str(temporary), "wb") as file,
+        pa.ipc.new_file(file, table.schema) as writer,
+    ):
+        writer.write_table(table.combine_chunks())
+
+
 def read_table(path: Path, columns: Mapping[str, pa.DataType]) -> tuple[pa.Table, dict[str, str]]:
     """Read a Parquet table that must have these columns.
 

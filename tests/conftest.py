@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -183,15 +183,28 @@ def shared_pool(shared_data: Data, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def make_pool(data: Data, out: Path, **changes: object) -> Path:
-    settings: dict[str, object] = {"clip_s": 1.0, "sample_rate": SAMPLE_RATE, "mix": 12}
     build_pool(
         data.recordings,
         read_rfcx(data.tp, data.fp),
         out,
         external=[str(data.external)],
-        settings=PoolSettings(**(settings | changes)),  # type: ignore[arg-type]
+        settings=small_settings(**({"mix": 12} | changes)),
     )
     return out
+
+
+def small_settings(mix: int = 0, **changes: Any) -> PoolSettings:
+    """Settings of a pool of one-second clips, with some mixes of two whole clips.
+
+    Sections are given as keywords of their own: ``external={"confidence": 0.5}``.
+    """
+    settings = PoolSettings(clip_s=1.0, sample_rate=SAMPLE_RATE)
+    sections = {"mix": {"count": mix, "parts": (2, 2), "offset": 0.0}}
+    for name, value in (sections | changes).items():
+        if isinstance(value, dict):
+            value = replace(getattr(settings, name), **value)
+        settings = replace(settings, **{name: value})
+    return settings
 
 
 def tone_detector() -> Any:

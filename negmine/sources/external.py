@@ -2,53 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+
+import numpy as np
 
 from negmine.audio import SILENCE_RMS
+from negmine.blocks import RecipeBlock, plain_block, rounded
+from negmine.build_context import BuildContext, DeclaredFolder
 from negmine.labels import Certificate, PartialLabels
-from negmine.recipe import Layer, Recipe
-from negmine.recordings import Recordings
-from negmine.windows import to_microseconds
+from negmine.sources.settings import ExternalSettings
 
 # What fills less of a window than this makes none: a file so short would be mostly padding, and the
 # window moved back for the end of a longer one mostly a copy of its neighbour.
 _MIN_FILL = 0.5
 
 
-def external_clips(
-    recordings: Recordings,
-    absent: Sequence[str],
-    *,
-    clip_s: float,
-    sample_rate: int,
-    confidence: float,
-    silent: list[str],
-) -> Iterator[Recipe]:
-    """Windows on a grid of the clip's length; silent ones are skipped.
+def rows(context: BuildContext, settings: ExternalSettings) -> Iterator[RecipeBlock]:
+    """Windows on a grid of the clip's length; silent ones are skipped and counted."""
+    for folder in context.external:
+        yield from external_windows(context, folder, settings.confidence)
+
+
+def external_windows(
+    context: BuildContext, folder: DeclaredFolder, confidence: float
+) -> Iterator[RecipeBlock]:
+    """The windows of one folder, a block a declaration."""
+    numbers: dict[tuple[str, ...], int] = {}
+    clip_s = context.settings.clip_s
+    for name, info in folder.opened.infos.items():
+        absent = folder.absent[name]
+        if absent not in numbers:
+            labels = PartialLabels.certified(absent, Certificate.EXTERNAL, confidence)
+            numbers[absent] = context.tables.labels.number(labels)
+        source = context.tables.sources.number(folder.opened.source(name))
+        starts = window_starts(info.duration_s, clip_s)
+        levels = [info.rms(start_s, start_s + clip_s) for start_s in starts]
+        heard = starts[np.array(levels, dtype=np.float64) >= SILENCE_RMS]
+        context.left_out["silent external windows"] += len(starts) - len(heard)
+        yield plain_block(
+            "external",
+            np.full(len(heard), source),
+            heard,
+            np.full(len(heard), numbers[absent]),
+        )
+
+
+def window_starts(duration_s: float, clip_s: float) -> np.ndarray:
+    """Starts of the windows of a file: float64, in order.
 
     A last window, moved back to end with the file, takes up a rest of half a clip or more.
-
-    Parameters
-    ----------
-    recordings : Recordings
-    absent : sequence of str
-        The classes that the declaration covers.
-    clip_s : float
-    sample_rate : int
-    confidence : float
-        In the declaration.
-    silent : list of str
-        Filled with a line for each silent window.
     """
-    labels = PartialLabels.certified(absent, Certificate.EXTERNAL, confidence)
-    for name, info in recordings.infos.items():
-        source = recordings.source(name)
-        whole, rest = divmod(info.duration_s, clip_s)
-        starts = [to_microseconds(i * clip_s) for i in range(int(whole))]
-        if rest >= clip_s * _MIN_FILL:
-            starts.append(to_microseconds(max(0.0, info.duration_s - clip_s)))
-        for start_s in starts:
-            if info.rms(start_s, start_s + clip_s) < SILENCE_RMS:
-                silent.append(f"{info.path} at {start_s:g} s")
-                continue
-            yield Recipe("external", (Layer(source, start_s),), clip_s, sample_rate, labels)
+    whole, rest = divmod(duration_s, clip_s)
+    starts = np.arange(int(whole)) * clip_s
+    if rest >= clip_s * _MIN_FILL:
+        starts = np.append(starts, max(0.0, duration_s - clip_s))
+    return rounded(starts)

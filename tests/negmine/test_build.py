@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile as sf
-from conftest import SAMPLE_RATE, Data, make_data
+from conftest import SAMPLE_RATE, Data, make_data, small_settings
 
 from negmine.annotations import read_rfcx
 from negmine.build import BuildReport, PoolSettings, build_pool
@@ -27,18 +27,24 @@ def build(
         for name in list(options)
         if name in PoolSettings.__dataclass_fields__
     }
+    mix = settings.pop("mix", 30)
     return build_pool(
         data.recordings,
         read_rfcx(data.tp, data.fp),
         out,
         external=[str(data.external)] if external is None else external,
-        settings=PoolSettings(**({"clip_s": 1.0, "sample_rate": 8000, "mix": 30} | settings)),
+        settings=small_settings(mix, **settings),
         **options,
     )
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    return {p.name: p.read_bytes() for p in folder.iterdir()}
+    files = (p for p in folder.rglob("*") if p.is_file())
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in files}
+
+
+def files(folder: Path) -> list[str]:
+    return [name for name in listing(folder) if (folder / name).is_file()]
 
 
 def listing(folder: Path) -> list[str]:
@@ -86,13 +92,15 @@ def test_a_mix_is_certified_where_the_clips_in_the_pool_are(
 def test_what_is_left_out_is_counted(data: Data, tmp_path: Path) -> None:
     samples = np.zeros(3 * SAMPLE_RATE, dtype=np.float32)
     sf.write(data.external / "silence.wav", samples, SAMPLE_RATE)
-    report = build(data, tmp_path / "pool", beyond_per_s=0.0)
+    report = build(data, tmp_path / "pool", fp={"beyond_per_s": 0.0})
     assert report.left_out == {
         "rejected detections whose verdict does not cover the clip": 16,
         "silent external windows": 3,
     }
     assert set(report.pool.recipes.kinds) == {"external", "mix"}
-    alone = build(data, tmp_path / "alone", beyond_per_s=0.0, clip_s=0.4, external=[], mix=5)
+    alone = build(
+        data, tmp_path / "alone", fp={"beyond_per_s": 0.0}, clip_s=0.4, external=[], mix=5
+    )
     assert alone.left_out == {}
     (data.recordings / "only").mkdir()
     data.fp.write_text("\n".join(data.fp.read_text().splitlines()[:2]))
@@ -113,7 +121,10 @@ def test_external_sound_may_be_declared_free_of_some_classes(data: Data, tmp_pat
     shutil.copytree(data.external / "deep", data.root / "pond")
     shutil.rmtree(data.external / "deep")
     external = [str(data.external), f"{data.root / 'pond'}=1"]
-    pool = build(data, tmp_path / "pool", external=external, external_confidence=0.5, mix=0).pool
+    made = small_settings(external={"confidence": 0.5})
+    annotations = read_rfcx(data.tp, data.fp)
+    out = tmp_path / "pool"
+    pool = build_pool(data.recordings, annotations, out, external=external, settings=made).pool
     absent = {
         r.layers[0].source.group: {k: a.confidence for k, a in r.labels.absent.items()}
         for r in pool
@@ -171,7 +182,7 @@ def test_the_same_folders_spelled_otherwise_are_the_same_pool(
     shared_data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pool = build(shared_data, tmp_path / "pool").pool
-    assert pool.settings["external"] == {str(shared_data.external.resolve()): ["0", "1"]}
+    assert pool.settings["external"]["folders"] == {str(shared_data.external.resolve()): ["0", "1"]}
     monkeypatch.chdir(shared_data.root)
     for spelled in ("external", "./train/../external", "external=1,0"):
         again = build(shared_data, tmp_path / "pool", external=[spelled], force=False)
@@ -191,7 +202,8 @@ def test_another_pool_is_replaced_by_force_alone(shared_data: Data, tmp_path: Pa
     assert report.changed
     assert report.pool.settings["seed"] == 1
     assert content(out) != before
-    assert listing(tmp_path) == ["pool", *(f"pool/{name}" for name in sorted(before))]
+    assert files(tmp_path) == sorted(f"pool/{name}" for name in content(out))
+    assert len(content(out)) == len(before)
 
 
 @pytest.mark.parametrize("force", [False, True])
@@ -296,7 +308,7 @@ def test_a_full_disk_leaves_no_pool(
     assert content(out) == before
     with pytest.raises(OutputError, match="cannot be written: No space left on device"):
         build(data, tmp_path / "pools" / "other", seed=2)
-    assert listing(out.parent) == ["pool", *(f"pool/{name}" for name in sorted(before))]
+    assert files(out.parent) == sorted(f"pool/{name}" for name in before)
 
 
 def test_a_built_pool_is_the_one_that_is_opened(shared_data: Data, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,8 +17,10 @@ import negmine
 from negmine.errors import PoolError
 from negmine.labels import Absence, Certificate, PartialLabels
 from negmine.pool import check_classes, open_pool
+from negmine.pool_columns import TABLES
 from negmine.pool_files import write_pool
 from negmine.recipe import Layer, Recipe, Source
+from negmine.tables import write_arrow
 
 ROOTS = {"recordings": Path("/sound"), "external0": Path("/other")}
 CERTIFIED = PartialLabels.certified(["a", "b"], Certificate.EXTERNAL, 0.123456789012345)
@@ -149,7 +152,8 @@ def test_a_row_costs_the_same_with_ten_thousand_classes(tmp_path: Path) -> None:
     for labels in (few, many):
         out = tmp_path / f"{len(labels.absent)}"
         write(out, [clip("p", labels, float(i)) for i in range(500)])
-        sizes.append((out / "recipes.parquet").stat().st_size)
+        recipes = next((out / "parts").iterdir()) / "recipes"
+        sizes.append(sum(path.stat().st_size for path in recipes.iterdir()))
         assert len(open_pool(out).label_sets) == 1
     assert sizes[0] == pytest.approx(sizes[1], rel=0.01)
     assert sizes[1] < 500 * 100
@@ -248,14 +252,27 @@ def test_a_damaged_description_is_named(pool_copy: Path, text: str, message: str
         open_pool(pool_copy)
 
 
-@pytest.mark.parametrize("name", ["sources", "labels", "recipes", "calls"])
-def test_a_missing_or_damaged_table_is_named(pool_copy: Path, name: str) -> None:
-    path = pool_copy / f"{name}.parquet"
+def part(pool: Path) -> Path:
+    """The only part of a pool."""
+    (found,) = (pool / "parts").iterdir()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("sources.parquet", "Parquet"),
+        ("labels.parquet", "Parquet"),
+        *((f"{table}/{name}.arrow", "Arrow") for table in ("recipes", "calls") for name in TABLES),
+    ],
+)
+def test_a_missing_or_damaged_table_is_named(pool_copy: Path, name: str, kind: str) -> None:
+    path = part(pool_copy) / name
     path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(PoolError, match=rf"{name}\.parquet: not readable as Parquet"):
+    with pytest.raises(PoolError, match=rf"{name}: not readable as {kind}"):
         open_pool(pool_copy)
     path.unlink()
-    with pytest.raises(PoolError, match=rf"{name}\.parquet: no such file"):
+    with pytest.raises(PoolError, match=rf"{name}: no such file"):
         open_pool(pool_copy)
 
 
@@ -270,13 +287,13 @@ def rewrite(path: Path, column: str, change: Callable[[list[object]], list[objec
     "name", ["/etc/passwd", "../secret.wav", "deep/../../secret.wav", "..", "deep/.."]
 )
 def test_a_path_that_escapes_the_pools_folders_is_refused(pool_copy: Path, name: str) -> None:
-    rewrite(pool_copy / "sources.parquet", "name", lambda names: [*names[:-1], name])
+    rewrite(part(pool_copy) / "sources.parquet", "name", lambda names: [*names[:-1], name])
     with pytest.raises(PoolError, match=r"sources\.parquet: .* lies outside the pool's folders"):
         open_pool(pool_copy)
 
 
 def test_a_folder_that_the_pool_does_not_know_is_refused(pool_copy: Path) -> None:
-    rewrite(pool_copy / "sources.parquet", "root", lambda roots: [*roots[:-1], "elsewhere"])
+    rewrite(part(pool_copy) / "sources.parquet", "root", lambda roots: [*roots[:-1], "elsewhere"])
     with pytest.raises(PoolError, match=r"sources\.parquet: .* lies outside the pool's folders"):
         open_pool(pool_copy)
 
@@ -286,31 +303,75 @@ def test_a_folder_that_the_pool_does_not_know_is_refused(pool_copy: Path) -> Non
     [("certificate", "hearsay"), ("confidence", 1.5), ("set", 10**6), ("set", -1)],
 )
 def test_damaged_labels_are_refused(pool_copy: Path, column: str, value: object) -> None:
-    rewrite(pool_copy / "labels.parquet", column, lambda cells: [*cells[:-1], value])
+    rewrite(part(pool_copy) / "labels.parquet", column, lambda cells: [*cells[:-1], value])
     with pytest.raises(PoolError, match=r"labels\.parquet: damaged"):
         open_pool(pool_copy)
 
 
-@pytest.mark.parametrize("value", [10**6, -1])
-def test_a_layer_of_no_source_is_refused(pool_copy: Path, value: int) -> None:
-    rewrite(
-        pool_copy / "recipes.parquet",
-        "layers",
-        lambda rows: [[{**rows[0][0], "source": value}], *rows[1:]],
-    )
-    with pytest.raises(PoolError, match=r"recipes\.parquet.* damaged"):
+def respoil(path: Path, column: str, change: Callable[[list[Any]], list[Any]]) -> None:
+    with pa.OSFile(str(path)) as file:
+        table = pa.ipc.open_file(file).read_all()
+    at = table.column_names.index(column)
+    values = pa.array(change(table.column(column).to_pylist()), table.schema.field(column).type)
+    write_arrow(path, table.set_column(at, table.schema.field(column), values))
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "value"),
+    [
+        ("rows", "kind", 200),
+        ("uses", "clip", 10**6),
+        ("uses", "clip", -1),
+        ("clips", "source", 10**6),
+        ("clips", "source", -1),
+        ("clips", "label", 10**6),
+        ("clips", "label", -2),
+    ],
+)
+def test_a_row_of_what_is_not_there_is_refused(
+    pool_copy: Path, table: str, column: str, value: int
+) -> None:
+    path = part(pool_copy) / "recipes" / f"{table}.arrow"
+    respoil(path, column, lambda values: [*values[:-1], value])
+    with pytest.raises(PoolError, match=rf"{table}\.arrow: names what is not there: damaged"):
+        open_pool(pool_copy)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda values: [1, *values[1:]],
+        lambda values: [*values[:-1], 10**6],
+        lambda values: [*values[:-2], *values[-2:][::-1]],
+        lambda values: [*values[:-1], values[-2]],
+    ],
+    ids=["late", "beyond", "out of order", "no layer"],
+)
+def test_rows_out_of_order_are_refused(
+    pool_copy: Path, change: Callable[[list[Any]], list[Any]]
+) -> None:
+    respoil(part(pool_copy) / "recipes" / "rows.arrow", "first_use", change)
+    with pytest.raises(PoolError, match=r"rows\.arrow: rows out of order: damaged"):
+        open_pool(pool_copy)
+
+
+def test_a_part_of_a_strange_name_is_refused(pool_copy: Path) -> None:
+    path = pool_copy / "pool.json"
+    path.write_text(path.read_text().replace('"name": "0000', '"name": "../0000'))
+    with pytest.raises(PoolError, match=r"'\.\./0000-.*' is no part's name: damaged"):
         open_pool(pool_copy)
 
 
 def test_a_table_of_another_schema_is_refused(pool_copy: Path) -> None:
-    path = pool_copy / "recipes.parquet"
-    table = pq.read_table(path)
-    pq.write_table(table.drop_columns(["kind"]), path)
-    with pytest.raises(PoolError, match="no column 'kind'; found id, labels, layers"):
+    path = part(pool_copy) / "recipes" / "rows.arrow"
+    with pa.OSFile(str(path)) as file:
+        table = pa.ipc.open_file(file).read_all()
+    write_arrow(path, table.drop_columns(["kind"]))
+    with pytest.raises(PoolError, match="no column 'kind'; found id, first_use"):
         open_pool(pool_copy)
-    at = table.column_names.index("labels")
-    pq.write_table(table.set_column(at, "labels", table.column("labels").cast(pa.int64())), path)
-    with pytest.raises(PoolError, match="column 'labels' is int64, not int32"):
+    at = table.column_names.index("kind")
+    write_arrow(path, table.set_column(at, "kind", table.column("kind").cast(pa.int64())))
+    with pytest.raises(PoolError, match="column 'kind' is int64, not uint8"):
         open_pool(pool_copy)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,12 +15,16 @@ from conftest import SAMPLE_RATE, Data
 
 from negmine.annotations import Annotation, Annotations, read_rfcx
 from negmine.audio import AudioInfo
+from negmine.blocks import RecipeBlock, Tables, as_blocks, empty_block, join_blocks
+from negmine.build_context import BuildContext, DeclaredFolder
 from negmine.labels import Absence, Certificate, PartialLabels, State
+from negmine.pool_settings import PoolSettings
 from negmine.recipe import Layer, Recipe, Source
 from negmine.recordings import Recordings, open_annotated, open_external
+from negmine.sources import rows_of
 from negmine.sources.annotated import annotated_clips
-from negmine.sources.external import external_clips
-from negmine.sources.mix import mixed_clips
+from negmine.sources.mix import mixes as draw_mixes
+from negmine.sources.settings import ExternalSettings, MixSettings
 from negmine.windows import Span
 
 
@@ -105,17 +111,29 @@ def test_no_boxes_give_no_clips() -> None:
 
 def windows(
     folder: Path, absent: tuple[str, ...] = ("0", "1"), clip_s: float = 1.0
-) -> tuple[list[Recipe], list[str]]:
-    silent: list[str] = []
-    clips = external_clips(
-        open_external(folder),
-        absent,
-        clip_s=clip_s,
-        sample_rate=SAMPLE_RATE,
-        confidence=0.75,
-        silent=silent,
+) -> tuple[list[Recipe], int]:
+    """The windows of a folder, and how many silent ones were left out."""
+    opened = open_external(folder)
+    declared = DeclaredFolder(opened, dict.fromkeys(opened.infos, absent))
+    context = BuildContext(
+        Annotations((), ("0", "1")),
+        opened,
+        (declared,),
+        PoolSettings(clip_s=clip_s, sample_rate=SAMPLE_RATE),
     )
-    return list(clips), silent
+    blocks = rows_of("external")(context, ExternalSettings(confidence=0.75))
+    return listed(blocks, context.tables, clip_s), context.left_out["silent external windows"]
+
+
+def listed(
+    rows: Iterable[Recipe | RecipeBlock], tables: Tables, clip_s: float = 1.0
+) -> list[Recipe]:
+    """Blocks as recipes."""
+    return [
+        block.recipe(row, tables, clip_s, 8000)
+        for block in as_blocks(rows, tables)
+        for row in range(len(block))
+    ]
 
 
 @pytest.mark.parametrize(
@@ -138,7 +156,7 @@ def test_windows_lie_on_a_grid_and_the_last_ends_with_the_file(
     sf.write(folder / "a.wav", noise(duration_s), SAMPLE_RATE)
     clips, silent = windows(folder)
     assert [clip.layers[0].start_s for clip in clips] == starts
-    assert silent == []
+    assert silent == 0
 
 
 def test_a_declaration_covers_the_named_classes_alone(shared_data: Data) -> None:
@@ -157,7 +175,7 @@ def test_files_deep_in_the_folder_are_windows_of_their_own_group(shared_data: Da
         "external/other0.wav": 3,
         "external/other1.wav": 3,
     }
-    assert {clip.layers[0].source.root for clip in clips} == {shared_data.external.resolve()}
+    assert {clip.sources[0].root for clip in clips} == {shared_data.external.resolve()}
 
 
 def test_silent_windows_are_left_out_and_listed(tmp_path: Path) -> None:
@@ -169,7 +187,7 @@ def test_silent_windows_are_left_out_and_listed(tmp_path: Path) -> None:
     sf.write(folder / "a.wav", samples, SAMPLE_RATE, subtype="FLOAT")
     clips, silent = windows(folder)
     assert [clip.layers[0].start_s for clip in clips] == [0.0, 2.0]
-    assert silent == [f"{folder / 'a.wav'} at {start_s} s" for start_s in (1, 3)]
+    assert silent == 2
 
 
 # ---- mixes
@@ -181,9 +199,15 @@ def certified(name: str, classes: str, start_s: float = 0.0, confidence: float =
     return Recipe("external", (Layer(source, start_s),), 1.0, 8000, labels)
 
 
-def mixes(recipes: list[Recipe], count: int, seed: int = 0, classes: str = "abc") -> list[Recipe]:
+def mixes(
+    recipes: list[Recipe], count: int, seed: int = 0, classes: str = "abc", **changes: Any
+) -> list[Recipe]:
+    """Mixes of two whole clips, unless told otherwise."""
+    settings = MixSettings(**{"count": count, "parts": (2, 2), "offset": 0.0} | changes)
+    tables = Tables()
+    parts = join_blocks([empty_block("all"), *as_blocks(recipes, tables)], "all")
     rng = np.random.default_rng(seed)
-    return list(mixed_clips(recipes, classes, count, (-5.0, 10.0), rng))
+    return listed(draw_mixes(parts, tables, classes, settings, 1.0, rng), tables)
 
 
 def test_mixes_are_absent_where_both_parts_are() -> None:
@@ -192,7 +216,7 @@ def test_mixes_are_absent_where_both_parts_are() -> None:
     found = mixes(list(parts.values()), 60)
     assert len(found) == 60
     for mix in found:
-        first, second = (parts[layer.source.name] for layer in mix.layers)
+        first, second = (parts[source.name] for source in mix.sources)
         assert mix.labels == first.labels.mix(second.labels)
         common = first.labels.absent.keys() & second.labels.absent.keys()
         assert mix.labels.absent.keys() == common
@@ -213,12 +237,12 @@ def test_no_sound_is_mixed_with_another_span_of_its_own_file() -> None:
     found = mixes(parts, 30)
     assert found
     for mix in found:
-        assert {layer.source.name for layer in mix.layers} == {"p", "q"}
+        assert {source.name for source in mix.sources} == {"p", "q"}
 
 
 def test_copies_of_one_file_are_not_mixed() -> None:
     one = certified("p", "a")
-    copy = replace(one.layers[0].source, name="copy", group="copy")
+    copy = replace(one.sources[0], name="copy", group="copy")
     assert mixes([one, replace(one, layers=(Layer(copy, 3.0),))], 5) == []
 
 
@@ -236,6 +260,46 @@ def test_ratios_are_spread_over_their_range() -> None:
 )
 def test_without_two_clips_for_a_class_there_are_no_mixes(parts: list[Recipe]) -> None:
     assert mixes(parts, 10) == []
+
+
+def test_mixes_have_as_many_parts_as_asked_for_and_one_of_each_file() -> None:
+    parts = [certified(f"p{i}", "ab", float(i % 3)) for i in range(12)]
+    found = mixes(parts, 300, parts=(2, 4))
+    assert len(found) == 300
+    sizes = Counter(len(mix.layers) for mix in found)
+    # a die of three faces, 300 times: 4 standard deviations are 33
+    assert all(abs(sizes[size] - 100) < 33 for size in (2, 3, 4))
+    for mix in found:
+        assert len({source.name for source in mix.sources}) == len(mix.layers)
+        confidence = mix.labels.absent["a"].confidence
+        assert confidence == pytest.approx(0.9 ** len(mix.layers), rel=1e-12)
+
+
+def test_too_few_files_for_the_parts_make_fewer_mixes() -> None:
+    parts = [certified(f"p{i}", "a", float(j)) for i in range(3) for j in range(9)]
+    sizes = Counter(len(mix.layers) for mix in mixes(parts, 60, parts=(2, 4)))
+    # four of three files cannot be had; twenty draws in vain, the size is kept
+    assert sizes[4] == 0
+    assert sizes[2] + sizes[3] == sum(sizes.values()) < 60
+
+
+def test_later_clips_of_a_mix_start_late_and_calls_stay_whole() -> None:
+    parts = [certified(f"p{i}", "ab") for i in range(6)]
+    calling = PartialLabels(frozenset("c"), dict(parts[0].labels.absent))
+    changed = Layer(None, op="erase", low_hz=1.0, high_hz=2.0)
+    parts[4] = replace(parts[4], labels=calling)
+    parts[5] = replace(parts[5], layers=(*parts[5].layers, changed))
+    found = mixes(parts, 200, parts=(2, 3), offset=0.25)
+    late = [la for mix in found for la in mix.layers[1:] if la.offset_s]
+    assert all(mix.layers[0].offset_s == 0 for mix in found)
+    assert all(0 < la.offset_s < 0.25 and la.length_s is None for la in late)
+    assert len({la.offset_s for la in late}) > 100
+    moved = {la.source.name for la in late if la.source is not None}
+    assert moved == {"p0", "p1", "p2", "p3"}
+    for mix in found:
+        for component in mix.components:
+            expected = ["add", "erase"] if component[0].source.name == "p5" else ["add"]
+            assert [la.op for la in component] == expected
 
 
 def test_the_generator_alone_decides_the_mixes() -> None:

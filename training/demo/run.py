@@ -21,6 +21,7 @@ from negmine.mine import MineSettings
 from negmine.pool import Pool
 from negmine.recordings import open_annotated
 from negmine.selection import Chosen, open_selection
+from negmine.sources.settings import MixSettings
 from training.checkpoint import Checkpoint
 from training.config import TrainConfig
 from training.demo.soundscapes import make_soundscapes
@@ -107,7 +108,9 @@ def run_demo(out: Path, seed: int, progress: Progress) -> DemoResult:
         annotations,
         run / "pool",
         external=[str(data / "external")],
-        settings=PoolSettings(clip_s=CLIP_S, sample_rate=SAMPLE_RATE, mix=1000, seed=seed),
+        settings=PoolSettings(
+            clip_s=CLIP_S, sample_rate=SAMPLE_RATE, mix=MixSettings(count=1000), seed=seed
+        ),
         progress=progress,
     ).pool
     config = TrainConfig(

@@ -1,0 +1,47 @@
+"""What a pool is built with: one definition of each setting for Python, pool.toml and the flags.
+
+A setting is a field of a frozen dataclass, made by `setting`: its default, its flag, its type and
+its help stand in one place. `PoolSettings` holds the general ones and one section for each source
+of negatives (see `negmine.sources.settings`), which is also a table of pool.toml::
+
+    clip_s = 2.0
+
+    [mix]
+    count = 3000
+    snr_db = [-5, 10]
+
+Flags win over the file, the file over the defaults. Imports nothing heavy: the command line does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import click
+
+from negmine.setting import setting
+from negmine.sources.settings import ExternalSettings, FpSettings, MixSettings
+
+
+@dataclass(frozen=True)
+class PoolSettings:
+    """What a pool is built with.
+
+    Attributes
+    ----------
+    clip_s : float
+        Length of every clip.
+    sample_rate : int
+        Hz.
+    seed : int
+        Of all draws.
+    fp, external, mix
+        The sections of the sources.
+    """
+
+    clip_s: float = setting(2.0, "--clip-s", click.FloatRange(0.1), "Length of a clip.")
+    sample_rate: int = setting(32_000, "--sample-rate", click.IntRange(1000), "Hz.")
+    seed: int = setting(0, "--seed", click.IntRange(0), "Of all draws.")
+    fp: FpSettings = field(default_factory=FpSettings)
+    external: ExternalSettings = field(default_factory=ExternalSettings)
+    mix: MixSettings = field(default_factory=MixSettings)
