@@ -10,14 +10,21 @@ import numpy as np
 
 from negmine.annotations import Annotations
 from negmine.blocks import RecipeBlock, as_blocks
-from negmine.build_context import BuildContext, DeclaredFolder, nobody
+from negmine.build_context import BuildContext, DeclaredFolder, no_progress, nobody
+from negmine.declarations import Declaration, check_used, declared_files, read_declarations
 from negmine.errors import AudioError, InputError, PoolError
 from negmine.pool import Pool, open_pool
 from negmine.pool_files import write_new
 from negmine.pool_settings import PoolSettings
 from negmine.pool_writer import PoolWriter
 from negmine.recipe import OPS, Recipe, Source
-from negmine.recordings import Recordings, open_annotated, open_external, parse_external
+from negmine.recordings import (
+    Recordings,
+    open_annotated,
+    open_external,
+    open_unlabelled,
+    parse_external,
+)
 from negmine.sources import ORDER, rows_of
 from negmine.sources.annotated import annotated_clips
 
@@ -55,7 +62,7 @@ def build_pool(
     skip_bad: bool = False,
     force: bool = False,
     held_out: Callable[[Source], bool] = nobody,
-    progress: Callable[[str, int], Callable[[], object]] = lambda what, total: lambda: None,
+    progress: Callable[..., Callable[..., object]] = no_progress,
 ) -> BuildReport:
     """Build a pool folder.
 
@@ -77,7 +84,8 @@ def build_pool(
     held_out : callable
         Whether a source must not enter in any form.
     progress : callable
-        Given a title and a number of files, returns what to call after each.
+        Given a title, a number of files (or of what a third argument names), returns what to call
+        after each.
 
     Raises
     ------
@@ -95,6 +103,7 @@ def build_pool(
         skip_bad=skip_bad,
         progress=lambda total: progress("reading recordings", total),
     )
+    table = _table(s, annotations.classes, declared)
     folders = []
     roots = {"recordings": annotated.root}
     for number, (folder, absent) in enumerate(declared):
@@ -106,9 +115,27 @@ def build_pool(
         if opened.root in roots.values():
             raise InputError(f"--external {opened.root}: the folder was named twice")
         roots[f"external{number}"] = opened.root
-        folders.append(DeclaredFolder(opened, dict.fromkeys(opened.infos, absent)))
+        folders.append(DeclaredFolder(opened, declared_files(opened.infos, absent, table)))
+    check_used(table, {name: None for folder in folders for name in folder.opened.infos})
     _check_other_sound(annotated, [folder.opened for folder in folders])
-    context = BuildContext(annotations, annotated, tuple(folders), s, held_out=held_out)
+    unlabelled = None
+    if s.unlabelled is not None:
+        unlabelled = open_unlabelled(
+            Path(s.unlabelled),
+            skip_bad=skip_bad,
+            progress=lambda total: progress("reading unlabelled", total),
+        )
+        if unlabelled.root not in roots.values():
+            roots["unlabelled"] = unlabelled.root
+    context = BuildContext(
+        annotations,
+        annotated,
+        tuple(folders),
+        s,
+        held_out=held_out,
+        unlabelled=unlabelled,
+        progress=progress,
+    )
     writer = PoolWriter(s.clip_s)
     fill(writer, context)
     # by folder, however the caller spelled it: the same pool is then found to be the same
@@ -132,6 +159,19 @@ def build_pool(
         tuple(line for one in (annotated, *(f.opened for f in folders)) for line in one.skipped),
         {reason: count for reason, count in context.left_out.items() if count},
     )
+
+
+def _table(
+    settings: PoolSettings, classes: Sequence[str], declared: Sequence[object]
+) -> tuple[Declaration, ...]:
+    if settings.external.table is None:
+        return ()
+    if not declared:
+        raise InputError(
+            f"--external-table {settings.external.table}: name the folders it speaks of with "
+            "--external"
+        )
+    return read_declarations(Path(settings.external.table), classes)
 
 
 def fill(writer: PoolWriter, context: BuildContext) -> None:

@@ -50,7 +50,8 @@ class DeclaredFolder:
     ----------
     opened : Recordings
     absent : mapping of str to tuple of str
-        By recording: the classes it cannot contain. Recordings declared alike share one tuple.
+        By recording: the classes it cannot contain. Recordings declared alike share one tuple;
+        those that are not declared are not there.
     """
 
     opened: Recordings
@@ -60,6 +61,11 @@ class DeclaredFolder:
 def nobody(source: Source) -> bool:
     """Holds nothing out."""
     return False
+
+
+def no_progress(what: str, total: int, unit: str = "file") -> Callable[..., object]:
+    """Shows nothing."""
+    return lambda *counted: None
 
 
 @dataclass
@@ -84,7 +90,10 @@ class BuildContext:
     blocks : list of RecipeBlock
         What the sources so far have yielded.
     calls : list of RecipeBlock
-        The confirmed calls: donors of what erasing and transplanting change, never negatives.
+        The confirmed calls: what erasing and transplanting change, never negatives as they are.
+    unlabelled : Recordings or None
+    progress : callable
+        Given a title and a number of steps, returns what to call after each.
     """
 
     annotations: Annotations
@@ -96,6 +105,8 @@ class BuildContext:
     left_out: Counter[str] = field(default_factory=Counter)
     blocks: list[RecipeBlock] = field(default_factory=list)
     calls: list[RecipeBlock] = field(default_factory=list)
+    unlabelled: Recordings | None = None
+    progress: Callable[..., Callable[..., object]] = no_progress
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -114,13 +125,14 @@ class BuildContext:
     def levels(self) -> Levels:
         """Levels of all sound files that were opened."""
         opened = [self.recordings, *(folder.opened for folder in self.external)]
+        opened += [self.unlabelled] if self.unlabelled else []
         return Levels(info for one in opened for info in one.infos.values())
 
     def audible(self, block: RecipeBlock) -> np.ndarray:
         """Rows without a silent component: bool, shape (n,). A ratio to silence is undefined."""
         silent = self.silent_layers(block)
         rows = np.repeat(np.arange(len(block)), block.layer_counts)
-        return np.bincount(rows[silent], minlength=len(block)) == 0
+        return np.asarray(np.bincount(rows[silent], minlength=len(block)) == 0)
 
     def silent_layers(self, block: RecipeBlock) -> np.ndarray:
         """Layers that add silence: bool, shape (m,)."""
@@ -128,7 +140,7 @@ class BuildContext:
         files = np.array([self.levels.file_of(s) for s in self.tables.sources.items] + [-1])
         length_s = np.where(np.isnan(block.length_s), clip_s - block.offset_s, block.length_s)
         level = self.levels.rms(files[block.source], block.start_s, length_s)
-        return (block.op == OPS["add"]) & (level < SILENCE_RMS)
+        return np.asarray((block.op == OPS["add"]) & (level < SILENCE_RMS))
 
     def held_out_rows(self, block: RecipeBlock) -> np.ndarray:
         """Rows that draw on a source that is held out: bool, shape (n,)."""

@@ -23,7 +23,7 @@ unknown into absent without a certificate.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -198,21 +198,72 @@ class PartialLabels:
         }
         return PartialLabels(self.present, absent)
 
-    def erased(
-        self, name: str, confidence: float = DEFAULT_CONFIDENCE[Certificate.ERASED]
+    def declared(
+        self, names: Iterable[str], certificate: Certificate, confidence: float
     ) -> PartialLabels:
-        """Labels after the frequency band of one class was removed: that class is absent."""
+        """Labels with further classes certified absent; the surer certificate of two stays.
+
+        Raises
+        ------
+        ValueError
+            If one of the classes is present.
+        """
+        added = Absence(certificate, confidence)
+        absent = dict(self.absent)
+        for name in names:
+            before = absent.get(name, added)
+            absent[name] = before if before.confidence >= confidence else added
+        return PartialLabels(self.present, absent)
+
+    def erased(
+        self,
+        name: str,
+        confidence: float = DEFAULT_CONFIDENCE[Certificate.ERASED],
+        touched: Collection[str] = (),
+    ) -> PartialLabels:
+        """Labels after the frequency band of one class was removed: that class is absent.
+
+        Parameters
+        ----------
+        name : str
+        confidence : float
+        touched : collection of str
+            Classes whose bands the removed one overlaps: of those that were present too little may
+            be left to know them by, so they become unknown.
+        """
         absence = Absence(Certificate.ERASED, confidence)
         before = self.absent.get(name, absence)
         surer = before if before.confidence >= confidence else absence
-        return PartialLabels(self.present - {name}, {**self.absent, name: surer})
+        present = self.present.difference({name}, touched)
+        return PartialLabels(present, {**self.absent, name: surer})
 
-    def transplanted(self, name: str, donor: PartialLabels) -> PartialLabels:
-        """Labels after the band of one class was replaced by the donor's: as in the donor."""
-        absent = {k: v for k, v in self.absent.items() if k != name}
+    def transplanted(
+        self,
+        name: str,
+        donor: PartialLabels,
+        confidence: float = 1.0,
+        touched: Collection[str] = (),
+    ) -> PartialLabels:
+        """Labels after the band of one class was replaced by the donor's: as in the donor.
+
+        Parameters
+        ----------
+        name : str
+        donor : PartialLabels
+        confidence : float
+            That nothing of the class's calls is left outside its band; the donor's confidence is
+            multiplied with it.
+        touched : collection of str
+            Classes whose bands the replaced one overlaps: part of their sound is now the donor's.
+            They are absent only where both are certified, and otherwise unknown.
+        """
+        others = {k: v for k, v in self.absent.items() if k != name and k not in touched}
+        of_both = self.mix(donor).absent
+        absent = others | {k: v for k, v in of_both.items() if k in touched and k != name}
         if name in donor.absent:
-            absent[name] = Absence(Certificate.ERASED, donor.absent[name].confidence)
-        present = self.present - {name} | ({name} & donor.present)
+            sure = donor.absent[name].confidence * confidence
+            absent[name] = Absence(Certificate.ERASED, sure)
+        present = self.present.difference({name}, touched) | ({name} & donor.present)
         return PartialLabels(present, absent)
 
     def to_arrays(self, classes: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

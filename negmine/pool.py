@@ -14,7 +14,7 @@ from negmine.errors import PoolError, did_you_mean
 from negmine.label_sets import LabelSets
 from negmine.pool_columns import read_columns
 from negmine.pool_files import part_folder, read_info, read_sources
-from negmine.recipe import Source
+from negmine.recipe import Recipe, Source
 from negmine.recipe_table import RecipeTable
 
 __all__ = ["Pool", "RecipeTable", "check_classes", "open_pool"]

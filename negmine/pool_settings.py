@@ -20,7 +20,17 @@ from dataclasses import dataclass, field
 import click
 
 from negmine.setting import setting
-from negmine.sources.settings import ExternalSettings, FpSettings, MixSettings
+from negmine.sources.settings import (
+    AgreedSettings,
+    BandSettings,
+    EraseSettings,
+    ExternalSettings,
+    FpSettings,
+    MixSettings,
+    NearSettings,
+    NoiseSettings,
+    TransplantSettings,
+)
 
 
 @dataclass(frozen=True)
@@ -35,13 +45,28 @@ class PoolSettings:
         Hz.
     seed : int
         Of all draws.
-    fp, external, mix
+    unlabelled : str or None
+        Folder of recordings that nobody labelled: for ``agreed`` and ``erase``.
+    bands : BandSettings
+    fp, external, noise, near, agreed, erase, transplant, mix
         The sections of the sources.
     """
 
     clip_s: float = setting(2.0, "--clip-s", click.FloatRange(0.1), "Length of a clip.")
     sample_rate: int = setting(32_000, "--sample-rate", click.IntRange(1000), "Hz.")
     seed: int = setting(0, "--seed", click.IntRange(0), "Of all draws.")
+    unlabelled: str | None = setting(
+        None,
+        "--unlabelled",
+        click.Path(file_okay=False),
+        "Folder of recordings that nobody labelled, for --agreed-models and --erase.",
+    )
+    bands: BandSettings = field(default_factory=BandSettings)
     fp: FpSettings = field(default_factory=FpSettings)
     external: ExternalSettings = field(default_factory=ExternalSettings)
+    noise: NoiseSettings = field(default_factory=NoiseSettings)
+    near: NearSettings = field(default_factory=NearSettings)
+    agreed: AgreedSettings = field(default_factory=AgreedSettings)
+    erase: EraseSettings = field(default_factory=EraseSettings)
+    transplant: TransplantSettings = field(default_factory=TransplantSettings)
     mix: MixSettings = field(default_factory=MixSettings)

@@ -131,6 +131,28 @@ def open_external(
     return Recordings(root, infos, tuple(skipped))
 
 
+def open_unlabelled(
+    root: Path,
+    *,
+    skip_bad: bool = False,
+    progress: Callable[[int], Callable[[], object]] = lambda total: lambda: None,
+) -> Recordings:
+    """Decode and check every recording below a folder; its group is its name, as of annotated ones.
+
+    Raises
+    ------
+    InputError
+        If the folder is missing or empty, or two files share a name.
+    AudioError
+        If a recording is unreadable and ``skip_bad`` is off.
+    """
+    root = root.resolve()
+    paths = index_recordings(root)
+    read, skipped = probe_all(paths.values(), skip_bad=skip_bad, on_done=progress(len(paths)))
+    infos = {name: read[path] for name, path in paths.items() if path in read}
+    return Recordings(root, infos, tuple(skipped))
+
+
 def parse_external(text: str, classes: Iterable[str]) -> tuple[Path, tuple[str, ...]]:
     """``DIR`` or ``DIR=CLASS,CLASS``: a folder, and the classes it is declared free of.
 

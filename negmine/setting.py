@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import Field, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -59,7 +59,7 @@ def settings_of(
             yield (*path, one.name), one, value
 
 
-def setting_options(defaults: Any) -> Any:
+def setting_options(defaults: Any) -> Callable[[Command], Command]:
     """A decorator that adds the flags of all settings below an instance to a command."""
 
     def decorate(command: Command) -> Command:
@@ -192,7 +192,7 @@ def _checked(before: Any, value: Any, kind: Any, here: str) -> Any:
         raise InputError(f"{here}: {error.message}") from error
 
 
-def _name(before: Any, wanted: click.ParamType) -> str:
+def _name(before: Any, wanted: Any) -> str:
     if isinstance(before, bool):
         return "true or false"
     names = {"integer": "a number", "float": "a number"}

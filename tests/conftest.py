@@ -199,8 +199,8 @@ def small_settings(mix: int = 0, **changes: Any) -> PoolSettings:
     Sections are given as keywords of their own: ``external={"confidence": 0.5}``.
     """
     settings = PoolSettings(clip_s=1.0, sample_rate=SAMPLE_RATE)
-    sections = {"mix": {"count": mix, "parts": (2, 2), "offset": 0.0}}
-    for name, value in (sections | changes).items():
+    sections = {"mix": {"count": mix, "parts": (2, 2), "offset": 0.0}, "fp": {"pad": "beyond"}}
+    for name, value in (*sections.items(), *changes.items()):
         if isinstance(value, dict):
             value = replace(getattr(settings, name), **value)
         settings = replace(settings, **{name: value})

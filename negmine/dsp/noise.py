@@ -105,7 +105,7 @@ def _rain(rng: np.random.Generator, samples: int, sample_rate: int) -> np.ndarra
     rings = rings[rng.integers(0, _PITCHES, count)] * rng.lognormal(0.0, 0.6, (count, 1))
     at = rng.integers(0, samples, (count, 1)) + np.arange(len(time_s))
     drops = np.bincount(at.ravel(), rings.ravel(), minlength=samples)[:samples]
-    return hiss + drops * rng.uniform(1, 4)
+    return np.asarray(hiss + drops * rng.uniform(1, 4))
 
 
 def _wind(rng: np.random.Generator, samples: int, sample_rate: int) -> np.ndarray:
@@ -116,7 +116,8 @@ def _wind(rng: np.random.Generator, samples: int, sample_rate: int) -> np.ndarra
     sound = _coloured(rng, samples, sample_rate, 5 / 3)
     knots = np.arange(0.0, samples / sample_rate + 1.0, 0.5)
     gusts = np.exp(np.cumsum(rng.normal(0, 0.6, len(knots)) - 0.1))
-    return sound * np.interp(np.arange(samples) / sample_rate, knots, gusts / gusts.max())
+    swell = np.interp(np.arange(samples) / sample_rate, knots, gusts / gusts.max())
+    return np.asarray(sound * swell)
 
 
 def _tones(rng: np.random.Generator, samples: int, sample_rate: int) -> np.ndarray:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     Rows = Callable[[BuildContext, Any], Iterator[Recipe | RecipeBlock]]
 
 # In this order: what mixes and changes clips comes after what certifies them.
-ORDER = ("fp", "external", "mix")
+ORDER = ("external", "noise", "fp", "near", "agreed", "erase", "transplant", "mix")
 
 
 def rows_of(name: str) -> Rows:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from negmine.annotations import Annotations
+from negmine.annotations import Annotation, Annotations
 from negmine.labels import BEYOND_BOX_PER_S, label_clip
 from negmine.recipe import Layer, Recipe
 from negmine.recordings import Recordings
-from negmine.windows import centred_window
+from negmine.windows import Span, centred_window, to_microseconds
 
 
 def annotated_clips(
@@ -19,8 +19,10 @@ def annotated_clips(
     clip_s: float,
     sample_rate: int,
     beyond_per_s: float = BEYOND_BOX_PER_S,
+    placements: int = 1,
+    missed: list[Annotation] | None = None,
 ) -> Iterator[Recipe]:
-    """One clip a box, centred on it as far as the recording's ends allow.
+    """Clips round boxes: one, centred, or several, evenly placed from end to end of the box.
 
     The labels are what *all* boxes of the recording say about the clip, not only the one it is
     centred on. A clip in which the rejected class is not certified absent (a call of it is near, or
@@ -35,12 +37,35 @@ def annotated_clips(
     sample_rate : int
     beyond_per_s : float
         See `negmine.labels.label_clip`.
+    placements : int
+        Clips a box, as far as the recording's ends leave them apart.
+    missed : list, optional
+        Filled with the boxes that gave no clip.
     """
     for box in annotations.confirmed if present else annotations.rejected:
         source = recordings.source(box.recording)
-        clip = centred_window(box.span, clip_s, source.duration_s)
         boxes = annotations.by_recording[box.recording]
-        labels = label_clip(boxes, clip, beyond_per_s=beyond_per_s)
-        if box.label in (labels.present if present else labels.absent):
-            kind = "tp" if present else "fp"
-            yield Recipe(kind, (Layer(source, clip.start_s),), clip_s, sample_rate, labels)
+        found = 0
+        for clip in placed_windows(box.span, clip_s, source.duration_s, placements):
+            labels = label_clip(boxes, clip, beyond_per_s=beyond_per_s)
+            if box.label in (labels.present if present else labels.absent):
+                found += 1
+                kind = "tp" if present else "fp"
+                yield Recipe(kind, (Layer(source, clip.start_s),), clip_s, sample_rate, labels)
+        if missed is not None and not found:
+            missed.append(box)
+
+
+def placed_windows(box: Span, clip_s: float, recording_s: float, placements: int) -> list[Span]:
+    """Windows of a recording that hold a box, or lie in it where it is the longer.
+
+    One is centred; several lie from one end of the box to the other, both included. All are moved
+    as little as needed to lie inside the recording; those that then coincide count once.
+    """
+    if placements == 1:
+        return [centred_window(box, clip_s, recording_s)]
+    first, last = sorted((box.end_s - clip_s, box.start_s))
+    latest = max(0.0, recording_s - clip_s)
+    steps = (first + (last - first) * i / (placements - 1) for i in range(placements))
+    starts = dict.fromkeys(to_microseconds(min(max(0.0, step), latest)) for step in steps)
+    return [Span(start, start + clip_s) for start in starts]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from negmine.blocks import BLOCK_ROWS, RecipeBlock, Tables, mixed_block, offsets
 from negmine.build_context import BuildContext
 from negmine.recipe import OPS
+from negmine.sources.partners import Certified, sounds
 from negmine.sources.settings import MixSettings
 
 # Draws per mix before a class with too few partners is given up.
@@ -62,19 +63,22 @@ def mixes(
     clip_s : float
     rng : numpy.random.Generator
     """
-    certified = _Certified.of(parts, tables, classes)
+    certified = Certified.of(parts, tables, classes)
     if not len(certified.classes):
         return
-    sound = _sounds(parts, tables)
+    sound = sounds(parts, tables)
     least, most = settings.parts
     for first in range(0, settings.count, BLOCK_ROWS):
         n = min(BLOCK_ROWS, settings.count - first)
         wanted = rng.integers(least, most, n, endpoint=True)
         picked = np.full((n, most), -1, dtype=np.int64)
         trying = np.arange(n)
-        for _ in range(_TRIES):
-            column = rng.choice(certified.classes, len(trying))
-            drawn = certified.draw(column, rng.random((len(trying), most)))
+        column = rng.choice(certified.classes, n)
+        for tried in range(_TRIES):
+            # a class of few files gets its turns as often as others, unless it has too few at all
+            if tried >= _TRIES // 2:
+                column[trying] = rng.choice(certified.classes, len(trying))
+            drawn = certified.draw(column[trying], rng.random((len(trying), most)))
             drawn[np.arange(most) >= wanted[trying, None]] = -1
             picked[trying] = drawn
             trying = trying[~_distinct(np.where(drawn < 0, -1, sound[drawn]))]
@@ -89,18 +93,11 @@ def mixes(
         yield _late(mixed, parts, tables, picked[kept], late_s[kept])
 
 
-def _sounds(parts: RecipeBlock, tables: Tables) -> np.ndarray:
-    """For each row, a number for the bytes of its first source: copies share one."""
-    first = parts.source[parts.layer_offsets[:-1]]
-    numbers: dict[bytes, int] = {}
-    of_source = [numbers.setdefault(s.key, len(numbers)) for s in tables.sources.items]
-    return np.array(of_source, dtype=np.int64)[first]
-
-
 def _distinct(values: np.ndarray) -> np.ndarray:
     """Rows without a value twice, -1 apart: bool, shape (n,)."""
     ordered = np.sort(values, axis=1)
-    return ~((np.diff(ordered, axis=1) == 0) & (ordered[:, 1:] >= 0)).any(axis=1)
+    twice = (np.diff(ordered, axis=1) == 0) & (ordered[:, 1:] >= 0)
+    return np.asarray(~twice.any(axis=1))
 
 
 def _late(
@@ -120,82 +117,3 @@ def _late(
     shift = np.where(movable[picked[used]], late_s[used], 0.0)
     per_layer = np.repeat(shift, parts.layer_counts[picked[used]])
     return replace(mixed, offset_s=mixed.offset_s + per_layer * (mixed.op == OPS["add"]))
-
-
-@dataclass(frozen=True)
-class _Certified:
-    """The rows that are certified free of each class, to draw from.
-
-    Rows stand sorted by label set, so a class is a few runs of rows; none is listed twice.
-    """
-
-    rows: np.ndarray
-    """Rows of the parts, sorted by what they are certified for: int64, shape (n,)."""
-    run_ends: np.ndarray
-    """Running count of rows over the runs of all classes: int64, shape (runs,)."""
-    run_last: np.ndarray
-    """Where each run ends in ``rows``: int64, shape (runs,)."""
-    first: np.ndarray
-    """The running count at which each class starts, and the total: int64, shape (C + 1,)."""
-    classes: np.ndarray
-    """Classes with two rows or more."""
-
-    @classmethod
-    def of(cls, parts: RecipeBlock, tables: Tables, classes: Sequence[str]) -> _Certified:
-        sets = _row_sets(parts)
-        rows = np.argsort(sets.numbers, kind="stable")
-        ends = np.cumsum(np.bincount(sets.numbers, minlength=len(sets.distinct)))
-        index = {name: column for column, name in enumerate(classes)}
-        absent = [_columns(tables, labels, index) for labels in sets.distinct]
-        runs = np.repeat(np.arange(len(absent)), [len(columns) for columns in absent])
-        column = np.concatenate([*absent, np.zeros(0, dtype=np.int64)])
-        order = np.argsort(column, kind="stable")
-        runs, column = runs[order], column[order]
-        lengths = np.diff(ends, prepend=0)[runs]
-        per_class = np.bincount(column, weights=lengths, minlength=len(classes)).astype(np.int64)
-        return cls(
-            rows=rows,
-            run_ends=np.cumsum(lengths),
-            run_last=ends[runs],
-            first=offsets(per_class),
-            classes=np.flatnonzero(per_class > 1),
-        )
-
-    def draw(self, column: np.ndarray, uniform: np.ndarray) -> np.ndarray:
-        """Rows certified for some classes: int64, shape (n, p).
-
-        Parameters
-        ----------
-        column : int array, shape (n,)
-        uniform : float64 array, shape (n, p)
-            In [0, 1).
-        """
-        first = self.first[column][:, None]
-        count = self.first[column + 1][:, None] - first
-        at = first + (uniform * count).astype(np.int64)
-        run = np.searchsorted(self.run_ends, at, side="right")
-        return np.asarray(self.rows[self.run_last[run] - (self.run_ends[run] - at)])
-
-
-@dataclass(frozen=True)
-class _Sets:
-    """The distinct combinations of label sets of rows, and which each row has."""
-
-    numbers: np.ndarray
-    distinct: list[tuple[int, ...]]
-
-
-def _row_sets(parts: RecipeBlock) -> _Sets:
-    known: dict[tuple[int, ...], int] = {}
-    label, bounds = parts.label.tolist(), parts.label_offsets.tolist()
-    numbers = [
-        known.setdefault(tuple(label[bounds[row] : bounds[row + 1]]), len(known))
-        for row in range(len(parts))
-    ]
-    return _Sets(np.array(numbers, dtype=np.int64), list(known))
-
-
-def _columns(tables: Tables, sets: tuple[int, ...], index: dict[str, int]) -> np.ndarray:
-    """The classes that the mix of some label sets certifies absent, by number, sorted."""
-    absent = set.intersection(*(set(tables.labels[number].absent) for number in sets))
-    return np.array(sorted(index[name] for name in absent if name in index), dtype=np.int64)

@@ -72,27 +72,27 @@ def test_a_built_pool_is_summarised(shared_data: Data, tmp_path: Path) -> None:
     result = build(shared_data, tmp_path / "pool", "--mix", 5)
     assert result.exit_code == 0
     assert f"{tmp_path / 'pool'}: written\n" in result.stdout
-    assert "30 recipes (9 external, 16 fp, 5 mix), 0.01 h" in result.stdout
+    assert "46 recipes (9 external, 32 fp, 5 mix), 0.01 h" in result.stdout
     table = result.stdout[result.stdout.index("class ") :].splitlines()
     assert table[0].split() == ["class", "external", "fp", "mix", "hours", "confidence", "calls"]
     assert [row.split()[0] for row in table[2:]] == ["0", "1"]
-    assert table[2].split()[1:3] == ["9", "8"]
+    assert table[2].split()[1:3] == ["9", "16"]
     assert table[2].split()[-1] == "8"
     again = build(shared_data, tmp_path / "pool", "--mix", 5)
     assert (again.exit_code, "pool: unchanged\n" in again.stdout) == (0, True)
     inspected = run("inspect", tmp_path / "pool")
     assert inspected.exit_code == 0
-    assert inspected.stdout == result.stdout[result.stdout.index("30 recipes") :]
+    assert inspected.stdout == result.stdout[result.stdout.index("46 recipes") :]
 
 
 def test_json_of_a_pool_can_be_read(shared_data: Data, tmp_path: Path) -> None:
     result = build(shared_data, tmp_path / "pool", "--json")
     found = json.loads(result.stdout)
     assert found == json.loads(run("inspect", tmp_path / "pool", "--json").stdout)
-    assert found["rows"] == 25
-    assert found["kinds"] == {"external": 9, "fp": 16}
+    assert found["rows"] == 41
+    assert found["kinds"] == {"external": 9, "fp": 32}
     assert found["groups"] == 11
-    assert found["hours"] == pytest.approx(25 / 3600)
+    assert found["hours"] == pytest.approx(41 / 3600)
     pool = open_pool(tmp_path / "pool")
     for name, counts in found["classes"].items():
         certified = [r for r in pool if name in r.labels.absent]
@@ -146,7 +146,7 @@ def test_mining_writes_a_selection_a_control_and_a_report(
     result = run("mine", "--model", model, *options, "--control")
     assert result.exit_code == 0
     assert f"{out}: 8 negatives" in result.stdout
-    assert "45 rows, 45 scored now, " in result.stdout
+    assert "61 rows, 61 scored now, " in result.stdout
     assert sorted(p.name for p in out.parent.iterdir()) == [
         "hard.control.parquet",
         "hard.parquet",
@@ -216,7 +216,7 @@ def test_bad_tables_are_misuse(
     [
         (["--no-such-option"], "No such option"),
         (["--mix", "-3"], "Invalid value for '--mix'"),
-        (["--mix-snr", "5", "-5"], "--mix-snr 5 -5: the range is empty"),
+        (["--mix-snr", "5", "-5"], "[mix] snr_db 5 -5: the range is empty"),
         (["--external", "gone"], "gone: no such folder"),
         (["--external", "pond=99"], "unknown class '99'; the classes are 0, 1"),
     ],
@@ -274,9 +274,9 @@ def test_what_is_no_pool_is_misuse(tmp_path: Path, model: Path) -> None:
 
 def test_a_damaged_table_of_a_pool_is_one_line(shared_data: Data, tmp_path: Path) -> None:
     build(shared_data, tmp_path / "pool")
-    path = tmp_path / "pool" / "recipes.parquet"
+    (path,) = (tmp_path / "pool" / "parts").glob("*/labels.parquet")
     path.write_bytes(path.read_bytes()[:-20] + b"\n" * 20)
-    assert_fails(run("inspect", tmp_path / "pool"), 2, "recipes.parquet: not readable as Parquet")
+    assert_fails(run("inspect", tmp_path / "pool"), 2, "labels.parquet: not readable as Parquet")
 
 
 def test_an_unknown_command_is_misuse() -> None:
@@ -327,7 +327,7 @@ def raising(error: BaseException) -> Callable[..., Any]:
 def test_ctrl_c_ends_with_the_shells_code(
     shared_data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("negmine.build.write_pool", raising(KeyboardInterrupt()))
+    monkeypatch.setattr("negmine.build.write_new", raising(KeyboardInterrupt()))
     result = build(shared_data, tmp_path / "pool")
     assert_fails(result, 130, "stopped; the same command goes on from here")
     assert list(tmp_path.iterdir()) == []

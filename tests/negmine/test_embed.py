@@ -158,7 +158,7 @@ def test_a_damaged_shard_is_named(pool: Pool, tmp_path: Path) -> None:
         list(scores)
 
 
-def test_a_recording_that_is_gone_is_named(
+def test_a_file_that_is_gone_is_named(
     shared_pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened = open_pool(shared_pool)
@@ -166,6 +166,6 @@ def test_a_recording_that_is_gone_is_named(
         "negmine.reader.read_span",
         lambda *a: (_ for _ in ()).throw(AudioError(f"{a[0]}: cannot be read")),
     )
-    with pytest.raises(AudioError, match=r"rec00\.flac: cannot be read"):
+    with pytest.raises(AudioError, match=r"other\d\.wav: cannot be read"):
         score_recipes(PlaceholderScorer(), opened.recipes, tmp_path)
     assert files(tmp_path) == []

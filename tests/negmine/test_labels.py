@@ -199,6 +199,53 @@ def test_a_transplanted_band_brings_the_state_of_its_donor(
         assert changed.absent[name] == Absence(Certificate.ERASED, confidence(donor, name))
 
 
+touched = st.frozensets(classes)
+
+
+@given(partial_labels(), classes, confidences, touched)
+def test_calls_of_classes_that_an_erased_band_touches_become_unknown(
+    labels: PartialLabels, name: str, sure: float, others: frozenset[str]
+) -> None:
+    erased, plain = labels.erased(name, sure, others), labels.erased(name, sure)
+    assert erased.absent == plain.absent
+    assert erased.present == plain.present - others
+
+
+@given(partial_labels(), partial_labels(), classes, confidences, touched)
+def test_a_transplant_leaves_a_touched_class_absent_where_both_clips_lack_it(
+    labels: PartialLabels,
+    donor: PartialLabels,
+    name: str,
+    sure: float,
+    others: frozenset[str],
+) -> None:
+    changed = labels.transplanted(name, donor, sure, others)
+    of_both = labels.mix(donor)
+    for other in others - {name}:
+        assert other not in changed.present
+        assert changed.absent.get(other) == of_both.absent.get(other)
+    for other in set(CLASSES) - others - {name}:
+        assert changed.state(other) is labels.state(other)
+    assert changed.state(name) is donor.state(name)
+    assert confidence(changed, name) == confidence(donor, name) * sure
+
+
+@given(partial_labels(), st.frozensets(classes), confidences)
+def test_a_declaration_adds_absences_and_takes_nothing(
+    labels: PartialLabels, names: frozenset[str], sure: float
+) -> None:
+    if names & labels.present:
+        with pytest.raises(ValueError, match="both present and absent"):
+            labels.declared(names, Certificate.EXTERNAL, sure)
+        return
+    declared = labels.declared(names, Certificate.EXTERNAL, sure)
+    assert declared.present == labels.present
+    assert declared.absent.keys() == labels.absent.keys() | names
+    for name in declared.absent:
+        least = sure if name in names else 0.0
+        assert confidence(declared, name) == max(least, confidence(labels, name))
+
+
 # ---- whatever is done
 
 
@@ -217,11 +264,11 @@ def test_nothing_turns_absent_without_a_certificate(
             name = data.draw(classes)
             if operation == "erase":
                 vouched = {name}
-                labels = labels.erased(name)
+                labels = labels.erased(name, touched=data.draw(touched))
             else:
                 donor = data.draw(partial_labels())
                 vouched = {name} & donor.absent.keys()
-                labels = labels.transplanted(name, donor)
+                labels = labels.transplanted(name, donor, touched=data.draw(touched))
         assert not labels.present & labels.absent.keys()
         assert labels.absent.keys() - before.absent.keys() <= vouched
         for name in labels.absent.keys() - vouched:
