@@ -256,7 +256,7 @@ def test_classes_in_another_order_change_the_columns(
 def test_pool_that_was_rebuilt_is_an_error(data: Data, tmp_path: Path) -> None:
     folder = make_pool(data, tmp_path / "pool", mix=0)
     pool = open_pool(folder)
-    path = write_selection(tmp_path / "hard.parquet", pool, [(pool[0], *pool[0].labels.absent)])
+    path = write_selection(tmp_path / "hard.parquet", pool, [(pool[0], "0")])
     prepared(path, tmp_path)
     shutil.rmtree(folder)
     make_pool(data, folder, mix=3)
@@ -267,7 +267,7 @@ def test_pool_that_was_rebuilt_is_an_error(data: Data, tmp_path: Path) -> None:
 def test_pool_that_is_gone_is_an_error(data: Data, tmp_path: Path) -> None:
     folder = make_pool(data, tmp_path / "pool", mix=0)
     pool = open_pool(folder)
-    path = write_selection(tmp_path / "hard.parquet", pool, [(pool[0], *pool[0].labels.absent)])
+    path = write_selection(tmp_path / "hard.parquet", pool, [(pool[0], "0")])
     shutil.rmtree(folder)
     with pytest.raises(PoolError, match="no such folder; make one with 'negmine build-pool'"):
         prepared(path, tmp_path)
@@ -281,7 +281,7 @@ def test_missing_selection_is_an_error(tmp_path: Path) -> None:
 def test_description_tells_selections_and_ratios_apart(
     pool: Pool, everything: Path, tmp_path: Path
 ) -> None:
-    one = write_selection(tmp_path / "one.parquet", pool, [(pool[0], *pool[0].labels.absent)])
+    one = write_selection(tmp_path / "one.parquet", pool, [(pool[0], "0")])
     copy = Path(shutil.copy(one, tmp_path / "copy.parquet"))
     texts = [
         HardNegatives(path, ratio, tmp_path).description
