@@ -1,0 +1,160 @@
+"""What each part of the training recipe is worth, against the complete truth of a test part.
+
+    python -m benchmarks.recipe DATA --out WORK
+
+DATA is in RFCX's layout with the truth of a test part: train/, train_tp.csv, train_fp.csv, test/,
+test_truth.csv, test_events.csv. Every arm of a seed takes the same steps with as many TP and FP
+rows each, and is tested with its last weights. What is done already in WORK is not repeated, so
+the table can be made in several sittings.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import pandas as pd
+
+METRICS = {
+    "lwlrap": "LWLRAP",
+    "macro_ap": "macro AP",
+    "neg@3": "neg@3",
+    "fp/h@0.7": "FP/h at 0.7",
+}
+
+# Title, the arm it is compared with, and what it changes in that arm's settings. Augmentation
+# groups are each compared with the arm before them all.
+ARMS: dict[str, tuple[str, str | None, dict[str, Any]]] = {
+    "bce": ("masked BCE, mean pooling", None, {"loss": "bce", "pooling": "mean"}),
+    "lsoft": ("+ LSoft", "bce", {"loss": "lsoft"}),
+    "positive": ("+ positive-only pooling", "lsoft", {"pooling": "positive"}),
+    "shared": ("+ shared bands", "positive", {"bands": "shared"}),
+    "noise": ("+ noise, pink noise", "positive", {"augment": {"noise": 0.3, "pink": 0.3}}),
+    "pitch": ("+ pitch, tempo", "positive", {"augment": {"pitch": 0.2, "stretch": 0.2}}),
+    "shift": ("+ shift, volume", "positive", {"augment": {"shift": 0.5, "gain": 0.5}}),
+    "mixup": ("+ mixup", "positive", {"augment": {"mixup": 0.5}}),
+    "masks": ("+ SpecAugment", "positive", {"augment": {"time_masks": 1, "freq_masks": 1}}),
+}
+
+
+def run_arm(arm: str, data: Path, out: Path, most: int, settings: dict[str, Any]) -> None:
+    """Train one arm with one seed, and test it; what stands is not done again.
+
+    Parameters
+    ----------
+    arm : str
+    data, out : Path
+    most : int
+        Test recordings used, the first by name.
+    settings : dict
+        Of every arm.
+    """
+    import torch
+
+    from negmine.annotations import read_rfcx
+    from negmine.recordings import open_annotated
+    from training.checkpoint import Checkpoint
+    from training.config import AugmentSettings, TrainConfig
+    from training.evaluate import Truth, evaluate, open_truth_recordings
+    from training.train import train
+    from training.validate import ClipScorer
+
+    torch.set_num_threads(1)
+    folder = out / f"seed{settings['seed']}" / arm
+    stored = folder / "test.json"
+    if stored.exists():
+        return
+    changes: dict[str, Any] = {}
+    name: str | None = arm
+    while name:
+        _, name, own = ARMS[name]
+        changes = own | changes
+    augment = AugmentSettings(**changes.pop("augment", {}))
+    config = TrainConfig(**settings, **changes, augment=augment, patience=0)
+    annotations = read_rfcx(data / "train_tp.csv", data / "train_fp.csv")
+    recordings, annotations = open_annotated(data / "train", annotations)
+    train(config, annotations, recordings, folder, cache=out / "cache")
+    checkpoint = Checkpoint.load(folder / "last.pt")
+    truth = Truth(data / "test_truth.csv", data / "test_events.csv", annotations.classes)
+    truth = truth.first(most)
+    test = open_truth_recordings(data / "test", truth)
+    device = torch.device("cpu")
+    scorer = ClipScorer(checkpoint.detector(device), config, device)
+    scores, _ = evaluate(scorer, test, truth, config.sample_rate)
+    from negmine.tables import write_json
+
+    write_json(stored, scores)
+
+
+@click.command(help=__doc__)
+@click.argument("data", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Work folder.")
+@click.option("--seeds", default=3, show_default=True)
+@click.option("--arms", default=",".join(ARMS), show_default=True)
+@click.option("--steps", default=200, show_default=True)
+@click.option("--tp-per-step", default=20, show_default=True)
+@click.option("--fp-per-step", default=8, show_default=True)
+@click.option("--clip-s", default=2.0, show_default=True)
+@click.option("--sample-rate", default=32_000, show_default=True)
+@click.option("--precision", default="bf16", show_default=True)
+@click.option("--backbone", default="small", show_default=True)
+@click.option("--jobs", default=1, show_default=True, help="Arms trained side by side.")
+def main(
+    data: Path, out: Path, seeds: int, arms: str, steps: int, jobs: int, **settings: Any
+) -> None:
+    chosen = arms.split(",")
+    # one epoch: nothing is validated on the way, and the last weights are tested
+    settings |= {"steps_per_epoch": steps, "epochs": 1, "folds": 1}
+    tasks = [(arm, seed) for seed in range(seeds) for arm in chosen]
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as processes:
+        waiting = {
+            processes.submit(run_arm, arm, data, out, settings | {"seed": seed}): (arm, seed)
+            for arm, seed in tasks
+        }
+        for done in as_completed(waiting):
+            done.result()
+            click.echo(f"{waiting[done]} done", err=True)
+    click.echo(markdown(out, chosen, seeds))
+
+
+def markdown(out: Path, arms: list[str], seeds: int) -> str:
+    """Mean and deviation of each arm, and its paired difference to the arm it changes."""
+    found = {
+        arm: pd.DataFrame(
+            json.loads((out / f"seed{seed}" / arm / "test.json").read_text())
+            for seed in range(seeds)
+        )[list(METRICS)]
+        for arm in arms
+    }
+    lines = [f"| arm | {' | '.join(METRICS.values())} | LWLRAP against | FP/h against |"]
+    lines.append("|---" * (len(METRICS) + 3) + "|")
+    for arm, scores in found.items():
+        title, before, _ = ARMS[arm]
+        cells = [_cell(scores[name].to_numpy()) for name in METRICS]
+        for name in ("lwlrap", "fp/h@0.7"):
+            if before in found:
+                difference = (scores[name] - found[before][name]).to_numpy()
+                cells.append(f"{_cell(difference, '+')} ({(difference > 0).sum()}/{seeds})")
+            else:
+                cells.append("")
+        lines.append(f"| {title} | {' | '.join(cells)} |")
+    lines.append("")
+    lines.append(
+        "Mean (sd) over seeds; against: the arm it changes, paired, seeds above zero of all."
+    )
+    return "\n".join(lines)
+
+
+def _cell(values: np.ndarray, sign: str = "") -> str:
+    digits = 0 if np.abs(values).max() > 20 else 3
+    spread = values.std(ddof=1) if len(values) > 1 else 0.0
+    return f"{values.mean():{sign}.{digits}f} ({spread:.{digits}f})"
+
+
+if __name__ == "__main__":
+    main()
