@@ -6,7 +6,7 @@ import hashlib
 import math
 import re
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,25 +90,83 @@ def probe(path: Path) -> AudioInfo:
         If the file is missing, not audio, empty, truncated, or holds NaN or infinite samples.
     """
     fingerprint = file_fingerprint(path)
-    if path.stat().st_size == 0:
-        raise AudioError(f"{path}: the file is empty (0 bytes)")
+    power, frames, rate, channels = [], 0, 1, 1
+    for samples, rate in _blocks(path):
+        channels = samples.shape[1]
+        block = max(1, to_samples(LEVEL_BLOCK_S, rate))
+        mono = samples.mean(axis=1)
+        for at in range(0, len(mono), block):
+            power.append(np.mean(np.square(mono[at : at + block])))
+        frames += len(samples)
+    return AudioInfo(path, rate, frames, channels, fingerprint, np.array(power, dtype=np.float32))
+
+
+def promised_s(path: Path) -> float:
+    """The length that a file's header promises, in seconds, without decoding it.
+
+    Raises
+    ------
+    AudioError
+        If the file is missing or not audio.
+    """
     try:
         with sf.SoundFile(path) as file:
-            rate, channels, promised = file.samplerate, file.channels, _promised_frames(file)
-            block = max(1, to_samples(LEVEL_BLOCK_S, rate))
-            power, frames = [], 0
+            return _promised_frames(file) / file.samplerate
+    except (sf.LibsndfileError, OSError) as error:
+        reason = getattr(error, "error_string", error)
+        raise AudioError(f"{path}: not readable as audio: {str(reason).rstrip('.')}") from error
+
+
+def stream(path: Path, sample_rate: int) -> Iterator[np.ndarray]:
+    """A whole file as mono at another rate, block by block, decoded and checked on the way.
+
+    However long the file, memory holds one block.
+
+    Yields
+    ------
+    float32 array, shape (n,)
+        The mean of the channels; some seconds of it, perhaps none.
+
+    Raises
+    ------
+    AudioError
+        As `probe` does, where the fault is met: what was given before it then counts for nothing.
+    """
+    resampler: soxr.ResampleStream | None = None
+    frames = given = 0
+    for samples, rate in _blocks(path):
+        mono = samples.mean(axis=1, dtype=np.float32)
+        frames += len(mono)
+        if rate != sample_rate:
+            resampler = resampler or soxr.ResampleStream(rate, sample_rate, 1, quality="HQ")
+            mono = resampler.resample_chunk(mono)
+        given += len(mono)
+        yield mono
+    if resampler:
+        rest = resampler.resample_chunk(np.zeros(0, dtype=np.float32), last=True)
+        yield rest[: max(0, to_samples(frames / rate, sample_rate) - given)]
+
+
+def _blocks(path: Path) -> Iterator[tuple[np.ndarray, int]]:
+    """A file's samples, shape (n, channels), in blocks of some seconds, and its rate in Hz."""
+    try:
+        if path.stat().st_size == 0:
+            raise AudioError(f"{path}: the file is empty (0 bytes)")
+        with sf.SoundFile(path) as file:
+            rate, promised, frames = file.samplerate, _promised_frames(file), 0
+            size = 64 * max(1, to_samples(LEVEL_BLOCK_S, rate))
             # not file.blocks(): where a read falls short, that repeats what was read before
-            while len(samples := file.read(block * 64, dtype="float32", always_2d=True)):
+            while len(samples := file.read(size, dtype="float32", always_2d=True)):
                 if not np.isfinite(samples).all():
                     bad = frames + int(np.argmax(~np.isfinite(samples).all(axis=1)))
                     raise AudioError(f"{path}: NaN or infinite samples from {bad / rate:.2f} s")
-                mono = samples.mean(axis=1)
-                for at in range(0, len(mono), block):
-                    power.append(np.mean(np.square(mono[at : at + block])))
                 frames += len(samples)
+                yield samples, rate
     except sf.LibsndfileError as error:
         reason = str(error.error_string).rstrip(".")
         raise AudioError(f"{path}: not readable as audio, or truncated: {reason}") from error
+    except OSError as error:
+        raise AudioError(f"{path}: cannot be read: {error.strerror}") from error
     if frames == 0:
         raise AudioError(f"{path}: the file holds no samples (0.0 s)")
     if frames < promised - _MP3_PADDING:
@@ -116,7 +174,6 @@ def probe(path: Path) -> AudioInfo:
         raise AudioError(
             f"{path}: truncated: {found:.2f} s decoded of {expected:.2f} s in its header"
         )
-    return AudioInfo(path, rate, frames, channels, fingerprint, np.array(power, dtype=np.float32))
 
 
 def _promised_frames(file: sf.SoundFile) -> int:

@@ -1,0 +1,63 @@
+"""From the scores of windows to detections."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+
+def detect(
+    recording: int,
+    probabilities: np.ndarray,
+    start_s: np.ndarray,
+    end_s: np.ndarray,
+    min_conf: float,
+    *,
+    merge: bool = False,
+) -> pd.DataFrame:
+    """The windows of a recording in which a class calls, as the model has it.
+
+    Parameters
+    ----------
+    recording : int
+        Its number, for the table.
+    probabilities : float array, shape (N, C)
+        Of windows in the order of time.
+    start_s, end_s : float arrays, shape (N,)
+    min_conf : float
+        A window counts from this probability on.
+    merge : bool
+        Windows of a class that follow one another become one detection, from the first's start to
+        the last's end, as sure as the surest of them.
+
+    Returns
+    -------
+    DataFrame
+        ``recording``, ``label`` (number of the class), ``start_s``, ``end_s``, ``confidence``.
+    """
+    label, window = np.nonzero(probabilities.T >= min_conf)
+    confidence = probabilities[window, label]
+    if merge and len(label):
+        first = np.ones(len(label), dtype=bool)
+        first[1:] = (label[1:] != label[:-1]) | (window[1:] != window[:-1] + 1)
+        begins = np.flatnonzero(first)
+        last = np.append(begins[1:], len(label)) - 1
+        confidence = np.maximum.reduceat(confidence, begins)
+        label, start_s, end_s = label[begins], start_s[window[begins]], end_s[window[last]]
+    else:
+        start_s, end_s = start_s[window], end_s[window]
+    return pd.DataFrame(
+        {
+            "recording": np.full(len(label), recording, dtype=np.int64),
+            "label": label,
+            "start_s": start_s,
+            "end_s": end_s,
+            "confidence": confidence,
+        }
+    )
+
+
+def most_confident(detections: pd.DataFrame, top: int) -> pd.DataFrame:
+    """Each class's most confident detections, at most so many; of equals, the earlier ones."""
+    ordered = detections.sort_values("confidence", ascending=False, kind="stable")
+    return ordered.groupby("label", sort=False).head(top).sort_index()
