@@ -32,9 +32,9 @@ from negmine.tables import write_json
 from training.checkpoint import Checkpoint
 from training.config import TrainConfig
 from training.evaluate import Truth, evaluate, open_truth_recordings
+from training.inference import RecordingScorer
 from training.loop import run_loop
 from training.scorer import choose_device
-from training.validate import ClipScorer
 
 METRICS = {
     "lwlrap": "LWLRAP",
@@ -124,10 +124,10 @@ def main(
                 if not stored.exists():
                     # the last weights: every arm took the same steps
                     checkpoint = Checkpoint.load(found.checkpoint.with_name("last.pt"))
-                    scorer = ClipScorer(checkpoint.detector(chosen), config, chosen)
+                    scorer = RecordingScorer(checkpoint.detector(chosen), config, chosen)
                     advance = bars(f"seed {seed}: testing {found.arm}", len(test.infos))
-                    scores, _ = evaluate(scorer, test, truth, config.sample_rate, on_done=advance)
-                    write_json(stored, scores)
+                    tested = evaluate(scorer, test, truth, on_done=advance)
+                    write_json(stored, tested.metrics)
                 scores = json.loads(stored.read_text())
                 results.append({"seed": seed, "arm": found.arm, "round": found.number, **scores})
     print(markdown(pd.DataFrame(results)))

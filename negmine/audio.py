@@ -111,7 +111,7 @@ def promised_s(path: Path) -> float:
     """
     try:
         with sf.SoundFile(path) as file:
-            return _promised_frames(file) / file.samplerate
+            return float(_promised_frames(file) / file.samplerate)
     except (sf.LibsndfileError, OSError) as error:
         reason = getattr(error, "error_string", error)
         raise AudioError(f"{path}: not readable as audio: {str(reason).rstrip('.')}") from error

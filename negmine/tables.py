@@ -37,6 +37,22 @@ def writing(path: Path) -> Iterator[Path]:
         _remove(temporary)
 
 
+def check_writable(path: Path) -> None:
+    """See, before hours of work, that a file can be written here.
+
+    Raises
+    ------
+    OutputError
+        If it cannot.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent):
+            pass
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
 @contextmanager
 def writing_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     """A temporary folder beside ``path``; renamed to it when the block ends well, else removed.

@@ -1,4 +1,4 @@
-"""The trainer's commands: ``train``, ``evaluate``, ``loop``, ``demo``. Imports nothing heavy."""
+"""The trainer's commands: ``train``, ``loop``, ``demo``. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from negmine.console import (
     table,
     warn,
 )
-from training.config import READOUTS
+from training.cli_score import evaluate, predict
 from training.options import LAST_SEED, run_config, run_options
 from training.options_folds import fold_options, grouping
 from training.options_hard import hard_options, read_hard_mix
@@ -156,78 +156,6 @@ def train(
     say(f"{out / 'best.pt'}: epoch {best['epoch']:.0f}: {scores}", quiet)
     if hard_negatives:
         say(f"{used} hard negatives used", quiet)
-
-
-@click.command(cls=CleanCommand)
-@click.argument("recordings", type=click.Path(file_okay=False, path_type=Path))
-@click.option(
-    "--model", type=click.Path(dir_okay=False, path_type=Path), required=True, help="A checkpoint."
-)
-@click.option(
-    "--truth",
-    type=click.Path(dir_okay=False, path_type=Path),
-    required=True,
-    help="CSV: recording_id, s0, s1, ...: 1 where the class calls.",
-)
-@click.option(
-    "--events",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="CSV of every call: recording_id, species_id, t_min, t_max. For false positives per hour.",
-)
-@click.option(
-    "--readout",
-    type=click.Choice(READOUTS),
-    help="Another readout than the checkpoint's.",
-)
-@click.option(
-    "--scores-out",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the clips' scores as CSV, an RFCX submission's layout.",
-)
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
-@quiet_and_json
-def evaluate(
-    recordings: Path,
-    model: Path,
-    truth: Path,
-    events: Path | None,
-    readout: Any,
-    scores_out: Path | None,
-    device: str,
-    quiet: bool,
-    as_json: bool,
-) -> None:
-    """Score RECORDINGS in one pass each, and compare with their complete truth.
-
-    \b
-    Example:
-      negmine evaluate test/ --model run1/best.pt --truth test_truth.csv --events test_events.csv
-    """
-    from dataclasses import replace
-
-    from training.checkpoint import Checkpoint
-    from training.evaluate import Truth, open_truth_recordings, write_scores
-    from training.evaluate import evaluate as run_evaluation
-    from training.scorer import choose_device
-    from training.validate import ClipScorer
-
-    checkpoint, chosen = Checkpoint.load(model), choose_device(device)
-    config = replace(checkpoint.config, readout=readout or checkpoint.config.readout)
-    known = Truth(truth, events, checkpoint.classes)
-    with Bars(quiet) as bars:
-        total = len(known.present)
-        opened = open_truth_recordings(recordings, known, bars("reading recordings", total))
-        scorer = ClipScorer(checkpoint.detector(chosen), config, chosen)
-        results, scores = run_evaluation(
-            scorer, opened, known, config.sample_rate, on_done=bars("scoring", total)
-        )
-    if scores_out:
-        write_scores(scores_out, scores)
-    if as_json:
-        print_json(results)
-    else:
-        rows = [[name, f"{value:.4f}"] for name, value in results.items()]
-        say(table(["metric", "value"], rows), quiet)
 
 
 @click.command(cls=CleanCommand)
@@ -378,5 +306,5 @@ def main() -> None:
     """
 
 
-for _command in (train, evaluate, loop, demo):
+for _command in (train, predict, evaluate, loop, demo):
     main.add_command(_command)

@@ -35,7 +35,7 @@ def detect(
     DataFrame
         ``recording``, ``label`` (number of the class), ``start_s``, ``end_s``, ``confidence``.
     """
-    label, window = np.nonzero(probabilities.T >= min_conf)
+    label, window = np.nonzero(min_conf <= probabilities.T)
     confidence = probabilities[window, label]
     if merge and len(label):
         first = np.ones(len(label), dtype=bool)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,13 @@ import pandas as pd
 from scipy.special import expit
 
 from negmine.audio import probe_all
-from negmine.errors import AnnotationError, did_you_mean
+from negmine.errors import AnnotationError, AudioError, did_you_mean
 from negmine.recordings import Recordings, index_recordings
 from negmine.tables import writing
 from training import metrics
-from training.validate import ClipScorer, read_recordings
+from training.inference import RecordingScorer
+from training.predict import read_ahead
+from training.score_tables import ScoreTable
 
 Event = tuple[int, float, float]
 
@@ -110,57 +113,95 @@ def open_truth_recordings(
     return Recordings(root, {name: infos[path] for name, path in wanted.items()}, ())
 
 
-def evaluate(
-    scorer: ClipScorer,
-    recordings: Recordings,
-    truth: Truth,
-    sample_rate: int,
-    *,
-    recalls: Sequence[float] = (0.7, 0.9),
-    on_done: Callable[[], object] = lambda: None,
-) -> tuple[dict[str, float], pd.DataFrame]:
-    """Score every test recording in one pass each.
+@dataclass(frozen=True)
+class Evaluation:
+    """A model against a complete truth.
 
-    Returns
-    -------
+    Attributes
+    ----------
     metrics : dict of str to float
         ``lwlrap``, ``macro_ap``, ``neg@1``, ``neg@3``, ``neg@5`` of clips; with events also
         ``fp/h@0.7`` and the like: false positives an hour, summed over classes, where each class
         has the threshold that finds that share of its calls, in windows side by side; and
         ``fp/h@0.7:bed``: those of them in windows without a call of any class.
-    scores : DataFrame
-        Probabilities in the layout of an RFCX submission: recording_id, s0, s1, ...
+    classes : DataFrame
+        One row a class: its name, the clips it calls in, its average precision over clips (``ap``);
+        with events also ``fp/h@0.7`` and ``threshold@0.7``, a probability. NaN where a class never
+        calls.
+    scores : ScoreTable
+        Probabilities of clips.
     """
-    classes = list(truth.present.columns)
+
+    metrics: dict[str, float]
+    classes: pd.DataFrame
+    scores: ScoreTable
+
+    def write_classes(self, path: Path) -> None:
+        """Write the table of classes as CSV, whole or not at all."""
+        with writing(path) as temporary:
+            self.classes.to_csv(temporary, index=False, float_format="%.9g")
+
+
+def evaluate(
+    scorer: RecordingScorer,
+    recordings: Recordings,
+    truth: Truth,
+    *,
+    recalls: Sequence[float] = (0.7, 0.9),
+    on_done: Callable[[], object] = lambda: None,
+) -> Evaluation:
+    """Score every test recording in one pass each, as `training.predict` does.
+
+    Parameters
+    ----------
+    scorer : RecordingScorer
+        Its windows lie side by side.
+    recordings : Recordings
+    truth : Truth
+    recalls : sequence of float
+        At which false positives are counted.
+    on_done : callable
+        Called after each recording.
+    """
+    names = list(truth.present.columns)
     clips, windows, absent = [], [], []
-    calls: list[list[float]] = [[] for _ in classes]
-    for name, samples in read_recordings(recordings, sample_rate):
-        features = scorer.features(samples)
-        clips.append(scorer.clip_logits(features))
+    calls: list[list[float]] = [[] for _ in names]
+    paths = [info.path for info in recordings.infos.values()]
+    for name, reading in zip(recordings.infos, read_ahead([scorer], paths), strict=True):
+        if isinstance(reading, AudioError):
+            raise reading
+        (found,) = reading
+        clips.append(found.clip)
         if truth.events is not None:
-            logits, start_s, end_s = scorer.window_logits(features)
-            free, found = metrics.match_windows(start_s, end_s, logits, truth.events.get(name, []))
-            windows.append(logits)
+            free, best = metrics.match_windows(
+                found.start_s, found.end_s, found.windows, truth.events.get(name, [])
+            )
+            windows.append(found.windows)
             absent.append(free)
-            for column, best in found:
-                calls[column].append(best)
+            for column, score in best:
+                calls[column].append(score)
         on_done()
     present = truth.present.loc[list(recordings.infos)].to_numpy()
-    results = metrics.evaluate(present, np.stack(clips))
+    logits = np.stack(clips)
+    results = metrics.evaluate(present, logits)
+    classes = pd.DataFrame(
+        {
+            "class": names,
+            "clips": present.sum(axis=0),
+            "ap": metrics.average_precision(present, logits),
+        }
+    )
     if truth.events is not None:
         hours = sum(recordings.durations_s.values()) / 3600
-        logits, free = np.concatenate(windows), np.concatenate(absent)
+        of_windows, free = np.concatenate(windows), np.concatenate(absent)
         for recall in recalls:
-            false = metrics.false_positives_per_hour(logits, free, calls, hours, recall)
-            bed = (logits >= false.threshold)[free.all(axis=1)]
+            false = metrics.false_positives_per_hour(of_windows, free, calls, hours, recall)
+            bed = (of_windows >= false.threshold)[free.all(axis=1)]
             results[f"fp/h@{recall:g}"] = false.total
             results[f"fp/h@{recall:g}:bed"] = float(bed.sum()) / hours
-    scores = pd.DataFrame(expit(np.stack(clips)), columns=[f"s{c}" for c in classes])
-    scores.insert(0, "recording_id", list(recordings.infos))
-    return results, scores
-
-
-def write_scores(path: Path, scores: pd.DataFrame) -> None:
-    """Write clip scores as CSV, whole or not at all."""
-    with writing(path) as temporary:
-        scores.to_csv(temporary, index=False, float_format="%.6g")
+            classes[f"fp/h@{recall:g}"] = false.per_class
+            classes[f"threshold@{recall:g}"] = expit(false.threshold)
+    # float64: in float32 every logit above 17 would be 1
+    probabilities = expit(logits.astype(np.float64))
+    scores = ScoreTable(tuple(recordings.infos), tuple(names), probabilities)
+    return Evaluation(results, classes, scores)

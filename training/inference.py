@@ -135,9 +135,7 @@ class Pass:
         end = np.minimum(start + scorer.window, self._windows.length)
         rate = scorer.clips.frames_per_second
         duration_s = self._total / scorer.config.sample_rate
-        return Reading(
-            self._clip.end().cpu().numpy(), logits, start / rate, end / rate, duration_s
-        )
+        return Reading(self._clip.end().cpu().numpy(), logits, start / rate, end / rate, duration_s)
 
     @torch.inference_mode()
     def _read(self, samples: np.ndarray, frames: int | None) -> None:

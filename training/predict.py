@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 from scipy.special import expit
 
@@ -251,8 +250,8 @@ def predict(
         # windows at a recording's very end may differ by one between strides
         count = min(len(reading.windows) for reading in readings)
         yield Prediction(
-            np.mean([expit(reading.clip) for reading in readings], axis=0),
-            np.mean([expit(reading.windows[:count]) for reading in readings], axis=0),
+            np.mean([_probabilities(reading.clip) for reading in readings], axis=0),
+            np.mean([_probabilities(reading.windows[:count]) for reading in readings], axis=0),
             readings[0].start_s[:count],
             np.minimum(readings[0].end_s[:count], readings[0].duration_s),
             readings[0].duration_s,
@@ -261,15 +260,9 @@ def predict(
         raise _none_is_readable(bad)
 
 
-def submission(
-    names: Sequence[str], clips: Sequence[np.ndarray], classes: Sequence[str]
-) -> pd.DataFrame:
-    """Scores of clips in the layout of an RFCX submission: recording_id, s0, s1, ..."""
-    scores = pd.DataFrame(
-        np.reshape(clips, (len(names), len(classes))), columns=[f"s{name}" for name in classes]
-    )
-    scores.insert(0, "recording_id", list(names))
-    return scores
+def _probabilities(logits: np.ndarray) -> np.ndarray:
+    # in float32, every logit above 17 would be 1
+    return np.asarray(expit(logits.astype(np.float64)))
 
 
 def _to_be_mended(error: AudioError) -> AudioError:

@@ -526,13 +526,23 @@ def test_evaluate_prints_a_table(
         truth / "events.csv",
         "--scores-out",
         tmp_path / "scores.csv",
+        "--classes-out",
+        tmp_path / "classes.csv",
     )
     assert result.exit_code == 0
-    rows = dict(line.split() for line in result.stdout.splitlines())
+    of_clips, of_classes = result.stdout.split("\n\n")
+    rows = dict(line.split() for line in of_clips.splitlines())
     names = {"lwlrap", "macro_ap", "neg@1", "neg@3", "neg@5", "fp/h@0.7", "fp/h@0.9"}
     assert names <= rows.keys()
     # both classes call in every recording: no ranking can be wrong
     assert rows["lwlrap"] == "1.0000"
+    assert [line.split()[:3] for line in of_classes.splitlines()[2:]] == [
+        ["0", "8", "1.000"],
+        ["1", "8", "1.000"],
+    ]
+    classes = pd.read_csv(tmp_path / "classes.csv", dtype={"class": str})
+    assert classes["class"].tolist() == ["0", "1"]
+    assert classes["ap"].tolist() == [1.0, 1.0]
     scores = pd.read_csv(tmp_path / "scores.csv")
     assert list(scores.columns) == ["recording_id", "s0", "s1"]
     assert len(scores) == 8
@@ -543,7 +553,8 @@ def test_evaluate_as_json(shared_data: Data, shared_checkpoint: Path, truth: Pat
     assert result.exit_code == 0
     value = json.loads(result.stdout)
     assert value["lwlrap"] == 1.0
-    assert set(value) == {"lwlrap", "macro_ap", "neg@1", "neg@3", "neg@5"}
+    assert set(value) == {"lwlrap", "macro_ap", "neg@1", "neg@3", "neg@5", "classes"}
+    assert [row["ap"] for row in value["classes"]] == [1.0, 1.0]
 
 
 def test_evaluate_quietly(shared_data: Data, shared_checkpoint: Path, truth: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -15,8 +14,9 @@ from conftest import SAMPLE_RATE, TONE_HZ, tiny_config, tone, tone_detector
 
 from negmine.errors import AnnotationError, AudioError
 from training import metrics
-from training.evaluate import Truth, evaluate, open_truth_recordings, write_scores
-from training.validate import ClipScorer
+from training.evaluate import Truth, evaluate, open_truth_recordings
+from training.inference import Reading, RecordingScorer
+from training.score_tables import read_scores
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -61,14 +61,33 @@ def read_truth(root: Path, events: bool = True) -> Truth:
     return Truth(root / "truth.csv", root / "events.csv" if events else None, ("0", "1"))
 
 
-def scorer() -> ClipScorer:
-    return ClipScorer(tone_detector(), tiny_config(), torch.device("cpu"))
+def scorer() -> RecordingScorer:
+    return RecordingScorer(tone_detector(), tiny_config(), torch.device("cpu"))
+
+
+class MadeUpScorer:
+    """Stands in for a RecordingScorer: says the same of every recording."""
+
+    def __init__(self, logit: float) -> None:
+        self.config = tiny_config()
+        starts = np.arange(0, RECORDING_S, 0.5)
+        windows = np.full((len(starts), 2), logit, np.float32)
+        self.reading = Reading(windows[0], windows, starts, starts + 0.5, RECORDING_S)
+
+    def begin(self) -> MadeUpScorer:
+        return self
+
+    def add(self, samples: np.ndarray) -> None:
+        pass
+
+    def end(self) -> Reading:
+        return self.reading
 
 
 def test_perfect_scores(test_set: Path) -> None:
     truth = read_truth(test_set)
     recordings = open_truth_recordings(test_set / "test", truth)
-    results, _ = evaluate(scorer(), recordings, truth, SAMPLE_RATE)
+    results = evaluate(scorer(), recordings, truth).metrics
     assert results == {
         "lwlrap": 1.0,
         "macro_ap": 1.0,
@@ -85,13 +104,7 @@ def test_perfect_scores(test_set: Path) -> None:
 def test_scores_that_tell_nothing(test_set: Path) -> None:
     truth = read_truth(test_set)
     recordings = open_truth_recordings(test_set / "test", truth)
-    starts = np.arange(0, RECORDING_S, 0.5)
-    stub = SimpleNamespace(
-        features=lambda samples: None,
-        clip_logits=lambda features: np.zeros(2, np.float32),
-        window_logits=lambda features: (np.zeros((8, 2), np.float32), starts, starts + 0.5),
-    )
-    results, _ = evaluate(stub, recordings, truth, SAMPLE_RATE, recalls=(0.25,))  # type: ignore[arg-type]
+    results = evaluate(MadeUpScorer(0.0), recordings, truth, recalls=(0.25,)).metrics  # type: ignore[arg-type]
     # ties go against the model: precision 1/2 where one class calls, 2/2 where both do
     assert results["lwlrap"] == pytest.approx((0.5 + 0.5 + 1 + 1 + 0.5) / 5)
     assert results["neg@1"] == results["neg@3"] == pytest.approx(3 / 4)
@@ -115,22 +128,39 @@ def touched(start_s: float) -> range:
 def test_metrics_are_those_of_the_clips_scores(test_set: Path) -> None:
     truth = read_truth(test_set, events=False)
     recordings = open_truth_recordings(test_set / "test", truth)
-    results, scores = evaluate(scorer(), recordings, truth, SAMPLE_RATE)
-    assert list(scores.columns) == ["recording_id", "s0", "s1"]
-    assert list(scores.recording_id) == list(CALLS)
-    values = scores[["s0", "s1"]].to_numpy()
+    found = evaluate(scorer(), recordings, truth)
+    assert found.scores.classes == ("0", "1")
+    assert found.scores.recordings == tuple(CALLS)
+    values = found.scores.scores
     assert ((values > 0) & (values < 1)).all()
-    assert results == metrics.evaluate(truth.present.to_numpy(), values)
-    assert not any(name.startswith("fp/h") for name in results)
+    assert found.metrics == metrics.evaluate(truth.present.to_numpy(), values)
+    assert not any(name.startswith("fp/h") for name in found.metrics)
+
+
+def test_each_class_has_a_row(test_set: Path, tmp_path: Path) -> None:
+    truth = read_truth(test_set)
+    recordings = open_truth_recordings(test_set / "test", truth)
+    found = evaluate(MadeUpScorer(0.0), recordings, truth, recalls=(0.25,))  # type: ignore[arg-type]
+    table = found.classes.set_index("class")
+    assert table.index.tolist() == ["0", "1"]
+    assert table["clips"].tolist() == [2, 3]
+    # all tie: the precision at the one threshold there is
+    assert table["ap"].tolist() == pytest.approx([2 / 5, 3 / 5])
+    assert table["fp/h@0.25"].sum() == pytest.approx(found.metrics["fp/h@0.25"])
+    assert (table["threshold@0.25"] == 0.5).all()
+    found.write_classes(tmp_path / "classes.csv")
+    back = pd.read_csv(tmp_path / "classes.csv", dtype={"class": str})
+    np.testing.assert_allclose(back["ap"], table["ap"])
+    assert [path.name for path in tmp_path.iterdir()] == ["classes.csv"]
 
 
 def test_recordings_may_stand_in_any_order_in_the_truth(test_set: Path, tmp_path: Path) -> None:
     rows = [("t4", 0, 1), ("t0", 1, 0), ("t2", 1, 1)]
     truth = Truth(write(tmp_path / "t.csv", ["recording_id", "s0", "s1"], rows), None, ("0", "1"))
     recordings = open_truth_recordings(test_set / "test", truth)
-    results, scores = evaluate(scorer(), recordings, truth, SAMPLE_RATE)
-    assert results["lwlrap"] == 1.0
-    assert list(scores.recording_id) == ["t4", "t0", "t2"]
+    found = evaluate(scorer(), recordings, truth)
+    assert found.metrics["lwlrap"] == 1.0
+    assert found.scores.recordings == ("t4", "t0", "t2")
 
 
 def test_columns_go_by_name_or_with_an_s(tmp_path: Path) -> None:
@@ -237,7 +267,7 @@ def test_files_beside_the_truth_are_not_scored(test_set: Path, tmp_path: Path) -
     done: list[int] = []
     recordings = open_truth_recordings(test_set / "test", truth, lambda: done.append(1))
     assert list(recordings.infos) == ["t2"]
-    evaluate(scorer(), recordings, truth, SAMPLE_RATE, on_done=lambda: done.append(1))
+    evaluate(scorer(), recordings, truth, on_done=lambda: done.append(1))
     assert len(done) == 2
 
 
@@ -245,21 +275,27 @@ def test_files_beside_the_truth_are_not_scored(test_set: Path, tmp_path: Path) -
 def test_extreme_logits_are_probabilities(test_set: Path, logit: float) -> None:
     truth = read_truth(test_set, events=False)
     recordings = open_truth_recordings(test_set / "test", truth)
-    stub = SimpleNamespace(
-        features=lambda samples: None,
-        clip_logits=lambda features: np.full(2, logit, np.float32),
+    scores = evaluate(MadeUpScorer(logit), recordings, truth).scores  # type: ignore[arg-type]
+    assert scores.scores == pytest.approx(float(logit > 0))
+
+
+def test_sure_scores_do_not_tie(test_set: Path) -> None:
+    truth = read_truth(test_set, events=False)
+    recordings = open_truth_recordings(test_set / "test", truth)
+    sure, surer = (
+        evaluate(MadeUpScorer(logit), recordings, truth).scores.scores[0, 0]  # type: ignore[arg-type]
+        for logit in (18.0, 25.0)
     )
-    _, scores = evaluate(stub, recordings, truth, SAMPLE_RATE)  # type: ignore[arg-type]
-    assert scores[["s0", "s1"]].to_numpy() == pytest.approx(float(logit > 0))
+    assert 1 > surer > sure
 
 
 def test_scores_are_written_as_a_submission(test_set: Path, tmp_path: Path) -> None:
     truth = read_truth(test_set, events=False)
     recordings = open_truth_recordings(test_set / "test", truth)
-    _, scores = evaluate(scorer(), recordings, truth, SAMPLE_RATE)
+    scores = evaluate(scorer(), recordings, truth).scores
     path = tmp_path / "deep" / "scores.csv"
-    write_scores(path, scores)
-    back = pd.read_csv(path)
-    assert list(back.columns) == ["recording_id", "s0", "s1"]
-    np.testing.assert_allclose(back[["s0", "s1"]], scores[["s0", "s1"]], rtol=1e-5)
+    scores.write(path)
+    back = read_scores(path)
+    assert (back.recordings, back.classes) == (scores.recordings, scores.classes)
+    np.testing.assert_allclose(back.scores, scores.scores, rtol=1e-8)
     assert [p.name for p in path.parent.iterdir()] == ["scores.csv"]

@@ -27,9 +27,9 @@ from training.config import TrainConfig
 from training.demo.soundscapes import make_soundscapes
 from training.evaluate import Truth, evaluate, open_truth_recordings
 from training.figure import Panel, draw_negatives
+from training.inference import RecordingScorer
 from training.loop import Progress, Round, run_loop
 from training.scorer import CheckpointScorer
-from training.validate import ClipScorer
 
 SAMPLE_RATE = 16_000
 CLIP_S = 2.0
@@ -143,12 +143,10 @@ def run_demo(out: Path, seed: int, progress: Progress) -> DemoResult:
     for done_round in rounds:
         # the last weights, as all arms trained for the same steps
         checkpoint = Checkpoint.load(done_round.checkpoint.with_name("last.pt"))
-        scorer = ClipScorer(checkpoint.detector(device), config, device)
+        scorer = RecordingScorer(checkpoint.detector(device), config, device)
         title = f"scoring the test part: {done_round.arm}"
         advance = progress(title, len(test.infos), "file")
-        arms[_NAMES[done_round.arm]], _ = evaluate(
-            scorer, test, truth, SAMPLE_RATE, on_done=advance
-        )
+        arms[_NAMES[done_round.arm]] = evaluate(scorer, test, truth, on_done=advance).metrics
     picture = out / "hardest_negatives.png"
     names = pd.read_csv(data / "classes.csv", dtype={"species_id": str})
     _draw(picture, rounds, pool, annotations, dict(zip(names.species_id, names.name, strict=True)))
