@@ -58,11 +58,12 @@ def run_arm(arm: str, data: Path, out: Path, most: int, settings: dict[str, Any]
 
     from negmine.annotations import read_rfcx
     from negmine.recordings import open_annotated
+    from negmine.tables import write_json
     from training.checkpoint import Checkpoint
     from training.config import AugmentSettings, TrainConfig
     from training.evaluate import Truth, evaluate, open_truth_recordings
+    from training.inference import RecordingScorer
     from training.train import train
-    from training.validate import ClipScorer
 
     torch.set_num_threads(1)
     folder = out / f"seed{settings['seed']}" / arm
@@ -84,17 +85,15 @@ def run_arm(arm: str, data: Path, out: Path, most: int, settings: dict[str, Any]
     truth = truth.first(most)
     test = open_truth_recordings(data / "test", truth)
     device = torch.device("cpu")
-    scorer = ClipScorer(checkpoint.detector(device), config, device)
-    scores, _ = evaluate(scorer, test, truth, config.sample_rate)
-    from negmine.tables import write_json
-
-    write_json(stored, scores)
+    scorer = RecordingScorer(checkpoint.detector(device), config, device)
+    write_json(stored, evaluate(scorer, test, truth).metrics)
 
 
 @click.command(help=__doc__)
 @click.argument("data", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Work folder.")
 @click.option("--seeds", default=3, show_default=True)
+@click.option("--test", default=300, show_default=True, help="Test recordings, the first by name.")
 @click.option("--arms", default=",".join(ARMS), show_default=True)
 @click.option("--steps", default=200, show_default=True)
 @click.option("--tp-per-step", default=20, show_default=True)
@@ -105,7 +104,14 @@ def run_arm(arm: str, data: Path, out: Path, most: int, settings: dict[str, Any]
 @click.option("--backbone", default="small", show_default=True)
 @click.option("--jobs", default=1, show_default=True, help="Arms trained side by side.")
 def main(
-    data: Path, out: Path, seeds: int, arms: str, steps: int, jobs: int, **settings: Any
+    data: Path,
+    out: Path,
+    seeds: int,
+    test: int,
+    arms: str,
+    steps: int,
+    jobs: int,
+    **settings: Any,
 ) -> None:
     chosen = arms.split(",")
     # one epoch: nothing is validated on the way, and the last weights are tested
@@ -113,7 +119,7 @@ def main(
     tasks = [(arm, seed) for seed in range(seeds) for arm in chosen]
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as processes:
         waiting = {
-            processes.submit(run_arm, arm, data, out, settings | {"seed": seed}): (arm, seed)
+            processes.submit(run_arm, arm, data, out, test, settings | {"seed": seed}): (arm, seed)
             for arm, seed in tasks
         }
         for done in as_completed(waiting):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -136,7 +137,8 @@ def predict(
     found, skipped = find_recordings(recordings, skip_bad=skip_bad)
     output = Output(out, detections, per_recording, min_conf, merge, top)
     with Bars(quiet) as bars:
-        advance = bars("predicting", round(sum(one.promised_s for one in found)), "s")
+        total = math.ceil(sum(one.promised_s for one in found)) + 1  # headers may say a little less
+        advance = bars("predicting", total, "s")
         try:
             result = run_prediction(
                 scorers, found, classes, bands, output, skip_bad=skip_bad, on_s=advance

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,6 +61,15 @@ class Truth:
             if name not in self.present.index:
                 hint = did_you_mean(name, self.present.index)
                 raise AnnotationError(f"{events}: recording '{name}' is not in {truth}{hint}")
+
+    def first(self, recordings: int) -> Truth:
+        """The truth of the first so many recordings of the table."""
+        part = copy(self)
+        part.present = self.present.iloc[:recordings]
+        kept = set(part.present.index)
+        if self.events is not None:
+            part.events = {name: found for name, found in self.events.items() if name in kept}
+        return part
 
 
 def _read(path: Path, needed: Sequence[str]) -> pd.DataFrame:

@@ -201,17 +201,22 @@ class _Pooled:
     def __init__(self, scorer: RecordingScorer) -> None:
         self._detector = scorer.detector
         self._pooling = "power" if scorer.config.readout == "power" else None
-        self._sums: tuple[Tensor, Tensor] | None = None
+        self._sums: Frames | None = None
 
     def add(self, part: FeatureMap) -> None:
         frames = self._detector.frames(part, self._pooling)
-        sums = frames.numerator.sum(-1, keepdim=True), frames.denominator.sum(-1, keepdim=True)
-        self._sums = (self._sums[0] + sums[0], self._sums[1] + sums[1]) if self._sums else sums
+        numerator, denominator = (
+            part.sum(-1, keepdim=True) for part in (frames.numerator, frames.denominator)
+        )
+        if self._sums:
+            numerator += self._sums.numerator
+            denominator += self._sums.denominator
+        self._sums = Frames(numerator, denominator, frames.rows)
 
     @torch.inference_mode()
     def end(self) -> Tensor:
         assert self._sums is not None
-        return self._detector.logits(clip_pool(Frames(*self._sums)))[0]
+        return self._detector.logits(clip_pool(self._sums))[0]
 
 
 def _clip_readout(scorer: RecordingScorer) -> _Windowed | _Pooled:
