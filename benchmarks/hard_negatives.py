@@ -27,7 +27,7 @@ from negmine.mine import MineSettings
 from negmine.pool import Pool
 from negmine.recordings import open_annotated
 from negmine.selection import open_selection
-from negmine.sources.settings import MixSettings
+from negmine.sources.settings import FpSettings, MixSettings
 from negmine.tables import write_json
 from training.checkpoint import Checkpoint
 from training.config import TrainConfig
@@ -99,7 +99,11 @@ def main(
             annotations,
             out / "pool",
             external=[str(data / "external")] if (data / "external").is_dir() else [],
-            settings=PoolSettings(mix=MixSettings(count=mix), **clip),
+            settings=PoolSettings(
+                fp=FpSettings(pad="beyond"),
+                mix=MixSettings(count=mix, parts=(2, 2), offset=0.0),
+                **clip,
+            ),
             progress=bars,
         ).pool
         truth = Truth(data / "test_truth.csv", data / "test_events.csv", annotations.classes)

@@ -14,6 +14,7 @@ from negmine.build_context import BuildContext, DeclaredFolder, no_progress, nob
 from negmine.declarations import Declaration, check_used, declared_files, read_declarations
 from negmine.errors import AudioError, InputError, PoolError
 from negmine.pool import Pool, open_pool
+from negmine.pool_append import append_part, open_to_append, writer_after
 from negmine.pool_files import write_new
 from negmine.pool_settings import PoolSettings
 from negmine.pool_writer import PoolWriter
@@ -61,6 +62,7 @@ def build_pool(
     settings: PoolSettings | None = None,
     skip_bad: bool = False,
     force: bool = False,
+    append: bool = False,
     held_out: Callable[[Source], bool] = nobody,
     progress: Callable[..., Callable[..., object]] = no_progress,
 ) -> BuildReport:
@@ -81,6 +83,8 @@ def build_pool(
         Leave out unreadable files.
     force : bool
         Replace another pool that stands at ``out``.
+    append : bool
+        Add what is not there yet to the pool at ``out``, and change nothing that is.
     held_out : callable
         Whether a source must not enter in any form.
     progress : callable
@@ -97,6 +101,9 @@ def build_pool(
     declared = [parse_external(text, annotations.classes) for text in named]
     if out.exists() and not (out / "pool.json").is_file():
         raise PoolError(f"{out}: exists and is no pool; choose another folder for --out")
+    standing = None
+    if append:
+        standing = open_to_append(out, annotations.classes, s.clip_s, s.sample_rate)
     annotated, annotations = open_annotated(
         recordings,
         annotations,
@@ -136,7 +143,7 @@ def build_pool(
         unlabelled=unlabelled,
         progress=progress,
     )
-    writer = PoolWriter(s.clip_s)
+    writer = PoolWriter(s.clip_s) if standing is None else writer_after(standing)
     fill(writer, context)
     # by folder, however the caller spelled it: the same pool is then found to be the same
     record = asdict(s)
@@ -144,15 +151,18 @@ def build_pool(
         str(folder.opened.root): [name for name in annotations.classes if name in absent]
         for folder, (_, absent) in zip(folders, declared, strict=True)
     }
-    changed = write_new(
-        out,
-        writer,
-        classes=annotations.classes,
-        sample_rate=s.sample_rate,
-        roots=roots,
-        settings=record,
-        replace=force,
-    )
+    if standing is not None:
+        changed = append_part(standing, writer, roots, record)
+    else:
+        changed = write_new(
+            out,
+            writer,
+            classes=annotations.classes,
+            sample_rate=s.sample_rate,
+            roots=roots,
+            settings=record,
+            replace=force,
+        )
     return BuildReport(
         open_pool(out),
         changed,

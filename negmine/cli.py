@@ -87,6 +87,9 @@ def main() -> None:
 )
 @click.option("--skip-bad", is_flag=True, help="Report unreadable files and go on without them.")
 @click.option("--force", is_flag=True, help="Replace another pool at --out.")
+@click.option(
+    "--append", is_flag=True, help="Add what is new to the pool at --out; nothing there is changed."
+)
 @quiet_and_json
 def build_pool(
     recordings: Path,
@@ -97,6 +100,7 @@ def build_pool(
     config: Path | None,
     skip_bad: bool,
     force: bool,
+    append: bool,
     quiet: bool,
     as_json: bool,
     **flags: Any,
@@ -111,6 +115,8 @@ def build_pool(
     from negmine.annotations import read_rfcx
     from negmine.build import build_pool as build
 
+    if force and append:
+        raise click.UsageError("--force replaces a pool and --append adds to it; choose one")
     settings = take_settings(PoolSettings(), config, flags)
     with Bars(quiet) as bars:
         report = build(
@@ -120,6 +126,7 @@ def build_pool(
             settings=settings,
             skip_bad=skip_bad,
             force=force,
+            append=append,
             progress=bars,
         )
     for line in report.skipped:

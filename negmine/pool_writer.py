@@ -31,12 +31,16 @@ class PoolWriter:
     clip_s : float
     standing : Tables, optional
         The sources and label sets that the pool has already; new ones get the numbers after them.
-    ids : iterable of bytes
-        The ids that the pool has already.
+    ids, calls : iterable of bytes
+        The ids of recipes and of calls that the pool has already.
     """
 
     def __init__(
-        self, clip_s: float, standing: Tables | None = None, ids: Iterable[bytes] = ()
+        self,
+        clip_s: float,
+        standing: Tables | None = None,
+        ids: Iterable[bytes] = (),
+        calls: Iterable[bytes] = (),
     ) -> None:
         self.clip_s = clip_s
         self.tables = standing or Tables()
@@ -46,6 +50,7 @@ class PoolWriter:
         self._renumber = _Renumber(self.tables)
         self._recipes = _Packed(self.kinds, set(ids))
         self._calls = _Packed(self.kinds, None)
+        self._standing_calls = frozenset(calls)
 
     def add(self, block: RecipeBlock, tables: Tables) -> int:
         """Add the recipes of a block that are not there yet.
@@ -64,7 +69,11 @@ class PoolWriter:
         return self._add(self._recipes, block, tables)
 
     def add_calls(self, block: RecipeBlock, tables: Tables) -> int:
-        """Add confirmed calls; two alike may stand beside one another."""
+        """Add confirmed calls; two alike may stand beside one another, if they come together."""
+        if self._standing_calls:
+            ids = block_ids(block, tables, self.clip_s)
+            new = [row for row, name in enumerate(ids) if name not in self._standing_calls]
+            block = block.take(np.array(new, dtype=np.int64))
         return self._add(self._calls, block, tables)
 
     def _add(self, packed: _Packed, block: RecipeBlock, tables: Tables) -> int:

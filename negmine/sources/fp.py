@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from negmine.audio import SILENCE_RMS
 from negmine.blocks import RecipeBlock
 from negmine.build_context import BuildContext
 from negmine.dsp.noise import RMS
-from negmine.labels import PartialLabels, label_clip
+from negmine.labels import label_clip
 from negmine.recipe import Layer, Recipe
 from negmine.sources.annotated import annotated_clips
 from negmine.sources.partners import Certified
@@ -51,23 +51,16 @@ def _on_beds(context: BuildContext, settings: FpSettings) -> Iterator[Recipe]:
     Nothing of the recording is heard outside the box, so no doubt about its surroundings remains:
     the label is the mix of the box's and the bed's.
     """
-    clip_s, rng = context.settings.clip_s, context.rng("fp")
-    beds = context.certified
-    beds = beds.take(np.flatnonzero((beds.layer_counts == 1) & context.audible(beds)))
-    if not len(beds) and settings.pad == "both":
+    clip_s, rng, beds = context.settings.clip_s, context.rng("fp"), _Beds.of(context)
+    if not len(beds.block) and settings.pad == "both":
         return
-    free = Certified.of(beds, context.tables, context.classes)
-    column = {name: i for i, name in enumerate(context.classes)}
-    files = np.array([context.levels.file_of(s) for s in context.tables.sources.items], dtype=int)
-    levels = context.levels.rms(files[beds.source], beds.start_s, np.full(len(beds), clip_s))
-    levels = np.where(np.isnan(levels), RMS, levels)
     for box in context.annotations.rejected:
         info = context.recordings.infos[box.recording]
         span = Span(to_microseconds(box.span.start_s), min(box.span.end_s, info.duration_s))
         if span.duration_s >= clip_s:
             continue
-        number = column.get(box.label)
-        if number is None or free.first[number] == free.first[number + 1]:
+        free = beds.free_of(box.label)
+        if free is None:
             context.left_out["rejected detections without a certified bed"] += 1
             continue
         level = info.rms(span.start_s, span.end_s)
@@ -79,32 +72,56 @@ def _on_beds(context: BuildContext, settings: FpSettings) -> Iterator[Recipe]:
         if box.label not in inside.absent or level < SILENCE_RMS:
             context.left_out["rejected detections that a call overlaps, or silent ones"] += 1
             continue
+        number = np.array([beds.classes.index(box.label)])
         for offset_s in _offsets(span, clip_s, settings.placements):
-            drawn = free.draw(np.array([number]), rng.random((1, _BEDS)))[0]
+            drawn = free.draw(number, rng.random((1, _BEDS)))[0]
             # a jump of level at the box's ends would tell the network where it lies
-            bed = int(drawn[np.argmin(np.abs(np.log(levels[drawn] / level)))])
-            yield _laid(context, box, span, offset_s, inside, bed, beds)
+            bed = int(drawn[np.argmin(np.abs(np.log(beds.levels[drawn] / level)))])
+            piece = Layer(
+                context.recordings.source(box.recording),
+                span.start_s,
+                op="insert",
+                offset_s=offset_s,
+                length_s=span.duration_s,
+            )
+            under = beds.block.recipe(bed, context.tables, clip_s, context.settings.sample_rate)
+            labels = inside.mix(under.labels)
+            yield replace(under, kind="fp", layers=(*under.layers, piece), labels=labels)
 
 
-def _laid(
-    context: BuildContext,
-    box: Annotation,
-    span: Span,
-    offset_s: float,
-    inside: PartialLabels,
-    bed: int,
-    beds: RecipeBlock,
-) -> Recipe:
-    under = beds.recipe(bed, context.tables, context.settings.clip_s, context.settings.sample_rate)
-    piece = Layer(
-        context.recordings.source(box.recording),
-        span.start_s,
-        op="insert",
-        offset_s=offset_s,
-        length_s=span.duration_s,
-    )
-    labels = inside.mix(under.labels)
-    return replace(under, kind="fp", layers=(*under.layers, piece), labels=labels)
+@dataclass(frozen=True)
+class _Beds:
+    """Plain certified clips, recorded ones first: generated sound serves where there are none."""
+
+    block: RecipeBlock
+    levels: np.ndarray
+    """RMS of each row: float64, shape (n,)."""
+    classes: tuple[str, ...]
+    recorded: Certified
+    every: Certified
+
+    @classmethod
+    def of(cls, context: BuildContext) -> _Beds:
+        block = context.certified
+        block = block.take(np.flatnonzero((block.layer_counts == 1) & context.audible(block)))
+        files = [context.levels.file_of(source) for source in context.tables.sources.items]
+        numbers = np.array(files, dtype=np.int64)[block.source]
+        lengths_s = np.full(len(block), context.settings.clip_s)
+        levels = context.levels.rms(numbers, block.start_s, lengths_s)
+        # generated sound has no file, and a level of its own
+        block = block.take(order := np.argsort(numbers < 0, kind="stable"))
+        levels = np.where(np.isnan(levels), RMS, levels)[order]
+        recorded = block.take(np.arange(int((numbers >= 0).sum())))
+        made = [Certified.of(b, context.tables, context.classes) for b in (recorded, block)]
+        return cls(block, levels, context.classes, *made)
+
+    def free_of(self, name: str) -> Certified | None:
+        """What to draw a bed free of a class from; None where there is none."""
+        column = self.classes.index(name)
+        for some in (self.recorded, self.every):
+            if some.first[column] < some.first[column + 1]:
+                return some
+        return None
 
 
 def _offsets(span: Span, clip_s: float, placements: int) -> list[float]:

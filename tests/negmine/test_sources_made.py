@@ -242,6 +242,20 @@ def test_the_bed_is_about_as_loud_as_the_box(data: Data, tmp_path: Path) -> None
     assert beds["level0.1.wav"] > 8
 
 
+def test_generated_sound_is_a_bed_where_nothing_recorded_is(data: Data, tmp_path: Path) -> None:
+    noise = {"count": 8, "kinds": ("pink",)}
+    both = build(data, tmp_path / "both", fp={"pad": "bed"}, noise=noise)
+    assert not any(clip.sources[0].is_synthetic for clip in of_kind(both, "fp"))
+    alone = build(data, tmp_path / "alone", outside=False, fp={"pad": "bed"}, noise=noise)
+    clips = of_kind(alone, "fp")
+    assert len(clips) == 16
+    assert all(clip.sources[0].name == "pink" for clip in clips)
+    # neither the box's own span nor what was generated leaves a doubt
+    assert {a for clip in clips for a in clip.labels.absent.values()} == {
+        Absence(Certificate.MIXED, 1.0)
+    }
+
+
 def test_without_a_bed_there_is_none(data: Data, tmp_path: Path) -> None:
     report = build(data, tmp_path / "pool", outside=False, fp={"pad": "both"})
     assert len(of_kind(report, "fp")) == 16
