@@ -3,9 +3,9 @@
     python -m benchmarks.recipe DATA --out WORK
 
 DATA is in RFCX's layout with the truth of a test part: train/, train_tp.csv, train_fp.csv, test/,
-test_truth.csv, test_events.csv. Every arm of a seed takes the same steps with as many TP and FP
-rows each, and is tested with its last weights. What is done already in WORK is not repeated, so
-the table can be made in several sittings.
+test_truth.csv, test_events.csv. Every arm of a seed has as many TP and FP rows in a step, and is
+tested with its last weights. All recordings train, so pseudo labels are made in fold. What is done
+already in WORK is not repeated, so the table can be made in several sittings.
 """
 
 from __future__ import annotations
@@ -19,6 +19,12 @@ from typing import Any
 import click
 import numpy as np
 import pandas as pd
+
+# Every augmentation group at the chance it has alone, the costly ones less often.
+FULL = {
+    "noise": 0.3, "pink": 0.3, "pitch": 0.1, "stretch": 0.1, "shift": 0.5, "gain": 0.5,
+    "mixup": 0.5, "time_masks": 1, "freq_masks": 1,
+}  # fmt: skip
 
 METRICS = {
     "lwlrap": "LWLRAP",
@@ -39,6 +45,10 @@ ARMS: dict[str, tuple[str, str | None, dict[str, Any]]] = {
     "shift": ("+ shift, volume", "positive", {"augment": {"shift": 0.5, "gain": 0.5}}),
     "mixup": ("+ mixup", "positive", {"augment": {"mixup": 0.5}}),
     "masks": ("+ SpecAugment", "positive", {"augment": {"time_masks": 1, "freq_masks": 1}}),
+    "long": ("+ six times the steps", "positive", {"epochs": 6}),
+    "pseudo": ("+ three pseudo rounds", "long", {"stages": 4, "epochs": 1}),
+    "rank": ("+ two LSEP rounds", "pseudo", {"stages": 6}),
+    "full": ("full recipe", "rank", {"bands": "shared", "augment": FULL}),
 }
 
 
@@ -63,6 +73,7 @@ def run_arm(arm: str, data: Path, out: Path, most: int, settings: dict[str, Any]
     from training.config import AugmentSettings, TrainConfig
     from training.evaluate import Truth, evaluate, open_truth_recordings
     from training.inference import RecordingScorer
+    from training.stages import read_recipe, run_stages
     from training.train import train
 
     torch.set_num_threads(1)
@@ -76,17 +87,31 @@ def run_arm(arm: str, data: Path, out: Path, most: int, settings: dict[str, Any]
         _, name, own = ARMS[name]
         changes = own | changes
     augment = AugmentSettings(**changes.pop("augment", {}))
-    config = TrainConfig(**settings, **changes, augment=augment, patience=0)
+    rounds = changes.pop("stages", 0)
+    config = TrainConfig(**(settings | changes), augment=augment, patience=0)
     annotations = read_rfcx(data / "train_tp.csv", data / "train_fp.csv")
     recordings, annotations = open_annotated(data / "train", annotations)
-    train(config, annotations, recordings, folder, cache=out / "cache")
-    checkpoint = Checkpoint.load(folder / "last.pt")
+    device = torch.device("cpu")
+    if rounds:
+        # the rounds of a seed that two arms share are trained once
+        shared = out / f"seed{settings['seed']}" / ("stages-full" if arm == "full" else "stages")
+        results = run_stages(
+            read_recipe("rfcx")[:rounds], config, annotations, recordings, shared,
+            cache=out / "cache", in_fold=True, device=device, progress=lambda *_: _nothing,
+        )  # fmt: skip
+        checkpoint = Checkpoint.load(results[-1].checkpoint.with_name("last.pt"))
+    else:
+        train(config, annotations, recordings, folder, cache=out / "cache")
+        checkpoint = Checkpoint.load(folder / "last.pt")
     truth = Truth(data / "test_truth.csv", data / "test_events.csv", annotations.classes)
     truth = truth.first(most)
     test = open_truth_recordings(data / "test", truth)
-    device = torch.device("cpu")
     scorer = RecordingScorer(checkpoint.detector(device), config, device)
     write_json(stored, evaluate(scorer, test, truth).metrics)
+
+
+def _nothing(*_: object, **__: object) -> None:
+    pass
 
 
 @click.command(help=__doc__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +76,23 @@ def _open_data(
     "--tensorboard", is_flag=True, help="Write events for TensorBoard to OUT/tensorboard."
 )
 @click.option(
+    "--recipe",
+    help="Train in stages: 'rfcx' (LSoft, three rounds of pseudo labels, two of LSEP), or a TOML "
+    "file of stages. Every stage trains all folds.",
+)
+@click.option(
+    "--pseudo-in-fold",
+    is_flag=True,
+    help="With --recipe: train --fold alone, and let it label what it trained on.",
+)
+@click.option(
+    "--pseudo-per-step",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="With --recipe: rows a step from anywhere in the recordings, with pseudo labels.",
+)
+@click.option(
     "--band-table",
     type=click.Path(dir_okay=False, path_type=Path),
     help="CSV of the classes' frequency bands, for --bands: class, f_min, f_max in Hz.  "
@@ -101,6 +119,9 @@ def train(
     sites: Path | None,
     site_regex: str | None,
     tensorboard: bool,
+    recipe: str | None,
+    pseudo_in_fold: bool,
+    pseudo_per_step: int,
     device: str,
     skip_bad: bool,
     quiet: bool,
@@ -116,30 +137,48 @@ def train(
       negmine train train/ --tp train_tp.csv --fp train_fp.csv --out run1 \\
           --hard-negatives hard.parquet
     """
+    if recipe is None and (pseudo_in_fold or pseudo_per_step):
+        raise click.UsageError("--pseudo-in-fold and --pseudo-per-step go with --recipe")
+    if recipe is not None and init:
+        raise click.UsageError("--init: the stages of a --recipe start from one another")
     config, mixed = run_config(options), read_hard_mix(hard_mix, hard_mix_snr, hard_mix_by)
     group = grouping(fold_by, sites, site_regex)
+    if recipe is not None:
+        from training.stages import read_recipe
+
+        stages = read_recipe(recipe)
+        config = replace(config, pseudo_per_step=pseudo_per_step)
     from training.loop import run_training
     from training.scorer import choose_device
 
     chosen = choose_device(device)
     with Bars(quiet) as bars:
         opened, annotations = _open_data(recordings, tp, fp, songtypes, skip_bad, bars)
-        checkpoint, used = run_training(
-            config,
-            annotations,
-            opened,
-            out,
-            cache=cache or out / "cache",
-            progress=bars,
-            hard_negatives=hard_negatives,
-            hard_ratio=hard_ratio,
-            hard_mix=mixed,
-            init=init,
-            band_table=band_table,
-            groups=group(opened.infos),
-            tensorboard=tensorboard,
-            device=chosen,
-        )
+        common: dict[str, Any] = {
+            "cache": cache or out / "cache",
+            "progress": bars,
+            "hard_negatives": hard_negatives,
+            "hard_ratio": hard_ratio,
+            "hard_mix": mixed,
+            "band_table": band_table,
+            "groups": group(opened.infos),
+            "tensorboard": tensorboard,
+            "device": chosen,
+        }
+        if recipe is not None:
+            from training.stages import run_stages, stages_table
+
+            results = run_stages(
+                stages, config, annotations, opened, out, in_fold=pseudo_in_fold, **common
+            )
+        else:
+            checkpoint, used = run_training(config, annotations, opened, out, init=init, **common)
+    if recipe is not None:
+        if as_json:
+            print_json({"stages": [found.to_dict() for found in results]})
+        else:
+            say(table(*stages_table(results)), quiet)
+        return
     best = checkpoint.history[-1]
     result = {
         "checkpoint": str(out / "best.pt"),

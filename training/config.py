@@ -207,6 +207,10 @@ class TrainConfig:
         Rows of each kind in a step.
     augment : AugmentSettings
         What is changed at random in them.
+    pseudo_per_step : int
+        Rows of windows from anywhere in the training recordings, once there are pseudo labels.
+    first_draw : int
+        A run draws the rows of the steps from this one on: later stages of a recipe see others.
     pseudo_weight : float
         Weight of a cell that a pseudo label fills.
     workers : int
@@ -252,6 +256,8 @@ class TrainConfig:
     tp_per_step: int = 28
     fp_per_step: int = 12
     augment: AugmentSettings = field(default_factory=AugmentSettings)
+    pseudo_per_step: int = 0
+    first_draw: int = 0
     pseudo_weight: float = 1.0
     workers: int = 0
     steps_per_epoch: int = 50

@@ -235,6 +235,7 @@ class StepDataset(Dataset[Step]):
         return self._config.total_steps
 
     def __getitem__(self, step: int) -> Step:
+        step += self._config.first_draw
         drawn = self._rows.draw(step)
         calls = [i for i, draw in enumerate(drawn) if draw.kind is RowKind.TP]
         examples = self._mixed([partial(self._rows.row, draw) for draw in drawn], calls, step, 0)

@@ -1,0 +1,203 @@
+"""Recipes: stages as data, each from the labels of the one before, resumed anywhere."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+from click.testing import CliRunner, Result
+from conftest import Data, Opened, tiny_config
+
+from negmine.cli import main
+from negmine.errors import InputError
+from training import loop
+from training.checkpoint import Checkpoint
+from training.model import weights_fingerprint
+from training.stages import Stage, StageResult, read_recipe, recipe_names, run_stages
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def silent(*_: object) -> Any:
+    return lambda *args, **kwargs: None
+
+
+def test_the_rfcx_recipe_is_lsoft_then_pseudo_labels_then_ranking() -> None:
+    assert "rfcx" in recipe_names()
+    stages = read_recipe("rfcx")
+    assert [s.settings["loss"] for s in stages] == ["lsoft", *["bce"] * 3, *["lsep"] * 2]
+    assert [s.pseudo for s in stages] == [False, *[True] * 5]
+    assert [s.init for s in stages] == ["scratch", *["previous"] * 5]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "[[stage]]\nname = 'a'\nlos = 'bce'",
+            r"stage 1: unknown setting 'los' \(did you",
+        ),
+        ("[[stage]]\nname = 'a'\nlr = 'high'", "lr = 'high': expected a float"),
+        ("[[stage]]\nname = 'a'\nseed = 3", "unknown setting 'seed'"),
+        ("[[stage]]\nname = '../a'", "expected letters and digits"),
+        ("[[stage]]\nname = 'a'\nrepeat = 0", "expected a whole number from 1"),
+        ("[[stage]]\nname = 'a'\ninit = 'last'", "expected 'scratch' or 'previous'"),
+        ("[[stage]]\nname = 'a'\npseudo = 1", "expected true or false"),
+        ("[[stage]]\nname = 'a'\npseudo = true", "the first stage has none before it"),
+        ("stages = 3", "expected .*stage.* tables"),
+        ("[[stage]", "not TOML"),
+    ],
+)
+def test_a_malformed_recipe_is_misuse(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(text)
+    with pytest.raises(InputError, match=message):
+        read_recipe(str(file))
+
+
+def test_a_recipe_that_is_not_there_is_misuse(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no recipe 'rfxc' \(did you mean rfcx\?\)"):
+        read_recipe("rfxc")
+    with pytest.raises(InputError, match="cannot be read"):
+        read_recipe(str(tmp_path / "none.toml"))
+
+
+STAGES = [
+    Stage("first", settings={"loss": "lsoft"}),
+    Stage("pseudo", "previous", True, {"loss": "bce"}),
+    Stage("rank", "scratch", True, {"loss": "lsep"}),
+]
+
+
+def run(opened: Opened, out: Path, cache: Path, **options: Any) -> list[StageResult]:
+    config = tiny_config(folds=2, epochs=1, pseudo_per_step=2)
+    return run_stages(
+        STAGES, config, opened.annotations, opened.recordings, out, cache=cache,
+        device=torch.device("cpu"), progress=silent, **options,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def whole(
+    shared_opened: Opened, shared_cache: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, list[StageResult]]:
+    out = tmp_path_factory.mktemp("stages")
+    return out, run(shared_opened, out, shared_cache)
+
+
+def fingerprints(results: list[StageResult]) -> list[str]:
+    return [Checkpoint.load(found.checkpoint).fingerprint for found in results]
+
+
+def test_every_stage_trains_every_fold_from_where_it_says(
+    whole: tuple[Path, list[StageResult]],
+) -> None:
+    out, results = whole
+    assert [(r.stage, r.fold) for r in results] == [
+        (name, fold) for name in ("1-first", "2-pseudo", "3-rank") for fold in (0, 1)
+    ]
+    for number, found in enumerate(results):
+        checkpoint = Checkpoint.load(found.checkpoint)
+        if found.stage == "2-pseudo":
+            first = Checkpoint.load(results[number - 2].checkpoint)
+            assert checkpoint.inputs["init"] == first.fingerprint
+            assert set(checkpoint.held_out) == set(first.held_out)
+        else:
+            assert "init" not in checkpoint.inputs
+        assert ("pseudo labels" in checkpoint.inputs) == (found.stage != "1-first")
+    assert len(set(fingerprints(results))) == 6
+    assert (out / "2-pseudo" / "pseudo.parquet").exists()
+    assert not (out / "3-rank" / "pseudo.parquet").exists()
+    assert len(pd.read_csv(out / "stages.csv")) == 6
+    # later stages see other rows of the same recordings
+    draws = {Checkpoint.load(r.checkpoint).config.first_draw for r in results}
+    assert draws == {0, 3, 6}
+
+
+@pytest.mark.parametrize("at", [2, 4, 7, 14])
+def test_a_recipe_stopped_anywhere_ends_as_if_it_had_not(
+    whole: tuple[Path, list[StageResult]],
+    shared_opened: Opened,
+    shared_cache: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    at: int,
+) -> None:
+    steps = 0
+    train = loop.train
+
+    def stopping(*args: Any, on_step: Any, **options: Any) -> Any:
+        def count(state: Any) -> None:
+            nonlocal steps
+            steps += 1
+            on_step(state)
+            if steps == at:
+                raise KeyboardInterrupt
+
+        return train(*args, on_step=count, **options)
+
+    monkeypatch.setattr(loop, "train", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        run(shared_opened, tmp_path, shared_cache)
+    monkeypatch.setattr(loop, "train", train)
+    results = run(shared_opened, tmp_path, shared_cache)
+    assert fingerprints(results) == fingerprints(whole[1])
+
+
+def test_one_fold_alone_must_be_told_to_label_itself(
+    shared_opened: Opened, shared_cache: Path, tmp_path: Path
+) -> None:
+    o = shared_opened
+    config = tiny_config(folds=1, epochs=1)
+    options: dict[str, Any] = {"cache": shared_cache, "progress": silent}
+    with pytest.raises(InputError, match="none may label what it trained on"):
+        run_stages(
+            STAGES, config, o.annotations, o.recordings, tmp_path,
+            device=torch.device("cpu"), **options,
+        )  # fmt: skip
+    results = run_stages(
+        STAGES, config, o.annotations, o.recordings, tmp_path, in_fold=True,
+        device=torch.device("cpu"), **options,
+    )  # fmt: skip
+    assert [r.fold for r in results] == [0, 0, 0]
+    assert weights_fingerprint(Checkpoint.load(results[0].checkpoint).model)
+
+
+def call(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def test_the_command_trains_a_recipe_of_a_file(shared_data: Data, tmp_path: Path) -> None:
+    file = tmp_path / "two.toml"
+    file.write_text("[[stage]]\nname='a'\n[[stage]]\nname='b'\npseudo=true\nloss='bce'\n")
+    result = call(
+        "train", *shared_data.options, "--out", tmp_path / "run", "--recipe", file, "--json",
+        "--sample-rate", 8000, "--clip-s", 1, "--n-mels", 16, "--window-s", 0.5, "--folds", 2,
+        "--tp-per-step", 3, "--fp-per-step", 2, "--steps-per-epoch", 2, "--epochs", 1,
+        "--pseudo-per-step", 1, "--quiet",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)["stages"]
+    assert [(f["stage"], f["fold"], f["objective"]) for f in found] == [
+        ("1-a", 0, "lsoft"), ("1-a", 1, "lsoft"), ("2-b", 0, "bce"), ("2-b", 1, "bce")
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--pseudo-in-fold"], "go with --recipe"),
+        (["--recipe", "rfcx", "--init", "x.pt"], "start from one another"),
+        (["--recipe", "rfxc"], "no recipe 'rfxc'"),
+    ],
+)
+def test_misuse_of_recipes_is_told(
+    shared_data: Data, tmp_path: Path, options: list[str], message: str
+) -> None:
+    result = call("train", *shared_data.options, "--out", tmp_path / "run", *options)
+    assert result.exit_code == 2
+    assert message in result.stderr

@@ -1,0 +1,266 @@
+"""Pseudo labels: what models say of windows of the training recordings that nobody labelled.
+
+Each recording is labelled by the model that held it out, so that no model labels what it trained
+on. Raw probabilities make poor labels: partly labelled training leaves their level arbitrary. The
+label of a class is instead ``sigmoid((logit - centre) / temperature)``, the centre being a low
+quantile of the class's confirmed calls, as the same models score them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import torch
+from scipy.special import expit
+
+from negmine.annotations import Annotations
+from negmine.errors import AudioError, InputError, ModelError
+from negmine.recordings import Recordings
+from negmine.tables import read_table, write_table
+from negmine.windows import Span
+from training.checkpoint import Checkpoint
+from training.inference import Reading, RecordingScorer
+from training.predict import read_ahead
+
+FORMAT = "negmine-pseudo-labels"
+VERSION = "1"
+
+# A class with fewer confirmed calls takes the centre of all classes' calls together.
+_MIN_CALLS = 5
+
+
+@dataclass(frozen=True)
+class PseudoSettings:
+    """How windows are labelled.
+
+    Attributes
+    ----------
+    hop_s : float
+        Step of the windows; their length is the checkpoint's ``window_s``.
+    quantile : float
+        Of a class's confirmed calls: what scores so gets the label 0.5.
+    temperature : float
+        In logits.
+    """
+
+    hop_s: float = 0.5
+    quantile: float = 0.25
+    temperature: float = 1.0
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Labels of one recording's windows.
+
+    Attributes
+    ----------
+    start_s, end_s : float64 arrays, shape (N,)
+    values : float32 array, shape (N, C)
+        Probabilities; while they are being made, logits.
+    """
+
+    start_s: np.ndarray
+    end_s: np.ndarray
+    values: np.ndarray
+
+    def over(self, span: Span) -> np.ndarray | None:
+        """The highest values of windows that share half of themselves, or of the span, with it."""
+        shared = np.minimum(self.end_s, span.end_s) - np.maximum(self.start_s, span.start_s)
+        inside = shared >= 0.5 * np.minimum(self.end_s - self.start_s, span.duration_s) - 1e-9
+        return self.values[inside].max(axis=0) if inside.any() else None
+
+
+class PseudoLabels:
+    """Soft labels of recordings, on a grid of windows.
+
+    Parameters
+    ----------
+    classes : sequence of str
+    recordings : mapping of str to Windows
+    models : sequence of str
+        Fingerprints of those that labelled.
+    """
+
+    def __init__(
+        self, classes: Sequence[str], recordings: Mapping[str, Windows], models: Sequence[str]
+    ) -> None:
+        self.classes, self.recordings, self.models = tuple(classes), recordings, tuple(models)
+        digest = hashlib.blake2b(repr((self.classes, self.models)).encode(), digest_size=16)
+        for name, windows in sorted(recordings.items()):
+            digest.update(name.encode())
+            digest.update(np.ascontiguousarray(windows.values, dtype=np.float32).tobytes())
+        self.description = digest.hexdigest()
+
+    def __call__(self, recording: str, span: Span) -> np.ndarray | None:
+        """The labels of a span of a recording: float32, shape (C,), or None where there is none."""
+        windows = self.recordings.get(recording)
+        return windows.over(span) if windows else None
+
+    def write(self, path: Path) -> None:
+        """Write the labels as Parquet, whole or not at all."""
+        names = sorted(self.recordings)
+        counts = [len(self.recordings[name].values) for name in names]
+        values = np.concatenate([self.recordings[name].values for name in names]).astype(np.float32)
+        columns = {
+            "recording": pa.array(np.repeat(names, counts)),
+            "start_s": np.concatenate([self.recordings[name].start_s for name in names]),
+            "end_s": np.concatenate([self.recordings[name].end_s for name in names]),
+            "probabilities": pa.FixedSizeListArray.from_arrays(
+                pa.array(values.ravel()), len(self.classes)
+            ),
+        }
+        metadata = {
+            "format": FORMAT,
+            "version": VERSION,
+            "classes": "\n".join(self.classes),
+            "models": " ".join(self.models),
+        }
+        write_table(path, pa.table(columns), metadata)
+
+    @classmethod
+    def read(cls, path: Path, classes: Sequence[str]) -> PseudoLabels:
+        """Read labels of these classes.
+
+        Raises
+        ------
+        PoolError
+            If the file is missing or no such table.
+        InputError
+            If it is of other classes or of another version.
+        """
+        kinds = {
+            "recording": pa.string(),
+            "start_s": pa.float64(),
+            "end_s": pa.float64(),
+            "probabilities": pa.list_(pa.float32(), len(classes)),
+        }
+        table, metadata = read_table(path, kinds)
+        if (metadata.get("format"), metadata.get("version")) != (FORMAT, VERSION):
+            raise InputError(f"{path}: no pseudo labels of version {VERSION}; remove it")
+        if metadata["classes"].split("\n") != list(classes):
+            raise InputError(f"{path}: pseudo labels of other classes; choose another --out")
+        names = table.column("recording").to_numpy()
+        start_s, end_s = (table.column(name).to_numpy() for name in ("start_s", "end_s"))
+        flat = table.column("probabilities").combine_chunks().flatten().to_numpy()
+        values = flat.reshape(-1, len(classes))
+        found: dict[str, Windows] = {}
+        edges = np.flatnonzero(names[1:] != names[:-1]) + 1
+        for rows in np.split(np.arange(len(names)), edges):
+            if len(rows):
+                found[str(names[rows[0]])] = Windows(start_s[rows], end_s[rows], values[rows])
+        return cls(classes, found, metadata["models"].split())
+
+
+def label_recordings(
+    checkpoints: Sequence[Checkpoint],
+    annotations: Annotations,
+    recordings: Recordings,
+    device: torch.device,
+    settings: PseudoSettings | None = None,
+    *,
+    in_fold: bool = False,
+    on_done: Callable[[], object] = lambda: None,
+) -> PseudoLabels:
+    """Label every recording with a model that did not train on it.
+
+    Parameters
+    ----------
+    checkpoints : sequence of Checkpoint
+        One a fold.
+    annotations : Annotations
+        Whose confirmed calls set each class's centre.
+    recordings : Recordings
+    device : torch.device
+    settings : PseudoSettings, optional
+    in_fold : bool
+        Recordings that no model held out are labelled by the first, which trained on them.
+    on_done : callable
+        Called after each recording.
+
+    Raises
+    ------
+    InputError
+        If a recording was held out by no model, and ``in_fold`` is off.
+    AudioError
+        If a recording cannot be read.
+    """
+    s = settings or PseudoSettings()
+    labelled_by: defaultdict[int, list[str]] = defaultdict(list)
+    for name in recordings.infos:
+        held_out_by = [i for i, c in enumerate(checkpoints) if name in c.held_out]
+        if not held_out_by and not in_fold:
+            raise InputError(
+                f"recording '{name}' was held out by none of {len(checkpoints)} models, and no "
+                "model may label what it trained on; train all folds, or pass --pseudo-in-fold"
+            )
+        labelled_by[held_out_by[0] if held_out_by else 0].append(name)
+    found: dict[str, Windows] = {}
+    for number, names in sorted(labelled_by.items()):
+        checkpoint = checkpoints[number]
+        hop_s = min(s.hop_s, checkpoint.config.window_s)
+        detector = checkpoint.detector(device)
+        scorer = RecordingScorer(detector, checkpoint.config, device, hop_s=hop_s)
+        paths = [recordings.infos[name].path for name in names]
+        for name, read in zip(names, read_ahead([scorer], paths), strict=True):
+            if isinstance(read, AudioError):
+                raise read
+            found[name] = _windows(read[0])
+            on_done()
+    centres = call_centres(found, annotations, s.quantile)
+    labels = {
+        name: Windows(w.start_s, w.end_s, _calibrated(w.values, centres, s.temperature))
+        for name, w in found.items()
+    }
+    return PseudoLabels(annotations.classes, labels, [c.fingerprint for c in checkpoints])
+
+
+def _windows(reading: Reading) -> Windows:
+    return Windows(reading.start_s, reading.end_s, reading.windows)
+
+
+def _calibrated(logits: np.ndarray, centres: np.ndarray, temperature: float) -> np.ndarray:
+    return np.asarray(expit((logits - centres) / temperature), dtype=np.float32)
+
+
+def call_centres(
+    logits: Mapping[str, Windows], annotations: Annotations, quantile: float
+) -> np.ndarray:
+    """A low quantile of each class's confirmed calls.
+
+    Parameters
+    ----------
+    logits : mapping of str to Windows
+        By recording.
+    annotations : Annotations
+    quantile : float
+        A class with fewer than five calls takes that of all classes' calls.
+
+    Returns
+    -------
+    float64 array, shape (C,)
+
+    Raises
+    ------
+    ModelError
+        If no confirmed call lies in a window.
+    """
+    columns = {name: column for column, name in enumerate(annotations.classes)}
+    scores: list[list[float]] = [[] for _ in columns]
+    for box in annotations.confirmed:
+        windows = logits.get(box.recording)
+        best = windows.over(box.span) if windows else None
+        if best is not None:
+            scores[columns[box.label]].append(float(best[columns[box.label]]))
+    every = [score for of_class in scores for score in of_class]
+    if not every:
+        raise ModelError("no confirmed call lies in a window: nothing to set pseudo labels by")
+    pooled = float(np.quantile(every, quantile))
+    return np.array(
+        [np.quantile(own, quantile) if len(own) >= _MIN_CALLS else pooled for own in scores]
+    )
