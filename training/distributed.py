@@ -8,9 +8,10 @@ The first process alone validates, writes files and shows progress.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -20,6 +21,11 @@ import torch.distributed.nn.functional as differentiable
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
+
+from negmine.errors import InputError
+
+# How long processes wait for the first, which validates alone.
+_PATIENCE = timedelta(hours=6)
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,23 @@ class Ranks:
         dist.all_reduce(tensor)
         return float(tensor)
 
+    def least(self, rows: Sized) -> int:
+        """The smallest number of rows that any process has in a step.
+
+        Raises
+        ------
+        InputError
+            If one has none.
+        """
+        count = len(rows)
+        if self.world > 1:
+            held: list[int] = [0] * self.world
+            dist.all_gather_object(held, count)
+            count = min(held)
+        if not count:
+            raise InputError(f"{self.world} processes, and fewer rows in a step; start fewer")
+        return count
+
     def from_first(self, value: Any) -> Any:
         """What the first process has, a small object, in all of them."""
         if self.world == 1:
@@ -83,7 +106,7 @@ def joined_ranks(device: torch.device) -> Iterator[Ranks]:
     if dist.is_initialized():
         yield Ranks(dist.get_rank(), dist.get_world_size())
         return
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=_PATIENCE)
     try:
         yield Ranks(dist.get_rank(), dist.get_world_size())
     finally:

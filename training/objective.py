@@ -1,5 +1,7 @@
 """The loss of a step, by name, as a sum that does not depend on how the step is split.
 
+The one exception is ``large``, which leaves out the largest losses of each part it is given.
+
 Micro-batches and processes each add their part; all are divided by the same number, which counts
 the trainer's own rows and not those of plug-ins: rows that are added put their loss on top.
 

@@ -134,8 +134,8 @@ class Batch:
         return Batch(*(torch.cat(pair) for pair in pairs))
 
     def split(self, parts: int) -> list[Batch]:
-        """The rows in so many parts of about the same size, or fewer where there are fewer rows."""
-        chunks = zip(*(t.chunk(parts) for t in self._tensors()), strict=True)
+        """The rows in exactly so many parts of about the same size; some empty, of too few rows."""
+        chunks = zip(*(t.tensor_split(parts) for t in self._tensors()), strict=True)
         return [Batch(*chunk) for chunk in chunks]
 
     def _tensors(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -201,7 +201,8 @@ def train(
             whole = False
             optimiser.zero_grad(set_to_none=True)
             total = 0.0
-            for part in drawn.batch.split(config.accumulate):
+            # as many parts in each process: they wait for one another in each
+            for part in drawn.batch.split(min(config.accumulate, ranks.least(drawn.batch))):
                 loss = step_loss(model, part.to(device), own, config, device)
                 # processes average their gradients; the step's is their sum
                 torch.autograd.backward(scaler.scale(loss * ranks.world))

@@ -24,7 +24,9 @@ SETTINGS = [
 ]  # fmt: skip
 
 
-def start(data: Data, out: Path, rank: int, world: int, port: int) -> subprocess.Popen[str]:
+def start(
+    data: Data, out: Path, rank: int, world: int, port: int, *options: str
+) -> subprocess.Popen[str]:
     """One process of a run, as ``torchrun`` would start it."""
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     if world > 1:
@@ -34,7 +36,7 @@ def start(data: Data, out: Path, rank: int, world: int, port: int) -> subprocess
         }  # fmt: skip
     command = [sys.executable, "-m", "negmine", "train", *data.options, "--out", str(out)]
     return subprocess.Popen(
-        [*command, *SETTINGS], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        [*command, *SETTINGS, *options], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         text=True,
     )  # fmt: skip
 
@@ -61,6 +63,17 @@ def test_two_processes_have_the_losses_of_one(shared_data: Data, tmp_path: Path)
         if "running" in name:
             torch.testing.assert_close(value, runs[2].model[name], rtol=2e-2, atol=2e-3)
     assert runs[1].history[0].keys() == runs[2].history[0].keys()
+
+
+def test_processes_with_unequal_rows_take_as_many_parts(shared_data: Data, tmp_path: Path) -> None:
+    # seven rows in two processes are four and three: four parts would keep one waiting for ever
+    port, out = free_port(), tmp_path / "run"
+    options = ["--accumulate", "4", "--ema", "0.5", "--epochs", "1"]
+    started = [start(shared_data, out, rank, 2, port, *options) for rank in range(2)]
+    for process in started:
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors
+    assert len(Checkpoint.load(out / "last.pt").losses) == 3
 
 
 def test_an_average_is_that_of_a_plain_loop_and_soon_forgets_its_start() -> None:
