@@ -36,8 +36,8 @@ def start(
         }  # fmt: skip
     command = [sys.executable, "-m", "negmine", "train", *data.options, "--out", str(out)]
     return subprocess.Popen(
-        [*command, *SETTINGS, *options], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True,
+        [*command, *SETTINGS, *options], env=environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
 
 
