@@ -21,7 +21,7 @@ from negmine.console import (
 )
 from training.cli_score import evaluate, predict
 from training.options import LAST_SEED, run_config, run_options
-from training.options_folds import fold_options, grouping
+from training.options_folds import check_seeds, fold_options, grouping
 from training.options_hard import hard_options, read_hard_mix
 
 if TYPE_CHECKING:
@@ -76,6 +76,12 @@ def _open_data(
     "--tensorboard", is_flag=True, help="Write events for TensorBoard to OUT/tensorboard."
 )
 @click.option(
+    "--seeds",
+    type=click.IntRange(1),
+    help="Train every fold with so many seeds, from --seed on, and score each recording by the "
+    "models that held it out: OUT/seed0/fold0/, ..., OUT/oof.csv.",
+)
+@click.option(
     "--recipe",
     help="Train in stages: 'rfcx' (LSoft, three rounds of pseudo labels, two of LSEP), or a TOML "
     "file of stages. Every stage trains all folds.",
@@ -119,6 +125,7 @@ def train(
     sites: Path | None,
     site_regex: str | None,
     tensorboard: bool,
+    seeds: int | None,
     recipe: str | None,
     pseudo_in_fold: bool,
     pseudo_per_step: int,
@@ -141,6 +148,8 @@ def train(
         raise click.UsageError("--pseudo-in-fold and --pseudo-per-step go with --recipe")
     if recipe is not None and init:
         raise click.UsageError("--init: the stages of a --recipe start from one another")
+    if seeds is not None:
+        check_seeds(seeds, options, init=init, pseudo_in_fold=pseudo_in_fold)
     config, mixed = run_config(options), read_hard_mix(hard_mix, hard_mix_snr, hard_mix_by)
     group = grouping(fold_by, sites, site_regex)
     if recipe is not None:
@@ -165,7 +174,19 @@ def train(
             "tensorboard": tensorboard,
             "device": chosen,
         }
-        if recipe is not None:
+        if seeds is not None:
+            from training.crossval import members_table, run_seeds
+
+            members = run_seeds(
+                config,
+                annotations,
+                opened,
+                out,
+                seeds=seeds,
+                stages=stages if recipe is not None else (),
+                **common,
+            )
+        elif recipe is not None:
             from training.stages import run_stages, stages_table
 
             results = run_stages(
@@ -173,6 +194,12 @@ def train(
             )
         else:
             checkpoint, used = run_training(config, annotations, opened, out, init=init, **common)
+    if seeds is not None:
+        if as_json:
+            print_json({"members": members, "out_of_fold": str(out / "oof.csv")})
+        else:
+            say(table(*members_table(members)), quiet)
+        return
     if recipe is not None:
         if as_json:
             print_json({"stages": [found.to_dict() for found in results]})

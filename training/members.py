@@ -72,8 +72,10 @@ def _open(path: Path) -> list[Member]:
     if not path.is_dir():
         table = read_scores(path)
         return [Member(str(path), table, table)]
-    folders = [path] if (path / OOF_VERDICTS).exists() else sorted(path.glob("seed*"), key=_number)
-    folders = [folder for folder in folders if (folder / OOF_VERDICTS).exists()]
+    # a run's own table is the mean of its seeds, which are the members
+    inside = sorted(path.glob("seed*"), key=_number)
+    folders = [folder for folder in [*inside, path] if (folder / OOF_VERDICTS).exists()]
+    folders = [folder for folder in folders if folder != path] or folders
     if not folders:
         raise InputError(
             f"{path}: no out-of-fold scores in this folder; make them with 'negmine train "

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from negmine.console import Command
+from training.options import LAST_SEED
 
 
 def fold_options(command: Command) -> Command:
@@ -59,3 +62,27 @@ def grouping(
         return sites_by_pattern(recordings, site_regex) if site_regex is not None else None
 
     return groups
+
+
+def check_seeds(
+    seeds: int, options: Mapping[str, Any], *, init: Path | None, pseudo_in_fold: bool
+) -> None:
+    """Check what else is asked for along with ``--seeds``.
+
+    Raises
+    ------
+    click.UsageError
+        If a recording would be scored by no model, or by one that may have trained on it.
+    """
+    source = click.get_current_context().get_parameter_source("fold")
+    if source is ParameterSource.COMMANDLINE:
+        raise click.UsageError("--fold: --seeds trains every fold; leave one of them out")
+    if options["folds"] < 2:
+        raise click.UsageError("--seeds: with --folds 1 no model holds anything out to score")
+    if options["seed"] + seeds - 1 > LAST_SEED:
+        raise click.UsageError(
+            f"--seed {options['seed']}: there are no {seeds} seeds from there on"
+        )
+    if init or pseudo_in_fold:
+        name = "--init" if init else "--pseudo-in-fold"
+        raise click.UsageError(f"{name}: with --seeds no model may have seen what it holds out")

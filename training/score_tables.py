@@ -148,7 +148,7 @@ def _read(path: Path, *, empty: bool) -> ScoreTable:
     if bad.any():
         row, column = np.argwhere(bad)[0]
         raise InputError(
-            f"{path} row {row + 2}: {columns[column]} '{str(text.iat[row, column])}' of recording "
+            f"{path} row {row + 2}: {columns[column]} '{text.iat[row, column]!s}' of recording "
             f"'{names.iat[row]}' is not a finite number"
         )
     return ScoreTable(tuple(names), tuple(column[1:] for column in columns), scores)

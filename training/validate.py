@@ -7,7 +7,7 @@ span; so is a confirmed call's.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -15,7 +15,7 @@ from itertools import islice
 import numpy as np
 import torch
 
-from negmine.annotations import Annotations
+from negmine.annotations import Annotation, Annotations
 from negmine.audio import read_all
 from negmine.recordings import Recordings
 from negmine.windows import Span
@@ -147,13 +147,38 @@ def known_scores(
     known = np.zeros(shape, dtype=bool)
     scores = np.zeros(shape, dtype=np.float32)
     for row, (name, samples) in enumerate(read_recordings(recordings, sample_rate)):
-        features = scorer.features(samples)
-        # rejections first, so that a confirmed call takes the cell over
-        for box in sorted(annotations.by_recording.get(name, ()), key=lambda b: b.present):
-            column = classes[box.label]
-            score = float(scorer.span_logits(features, box.span)[column])
-            if known[row, column] and truth[row, column] == box.present:
-                score = max(score, float(scores[row, column]))
-            truth[row, column], known[row, column] = box.present, True
-            scores[row, column] = score
+        boxes = annotations.by_recording.get(name, ())
+        cells = verdict_scores(scorer, scorer.features(samples), boxes, classes)
+        truth[row], known[row], scores[row] = cells
     return KnownScores(truth, known, scores)
+
+
+def verdict_scores(
+    scorer: ClipScorer,
+    features: FeatureMap,
+    boxes: Iterable[Annotation],
+    classes: Mapping[str, int],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """One recording's cells of `KnownScores`: truth, known and scores, shape (C,) each.
+
+    Parameters
+    ----------
+    scorer : ClipScorer
+    features : FeatureMap
+        Of the recording.
+    boxes : iterable of Annotation
+        All verdicts on it.
+    classes : mapping of str to int
+        The model's output of each class.
+    """
+    truth = np.zeros(len(classes), dtype=bool)
+    known = np.zeros(len(classes), dtype=bool)
+    scores = np.zeros(len(classes), dtype=np.float32)
+    # rejections first, so that a confirmed call takes the cell over
+    for box in sorted(boxes, key=lambda b: b.present):
+        column = classes[box.label]
+        score = float(scorer.span_logits(features, box.span)[column])
+        if known[column] and truth[column] == box.present:
+            score = max(score, float(scores[column]))
+        truth[column], known[column], scores[column] = box.present, True, score
+    return truth, known, scores
