@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from negmine import __version__
+from negmine.cli_pool import pool as pool_commands
 from negmine.console import (
     Bars,
     CleanGroup,
@@ -135,6 +136,9 @@ def build_pool(
         say(f"left out {count}: {reason}", quiet or as_json)
     say(f"{out}: {'written' if report.changed else 'unchanged'}", quiet or as_json)
     _show_pool(out, quiet, as_json)
+
+
+main.add_command(pool_commands)
 
 
 @main.command()

@@ -325,8 +325,13 @@ def label_clip(
     """
     present, grazed = set(), set()
     rejected: defaultdict[str, list[Span]] = defaultdict(list)
+    start_s, end_s = clip.start_s, clip.end_s
     for box in boxes:
-        shared = clip.overlap_s(box.span)
+        span = box.span
+        # most boxes of a long recording lie elsewhere
+        if span.end_s <= start_s or span.start_s >= end_s:
+            continue
+        shared = clip.overlap_s(span)
         if shared <= 0:
             continue
         if not box.present:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from negmine.errors import PoolError
+from negmine.blocks import RecipeBlock, Tables, as_blocks
+from negmine.errors import PoolError, did_you_mean
 from negmine.pool import Pool, check_classes, open_pool
-from negmine.pool_files import describe_part, part_folder, read_info, write_part
+from negmine.pool_files import Rows, describe_part, part_folder, read_info, write_part
 from negmine.pool_writer import PoolWriter
+from negmine.recipe import Recipe
 from negmine.tables import write_json, writing_folder
 
 
@@ -61,10 +63,17 @@ def append_part(
     -------
     bool
         False where there was nothing new.
+
+    Raises
+    ------
+    PoolError
+        If the pool was added to since it was opened.
     """
     if not len(writer) and not writer.call_count:
         return False
     info = read_info(pool.path)
+    if info["digest"] != pool.digest:
+        raise PoolError(f"{pool.path}: another run added to the pool meanwhile; run this again")
     named = {name: Path(root) for name, root in info["roots"].items()}
     for name, root in roots.items():
         if root not in named.values():
@@ -83,6 +92,59 @@ def append_part(
     }
     write_json(pool.path / "pool.json", info)
     return True
+
+
+def append_recipes(
+    path: str | Path, recipes: Rows, settings: Mapping[str, Any], tables: Tables | None = None
+) -> int:
+    """Add recipes that another tool made to a pool; what stands there is not changed.
+
+    Parameters
+    ----------
+    path : path-like
+        The pool.
+    recipes : iterable of Recipe or RecipeBlock
+    settings : mapping
+        How they were made, and from what: kept in pool.json with the part.
+    tables : Tables, optional
+        What blocks among them name by number.
+
+    Returns
+    -------
+    int
+        How many were new.
+
+    Raises
+    ------
+    PoolError
+        If there is no pool, a recipe has another length or rate, or labels of an unknown class.
+    """
+    pool = open_pool(path)
+    tables = tables or Tables()
+    writer = writer_after(pool)
+    for block in as_blocks(_fitting(pool, recipes), tables):
+        writer.add(block, tables)
+    for labels in writer.tables.labels.items[writer.first_label_set :]:
+        for name in sorted(labels.present | labels.absent.keys()):
+            if name not in pool.classes:
+                raise PoolError(
+                    f"{path}: labels of an unknown class '{name}'{did_you_mean(name, pool.classes)}"
+                )
+    new = writer.tables.sources.items[writer.first_source :]
+    roots = {source.root for source in new if not source.is_synthetic}
+    append_part(pool, writer, {root.name or "root": root for root in sorted(roots)}, settings)
+    return len(writer)
+
+
+def _fitting(pool: Pool, rows: Rows) -> Iterator[Recipe | RecipeBlock]:
+    wanted = (pool.clip_s, pool.sample_rate)
+    for row in rows:
+        if isinstance(row, Recipe) and (row.duration_s, row.sample_rate) != wanted:
+            raise PoolError(
+                f"{pool.path}: recipe {row.id} is of {row.duration_s:g} s at {row.sample_rate} Hz, "
+                f"not of {wanted[0]:g} s at {wanted[1]} Hz"
+            )
+        yield row
 
 
 def _free(name: str, taken: Mapping[str, Path]) -> str:

@@ -76,6 +76,11 @@ class PoolWriter:
             block = block.take(np.array(new, dtype=np.int64))
         return self._add(self._calls, block, tables)
 
+    def close_calls(self) -> None:
+        """From now on the calls added so far are standing ones: what is like them is left out."""
+        ids = self._calls.columns()["rows"]["id"]
+        self._standing_calls |= {one.tobytes() for one in ids}
+
     def _add(self, packed: _Packed, block: RecipeBlock, tables: Tables) -> int:
         check_block(block, tables, self.clip_s)
         ids = block_ids(block, tables, self.clip_s)

@@ -1,0 +1,194 @@
+"""Pools at scale: what a million recipes cost to build, to keep and to read.
+
+Run it from the repository's root: `python -m benchmarks.pool scale`. Each line of the table is
+measured in fresh processes, with the headers and levels of the sound files already read: they are
+made up, as the boxes are, and no sound is. What is measured is drawing the recipes, hashing them,
+joining their labels, writing them, and reading them again.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import sys
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import click
+
+CALLS, REJECTED = 10_000, 8_000
+RECORDING_S, CLIP_S, SAMPLE_RATE = 60.0, 2.0, 32_000
+BATCH = 256
+
+
+def made_up(files: int, classes: int, recipes: int, out: Path) -> Any:
+    """Return a build's context: a fifth of the files with boxes, the others declared free."""
+    import numpy as np
+
+    from negmine.annotations import Annotation, Annotations
+    from negmine.audio import LEVEL_BLOCK_S, AudioInfo
+    from negmine.build_context import BuildContext, DeclaredFolder
+    from negmine.pool_settings import PoolSettings
+    from negmine.recordings import Recordings
+    from negmine.sources.settings import EraseSettings, MixSettings, NoiseSettings
+    from negmine.sources.settings import TransplantSettings as Transplant
+    from negmine.windows import Span
+
+    rng = np.random.default_rng(0)
+    names = tuple(str(number) for number in range(classes))
+    blocks, frames = round(RECORDING_S / LEVEL_BLOCK_S), round(RECORDING_S * SAMPLE_RATE)
+
+    def folder(root: Path, first: int, count: int) -> Recordings:
+        infos = {}
+        for number in range(first, first + count):
+            power = rng.uniform(1e-5, 1e-3, blocks).astype(np.float32)
+            path = root / f"{number:05d}.flac"
+            infos[path.stem] = AudioInfo(path, SAMPLE_RATE, frames, 1, f"{number:032x}", power)
+        return Recordings(root, infos, ())
+
+    annotated = folder(out / "recordings", 0, files // 5)
+    other = folder(out / "external", files // 5, files - files // 5)
+    recorded = list(annotated.infos)
+    boxes = []
+    for number in range(CALLS + REJECTED):
+        start_s = round(float(rng.uniform(0, RECORDING_S - 2)), 3)
+        span = Span(start_s, round(start_s + float(rng.uniform(0.3, 2.0)), 3))
+        low_hz = 1000.0 + 100 * (number % classes % 40)
+        boxes.append(
+            Annotation(
+                recording=recorded[rng.integers(len(recorded))],
+                label=names[number % classes],
+                songtype="1",
+                present=number < CALLS,
+                span=span,
+                f_min_hz=low_hz,
+                f_max_hz=low_hz + 1500,
+                where=f"box {number}",
+            )
+        )
+    changed = recipes // 20
+    windows = len(other.infos) * int(RECORDING_S / CLIP_S)
+    settings = PoolSettings(
+        noise=NoiseSettings(count=changed // 10),
+        erase=EraseSettings(count=changed),
+        transplant=Transplant(count=changed),
+        # what is left of the goal, and some for those without a partner
+        mix=MixSettings(count=max(0, round((recipes - windows - 2 * changed) * 1.005))),
+    )
+    declared = DeclaredFolder(other, dict.fromkeys(other.infos, names))
+    return BuildContext(Annotations(tuple(boxes), names), annotated, (declared,), settings)
+
+
+def build(files: int, classes: int, recipes: int, out: Path) -> dict[str, Any]:
+    """Build a pool of made-up files: rows, seconds, peak of the resident size, bytes on disk."""
+    from benchmarks.losses import peak_rss_mib
+    from negmine.build import fill
+    from negmine.pool_files import write_new
+    from negmine.pool_writer import PoolWriter
+
+    context = made_up(files, classes, recipes, out)
+    start = time.perf_counter()
+    writer = PoolWriter(CLIP_S)
+    fill(writer, context)
+    filled = time.perf_counter()
+    roots = {"recordings": out / "recordings", "external0": out / "external"}
+    pool = out / "pool"
+    write_new(
+        pool,
+        writer,
+        classes=context.classes,
+        sample_rate=SAMPLE_RATE,
+        roots=roots,
+        settings={},
+    )
+    seconds = time.perf_counter() - start
+    return {
+        "files": files,
+        "classes": classes,
+        "rows": len(writer),
+        "kinds": writer.counts,
+        "build_s": seconds,
+        "write_s": time.perf_counter() - filled,
+        "peak_mib": peak_rss_mib(),
+        "disk_mb": sum(p.stat().st_size for p in pool.rglob("*") if p.is_file()) / 1e6,
+    }
+
+
+def read(pool: Path) -> dict[str, float]:
+    """Open a pool and read random batches of its rows: milliseconds, the first batch apart."""
+    import numpy as np
+
+    # what is loaded once in a process is not the pool's cost
+    import negmine.recipe_table  # noqa: F401
+    from negmine.pool import open_pool
+
+    start = time.perf_counter()
+    opened = open_pool(pool)
+    open_ms = 1e3 * (time.perf_counter() - start)
+    rng = np.random.default_rng(0)
+    times = []
+    for _ in range(9):
+        rows = rng.integers(len(opened), size=BATCH)
+        start = time.perf_counter()
+        batch = [opened[row] for row in rows]
+        times.append(1e3 * (time.perf_counter() - start))
+        assert all(recipe.labels.absent for recipe in batch)
+    start = time.perf_counter()
+    opened.confidence(opened.classes[0])
+    confidence_ms = 1e3 * (time.perf_counter() - start)
+    return {
+        "open_ms": open_ms,
+        "first_batch_ms": times[0],
+        "batch_ms": sorted(times[1:])[4],
+        "confidence_ms": confidence_ms,
+    }
+
+
+def apart(function: Any, *arguments: Any) -> Any:
+    """Run a function in a fresh process, whose peak is its own."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
+
+
+@click.group()
+def main() -> None:
+    """Time pools at scale."""
+
+
+@main.command()
+@click.option("--recipes", default=1_000_000, show_default=True, help="How many, about.")
+@click.option("--files", default=5_000, show_default=True, help="Sound files of a minute each.")
+@click.option("--classes", default="24,10000", show_default=True, help="Comma-separated.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a Markdown table.")
+def scale(recipes: int, files: int, classes: str, as_json: bool) -> None:
+    """Build pools of about as many recipes as asked for, and read them."""
+    results = []
+    for count in (int(text) for text in classes.split(",")):
+        with tempfile.TemporaryDirectory() as folder:
+            built = apart(build, files, count, recipes, Path(folder))
+            results.append(built | apart(read, Path(folder) / "pool"))
+    if as_json:
+        click.echo(json.dumps(results, indent=2))
+        return
+    head = ("classes", "recipes", "build, s", "peak memory, MiB", "disk, MB", "open, ms")
+    head += (f"first {BATCH} rows, ms", f"{BATCH} rows, ms", "a class's confidences, ms")
+    click.echo(f"| {' | '.join(head)} |\n|{'--:|' * len(head)}")
+    for row in results:
+        click.echo(
+            f"| {row['classes']:,} | {row['rows']:,} | {row['build_s']:.1f} "
+            f"| {row['peak_mib']:.0f} | {row['disk_mb']:.1f} | {row['open_ms']:.1f} | {row['first_batch_ms']:.1f} "
+            f"| {row['batch_ms']:.1f} | {row['confidence_ms']:.1f} |"
+        )
+    kinds = ", ".join(f"{count:,} {kind}" for kind, count in results[0]["kinds"].items())
+    click.echo(
+        f"\n{files:,} files of {RECORDING_S:g} s, clips of {CLIP_S:g} s; {kinds}. Python "
+        f"{sys.version.split()[0]}. Rows are drawn at random, each a recipe with its labels; the "
+        "first batch pages the pool in, the others are the median of 8."
+    )
+
+
+if __name__ == "__main__":
+    main()
