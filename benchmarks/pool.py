@@ -179,8 +179,8 @@ def scale(recipes: int, files: int, classes: str, as_json: bool) -> None:
     for row in results:
         click.echo(
             f"| {row['classes']:,} | {row['rows']:,} | {row['build_s']:.1f} "
-            f"| {row['peak_mib']:.0f} | {row['disk_mb']:.1f} | {row['open_ms']:.1f} | {row['first_batch_ms']:.1f} "
-            f"| {row['batch_ms']:.1f} | {row['confidence_ms']:.1f} |"
+            f"| {row['peak_mib']:.0f} | {row['disk_mb']:.1f} | {row['open_ms']:.1f} "
+            f"| {row['first_batch_ms']:.1f} | {row['batch_ms']:.1f} | {row['confidence_ms']:.1f} |"
         )
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in results[0]["kinds"].items())
     click.echo(

@@ -49,7 +49,9 @@ def merge(pools: tuple[Path, ...], out: Path, force: bool, quiet: bool, as_json:
     )
 
 
-def _share(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> dict[str, float]:
+def _shares(
+    context: click.Context, option: click.Parameter, values: tuple[str, ...]
+) -> dict[str, float]:
     shares: dict[str, float] = {}
     for text in values:
         name, _, number = text.partition("=")
@@ -74,7 +76,7 @@ def _share(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> di
     multiple=True,
     required=True,
     metavar="NAME=SHARE",
-    callback=_share,
+    callback=_shares,
     help="A part and its share of the rows. Repeatable: two or more.",
 )
 @click.option(
