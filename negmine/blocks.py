@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
-from functools import reduce
+from functools import cached_property, reduce
 from itertools import islice
 from typing import Generic, TypeVar
 
@@ -117,12 +117,12 @@ class RecipeBlock:
     def __len__(self) -> int:
         return len(self.layer_counts)
 
-    @property
+    @cached_property
     def layer_offsets(self) -> np.ndarray:
         """Where each row's layers start: int64, shape (n + 1,)."""
         return offsets(self.layer_counts)
 
-    @property
+    @cached_property
     def label_offsets(self) -> np.ndarray:
         """Where each row's label sets start: int64, shape (n + 1,)."""
         return offsets(self.label_counts)

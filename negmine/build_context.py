@@ -108,6 +108,9 @@ class BuildContext:
     unlabelled: Recordings | None = None
     progress: Callable[..., Callable[..., object]] = no_progress
 
+    def __post_init__(self) -> None:
+        self._files: list[int] = []
+
     @property
     def classes(self) -> tuple[str, ...]:
         return self.annotations.classes
@@ -137,7 +140,10 @@ class BuildContext:
     def silent_layers(self, block: RecipeBlock) -> np.ndarray:
         """Layers that add silence: bool, shape (m,)."""
         clip_s = self.settings.clip_s
-        files = np.array([self.levels.file_of(s) for s in self.tables.sources.items] + [-1])
+        known = self._files
+        for source in self.tables.sources.items[len(known) :]:
+            known.append(self.levels.file_of(source))
+        files = np.array([*known, -1])
         length_s = np.where(np.isnan(block.length_s), clip_s - block.offset_s, block.length_s)
         level = self.levels.rms(files[block.source], block.start_s, length_s)
         return np.asarray((block.op == OPS["add"]) & (level < SILENCE_RMS))

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -268,7 +268,7 @@ def read_sources(folder: Path, roots: Mapping[str, Path]) -> list[Source]:
     columns = (table.column(name).to_pylist() for name in SOURCES)
     sources = []
     for root, name, fingerprint, duration_s, group in zip(*columns, strict=True):
-        if name.startswith("/") or ".." in PurePosixPath(name).parts or root not in known:
+        if name.startswith("/") or ".." in name.split("/") or root not in known:
             raise PoolError(f"{folder}/sources.parquet: '{name}' lies outside the pool's folders")
         sources.append(Source(known[root], name, fingerprint, duration_s, group))
     return sources
