@@ -186,11 +186,12 @@ def scale(recipes: int, files: int, classes: str, as_json: bool) -> None:
     head += (f"first {BATCH} rows, ms", f"{BATCH} rows, ms", "a class's confidences, ms")
     click.echo(f"| {' | '.join(head)} |\n|{'--:|' * len(head)}")
     for row in results:
-        click.echo(
-            f"| {row['classes']:,} | {row['rows']:,} | {row['build_s']:.1f} | {row['build_cpu_s']:.1f} "
-            f"| {row['peak_mib']:.0f} | {row['disk_mb']:.1f} | {row['open_ms']:.1f} "
-            f"| {row['first_batch_ms']:.1f} | {row['batch_ms']:.1f} | {row['confidence_ms']:.1f} |"
-        )
+        cells = [f"{row['classes']:,}", f"{row['rows']:,}"]
+        cells += [f"{row[name]:.1f}" for name in ("build_s", "build_cpu_s")]
+        cells += [f"{row['peak_mib']:.0f}", f"{row['disk_mb']:.1f}"]
+        timed = ("open_ms", "first_batch_ms", "batch_ms", "confidence_ms")
+        cells += [f"{row[name]:.1f}" for name in timed]
+        click.echo(f"| {' | '.join(cells)} |")
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in results[0]["kinds"].items())
     click.echo(
         f"\n{files:,} files of {RECORDING_S:g} s, clips of {CLIP_S:g} s; {kinds}. Python "
