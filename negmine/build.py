@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,12 +13,13 @@ from negmine.blocks import RecipeBlock, as_blocks
 from negmine.build_context import BuildContext, DeclaredFolder, no_progress, nobody
 from negmine.declarations import Declaration, check_used, declared_files, read_declarations
 from negmine.errors import AudioError, InputError, PoolError
+from negmine.holdout import held_out_by
 from negmine.pool import Pool, open_pool
 from negmine.pool_append import append_part, open_to_append, writer_after
 from negmine.pool_files import write_new
 from negmine.pool_settings import PoolSettings
 from negmine.pool_writer import PoolWriter
-from negmine.recipe import OPS, Recipe, Source
+from negmine.recipe import OPS, Recipe
 from negmine.recordings import (
     Recordings,
     open_annotated,
@@ -63,7 +64,8 @@ def build_pool(
     skip_bad: bool = False,
     force: bool = False,
     append: bool = False,
-    held_out: Callable[[Source], bool] = nobody,
+    holdout: Sequence[str] = (),
+    site_of: Callable[[Iterable[str]], Mapping[str, str]] | None = None,
     progress: Callable[..., Callable[..., object]] = no_progress,
 ) -> BuildReport:
     """Build a pool folder.
@@ -85,8 +87,11 @@ def build_pool(
         Replace another pool that stands at ``out``.
     append : bool
         Add what is not there yet to the pool at ``out``, and change nothing that is.
-    held_out : callable
-        Whether a source must not enter in any form.
+    holdout : sequence of str
+        Recordings, other files or sites that must not enter in any form: not as a source, a
+        partner in a mix, a bed, a donor, nor as a confirmed call to compare with.
+    site_of : callable, optional
+        Gives the site of each of some recordings, see `negmine.groups`.
     progress : callable
         Given a title, a number of files (or of what a third argument names), returns what to call
         after each.
@@ -134,6 +139,16 @@ def build_pool(
         )
         if unlabelled.root not in roots.values():
             roots["unlabelled"] = unlabelled.root
+    held_out = nobody
+    if holdout:
+        opened = [annotated, *(folder.opened for folder in folders)]
+        opened += [unlabelled] if unlabelled else []
+        sites = (
+            site_of([*annotated.infos, *(unlabelled.infos if unlabelled else ())])
+            if site_of
+            else {}
+        )
+        held_out = held_out_by(holdout, (name for one in opened for name in one.infos), sites)
     context = BuildContext(
         annotations,
         annotated,
@@ -151,6 +166,7 @@ def build_pool(
         str(folder.opened.root): [name for name in annotations.classes if name in absent]
         for folder, (_, absent) in zip(folders, declared, strict=True)
     }
+    record["holdout"] = sorted(holdout)
     if standing is not None:
         changed = append_part(standing, writer, roots, record)
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,21 @@ def main() -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Settings from a TOML file, a table a source; flags win.",
 )
+@click.option(
+    "--holdout",
+    multiple=True,
+    metavar="NAME",
+    help="Recording, other file or site that must not enter in any form, nor in a mix; or a .txt "
+    "file with one a line. Repeatable.",
+)
+@click.option(
+    "--sites",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="CSV with columns recording_id, site: for sites in --holdout.",
+)
+@click.option(
+    "--site-regex", help="What of a recording's name is its site: for sites in --holdout."
+)
 @click.option("--skip-bad", is_flag=True, help="Report unreadable files and go on without them.")
 @click.option("--force", is_flag=True, help="Replace another pool at --out.")
 @click.option(
@@ -99,6 +115,9 @@ def build_pool(
     songtypes: Any,
     out: Path,
     config: Path | None,
+    holdout: tuple[str, ...],
+    sites: Path | None,
+    site_regex: str | None,
     skip_bad: bool,
     force: bool,
     append: bool,
@@ -115,6 +134,20 @@ def build_pool(
     """
     from negmine.annotations import read_rfcx
     from negmine.build import build_pool as build
+    from negmine.groups import sites_by_pattern, sites_by_table
+    from negmine.holdout import read_names
+
+    if sites and site_regex:
+        raise click.UsageError("--sites and --site-regex both name sites; choose one")
+    if (sites or site_regex) and not holdout:
+        raise click.UsageError("--sites and --site-regex are for sites in --holdout")
+    site_of = None
+    if sites or site_regex:
+
+        def site_of(recordings: Iterable[str]) -> dict[str, str]:
+            if sites:
+                return sites_by_table(recordings, sites)
+            return sites_by_pattern(recordings, str(site_regex))
 
     if force and append:
         raise click.UsageError("--force replaces a pool and --append adds to it; choose one")
@@ -128,6 +161,8 @@ def build_pool(
             skip_bad=skip_bad,
             force=force,
             append=append,
+            holdout=read_names(holdout),
+            site_of=site_of,
             progress=bars,
         )
     for line in report.skipped:
@@ -143,15 +178,77 @@ main.add_command(pool_commands)
 
 @main.command()
 @click.argument("pool", type=click.Path(path_type=Path))
+@click.option(
+    "--png", type=click.Path(dir_okay=False, path_type=Path), help="Draw the summary, too."
+)
 @quiet_and_json
-def inspect(pool: Path, quiet: bool, as_json: bool) -> None:
+def inspect(pool: Path, png: Path | None, quiet: bool, as_json: bool) -> None:
     """Summarise a POOL: for each class, its certified negatives of each kind.
 
     \b
     Example:
-      negmine inspect pool
+      negmine inspect pool --png pool.png
     """
     _show_pool(pool, quiet, as_json)
+    if png:
+        from negmine.pool import open_pool
+        from negmine.summary import summarise_pool
+        from negmine.summary_figure import draw_summary
+
+        opened = open_pool(pool)
+        draw_summary(png, summarise_pool(opened), opened.clip_s)
+        say(f"{png}: written", quiet or as_json)
+
+
+@main.command()
+@click.argument("pool", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="Folder for the clips and their table.",
+)
+@click.option("--ids", multiple=True, metavar="ID", help="A recipe's id. Repeatable.")
+@click.option("--kind", help="Recipes of this kind alone.")
+@click.option("--class", "label", help="Recipes certified free of this class alone.")
+@click.option("--sample", type=click.IntRange(1), help="So many of them, drawn at random.")
+@click.option("--sample-rate", type=click.IntRange(1000), help="Hz.  [default: the pool's]")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the draw.")
+@quiet_and_json
+def render(
+    pool: Path,
+    out: Path,
+    ids: tuple[str, ...],
+    kind: str | None,
+    label: str | None,
+    sample: int | None,
+    sample_rate: int | None,
+    seed: int,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Write clips of a POOL as FLAC, with a table of what each is.
+
+    Files that stand are not made again, so the same command goes on where it was stopped.
+
+    \b
+    Example:
+      negmine render pool --kind mix --class 3 --sample 20 --out listen
+    """
+    from negmine.pool import open_pool
+    from negmine.render_files import TABLE, choose_rows, render_rows
+
+    opened = open_pool(pool)
+    rows = choose_rows(opened, ids, kind, label, sample, seed)
+    with Bars(quiet or as_json) as bars:
+        made = render_rows(
+            opened, rows, out, sample_rate=sample_rate, on_clip=bars("rendering", len(rows), "clip")
+        )
+    if as_json:
+        print_json({"clips": len(made), "table": str(out / TABLE), "files": list(made["file"])})
+    else:
+        say(f"{out}: {len(made)} clips, and {TABLE}", quiet)
 
 
 def _show_pool(path: Path, quiet: bool, as_json: bool) -> None:

@@ -1,0 +1,66 @@
+"""Recordings and sites that must not enter a pool in any form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from negmine.errors import InputError, did_you_mean
+from negmine.recipe import Source
+
+
+def read_names(given: Sequence[str]) -> tuple[str, ...]:
+    """The names that options give: each a name, or a ``.txt`` file with one a line.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read, or names nothing.
+    """
+    names: list[str] = []
+    for text in given:
+        if not text.endswith(".txt"):
+            names.append(text)
+            continue
+        try:
+            lines = Path(text).read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"--holdout {text}: cannot be read: {error}") from error
+        found = [line.strip() for line in lines if line.strip()]
+        if not found:
+            raise InputError(f"--holdout {text}: the file names nothing")
+        names += found
+    return tuple(dict.fromkeys(names))
+
+
+def held_out_by(
+    names: Sequence[str], recordings: Iterable[str], sites: Mapping[str, str]
+) -> Callable[[Source], bool]:
+    """Whether a source is held out, by its group: the recording it is, or the site that is from.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Recordings, or sites.
+    recordings : iterable of str
+        Every recording and other file at hand.
+    sites : mapping of str to str
+        The site of each recording, where sites are known.
+
+    Raises
+    ------
+    InputError
+        If a name is neither: a misspelt one would hold nothing out.
+    """
+    known = {*recordings, *sites.values()}
+    for name in names:
+        if name not in known:
+            hint = did_you_mean(name, known)
+            what = "recording or site" if sites else "recording; sites need --sites or --site-regex"
+            raise InputError(f"--holdout {name}: no such {what}{hint}")
+    held = frozenset(names)
+
+    def is_held_out(source: Source) -> bool:
+        return source.group in held or sites.get(source.group) in held
+
+    return is_held_out
