@@ -20,7 +20,7 @@ from negmine.console import (
     warn,
 )
 from training.cli_score import evaluate, predict
-from training.options import LAST_SEED, run_config, run_options
+from training.options import LAST_SEED, given_options, run_config, run_options
 from training.options_folds import check_seeds, fold_options, grouping
 from training.options_hard import hard_options, read_hard_mix
 
@@ -87,6 +87,12 @@ def _open_data(
     "file of stages. Every stage trains all folds.",
 )
 @click.option(
+    "--stage-init",
+    type=click.Choice(["previous", "scratch"]),
+    help="With --recipe: where the weights of all stages but the first start.  "
+    "[default: as the recipe says]",
+)
+@click.option(
     "--pseudo-in-fold",
     is_flag=True,
     help="With --recipe: train --fold alone, and let it label what it trained on.",
@@ -127,6 +133,7 @@ def train(
     tensorboard: bool,
     seeds: int | None,
     recipe: str | None,
+    stage_init: str | None,
     pseudo_in_fold: bool,
     pseudo_per_step: int,
     device: str,
@@ -144,8 +151,10 @@ def train(
       negmine train train/ --tp train_tp.csv --fp train_fp.csv --out run1 \\
           --hard-negatives hard.parquet
     """
-    if recipe is None and (pseudo_in_fold or pseudo_per_step):
-        raise click.UsageError("--pseudo-in-fold and --pseudo-per-step go with --recipe")
+    if recipe is None and (pseudo_in_fold or pseudo_per_step or stage_init):
+        raise click.UsageError(
+            "--pseudo-in-fold, --pseudo-per-step and --stage-init go with --recipe"
+        )
     if recipe is not None and init:
         raise click.UsageError("--init: the stages of a --recipe start from one another")
     if seeds is not None:
@@ -153,9 +162,12 @@ def train(
     config, mixed = run_config(options), read_hard_mix(hard_mix, hard_mix_snr, hard_mix_by)
     group = grouping(fold_by, sites, site_regex)
     if recipe is not None:
-        from training.stages import read_recipe
+        from training.stages import check_not_set, read_recipe, restarted
 
         stages = read_recipe(recipe)
+        check_not_set(stages, recipe, given_options())
+        if stage_init:
+            stages = restarted(stages, stage_init)
         config = replace(config, pseudo_per_step=pseudo_per_step)
     from training.loop import run_training
     from training.scorer import choose_device

@@ -13,6 +13,8 @@ from negmine.errors import InputError, did_you_mean
 from training.config import BAND_MODES, LOSSES, POOLINGS, PRECISIONS, READOUTS, TrainConfig
 from training.options_augment import augment_options, augment_settings
 
+_COMMAND_LINE = click.core.ParameterSource.COMMANDLINE
+
 # Generators take no negative seed; torch multiplies it with the step in 64 bits.
 LAST_SEED = 2**32 - 1
 
@@ -103,6 +105,28 @@ _OPTIONS: tuple[tuple[str, Any, str], ...] = (
     ("seed", click.IntRange(0, LAST_SEED), "Of weights, folds and draws."),
 )
 _NAMES = {"beyond_per_s": "fp_beyond"}
+
+
+def given_options() -> list[str]:
+    """What stands on the command line of the command at work, by the names of its settings."""
+    context = click.get_current_context()
+    return [n for n in context.params if context.get_parameter_source(n) is _COMMAND_LINE]
+
+
+def check_setting(name: str, value: Any) -> None:
+    """Check a setting that comes from elsewhere as its option would.
+
+    Raises
+    ------
+    InputError
+        If it is out of range, or none of its choices.
+    """
+    for field, kind, _ in _OPTIONS:
+        if field == name and isinstance(kind, click.ParamType):
+            try:
+                kind.convert(value, None, None)
+            except click.BadParameter as error:
+                raise InputError(f"{name} = {value!r}: {error.message}") from error
 
 
 def _from_file(context: click.Context, _: click.Parameter, path: Path | None) -> Path | None:

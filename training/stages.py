@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,17 @@ from negmine.tables import writing
 from training.checkpoint import Checkpoint
 from training.config import TrainConfig
 from training.loop import Progress, run_training
+from training.options import check_setting
 from training.pseudo import PseudoLabels, PseudoSettings, label_recordings
 from training.pseudo_rows import PseudoRows
 
 _OWN = ("name", "repeat", "init", "pseudo")
+
+# What stages must share, or folds and draws would not fit together.
+_THE_RUNS = ("folds", "fold", "seed", "first_draw")
+
+# What makes the network: weights of one are of no use in another.
+_NETWORK = ("backbone", "sample_rate", "n_mels", "pooling", "bands")
 
 
 @dataclass(frozen=True)
@@ -97,7 +105,7 @@ def read_recipe(name: str) -> list[Stage]:
 def _stages(table: Mapping[str, Any], recipe: str, number: int) -> list[Stage]:
     where = f"{recipe}: stage {number}"
     settings = {key: value for key, value in table.items() if key not in _OWN}
-    known = [f.name for f in fields(TrainConfig) if f.name not in ("folds", "fold", "seed")]
+    known = [f.name for f in fields(TrainConfig) if f.name not in _THE_RUNS]
     for key in settings:
         if key not in known or key == "augment":
             hint = did_you_mean(key, [*known, *_OWN])
@@ -105,8 +113,13 @@ def _stages(table: Mapping[str, Any], recipe: str, number: int) -> list[Stage]:
     defaults = TrainConfig().to_dict()
     for key, value in settings.items():
         wanted = type(defaults[key])
-        if not isinstance(value, (float, int) if wanted is float else wanted):
+        fits = isinstance(value, (float, int) if wanted is float else wanted)
+        if not fits or (isinstance(value, bool) and wanted is not bool):
             raise InputError(f"{where}: {key} = {value!r}: expected a {wanted.__name__}")
+        try:
+            check_setting(key, value)
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from error
     name, repeat, init = table.get("name", ""), table.get("repeat", 1), table.get("init", "scratch")
     if not isinstance(name, str) or not name.replace("-", "").replace("_", "").isalnum():
         raise InputError(f"{where}: name = {name!r}: expected letters and digits")
@@ -188,14 +201,17 @@ def run_stages(
             "with 1 fold every model trains on every recording, and none may label what it trained "
             "on; choose --folds 2 or more, or pass --pseudo-in-fold"
         )
+    _check_networks(stages, config)
     folds = [config.fold] if in_fold else list(range(config.folds))
     cache = options.pop("cache", None) or out / "cache"
     results: list[StageResult] = []
     before: dict[int, Path] = {}
     soft: PseudoLabels | None = None
+    drawn = config.first_draw
     for number, stage in enumerate(stages, start=1):
         folder = out / f"{number}-{stage.name}"
-        changed = replace(config, **stage.settings, first_draw=(number - 1) * config.total_steps)
+        changed = replace(config, **stage.settings, first_draw=drawn)
+        drawn += changed.total_steps
         checkpoints = []
         for fold in folds:
             run = replace(changed, fold=fold)
@@ -233,6 +249,46 @@ def run_stages(
     with writing(out / "stages.csv") as temporary:
         table.to_csv(temporary, index=False)
     return results
+
+
+def _check_networks(stages: Sequence[Stage], config: TrainConfig) -> None:
+    """Check, before hours of training, that stages can start from one another's weights.
+
+    Raises
+    ------
+    InputError
+        If a stage with ``init = "previous"`` has another network than the one before it.
+    """
+    for number, (before, stage) in enumerate(pairwise(stages), start=2):
+        for name in _NETWORK if stage.init == "previous" else ():
+            then, now = (s.settings.get(name, getattr(config, name)) for s in (before, stage))
+            if then != now:
+                raise InputError(
+                    f"stage {number}, '{stage.name}': {name} = {now!r}, but it starts from the "
+                    f"weights of a stage with {then!r}; let it start from scratch"
+                )
+
+
+def restarted(stages: Sequence[Stage], init: str) -> list[Stage]:
+    """The same stages, all but the first of which start from ``init``."""
+    return [replace(stage, init=init if i else stage.init) for i, stage in enumerate(stages)]
+
+
+def check_not_set(stages: Sequence[Stage], recipe: str, given: Iterable[str]) -> None:
+    """Check that no setting of the command line is one that a stage sets for itself.
+
+    Raises
+    ------
+    InputError
+        Naming the first one: it would do nothing.
+    """
+    for name in given:
+        for stage in stages:
+            if name in stage.settings:
+                raise InputError(
+                    f"--{name.replace('_', '-')}: stage '{stage.name}' of recipe {recipe} sets "
+                    f"{name} = {stage.settings[name]!r}; leave the option out, or write a recipe"
+                )
 
 
 def _labels(

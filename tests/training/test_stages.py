@@ -17,7 +17,7 @@ from negmine.errors import InputError
 from training import loop
 from training.checkpoint import Checkpoint
 from training.model import weights_fingerprint
-from training.stages import Stage, StageResult, read_recipe, recipe_names, run_stages
+from training.stages import Stage, StageResult, read_recipe, recipe_names, restarted, run_stages
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -43,6 +43,10 @@ def test_the_rfcx_recipe_is_lsoft_then_pseudo_labels_then_ranking() -> None:
         ),
         ("[[stage]]\nname = 'a'\nlr = 'high'", "lr = 'high': expected a float"),
         ("[[stage]]\nname = 'a'\nseed = 3", "unknown setting 'seed'"),
+        ("[[stage]]\nname = 'a'\nfirst_draw = 3", "unknown setting 'first_draw'"),
+        ("[[stage]]\nname = 'a'\nepochs = true", "epochs = True: expected a int"),
+        ("[[stage]]\nname = 'a'\nepochs = 0", r"stage 1: epochs = 0: 0 is not in the range"),
+        ("[[stage]]\nname = 'a'\nloss = 'bec'", r"stage 1: loss = 'bec': 'bec' is not one of"),
         ("[[stage]]\nname = '../a'", "expected letters and digits"),
         ("[[stage]]\nname = 'a'\nrepeat = 0", "expected a whole number from 1"),
         ("[[stage]]\nname = 'a'\ninit = 'last'", "expected 'scratch' or 'previous'"),
@@ -167,6 +171,25 @@ def test_one_fold_alone_must_be_told_to_label_itself(
     assert weights_fingerprint(Checkpoint.load(results[0].checkpoint).model)
 
 
+def test_a_stage_of_another_network_cannot_start_from_the_one_before(
+    shared_opened: Opened, tmp_path: Path
+) -> None:
+    stages = [Stage("a"), Stage("b", "previous", settings={"pooling": "mean"})]
+    o, cpu = shared_opened, torch.device("cpu")
+    with pytest.raises(InputError, match=r"stage 2, 'b': pooling = 'mean', but .* 'positive'"):
+        run_stages(
+            stages, tiny_config(), o.annotations, o.recordings, tmp_path, device=cpu,
+            progress=silent,
+        )  # fmt: skip
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_stages_started_afresh() -> None:
+    assert [s.init for s in restarted(STAGES, "scratch")] == ["scratch"] * 3
+    assert [s.init for s in restarted(STAGES, "previous")] == ["scratch", *["previous"] * 2]
+    assert [s.settings for s in restarted(STAGES, "scratch")] == [s.settings for s in STAGES]
+
+
 def call(*arguments: object) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
@@ -193,6 +216,8 @@ def test_the_command_trains_a_recipe_of_a_file(shared_data: Data, tmp_path: Path
         (["--pseudo-in-fold"], "go with --recipe"),
         (["--recipe", "rfcx", "--init", "x.pt"], "start from one another"),
         (["--recipe", "rfxc"], "no recipe 'rfxc'"),
+        (["--stage-init", "scratch"], "go with --recipe"),
+        (["--recipe", "rfcx", "--loss", "hill"], "--loss: stage 'lsoft' of recipe rfcx sets"),
     ],
 )
 def test_misuse_of_recipes_is_told(
