@@ -166,7 +166,8 @@ def test_every_setting_reaches_the_run(
     call("train", *shared_data.options, "--out", tmp_path / "run", *options)
     (config,) = seen
     switches = {"pretrained": True, "compile": True, "channels_last": False, "lsoft_detach": False}
-    untouched = {"augment": AugmentSettings().to_dict(), "pseudo_weight": 1.0}
+    stages = {"pseudo_weight": 1.0, "pseudo_per_step": 0, "first_draw": 0}
+    untouched = {"augment": AugmentSettings().to_dict(), **stages}
     assert config.to_dict() == changes | switches | untouched
 
 
