@@ -42,7 +42,8 @@ def class_bands(
     Raises
     ------
     AnnotationError
-        If the table is malformed, or a band lies wholly above ``nyquist_hz``.
+        If the table is malformed, a class has neither a call nor a row in it, or a band lies wholly
+        above ``nyquist_hz``.
     """
     given = _read(table, annotations.classes) if table else {}
     found: dict[str, Band] = {}
@@ -51,6 +52,10 @@ def class_bands(
         found[box.label] = min(low, box.f_min_hz), max(high, box.f_max_hz)
     bands = {}
     for name in annotations.classes:
+        if name not in given and name not in found:
+            raise AnnotationError(
+                f"class '{name}': no confirmed call tells its band; name it in a table of bands"
+            )
         low, high = given.get(name) or _widened(*found[name], margin)
         if low >= nyquist_hz:
             raise AnnotationError(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from negmine.annotations import Annotations
 from negmine.blocks import LAYER_COLUMNS, RecipeBlock, empty_block, join_blocks, plain_block
 from negmine.build_context import BuildContext
 from negmine.class_bands import Band, class_bands
@@ -68,7 +69,13 @@ def usable_bands(context: BuildContext) -> Bands:
     s = context.settings.bands
     nyquist = context.settings.sample_rate / 2
     table = Path(s.table) if s.table else None
-    edges = class_bands(context.annotations, s.margin, table, nyquist)
+    annotations = context.annotations
+    if table is None:
+        # a class whose calls are all held out has no band to erase
+        called = {box.label for box in annotations.confirmed}
+        names = tuple(name for name in annotations.classes if name in called)
+        annotations = Annotations(annotations.boxes, names)
+    edges = class_bands(annotations, s.margin, table, nyquist)
     names = tuple(n for n, (low, high) in edges.items() if high - low <= s.widest * nyquist)
     if not names:
         name, (low, high) = min(edges.items(), key=lambda item: item[1][1] - item[1][0])
@@ -77,6 +84,9 @@ def usable_bands(context: BuildContext) -> Bands:
             f"to {high:g} Hz of {nyquist:g} Hz, and --band-widest is {s.widest:g}; name narrower "
             "bands with --band-table, or lower --band-margin"
         )
+    context.left_out["classes without a confirmed call to tell their band"] = len(
+        context.classes
+    ) - len(edges)
     context.left_out["classes whose band is too wide to be erased"] = len(edges) - len(names)
     return Bands(edges, names)
 

@@ -62,3 +62,8 @@ def test_a_missing_table_and_a_band_above_all_sound_are_errors(tmp_path: Path) -
         class_bands(ANNOTATIONS, table=tmp_path / "none.csv")
     with pytest.raises(AnnotationError, match="'frog': its band begins at 500 Hz"):
         class_bands(ANNOTATIONS, 0.0, nyquist_hz=400)
+
+
+def test_a_class_without_a_call_needs_a_row_in_the_table() -> None:
+    with pytest.raises(AnnotationError, match="class 'z': no confirmed call tells its band"):
+        class_bands(Annotations((), ("z",)))

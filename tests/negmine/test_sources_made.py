@@ -12,14 +12,18 @@ import soundfile as sf
 from conftest import SAMPLE_RATE, TONE_HZ, Data, small_settings
 from placeholder import PlaceholderScorer
 
-from negmine.annotations import read_rfcx
+from negmine.annotations import Annotation, Annotations, read_rfcx
 from negmine.build import BuildReport, build_pool
+from negmine.build_context import BuildContext
 from negmine.dsp.noise import GENERATORS
 from negmine.errors import InputError, ModelError, NegmineError
 from negmine.labels import Absence, Certificate, State
 from negmine.recipe import Recipe
+from negmine.recordings import Recordings
 from negmine.sources import agreed
+from negmine.sources.banded import usable_bands
 from negmine.sources.settings import NOISES
+from negmine.windows import Span
 
 
 def build(data: Data, out: Path, outside: bool = True, **sections: Any) -> BuildReport:
@@ -421,3 +425,11 @@ def test_by_energy_windows_lie_where_a_file_is_loud(data: Data, tmp_path: Path) 
     assert 1.8 <= starts[0] <= 2.3
     assert 6.2 <= starts[1] <= 6.7
     assert report.left_out["silent external files"] == 1
+
+
+def test_a_class_without_a_call_has_no_band_to_erase() -> None:
+    call = Annotation("r", "a", "", True, Span(0, 1), 500.0, 900.0, "row 2")
+    recordings = Recordings(Path("/x"), {}, ())
+    context = BuildContext(Annotations((call,), ("a", "b")), recordings)
+    assert usable_bands(context).names == ("a",)
+    assert context.left_out["classes without a confirmed call to tell their band"] == 1
