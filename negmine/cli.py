@@ -298,6 +298,11 @@ def _show_pool(path: Path, quiet: bool, as_json: bool) -> None:
     help="Folder for scores.  [default: scores beside OUT]",
 )
 @click.option(
+    "--cache",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="From 'negmine cache'.  [default: the one in the pool's folder, if it fits]",
+)
+@click.option(
     "-b",
     "--batch-size",
     type=click.IntRange(1),
@@ -318,6 +323,7 @@ def mine(
     control: bool,
     min_distance: float,
     scores: Path | None,
+    cache: Path | None,
     batch_size: int,
     device: str,
     seed: int,
@@ -330,6 +336,7 @@ def mine(
     Example:
       negmine mine --model run0/best.pt --pool pool --out hard.parquet --control
     """
+    from negmine.cache import find_cache
     from negmine.mine import MineSettings
     from negmine.mine import mine as run_mining
     from negmine.pool import open_pool
@@ -339,11 +346,19 @@ def mine(
     opened, scorer = open_pool(pool), load_scorer(model, device)
     if scorer.clip_s != opened.clip_s:
         warn(f"the pool's clips are {opened.clip_s:g} s, the model's were {scorer.clip_s:g} s")
+    reader, why = find_cache(pool, opened.sources, scorer.sample_rate, cache)
+    if why:
+        warn(f"reading the sound files: {why}")
     settings = MineSettings(per_class, min_distance, batch_size, seed)
     with Bars(quiet) as bars:
         advance = bars("scoring", len(opened) + len(opened.calls), "clip")
         mined = run_mining(
-            scorer, opened, scores or out.parent / "scores", settings, on_rows=advance
+            scorer,
+            opened,
+            scores or out.parent / "scores",
+            settings,
+            reader=reader,
+            on_rows=advance,
         )
     report = mined.report.to_dict()
     write_json(out.with_suffix(".report.json"), report)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from negmine.cache import CachedReader
 from negmine.errors import ModelError, PoolError
 from negmine.pool import RecipeTable
 from negmine.render import render_batches
@@ -85,6 +86,7 @@ def score_recipes(
     folder: Path,
     *,
     batch_size: int = 32,
+    reader: CachedReader | None = None,
     on_rows: Callable[[int], object] = lambda rows: None,
 ) -> Scores:
     """Score every recipe, skipping shards that stand in ``folder`` already.
@@ -96,6 +98,8 @@ def score_recipes(
     folder : Path
         Shards are kept in it under the fingerprint of the scorer and of the rows.
     batch_size : int
+    reader : CachedReader, optional
+        Where sound is read from; from its files by default.
     on_rows : callable
         Called with a number of rows as they are done, for a progress bar.
 
@@ -105,6 +109,9 @@ def score_recipes(
         If the model returns NaN.
     """
     rows_text = f"{SHARD_ROWS} {' '.join(recipes.ids)}"
+    if reader is not None:
+        # rounded to 16 bits: scores are near the same, not the same
+        rows_text += f" cache {reader.sample_rate}"
     digest = hashlib.blake2b(rows_text.encode(), digest_size=8).hexdigest()
     here = folder / f"{scorer.fingerprint[:16]}-{digest}"
     scored = 0
@@ -115,7 +122,7 @@ def score_recipes(
             continue
         embeddings, logits = [], []
         shard = (recipes[row] for row in rows)
-        for waveforms in render_batches(shard, scorer.sample_rate, batch_size):
+        for waveforms in render_batches(shard, scorer.sample_rate, batch_size, reader=reader):
             embedded, scores = scorer.score(waveforms)
             if not (np.isfinite(embedded).all() and np.isfinite(scores).all()):
                 raise ModelError("the model returned NaN or infinite values; was training stable?")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from negmine.cache import CachedReader
 from negmine.embed import Scores, score_recipes
 from negmine.index import EmbeddingIndex
 from negmine.pool import Pool, check_classes
@@ -56,6 +57,7 @@ def mine(
     scores_folder: Path,
     settings: MineSettings | None = None,
     *,
+    reader: CachedReader | None = None,
     on_rows: Callable[[int], object] = lambda rows: None,
 ) -> Mined:
     """Choose the hardest certified negatives of each class.
@@ -67,6 +69,8 @@ def mine(
     scores_folder : Path
         Where scores are kept; a second run with the same model and pool reads them.
     settings : MineSettings, optional
+    reader : CachedReader, optional
+        Where sound is read from; from its files by default.
     on_rows : callable
         Called with a number of rows as they are scored.
 
@@ -80,7 +84,14 @@ def mine(
     s = settings or MineSettings()
     check_classes(scorer.classes, pool.classes, f"pool {pool.path} does not fit the model")
     scores, calls = (
-        score_recipes(scorer, table, scores_folder, batch_size=s.batch_size, on_rows=on_rows)
+        score_recipes(
+            scorer,
+            table,
+            scores_folder,
+            batch_size=s.batch_size,
+            reader=reader,
+            on_rows=on_rows,
+        )
         for table in (pool.recipes, pool.calls)
     )
     held_out = pool.recipes.draws_on(scorer.held_out)
