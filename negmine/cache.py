@@ -197,24 +197,26 @@ def _decode(
     # without the half line that a kill may have left
     with writing(folder / JOURNAL) as temporary:
         temporary.write_text("".join(map(line, done.values())), encoding="utf-8")
-    with (folder / JOURNAL).open("a", encoding="utf-8") as journal:
-        with ThreadPoolExecutor(workers) as threads:
-            jobs = [
-                threads.submit(
-                    _write, folder / DATA, sounds[i], offsets[i], offsets[i + 1], sample_rate
-                )
-                for i in missing
-            ]
-            try:
-                for job in as_completed(jobs):
-                    entry = job.result()
-                    journal.write(line(entry))
-                    journal.flush()
-                    done[entry.fingerprint] = entry
-                    on_done()
-            except BaseException:
-                threads.shutdown(wait=False, cancel_futures=True)
-                raise
+    with (
+        (folder / JOURNAL).open("a", encoding="utf-8") as journal,
+        ThreadPoolExecutor(workers) as threads,
+    ):
+        jobs = [
+            threads.submit(
+                _write, folder / DATA, sounds[i], offsets[i], offsets[i + 1], sample_rate
+            )
+            for i in missing
+        ]
+        try:
+            for job in as_completed(jobs):
+                entry = job.result()
+                journal.write(line(entry))
+                journal.flush()
+                done[entry.fingerprint] = entry
+                on_done()
+        except BaseException:
+            threads.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _write(data: Path, sound: Sound, first: int, last: int, sample_rate: int) -> Entry:

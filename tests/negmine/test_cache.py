@@ -37,7 +37,7 @@ def low_noise(rate: int, seconds: float, seed: int) -> np.ndarray:
     spectrum = np.fft.rfft(np.random.default_rng(seed).normal(size=count))
     spectrum[np.fft.rfftfreq(count, 1 / rate) > 3000] = 0
     samples = np.fft.irfft(spectrum, count)
-    return 0.5 * samples / np.abs(samples).max()
+    return np.asarray(0.5 * samples / np.abs(samples).max())
 
 
 @pytest.fixture
@@ -54,8 +54,8 @@ def sound(tmp_path: Path) -> Path:
     return folder
 
 
-def build(sound: Path, out: Path, **options: int) -> module.CacheReport:
-    return build_cache(out, sounds_of_folder(find_audio(sound)), RATE, **options)
+def build(sound: Path, out: Path, workers: int = 2) -> module.CacheReport:
+    return build_cache(out, sounds_of_folder(find_audio(sound)), RATE, workers=workers)
 
 
 def test_sixteen_bit_sound_at_its_own_rate_comes_back_to_the_bit(sound: Path) -> None:
