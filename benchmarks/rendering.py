@@ -3,7 +3,7 @@
     python -m benchmarks.rendering POOL CACHE
 
 CACHE is made by ``negmine cache POOL --sample-rate HZ``; its rate is the one rendered at. Clips of
-each kind are drawn from the pool; all ways render the same ones, one after the other, in one thread.
+each kind are drawn from the pool; all ways render the same ones, in turn, in one thread.
 """
 
 from __future__ import annotations
@@ -72,7 +72,8 @@ def main(pool: Path, cache: Path, clips: int, least: float, seed: int) -> None:
             break
     print(f"clips of {opened.clip_s:g} s at {rate} Hz; clips a second of one core\n")
     print(
-        "| kind | from the cache | from the files | times | audiomentations |\n|---|--:|--:|--:|--:|"
+        "| kind | from the cache | from the files | times | audiomentations |\n"
+        "|---|--:|--:|--:|--:|"
     )
     kinds = opened.recipes.kinds
     for kind in ("external", "mix", "erase", "transplant"):
