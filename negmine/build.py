@@ -19,7 +19,7 @@ from negmine.pool_append import append_part, open_to_append, writer_after
 from negmine.pool_files import write_new
 from negmine.pool_settings import PoolSettings
 from negmine.pool_writer import PoolWriter
-from negmine.recipe import OPS, Recipe
+from negmine.recipe import OPS, Recipe, Source
 from negmine.recordings import (
     Recordings,
     open_annotated,
@@ -139,16 +139,16 @@ def build_pool(
         )
         if unlabelled.root not in roots.values():
             roots["unlabelled"] = unlabelled.root
-    held_out = nobody
+    held_out: Callable[[Source], bool] = nobody
     if holdout:
-        opened = [annotated, *(folder.opened for folder in folders)]
-        opened += [unlabelled] if unlabelled else []
+        every = [annotated, *(folder.opened for folder in folders)]
+        every += [unlabelled] if unlabelled else []
         sites = (
             site_of([*annotated.infos, *(unlabelled.infos if unlabelled else ())])
             if site_of
             else {}
         )
-        held_out = held_out_by(holdout, (name for one in opened for name in one.infos), sites)
+        held_out = held_out_by(holdout, (name for one in every for name in one.infos), sites)
     context = BuildContext(
         annotations,
         annotated,
