@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pandas as pd
-
 from negmine.annotations import Annotations
+from negmine.csv_tables import read_rows
 from negmine.errors import AnnotationError, did_you_mean
 
 Band = tuple[float, float]
@@ -72,20 +71,8 @@ def _widened(low: float, high: float, margin: float) -> Band:
 
 
 def _read(path: Path, classes: tuple[str, ...]) -> dict[str, Band]:
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True)
-    except (OSError, ValueError) as error:
-        raise AnnotationError(f"{path}: not readable as CSV: {error}") from error
-    for column in COLUMNS:
-        if column not in table.columns:
-            found = ", ".join(map(str, table.columns))
-            raise AnnotationError(
-                f"{path}: no column '{column}'; expected {', '.join(COLUMNS)}; found {found}"
-            )
     bands: dict[str, Band] = {}
-    rows = zip(table["class"], table["f_min"], table["f_max"], strict=True)
-    for number, (name, *edges) in enumerate(rows, start=2):
-        where = f"{path} row {number}"
+    for where, (name, *edges) in read_rows(path, COLUMNS):
         if name not in classes:
             raise AnnotationError(f"{where}: unknown class '{name}'{did_you_mean(name, classes)}")
         if name in bands:

@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-import pandas as pd
-
+from negmine.csv_tables import read_rows
 from negmine.errors import InputError, did_you_mean
 
 COLUMNS = ("recording_id", "site")
@@ -27,26 +26,13 @@ def sites_by_table(recordings: Iterable[str], table: Path) -> dict[str, str]:
     InputError
         If the table is malformed, gives a recording two sites, or lacks one.
     """
-    try:
-        rows = pd.read_csv(table, dtype=str, keep_default_na=False, skipinitialspace=True)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{table}: not readable as CSV: {error}") from error
-    for column in COLUMNS:
-        if column not in rows.columns:
-            found = ", ".join(map(str, rows.columns))
-            raise InputError(
-                f"{table}: no column '{column}'; expected {', '.join(COLUMNS)}; found {found}"
-            )
     sites: dict[str, str] = {}
-    for number, (name, site) in enumerate(
-        zip(rows["recording_id"], rows["site"], strict=True), start=2
-    ):
+    for where, (name, site) in read_rows(table, COLUMNS):
         if not site:
-            raise InputError(f"{table} row {number}: recording '{name}' has no site")
+            raise InputError(f"{where}: recording '{name}' has no site")
         if sites.setdefault(name, site) != site:
             raise InputError(
-                f"{table} row {number}: recording '{name}' is from '{site}', and from "
-                f"'{sites[name]}' further up"
+                f"{where}: recording '{name}' is from '{site}', and from '{sites[name]}' further up"
             )
     wanted = list(recordings)
     missing = [name for name in wanted if name not in sites]
