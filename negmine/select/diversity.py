@@ -1,0 +1,33 @@
+"""``diversity``: rows that spread over embedding space instead of crowding in one place."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def k_center(embeddings: np.ndarray, count: int) -> np.ndarray:
+    """Greedy k-center: from the first row on, always the row farthest from all rows taken.
+
+    Its covering radius is at most twice the best possible (Gonzalez 1985, "Clustering to minimize
+    the maximum intercluster distance").
+
+    Parameters
+    ----------
+    embeddings : float32 array, shape (N, D)
+        L2-normalised, the hardest first: it is taken first, and ties go to the harder.
+    count : int
+
+    Returns
+    -------
+    int64 array, shape (min(count, N),)
+        Ranks, in the order in which they were taken.
+    """
+    taken: list[int] = []
+    nearest = np.full(len(embeddings), -np.inf)
+    while len(taken) < min(count, len(embeddings)):
+        # the farthest has the lowest similarity to its nearest row taken
+        best = int(np.argmin(nearest)) if taken else 0
+        taken.append(best)
+        nearest = np.maximum(nearest, embeddings @ embeddings[best])
+        nearest[best] = np.inf
+    return np.array(taken, dtype=np.int64)

@@ -1,0 +1,159 @@
+"""Selection rules held against slow versions of themselves and against facts."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from negmine.select.diversity import k_center
+from negmine.select.intrusion import IntrusionCost
+from negmine.select.leak import free_of
+from negmine.select.margin import margin_threshold
+from negmine.select.near import call_similarity
+from negmine.select.quota import within_quota
+from negmine.select.window import hardness, in_window
+from training.metrics import lwlrap
+
+# few distinct values, so that ties are common
+levels = st.sampled_from([-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0])
+
+
+@given(st.lists(levels, max_size=20), st.lists(levels, min_size=1, max_size=20))
+def test_hardness_is_the_share_below_with_ties_at_half(
+    scores: list[float], reference: list[float]
+) -> None:
+    found = hardness(np.array(scores), np.sort(reference))
+    slow = [np.mean([(r < s) + 0.5 * (r == s) for r in reference]) for s in scores]
+    np.testing.assert_allclose(found, slow)
+
+
+def test_without_a_reference_no_row_lies_in_a_window() -> None:
+    assert not in_window(hardness(np.array([1.0, 2.0]), np.zeros(0)), 0.0, 1.0).any()
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.5, 0.5), (0.9, 0.1), (-0.1, 0.5), (0.5, 1.1)])
+def test_an_empty_window_is_an_error(low: float, high: float) -> None:
+    with pytest.raises(ValueError, match="expected 0 <= low < high <= 1"):
+        in_window(np.zeros(1), low, high)
+
+
+def test_similarity_is_to_the_nearest_call() -> None:
+    rng = np.random.default_rng(0)
+    rows, calls = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in rng.normal(size=(2, 9, 4)))
+    found = call_similarity(rows.astype(np.float32), calls.astype(np.float32))
+    slow = [max(float(r @ c) for c in calls) for r in rows]
+    np.testing.assert_allclose(found, slow, atol=1e-6)
+    assert call_similarity(rows, np.zeros((0, 4))).tolist() == [-1.0] * 9
+
+
+clips = hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=6).flatmap(
+    lambda shape: st.tuples(
+        hnp.arrays(np.float64, shape, elements=levels), hnp.arrays(np.bool_, shape)
+    )
+)
+
+
+@given(clips, st.data())
+def test_the_cost_of_an_intrusion_is_the_lwlrap_it_takes(
+    case: tuple[np.ndarray, np.ndarray], data: st.DataObject
+) -> None:
+    logits, present = case
+    column = data.draw(st.integers(0, logits.shape[1] - 1))
+    score = data.draw(levels)
+    cost = IntrusionCost(logits, present)(column, np.array([score]))[0]
+    if not present.any():
+        assert cost == 0.0
+        return
+    # a clip in which the class calls itself loses nothing by it
+    spoilt = logits.copy()
+    absent = ~present[:, column]
+    spoilt[absent, column] = np.maximum(spoilt[absent, column], score)
+    assert cost == pytest.approx(lwlrap(present, logits) - lwlrap(present, spoilt), abs=1e-12)
+
+
+def test_shapes_of_an_intrusion_must_fit() -> None:
+    with pytest.raises(ValueError, match=r"expected \(P, C\)"):
+        IntrusionCost(np.zeros((2, 3)), np.zeros((3, 2), dtype=bool))
+
+
+calls = st.lists(st.floats(-20, 20), min_size=1, max_size=12)
+
+
+@given(calls, st.sampled_from(["absolute", "relative"]), st.floats(0, 5), st.floats(-30, 30))
+def test_margins_move_with_the_scores_whatever_their_sign(
+    scores: list[float], space: str, margin: float, shift: float
+) -> None:
+    values = np.array(scores)
+    before = margin_threshold(values, space, margin)  # type: ignore[arg-type]
+    after = margin_threshold(values + shift, space, margin)  # type: ignore[arg-type]
+    assert after == pytest.approx(before + shift, abs=1e-6)
+    assert before <= np.median(values) + 1e-9
+
+
+@given(calls, st.floats(0.1, 10))
+def test_a_relative_margin_scales_with_the_scores(scores: list[float], scale: float) -> None:
+    values = np.array(scores)
+    before = margin_threshold(values, "relative", 0.7)
+    assert margin_threshold(values * scale, "relative", 0.7) == pytest.approx(before * scale)
+
+
+def test_a_quantile_margin_is_that_quantile_of_the_calls() -> None:
+    assert margin_threshold(np.arange(11.0), "quantile", 0.1) == 1.0
+    assert margin_threshold(np.zeros(0), "quantile", 0.1) == np.inf
+
+
+def test_what_is_no_quantile_and_no_space_is_an_error() -> None:
+    with pytest.raises(ValueError, match="margin 2 is no quantile"):
+        margin_threshold(np.zeros(1), "quantile", 2.0)
+    with pytest.raises(ValueError, match="reference -1 is no quantile"):
+        margin_threshold(np.zeros(1), "absolute", 1.0, reference=-1.0)
+    with pytest.raises(ValueError, match="expected absolute, relative or quantile"):
+        margin_threshold(np.zeros(1), "odd", 1.0)  # type: ignore[arg-type]
+
+
+@given(st.lists(st.sets(st.sampled_from("abc"), min_size=1), max_size=20), st.integers(1, 4))
+def test_no_key_passes_its_quota_and_nothing_is_dropped_without_need(
+    keys: list[set[str]], most: int
+) -> None:
+    kept = within_quota(keys, most)
+    taken: Counter[str] = Counter()
+    for of_row, keep in zip(keys, kept, strict=True):
+        assert keep == all(taken[name] < most for name in of_row)
+        if keep:
+            taken.update(of_row)
+    assert all(count <= most for count in taken.values())
+
+
+def test_k_center_takes_the_hardest_first_and_then_the_farthest() -> None:
+    angles = np.radians([0.0, 1.0, 2.0, 90.0, 180.0])
+    points = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    assert k_center(points, 3).tolist() == [0, 4, 3]
+    assert sorted(k_center(points, 99).tolist()) == [0, 1, 2, 3, 4]
+    assert k_center(points[:0], 3).tolist() == []
+
+
+def test_k_center_covers_within_twice_the_best_radius() -> None:
+    from itertools import combinations
+
+    rng = np.random.default_rng(1)
+    points = rng.normal(size=(9, 3)).astype(np.float32)
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
+    # the chord is a metric; 1 - cosine is half its square
+    chord = np.sqrt(np.maximum(0.0, 2.0 - 2.0 * points @ points.T))
+
+    def radius(chosen: list[int]) -> float:
+        return float(chord[:, chosen].min(axis=1).max())
+
+    best = min(radius(list(chosen)) for chosen in combinations(range(9), 3))
+    assert radius(k_center(points, 3).tolist()) <= 2 * best + 1e-6
+
+
+def test_a_row_leaks_if_any_of_its_parts_is_held_out() -> None:
+    groups = [{"a"}, {"a", "b"}, {"c"}, set()]
+    assert free_of(groups, frozenset({"b"})).tolist() == [True, False, True, True]
+    assert free_of([], frozenset({"b"})).tolist() == []
