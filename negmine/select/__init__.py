@@ -1,4 +1,9 @@
-"""Selection rules: one pure function a file, each reporting what it kept and rejected."""
+"""Selection rules: one pure function a file.
+
+Mining uses ``top``, ``duplicates`` and ``control``. The others (``window``, ``near``,
+``intrusion``, ``margin``, ``quota``, ``diversity``, ``leak``) are for choosing otherwise, from
+Python.
+"""
 
 from negmine.select.control import matched_random
 from negmine.select.duplicates import without_duplicates
