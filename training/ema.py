@@ -35,7 +35,9 @@ class AveragedWeights:
     @torch.no_grad()
     def update(self, step: int) -> None:
         """Take in the weights after step number ``step``, from 0."""
-        decay = min(self._decay, (1 + step) / (10 + step)) if self._decay else 0.0
+        if not self._decay:
+            return
+        decay = min(self._decay, (1 + step) / (10 + step))
         for name, value in self._model.state_dict().items():
             average = self._average[name]
             if average.is_floating_point():
