@@ -189,15 +189,7 @@ def inspect(pool: Path, png: Path | None, quiet: bool, as_json: bool) -> None:
     Example:
       negmine inspect pool --png pool.png
     """
-    _show_pool(pool, quiet, as_json)
-    if png:
-        from negmine.pool import open_pool
-        from negmine.summary import summarise_pool
-        from negmine.summary_figure import draw_summary
-
-        opened = open_pool(pool)
-        draw_summary(png, summarise_pool(opened), opened.clip_s)
-        say(f"{png}: written", quiet or as_json)
+    _show_pool(pool, quiet, as_json, png)
 
 
 @main.command()
@@ -251,15 +243,21 @@ def render(
         say(f"{out}: {len(made)} clips, and {TABLE}", quiet)
 
 
-def _show_pool(path: Path, quiet: bool, as_json: bool) -> None:
+def _show_pool(path: Path, quiet: bool, as_json: bool, png: Path | None = None) -> None:
     from negmine.pool import open_pool
     from negmine.summary import summarise_pool
 
-    summary = summarise_pool(open_pool(path))
+    pool = open_pool(path)
+    summary = summarise_pool(pool)
     if as_json:
         print_json(summary.to_dict())
     else:
         say(summary.to_text(), quiet)
+    if png:
+        from negmine.summary_figure import draw_summary
+
+        draw_summary(png, summary, pool.clip_s)
+        say(f"{png}: written", quiet or as_json)
 
 
 @main.command()
