@@ -26,11 +26,11 @@ from pathlib import Path
 import click
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
 
 from negmine.annotations import read_rfcx
 from negmine.build import PoolSettings, build_pool
 from negmine.console import Bars
+from negmine.intervals import wilson
 from negmine.labels import MIN_CALL_SHARE
 from negmine.pool import Pool, open_pool
 from negmine.reader import DIRECT
@@ -274,11 +274,11 @@ def main(
     print("| source | certificate | claims | recordings | contradicted | 95 % | claimed doubt |")
     print("|---|---|--:|--:|--:|--:|--:|")
     for (kind, certificate), tally in sorted(found.items()):
-        interval = binomtest(tally.contradicted, tally.claims).proportion_ci(method="wilson")
+        low, high = wilson(tally.contradicted, tally.claims)
         print(
             f"| {kind} | {certificate} | {tally.claims:,} | {len(tally.recordings)} "
             f"| {tally.contradicted / tally.claims:.2%} "
-            f"| {interval.low:.2%} to {interval.high:.2%} | {tally.doubt / tally.claims:.2%} |"
+            f"| {low:.2%} to {high:.2%} | {tally.doubt / tally.claims:.2%} |"
         )
     share = np.array(auditor.outside)
     measured = share[~np.isnan(share)]

@@ -84,8 +84,9 @@ def main() -> None:
 @setting_options(PoolSettings())
 @click.option(
     "--config",
+    multiple=True,
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Settings from a TOML file, a table a source; flags win.",
+    help="Settings from a TOML file, a table a source; flags win. Repeatable: later files win.",
 )
 @click.option(
     "--holdout",
@@ -114,7 +115,7 @@ def build_pool(
     fp: Path | None,
     songtypes: Any,
     out: Path,
-    config: Path | None,
+    config: tuple[Path, ...],
     holdout: tuple[str, ...],
     sites: Path | None,
     site_regex: str | None,

@@ -80,6 +80,14 @@ class LabelSets(Sequence[PartialLabels]):
             out[self._sets[cells].astype(np.int64)] = self._confidences[cells]
         return out
 
+    def certificates(self, name: str) -> np.ndarray:
+        """What certifies a class in each set, by place in `Certificate`; -1: nothing. int64."""
+        out = np.full(len(self), -1)
+        if name in self._numbers:
+            cells = (self._classes == self._numbers[name]) & (self._certificates >= 0)
+            out[self._sets[cells].astype(np.int64)] = self._certificates[cells]
+        return out
+
     def has_present(self, name: str) -> np.ndarray:
         """Whether each set has a class present: bool, shape (sets,)."""
         out = np.zeros(len(self), dtype=bool)

@@ -126,6 +126,19 @@ class PartColumns:
         out[mixed] = 0.0
         return np.asarray(out)
 
+    def of_single(self, per_set: np.ndarray, mixed: int) -> np.ndarray:
+        """A value of label sets for each row with one, ``mixed`` for rows with more, -1 for none.
+
+        int array, shape (n,).
+        """
+        if not len(self):
+            return np.zeros(0, dtype=np.int64)
+        labels = self.columns["clips"]["label"][self.columns["uses"]["clip"]]
+        starts, has = self.use_bounds[:-1], labels >= 0
+        many = np.add.reduceat(has, starts, dtype=np.int64) > 1
+        values = np.where(has, np.append(per_set, -1)[labels], -1)
+        return np.where(many, mixed, np.maximum.reduceat(values, starts))
+
     def any_label(self, per_set: np.ndarray) -> np.ndarray:
         """Rows with a marked label set: bool, shape (n,); the last mark is for none."""
         if not len(self):

@@ -12,13 +12,15 @@ import numpy as np
 from negmine.blocks import BLOCK_ROWS, RecipeBlock, offsets
 from negmine.errors import PoolError
 from negmine.label_sets import LabelSets
-from negmine.labels import PartialLabels
+from negmine.labels import Certificate, PartialLabels
 from negmine.part_columns import PartColumns
 from negmine.pool_columns import Columns
 from negmine.recipe import ID_BYTES, Recipe, Source
 
 # Mixes of label sets that are kept made: they may hold 10,000 classes each.
 _MIXES_KEPT = 4096
+
+_MIXED = list(Certificate).index(Certificate.MIXED)
 
 _ID = np.dtype([("leading", ">u8"), ("rest", f"V{ID_BYTES - 8}")])
 
@@ -125,6 +127,15 @@ class RecipeTable(Sequence[Recipe]):
         per_set = np.append(self._label_sets.confidence(name), 1.0)
         out = _joined([part.product(per_set) for part in self._parts])
         return np.asarray(out, dtype=np.float32)
+
+    def certificates(self, name: str) -> np.ndarray:
+        """What certifies that each recipe lacks a class: int array, shape (N,).
+
+        Places in `Certificate`; -1 where nothing does.
+        """
+        per_set = self._label_sets.certificates(name)
+        out = _joined([part.of_single(per_set, _MIXED) for part in self._parts])
+        return np.where(self.confidence(name) > 0, out, -1)
 
     def present(self, name: str) -> np.ndarray:
         """Which recipes hold a class for certain: bool array, shape (N,)."""

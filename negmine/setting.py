@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import Field, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -98,25 +98,29 @@ def _parameter(path: tuple[str, ...]) -> str:
     return "__".join(path)
 
 
-def take_settings(defaults: Settings, config: Path | None, parameters: dict[str, Any]) -> Settings:
-    """Settings from defaults, a TOML file and the flags of the running command.
+def take_settings(
+    defaults: Settings, configs: Sequence[Path], parameters: dict[str, Any]
+) -> Settings:
+    """Settings from defaults, TOML files, the later over the earlier, and the command's flags.
 
     Parameters
     ----------
     defaults
         An instance whose flags `setting_options` added to the command.
-    config : Path or None
-        The file; its keys are fields, its tables sections.
+    configs : sequence of Path
+        The files; their keys are fields, their tables sections.
     parameters : dict
         The command's keyword arguments; those of the flags are taken out.
 
     Raises
     ------
     InputError
-        If the file is no TOML, or holds an unknown key or a value of the wrong kind.
+        If a file is no TOML, or holds an unknown key or a value of the wrong kind.
     """
     context = click.get_current_context()
-    made = defaults if config is None else _from_file(defaults, config)
+    made = defaults
+    for config in configs:
+        made = _from_file(made, config)
     for path, _, _ in list(settings_of(defaults)):
         value = parameters.pop(_parameter(path))
         source = context.get_parameter_source(_parameter(path))
@@ -132,14 +136,15 @@ def _with(made: Any, path: tuple[str, ...], value: Any) -> Any:
     )
 
 
-def _from_file(defaults: Any, path: Path) -> Any:
+def _from_file(defaults: Settings, path: Path) -> Settings:
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise InputError(f"--config {path}: no such file") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise InputError(f"--config {path}: not readable as TOML: {error}") from error
-    return settings_from(defaults, found, str(path))
+    made: Settings = settings_from(defaults, found, str(path))
+    return made
 
 
 def settings_from(defaults: Any, found: Mapping[str, Any], where: str) -> Any:

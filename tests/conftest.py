@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -180,6 +181,24 @@ def shared_pool(shared_data: Data, tmp_path_factory: pytest.TempPathFactory) -> 
     """A pool of the shared data: rejected detections, external sound, mixes."""
     out = tmp_path_factory.mktemp("pool") / "pool"
     return make_pool(shared_data, out)
+
+
+@pytest.fixture(scope="session")
+def shared_audit(shared_pool: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An audit drawn from the shared pool, no verdict filled in: 30 claims, 6 controls."""
+    from negmine.audit_files import draw_audit
+    from negmine.audit_sample import DrawSettings
+    from negmine.build_context import no_progress
+
+    out = tmp_path_factory.mktemp("audit") / "audit"
+    draw_audit(shared_pool, out, DrawSettings(sample=30, controls=0.2), progress=no_progress)
+    return out
+
+
+@pytest.fixture
+def audit_folder(shared_audit: Path, tmp_path: Path) -> Path:
+    """A drawn audit to fill in, or to spoil."""
+    return Path(shutil.copytree(shared_audit, tmp_path / "audit"))
 
 
 def make_pool(data: Data, out: Path, **changes: object) -> Path:

@@ -22,8 +22,8 @@ def taken(path: Path, *flags: object, toml: str | None = None) -> PoolSettings:
 
     @click.command()
     @setting_options(PoolSettings())
-    @click.option("--config", type=click.Path(path_type=Path))
-    def command(config: Path | None, **parameters: Any) -> None:
+    @click.option("--config", multiple=True, type=click.Path(path_type=Path))
+    def command(config: tuple[Path, ...], **parameters: Any) -> None:
         found.append(take_settings(PoolSettings(), config, parameters))
         assert parameters == {}
 
@@ -63,6 +63,17 @@ def test_flags_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) -> N
     )
     # a flag that says the default wins too
     assert taken(tmp_path, "--clip-s", 2.0, toml=toml).clip_s == 2.0
+
+
+def test_a_later_file_wins_over_an_earlier_one(tmp_path: Path) -> None:
+    (tmp_path / "audit.toml").write_text("[mix]\ncount = 9")
+    found = taken(
+        tmp_path, "--config", tmp_path / "audit.toml", toml="clip_s = 3\n[mix]\ncount = 5"
+    )
+    assert (found.clip_s, found.mix.count) == (3.0, 5)
+    (tmp_path / "late.toml").write_text("clip_s = 3\n[mix]\ncount = 5\nparts = [2, 2]")
+    found = taken(tmp_path, "--config", tmp_path / "late.toml", "--config", tmp_path / "audit.toml")
+    assert (found.clip_s, found.mix.count, found.mix.parts) == (3.0, 9, (2, 2))
 
 
 def test_repeated_flags_and_ranges(tmp_path: Path) -> None:

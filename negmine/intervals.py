@@ -1,0 +1,161 @@
+"""Rates and how sure they are: of a plain sample, of a stratified one, of one heard imperfectly.
+
+Numbers alone. Intervals of counts are exact (Clopper and Pearson 1934) or Wilson's (1927). Those of
+weighted samples are Korn and Graubard's (1998): the exact interval at the effective sample size.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import beta, norm
+
+LEVEL = 0.95
+
+
+def clopper_pearson(hits: float, trials: float, level: float = LEVEL) -> tuple[float, float]:
+    """The exact interval of a binomial proportion: it covers the truth at least so often.
+
+    Parameters
+    ----------
+    hits, trials : float
+        Whole for counts; fractions serve effective sample sizes. Without trials nothing is known.
+    level : float
+
+    Returns
+    -------
+    low, high : float
+    """
+    if trials <= 0:
+        return 0.0, 1.0
+    tail = (1 - level) / 2
+    low = float(beta.ppf(tail, hits, trials - hits + 1)) if hits > 0 else 0.0
+    high = float(beta.ppf(1 - tail, hits + 1, trials - hits)) if hits < trials else 1.0
+    return low, high
+
+
+def wilson(hits: int, trials: int, level: float = LEVEL) -> tuple[float, float]:
+    """Wilson's score interval of a binomial proportion: right on average, not always."""
+    if trials <= 0:
+        return 0.0, 1.0
+    z2 = float(norm.ppf((1 + level) / 2)) ** 2
+    share = hits / trials
+    middle = share + z2 / (2 * trials)
+    half = math.sqrt(z2 * (share * (1 - share) / trials + z2 / (4 * trials**2)))
+    scale = 1 + z2 / trials
+    return max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale)
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A rate found in a sample.
+
+    Attributes
+    ----------
+    estimate : float
+        NaN where nothing was sampled.
+    trials : int
+    hits : int
+    effective : float
+        Size of the plain sample that would tell as much.
+    """
+
+    estimate: float
+    trials: int
+    hits: int
+    effective: float
+
+    def interval(self, level: float = LEVEL) -> tuple[float, float]:
+        """The exact interval at the effective sample size."""
+        if not self.trials:
+            return 0.0, 1.0
+        return clopper_pearson(self.estimate * self.effective, self.effective, level)
+
+    @property
+    def posterior_mean(self) -> float:
+        """Mean of what the rate may be, from Jeffreys' prior, Beta(1/2, 1/2).
+
+        A loss weight is an expectation, and a rate is not 0 because a small sample found none.
+        """
+        if not self.trials:
+            return 0.5
+        return (self.estimate * self.effective + 0.5) / (self.effective + 1)
+
+
+def plain_rate(hits: int, trials: int) -> Rate:
+    """The rate of a plain sample."""
+    return Rate(hits / trials if trials else math.nan, trials, hits, trials)
+
+
+def survey_rate(
+    hit: np.ndarray, weight: np.ndarray, stratum: np.ndarray, domain: np.ndarray | None = None
+) -> Rate:
+    """The rate of a population, or a part of it, from a stratified sample.
+
+    The estimate is the weighted mean. Its variance is that of a ratio, linearised, stratum by
+    stratum (Cochran 1977, chapter 6). The effective size is the sample's over the design effect
+    (Korn and Graubard 1998). That variance is 0 where nothing is found, and far too small where
+    all is found in strata of little weight; so the effective size is never more than Kish's (1965),
+    (sum of weights)^2 over sum of their squares. No correction is made for a finite population:
+    the rate is meant to hold for rows that the same sources would make, too.
+
+    Parameters
+    ----------
+    hit : bool array, shape (n,)
+    weight : float array, shape (n,)
+        How many of the population each stands for.
+    stratum : int array, shape (n,)
+    domain : bool array, shape (n,), optional
+        The part that is asked about; it may cut through strata.
+    """
+    inside = np.ones(len(hit), dtype=bool) if domain is None else domain
+    trials = int(inside.sum())
+    if not trials:
+        return plain_rate(0, 0)
+    w = np.where(inside, weight, 0.0)
+    share = float(np.sum(w * hit) / np.sum(w))
+    # rounding must not make a rate that no interval holds
+    share = min(max(share, 0.0), 1.0)
+    effective = min(float(trials), float(np.sum(w) ** 2 / np.sum(w**2)))
+    part = w * (hit - share) / np.sum(w)
+    variance = 0.0
+    for one in np.unique(stratum):
+        mine = part[stratum == one]
+        if len(mine) > 1:
+            variance += len(mine) * float(np.var(mine, ddof=1))
+    if variance > 0 and trials > 1:
+        plain = share * (1 - share) / (trials - 1)
+        effective = min(effective, trials * plain / variance)
+    return Rate(share, trials, int(np.sum(hit & inside)), effective)
+
+
+def corrected_rate(
+    rate: Rate, sensitivity: Rate, level: float = LEVEL
+) -> tuple[float, float, float]:
+    """A rate as it would be found by one who misses nothing.
+
+    Rogan and Gladen's (1978) estimate for an observer without false alarms: what is found over the
+    share of what is found of what is there. The interval joins those of both, each at half the
+    error (Bonferroni), so it is wide where few controls were heard.
+
+    Parameters
+    ----------
+    rate, sensitivity : Rate
+    level : float
+
+    Returns
+    -------
+    estimate, low, high : float
+        NaN, 0 and 1 where nothing, or no control, was heard or found.
+    """
+    if not rate.trials or not sensitivity.trials or sensitivity.estimate <= 0:
+        return math.nan, 0.0, 1.0
+    each = (1 + level) / 2
+    (low, high), (worst, best) = rate.interval(each), sensitivity.interval(each)
+    return (
+        min(1.0, rate.estimate / sensitivity.estimate),
+        min(1.0, low / best),
+        min(1.0, high / worst) if worst > 0 else 1.0,
+    )

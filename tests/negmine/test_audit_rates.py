@@ -1,0 +1,244 @@
+"""Verdicts into rates and confidences: known counts, and a listener whose errors are known."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tomllib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from auditing import call, fails, fill, key_of, selection, verdicts
+from click.testing import CliRunner
+from conftest import Data
+
+from negmine.audit_files import Verdict, read_key, read_verdicts
+from negmine.audit_rates import Audit, new_confidences
+from negmine.audit_sample import Claim
+from negmine.cli import main
+from negmine.intervals import clopper_pearson
+from negmine.pool import open_pool
+
+
+def test_known_counts_give_known_rates() -> None:
+    key = key_of({"external, external": (900, 20), "verified, fp": (100, 20)}, 10)
+    audit = Audit(
+        key,
+        verdicts(
+            ("present", 2),
+            ("absent", 18),
+            ("present", 9),
+            ("unsure", 2),
+            ("absent", 9),
+            ("present", 8),
+            ("absent", 1),
+            ("unsure", 1),
+        ),
+    )
+    rates = audit.rates()
+    assert rates["kind"]["external"].rate.interval() == pytest.approx(clopper_pearson(2, 20))
+    fp = rates["certificate"]["verified"]
+    assert (fp.rate.estimate, fp.rate.trials, fp.unsure) == (0.5, 18, 2)
+    assert (fp.least, fp.most) == (9 / 20, 11 / 20)
+    assert fp.claimed == pytest.approx(0.1)
+    every = rates["all"][""]
+    assert every.rate.estimate == pytest.approx(0.9 * 0.1 + 0.1 * 0.5)
+    assert every.least == pytest.approx(0.9 * 0.1 + 0.1 * 9 / 20)
+    assert every.most == pytest.approx(0.9 * 0.1 + 0.1 * 11 / 20)
+    heard = audit.sensitivity
+    assert (heard.rate.hits, heard.rate.trials, heard.unsure) == (8, 9, 1)
+    assert every.corrected[0] == pytest.approx(every.rate.estimate * 9 / 8)
+    assert fp.supported == pytest.approx((11.5 / 21) * 9 / 8)
+    assert set(rates["class"]) == {"0", "1"}
+    assert [row["clip"] for row in audit.contradicted()] == [
+        f"x-{i}.flac" for i in (0, 1, *range(20, 29))
+    ]
+
+
+def test_what_was_not_heard_yet_is_said_and_not_counted() -> None:
+    key = key_of({"external, external": (900, 4), "verified, fp": (100, 4)}, 2)
+    audit = Audit(key, verdicts(("present", 1), ("absent", 1), ("", 2), ("unsure", 1), ("", 5)))
+    assert audit.unheard == 7
+    assert audit.unheard_strata == ["verified, fp"]
+    rates = audit.rates()
+    assert rates["all"][""].rate.estimate == 0.5
+    assert np.isnan(rates["kind"]["fp"].rate.estimate)
+    assert rates["kind"]["fp"].rate.interval() == (0.0, 1.0)
+    assert np.isnan(rates["all"][""].corrected[0])
+
+
+def test_a_listener_with_known_errors_recovers_the_rate() -> None:
+    """Hidden calls at 4 % and 30 %, of which the listener misses a quarter: corrected, 9.2 %."""
+    rng = np.random.default_rng(0)
+    sizes, hidden, misses = (
+        {"external, external": (8000, 100), "verified, fp": (2000, 100)},
+        {"external": 0.04, "verified": 0.30},
+        0.25,
+    )
+    key = key_of(sizes, 60)
+    truth = 0.8 * 0.04 + 0.2 * 0.30
+    plain, corrected, covered = [], [], 0
+    for _ in range(200):
+        there = np.array([c.control or rng.random() < hidden[c.certificate] for c in key.claims])
+        heard = there & (rng.random(len(there)) >= misses)
+        words = [Verdict("present" if yes else "absent", "") for yes in heard]
+        found = Audit(key, words).hidden()
+        plain.append(found.rate.estimate)
+        corrected.append(found.corrected[0])
+        covered += found.corrected[1] <= truth <= found.corrected[2]
+    assert np.mean(plain) == pytest.approx(truth * (1 - misses), abs=0.004)
+    assert np.mean(corrected) == pytest.approx(truth, abs=0.006)
+    assert covered / 200 > 0.92
+
+
+def test_confidences_are_what_would_have_claimed_what_was_found() -> None:
+    strata = {
+        "external, external": (500, 99),
+        "verified, fp": (500, 99),
+        "erased, erase": (500, 9),
+        "mixed, mix": (500, 9),
+    }
+    key = key_of(strata, 0, confidence=0.99)
+    audit = Audit(
+        key,
+        verdicts(("present", 5), ("absent", 94), ("present", 10), ("absent", 89), ("absent", 18)),
+    )
+    found = {
+        one.section: one
+        for one in new_confidences(audit, {"fp": {"beyond_per_s": 0.995}, "erase": {}})
+    }
+    assert set(found) == {"external", "fp", "erase"}
+    assert found["external"].after == pytest.approx(1 - 5.5 / 100, abs=1e-4)
+    # rows claimed 1 % at half a percent a second, and 10.5 % was found
+    assert found["fp"].after == pytest.approx(1 - 0.005 * 10.5, abs=1e-4)
+    assert (found["erase"].after, found["erase"].reason) == (
+        None,
+        "the pool does not say what it was built with",
+    )
+    sure = replace(key, claims=tuple(replace(c, confidence=1.0) for c in key.claims))
+    words = [Verdict("absent", "")] * len(key.claims)
+    (fp,) = (
+        c
+        for c in new_confidences(Audit(sure, words), {"fp": {"beyond_per_s": 1.0}})
+        if c.section == "fp"
+    )
+    assert fp.after is None
+    assert "claim no doubt" in fp.reason
+
+
+def test_a_rebuilt_pool_carries_what_was_heard(
+    audit_folder: Path, shared_data: Data, tmp_path: Path
+) -> None:
+    wrong: list[str] = []
+
+    def word(claim: Claim) -> str:
+        if claim.kind == "external" and len(wrong) < 2:
+            wrong.append(claim.recipe)
+            return "present"
+        return "present" if claim.control else "absent"
+
+    claims = fill(audit_folder, word)
+    out, ids = tmp_path / "audit.toml", tmp_path / "ids.csv"
+    result = call("read", audit_folder, "-o", out, "--contradicted", ids)
+    assert result.exit_code == 0, result.output
+    assert "heard 6 of 6" in result.stdout
+    heard = sum(claim.kind == "external" for claim in claims)
+    expected = round(1 - 2.5 / (heard + 1), 4)
+    assert tomllib.loads(out.read_text())["external"] == {"confidence": expected}
+    assert sorted(pd.read_csv(ids, dtype=str)["recipe"]) == sorted(wrong)
+    built = CliRunner().invoke(
+        main,
+        [
+            "build-pool",
+            *shared_data.options,
+            "--external",
+            str(shared_data.external),
+            "--clip-s",
+            "1",
+            "--sample-rate",
+            "8000",
+            "--config",
+            str(out),
+            "--out",
+            str(tmp_path / "pool"),
+        ],
+    )
+    assert built.exit_code == 0, built.output
+    confidences = {
+        absence.confidence
+        for recipe in open_pool(tmp_path / "pool")
+        if recipe.kind == "external"
+        for absence in recipe.labels.absent.values()
+    }
+    assert confidences == {expected}
+
+
+def test_json_is_the_whole_of_it(audit_folder: Path) -> None:
+    fill(audit_folder, lambda c: "present" if c.control or c.kind == "fp" else "absent")
+    result = call("read", audit_folder, "--json")
+    told = json.loads(result.stdout)
+    assert told["sensitivity"]["rate"] == 1.0
+    assert told["rates"]["kind"]["fp"]["rate"] == 1.0
+    assert told["rates"]["kind"]["mix"]["low"] == 0.0
+    assert {row["kind"] for row in told["contradicted"]} == {"fp"}
+    assert {one["section"] for one in told["confidences"]} == {"external", "fp"}
+    assert told["unheard"] == 0
+
+
+def test_verdicts_from_elsewhere(audit_folder: Path, tmp_path: Path) -> None:
+    shutil.copy(audit_folder / "verdicts.csv", tmp_path / "mine.csv")
+    fill(audit_folder, lambda claim: "present")
+    shutil.move(audit_folder / "verdicts.csv", tmp_path / "mine.csv")
+    result = call("read", audit_folder, "--verdicts", tmp_path / "mine.csv", "--json")
+    assert json.loads(result.stdout)["rates"]["all"][""]["rate"] == 1.0
+    fails(call("read", audit_folder), r"verdicts\.csv: not readable as CSV")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda t: t, r"no verdict is filled in yet; hear the clips with listen\.html"),
+        (
+            lambda t: t.assign(verdict="abesnt"),
+            r"row 2: verdict 'abesnt' \(did you mean absent\?\)",
+        ),
+        (lambda t: t.iloc[5:], r"no row for \w+-01\.flac, \w+-02\.flac, \w+-03\.flac and 2 more"),
+        (lambda t: t.assign(clip="zz-01.flac"), "'zz-01.flac' is not in the key"),
+        (lambda t: t.assign(**{"class": "9"}), "asks for class '9', but .* was drawn for"),
+        (lambda t: pd.concat([t, t]), "is there twice"),
+        (lambda t: t.drop(columns="note"), "no column 'note'"),
+    ],
+)
+def test_mistakes_in_verdicts_are_one_line(
+    audit_folder: Path, spoil: Callable[[pd.DataFrame], pd.DataFrame], message: str
+) -> None:
+    path = audit_folder / "verdicts.csv"
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    spoil(table).to_csv(path, index=False)
+    fails(call("read", audit_folder), message)
+
+
+def test_words_may_be_written_large(audit_folder: Path) -> None:
+    fill(audit_folder, lambda claim: "Absent")
+    key = read_key(audit_folder / "key.parquet")
+    assert {v.word for v in read_verdicts(audit_folder / "verdicts.csv", key)} == {"absent"}
+
+
+def test_a_key_that_is_none_is_one_line(
+    audit_folder: Path, tmp_path: Path, shared_pool: Path
+) -> None:
+    fails(call("read", tmp_path / "nowhere"), "no such file")
+    path = audit_folder / "key.parquet"
+    good = pq.read_table(path)
+    pq.write_table(good.replace_schema_metadata({}), path)
+    fails(call("read", audit_folder), "not a key written by 'negmine audit draw'")
+    metadata = {**good.schema.metadata, b"version": b"9"}
+    pq.write_table(good.replace_schema_metadata(metadata), path)
+    fails(call("read", audit_folder), "a key of version 9; this negmine reads version 1")
+    selection(open_pool(shared_pool)).write(path)
+    fails(call("read", audit_folder), "no column 'clip'")
