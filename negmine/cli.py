@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from negmine import __version__
+from negmine.cli_mine import mine
 from negmine.cli_pool import pool as pool_commands
 from negmine.console import (
     Bars,
@@ -174,6 +175,7 @@ def build_pool(
     _show_pool(out, quiet, as_json)
 
 
+main.add_command(mine)
 main.add_command(pool_commands)
 
 
@@ -259,113 +261,3 @@ def _show_pool(path: Path, quiet: bool, as_json: bool, png: Path | None = None) 
 
         draw_summary(png, summary, pool.clip_s)
         say(f"{png}: written", quiet or as_json)
-
-
-@main.command()
-@click.option(
-    "--model",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="A checkpoint, or what a plug-in reads.",
-)
-@click.option(
-    "--pool", type=click.Path(path_type=Path), required=True, help="From 'negmine build-pool'."
-)
-@click.option(
-    "-o",
-    "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
-    required=True,
-    help="The selection, Parquet.",
-)
-@click.option(
-    "--per-class", type=click.IntRange(1), default=50, show_default=True, help="Negatives a class."
-)
-@click.option(
-    "--control", is_flag=True, help="Write as many random negatives beside: OUT with '.control'."
-)
-@click.option(
-    "--min-distance",
-    type=click.FloatRange(0, 2),
-    default=0.005,
-    show_default=True,
-    help="Nearer embeddings (1 - cosine) are duplicates: the highest-scoring is kept.",
-)
-@click.option(
-    "--scores",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for scores.  [default: scores beside OUT]",
-)
-@click.option(
-    "--cache",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="From 'negmine cache'.  [default: the one in the pool's folder, if it fits]",
-)
-@click.option(
-    "-b",
-    "--batch-size",
-    type=click.IntRange(1),
-    default=32,
-    show_default=True,
-    help="Clips scored at a time.",
-)
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
-@click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the control."
-)
-@quiet_and_json
-def mine(
-    model: Path,
-    pool: Path,
-    out: Path,
-    per_class: int,
-    control: bool,
-    min_distance: float,
-    scores: Path | None,
-    cache: Path | None,
-    batch_size: int,
-    device: str,
-    seed: int,
-    quiet: bool,
-    as_json: bool,
-) -> None:
-    """Score a pool with a model and choose, per class, the certified negatives that fool it most.
-
-    \b
-    Example:
-      negmine mine --model run0/best.pt --pool pool --out hard.parquet --control
-    """
-    from negmine.cache import find_cache
-    from negmine.mine import MineSettings
-    from negmine.mine import mine as run_mining
-    from negmine.pool import open_pool
-    from negmine.scorer import load_scorer
-    from negmine.tables import write_json
-
-    opened, scorer = open_pool(pool), load_scorer(model, device)
-    if scorer.clip_s != opened.clip_s:
-        warn(f"the pool's clips are {opened.clip_s:g} s, the model's were {scorer.clip_s:g} s")
-    reader, why = find_cache(pool, opened.sources, scorer.sample_rate, cache)
-    if why:
-        warn(f"reading the sound files: {why}")
-    settings = MineSettings(per_class, min_distance, batch_size, seed)
-    with Bars(quiet) as bars:
-        advance = bars("scoring", len(opened) + len(opened.calls), "clip")
-        mined = run_mining(
-            scorer,
-            opened,
-            scores or out.parent / "scores",
-            settings,
-            reader=reader,
-            on_rows=advance,
-        )
-    report = mined.report.to_dict()
-    write_json(out.with_suffix(".report.json"), report)
-    if control:
-        mined.control.write(out.with_suffix(f".control{out.suffix}"))
-    mined.selection.write(out)
-    if as_json:
-        print_json(report)
-        return
-    say(mined.report.to_text(), quiet)
-    say(f"{out}: {len(mined.selection.rows)} negatives", quiet)

@@ -139,14 +139,15 @@ def warn(text: str) -> None:
 
 def print_json(value: Mapping[str, Any]) -> None:
     """Print a result for scripts; NaN and infinity become null."""
-    click.echo(json.dumps(_finite(value), indent=2, ensure_ascii=False))
+    click.echo(json.dumps(finite(value), indent=2, ensure_ascii=False))
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """A value for JSON, which has no NaN and no infinity: None in their place."""
     if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from negmine.cache import CachedReader
-from negmine.embed import Scores, score_recipes
-from negmine.index import EmbeddingIndex
+from negmine.choose import Choice, Chooser
+from negmine.embed import score_recipes
+from negmine.errors import ModelError
+from negmine.joint_scores import JointScores
+from negmine.known import KnownClass, fit_doubt, know_classes
 from negmine.pool import Pool, check_classes
-from negmine.report import MineReport
+from negmine.report import MineReport, class_report
+from negmine.scan import Eligible, Shortlists, highest, most_similar
 from negmine.scorer import Scorer
-from negmine.select import TopScores, matched_random, without_duplicates
+from negmine.select import matched_random
+from negmine.select.chain import Strategy
+from negmine.select.intrusion import IntrusionCost
 from negmine.selection import Chosen, Selection
 
-# The shortlist that near-duplicates are taken out of is this many times the number wanted.
+# A class's first shortlist is this many times the number wanted; one that is too short grows
+# fourfold, up to so many rows: their embeddings are held in memory, one class at a time.
 _SHORTLIST = 8
+_LONGEST = 20_000
+# The most that one class may have of a budget that classes share, in even shares.
+_MOST_SHARES = 4
 
 
 @dataclass(frozen=True)
@@ -33,30 +43,38 @@ class MineSettings:
         Two sounds nearer than this (1 - cosine similarity of their embeddings) are duplicates.
     batch_size : int
     seed : int
-        Of the random control.
+        Of the random control, and of samples of very large pools.
+    strategy : Strategy
+        How rows are ranked, and by what rules some are taken away.
+    max_doubt : float
+        Rows that hold the class with a higher probability go to review.
     """
 
     per_class: int = 50
     min_distance: float = 0.005
     batch_size: int = 32
     seed: int = 0
+    strategy: Strategy = field(default_factory=Strategy)
+    max_doubt: float = 0.5
 
 
 @dataclass(frozen=True)
 class Mined:
-    """A selection, its random control, and the report."""
+    """A selection, its random control, what is to be reviewed, and the report."""
 
     selection: Selection
     control: Selection
+    review: Selection
     report: MineReport
 
 
 def mine(
-    scorer: Scorer,
+    scorers: Scorer | Sequence[Scorer],
     pool: Pool,
     scores_folder: Path,
     settings: MineSettings | None = None,
     *,
+    exclude: Collection[tuple[str, str]] = (),
     reader: CachedReader | None = None,
     on_rows: Callable[[int], object] = lambda rows: None,
 ) -> Mined:
@@ -64,11 +82,15 @@ def mine(
 
     Parameters
     ----------
-    scorer : Scorer
+    scorers : Scorer, or sequence of them
+        Several score as one, by their mean logits. Nothing is chosen from a recording that all of
+        them hold out; training leaves out what its own model holds out.
     pool : Pool
     scores_folder : Path
         Where scores are kept; a second run with the same model and pool reads them.
     settings : MineSettings, optional
+    exclude : collection of (recipe, class)
+        Never chosen.
     reader : CachedReader, optional
         Where sound is read from; from its files by default.
     on_rows : callable
@@ -77,139 +99,172 @@ def mine(
     Raises
     ------
     ModelError
-        If the model returns NaN.
+        If the model returns NaN, or several models have different classes.
     PoolError
-        If model and pool have different classes.
+        If model and pool have different classes, or ``exclude`` names a recipe that is not there.
     """
+    models = list(scorers) if isinstance(scorers, Sequence) else [scorers]
     s = settings or MineSettings()
-    check_classes(scorer.classes, pool.classes, f"pool {pool.path} does not fit the model")
+    classes = models[0].classes
+    check_classes(classes, pool.classes, f"pool {pool.path} does not fit the model")
+    if any(model.classes != classes for model in models):
+        raise ModelError("the models have different classes, or the same in another order")
     scores, calls = (
-        score_recipes(
-            scorer,
-            table,
-            scores_folder,
-            batch_size=s.batch_size,
-            reader=reader,
-            on_rows=on_rows,
+        JointScores(
+            [
+                score_recipes(
+                    model, table, scores_folder,
+                    batch_size=s.batch_size, reader=reader, on_rows=on_rows,
+                )
+                for model in models
+            ]
         )
         for table in (pool.recipes, pool.calls)
-    )
-    held_out = pool.recipes.draws_on(scorer.held_out)
-    certified = {
-        name: np.flatnonzero((pool.confidence(name) > 0) & ~held_out) for name in pool.classes
-    }
-    picked = _pick(scorer.classes, scores, certified, s)
-    report = MineReport(len(pool), scores.scored, int(held_out.sum()))
+    )  # fmt: skip
+    held_out = frozenset.intersection(*(model.held_out for model in models))
+    leaking = pool.recipes.draws_on(held_out)
+    eligible = _eligible(pool, classes, ~leaking, exclude)
     rng = np.random.default_rng(s.seed)
+    known = know_classes(pool, classes, scores, calls, eligible, rng)
+    doubt, held = fit_doubt(pool, known, scores, held_out, rng)
+    chooser = Chooser(pool, scores, doubt, s.strategy, s.min_distance, s.max_doubt)
+    picked, found = _pick(pool, known, scores, calls, eligible, chooser, s)
+    report = MineReport(
+        len(pool), scores.scored, int(leaking.sum()), s.strategy.text, doubt.auc, held
+    )
+    describe = _Describer(pool, scores, chooser)
     chosen: list[Chosen] = []
     control: list[Chosen] = []
+    review: list[Chosen] = []
     kinds = pool.recipes.kinds
-    for column, (name, best) in enumerate(picked.items()):
-        confirmed = _Confirmed(pool, calls, name, column)
-        chosen += confirmed.describe(best.rows, best.logits, scores.embeddings(best.rows))
-        drawn = matched_random(certified[name], kinds[certified[name]], kinds[best.rows], rng)
-        control += confirmed.describe(
-            drawn, scores.logits(drawn)[:, column], scores.embeddings(drawn)
+    for one, choice in zip(known, picked, strict=True):
+        of_class = describe(one, choice.rows)
+        chosen += of_class
+        review += describe(one, choice.review)
+        certified = np.flatnonzero(eligible.of_class(one.column))
+        drawn = matched_random(certified, kinds[certified], kinds[choice.rows], rng)
+        control += describe(one, drawn)
+        report.classes[one.name] = class_report(
+            one, len(certified), found.outside[one.column], choice, [row.score for row in of_class]
         )
-        report.classes[name] = {
-            "certified": len(certified[name]),
-            "below": len(certified[name]) - best.walked,
-            "duplicates": best.walked - len(best.rows),
-            "chosen": len(best.rows),
-            "highest": float(best.logits[0]) if len(best.rows) else math.nan,
-            "lowest": float(best.logits[-1]) if len(best.rows) else math.nan,
-            "calls": confirmed.median_score,
-        }
-
-    def selection(found: list[Chosen]) -> Selection:
-        return Selection(tuple(found), pool.path, pool.digest, scorer.fingerprint)
-
-    return Mined(selection(chosen), selection(control), report)
+    fingerprint = _joint_fingerprint(models)
+    selections = (
+        Selection(tuple(rows), pool.path, pool.digest, fingerprint)
+        for rows in (chosen, control, review)
+    )
+    return Mined(*selections, report)
 
 
-@dataclass(frozen=True)
-class _Picked:
-    """Rows picked for a class, the highest-scoring first, and how many were looked at."""
-
-    rows: np.ndarray
-    logits: np.ndarray
-    walked: int
+def _eligible(
+    pool: Pool, classes: Sequence[str], free: np.ndarray, exclude: Collection[tuple[str, str]]
+) -> Eligible:
+    """Certified, free of what is held out, and not excluded."""
+    eligible = Eligible(len(pool), len(classes))
+    for column, name in enumerate(classes):
+        rows = (pool.confidence(name) > 0) & free
+        rows[[pool.recipes.row_of(recipe) for recipe, label in exclude if label == name]] = False
+        eligible.set(column, rows)
+    return eligible
 
 
 def _pick(
-    classes: Sequence[str],
-    scores: Scores,
-    certified: Mapping[str, np.ndarray],
+    pool: Pool,
+    known: Sequence[KnownClass],
+    scores: JointScores,
+    calls: JointScores,
+    eligible: Eligible,
+    chooser: Chooser,
     settings: MineSettings,
-) -> dict[str, _Picked]:
-    """The top rows of each class without near-duplicates.
+) -> tuple[list[Choice], Shortlists]:
+    """What is chosen of each class.
 
-    Near-duplicates are looked for in a shortlist; where so many fall out that too few rows are
-    left, all shortlists are made anew, longer.
+    Where so much of a shortlist falls out that too few rows are left, shortlists are made anew,
+    longer.
     """
+    limits = np.array([settings.strategy.limits(one.scores) for one in known])
     length = settings.per_class * _SHORTLIST
+    picked: dict[int, Choice] = {}
+    wanted: list[int] | None = None
     while True:
-        best = _shortlists(classes, scores, certified, length)
-        picked = {}
-        for column, name in enumerate(classes):
-            rows, logits = best.best(column)
-            embeddings = scores.embeddings(rows)
-            near = EmbeddingIndex(embeddings).within(embeddings, settings.min_distance)
-            kept = without_duplicates(near, settings.per_class)
-            full = len(kept) == settings.per_class
-            walked = int(kept[-1]) + 1 if full else len(rows)
-            picked[name] = _Picked(rows[kept], logits[kept], walked)
-        if all(
-            len(p.rows) == settings.per_class or p.walked == len(certified[name])
-            for name, p in picked.items()
-        ):
-            return picked
-        length *= 4
+        if settings.strategy.ranking == "near":
+            found = most_similar(
+                scores, [one.embeddings for one in known], eligible, limits, length
+            )
+        else:
+            found = highest(scores, eligible, limits, length)
+        if wanted is None:
+            wanted = _wanted(pool, known, calls, found, settings)
+        for one, count in zip(known, wanted, strict=True):
+            rows, _ = found.top.best(one.column)
+            before = picked.get(one.column)
+            if before is None or len(before.rows) < count:
+                picked[one.column] = chooser.choose(one, rows, count)
+        short = any(
+            len(picked[one.column].rows) < count and len(found.top.best(one.column)[0]) == length
+            for one, count in zip(known, wanted, strict=True)
+        )
+        if not short or length >= max(_LONGEST, settings.per_class * _SHORTLIST):
+            return [picked[one.column] for one in known], found
+        length = min(length * 4, max(_LONGEST, settings.per_class * _SHORTLIST))
 
 
-def _shortlists(
-    classes: Sequence[str], scores: Scores, certified: Mapping[str, np.ndarray], length: int
-) -> TopScores:
-    best = TopScores(len(classes), length)
-    for shard in scores:
-        for column, name in enumerate(classes):
-            first, last = np.searchsorted(certified[name], [shard.start, shard.end])
-            rows = certified[name][first:last]
-            best.offer(column, rows, shard.logits[rows - shard.start, column])
-    return best
+def _wanted(
+    pool: Pool,
+    known: Sequence[KnownClass],
+    calls: JointScores,
+    found: Shortlists,
+    settings: MineSettings,
+) -> list[int]:
+    """How many rows of each class: as many of all, unless the budget goes where it costs most."""
+    if settings.strategy.ranking != "intrusion":
+        return [settings.per_class] * len(known)
+    every = np.arange(len(pool.calls))
+    present = np.stack([pool.calls.present(one.name) for one in known], axis=1)
+    cost = IntrusionCost(calls.logits(every), present)
+    most = settings.per_class * _MOST_SHARES
+    costs = [cost(one.column, found.top.best(one.column)[1][:most]) for one in known]
+    column = np.repeat(np.arange(len(known)), [len(of_class) for of_class in costs])
+    # stable: of equal costs, every class's best before any class's second
+    rank = np.concatenate([np.arange(len(of_class)) for of_class in costs])
+    order = np.lexsort((column, rank, -np.concatenate(costs)))[: settings.per_class * len(known)]
+    return np.bincount(column[order], minlength=len(known)).tolist()
 
 
-class _Confirmed:
-    """The confirmed calls of one class, and what they say of a negative."""
+class _Describer:
+    """Rows of the pool as chosen negatives, ranked as they come."""
 
-    def __init__(self, pool: Pool, calls: Scores, name: str, column: int) -> None:
-        rows = np.flatnonzero(pool.calls.present(name))
-        self._pool, self._name = pool, name
-        self._ids = pool.calls.ids[rows]
-        self._index = EmbeddingIndex(calls.embeddings(rows))
-        logits = calls.logits(rows)[:, column]
-        self.median_score = float(np.median(logits)) if len(rows) else math.nan
+    def __init__(self, pool: Pool, scores: JointScores, chooser: Chooser) -> None:
+        self._pool, self._scores, self._chooser = pool, scores, chooser
 
-    def describe(
-        self, rows: np.ndarray, logits: np.ndarray, embeddings: np.ndarray
-    ) -> list[Chosen]:
-        """Rows of the pool as chosen negatives, ranked as they come."""
-        nearest, distance = self._index.nearest(embeddings)
+    def __call__(self, known: KnownClass, rows: np.ndarray) -> list[Chosen]:
+        embeddings = self._scores.embeddings(rows)
+        nearest, distance = known.index.nearest(embeddings)
+        doubts = self._chooser.doubts(known, rows, embeddings)
+        by_model = self._scores.by_model(rows)[:, :, known.column]
         out = []
         for rank, row in enumerate(rows.tolist()):
             recipe = self._pool.recipes[row]
-            absence = recipe.labels.absent[self._name]
+            absence = recipe.labels.absent[known.name]
             out.append(
                 Chosen(
                     recipe=str(self._pool.recipes.ids[row]),
-                    label=self._name,
-                    score=float(logits[rank]),
+                    label=known.name,
+                    score=float(by_model[:, rank].mean(dtype=np.float32)),
                     rank=rank + 1,
                     kind=recipe.kind,
                     certificate=absence.certificate.value,
                     confidence=absence.confidence,
-                    nearest_call=str(self._ids[nearest[rank]]) if nearest[rank] >= 0 else "",
+                    nearest_call=str(known.calls[nearest[rank]]) if nearest[rank] >= 0 else "",
                     distance=float(distance[rank]),
+                    doubt=float(doubts[rank]),
+                    spread=float(by_model[:, rank].std()),
                 )
             )
         return out
+
+
+def _joint_fingerprint(models: Sequence[Scorer]) -> str:
+    if len(models) == 1:
+        return models[0].fingerprint
+    text = " ".join(model.fingerprint for model in models)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

@@ -15,7 +15,7 @@ from negmine.recipe import Recipe
 from negmine.tables import read_table, write_table
 
 FORMAT = "negmine-selection"
-VERSION = "1"
+VERSION = "2"
 
 COLUMNS = {
     "recipe": pa.string(),
@@ -27,6 +27,8 @@ COLUMNS = {
     "confidence": pa.float32(),
     "nearest_call": pa.string(),
     "distance": pa.float32(),
+    "doubt": pa.float32(),
+    "spread": pa.float32(),
 }
 
 
@@ -50,6 +52,10 @@ class Chosen:
         Id of the class's confirmed call nearest in embedding space; empty where there is none.
     distance : float
         To it: 1 - cosine similarity; NaN where there is none.
+    doubt : float
+        Estimated probability that the class is there after all (`negmine.doubt`).
+    spread : float
+        Standard deviation of the logit over several models; 0 for one.
     """
 
     recipe: str
@@ -61,6 +67,8 @@ class Chosen:
     confidence: float
     nearest_call: str
     distance: float
+    doubt: float
+    spread: float
 
 
 @dataclass(frozen=True)

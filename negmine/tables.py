@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from negmine.console import finite
 from negmine.errors import OutputError, PoolError
 
 
@@ -94,8 +95,8 @@ def _remove(path: Path) -> None:
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write a mapping as indented JSON."""
-    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    """Write a mapping as indented JSON; NaN and infinity become null."""
+    text = json.dumps(finite(value), indent=2, ensure_ascii=False) + "\n"
     with writing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from negmine.cli_mine import choosing_options, choosing_settings
 from negmine.console import (
     Bars,
     CleanCommand,
@@ -258,13 +259,7 @@ def train(
     show_default=True,
     help="Times to mine and retrain.",
 )
-@click.option(
-    "--per-class",
-    type=click.IntRange(1),
-    default=50,
-    show_default=True,
-    help="Negatives mined a class and round.",
-)
+@choosing_options
 @hard_options
 @click.option(
     "--control", is_flag=True, help="Train each round with as many random negatives, too."
@@ -287,6 +282,9 @@ def loop(
     out: Path,
     rounds: int,
     per_class: int,
+    strategy: str,
+    max_doubt: float,
+    min_distance: float,
     hard_ratio: float,
     hard_mix: float,
     hard_mix_snr: tuple[float, float],
@@ -310,7 +308,7 @@ def loop(
     """
     config, mixed = run_config(options), read_hard_mix(hard_mix, hard_mix_snr, hard_mix_by)
     group = grouping(fold_by, sites, site_regex)
-    from negmine.mine import MineSettings
+    mining = choosing_settings(per_class, strategy, max_doubt, min_distance, seed=config.seed)
     from negmine.pool import open_pool
     from training.loop import loop_table, run_loop
     from training.scorer import choose_device
@@ -325,7 +323,7 @@ def loop(
             opened_pool,
             out,
             rounds=rounds,
-            mining=MineSettings(per_class=per_class, seed=config.seed),
+            mining=mining,
             hard_ratio=hard_ratio,
             hard_mix=mixed,
             control=control,

@@ -1,12 +1,7 @@
-"""Selection rules: one pure function a file.
-
-Mining uses ``top``, ``duplicates`` and ``control``. The others (``window``, ``near``,
-``intrusion``, ``margin``, ``quota``, ``diversity``, ``leak``) are for choosing otherwise, from
-Python.
-"""
+"""Selection rules: one pure function a file; `chain` joins them to a strategy."""
 
 from negmine.select.control import matched_random
 from negmine.select.duplicates import without_duplicates
-from negmine.select.top import TopScores
+from negmine.select.top import TopRows
 
-__all__ = ["TopScores", "matched_random", "without_duplicates"]
+__all__ = ["TopRows", "matched_random", "without_duplicates"]

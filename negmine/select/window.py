@@ -26,21 +26,29 @@ def hardness(scores: np.ndarray, reference: np.ndarray) -> np.ndarray:
     return np.asarray((below + up_to) / (2 * len(reference)))
 
 
-def in_window(quantiles: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Which rows lie in a band of hardness: bool array, shape (N,).
+def score_window(reference: np.ndarray, low: float, high: float) -> tuple[float, float]:
+    """The scores between two quantiles of hardness.
 
     Parameters
     ----------
-    quantiles : float array, shape (N,)
-        From `hardness`; NaN lies in no band.
+    reference : float array, shape (R,)
+        As for `hardness`.
     low, high : float
-        0 <= low < high <= 1; both ends belong to the band.
+        0 <= low < high <= 1. At 0 and at 1 the window is open: the reference may be a sample.
+
+    Returns
+    -------
+    (float, float)
+        Both ends belong to the window; everything passes where there is no reference.
 
     Raises
     ------
     ValueError
-        If the band is empty or reaches outside [0, 1].
+        If the window is empty or reaches outside [0, 1].
     """
     if not 0.0 <= low < high <= 1.0:
         raise ValueError(f"window {low:g} to {high:g}: expected 0 <= low < high <= 1")
-    return np.asarray((quantiles >= low) & (quantiles <= high))
+    if not len(reference):
+        return -np.inf, np.inf
+    lowest, highest = np.quantile(reference, [low, high])
+    return (float(lowest) if low > 0 else -np.inf), (float(highest) if high < 1 else np.inf)

@@ -1,4 +1,4 @@
-"""Scoring into shards: resumable, whole or not at all, and the same whatever the batches."""
+"""Scoring what a store does not know: resumable, and the same whatever the batches."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import Data, make_pool
 from placeholder import PlaceholderScorer
 
 from negmine import embed
 from negmine.embed import score_recipes
-from negmine.errors import AudioError, ModelError, PoolError
+from negmine.errors import AudioError, ModelError
 from negmine.pool import Pool, open_pool
 
 SHARD = 7
@@ -65,21 +66,26 @@ def test_scores_are_those_of_each_recipe_rendered_alone(pool: Pool, tmp_path: Pa
     for i, row in enumerate(rows):
         embedded, expected = scorer.score(pool[int(row)].render()[None])
         unit = embedded[0] / np.linalg.norm(embedded[0])
-        np.testing.assert_allclose(embeddings[i], unit, atol=1e-3)  # kept as float16
+        np.testing.assert_allclose(embeddings[i], unit, atol=4e-3)  # kept as bfloat16
         np.testing.assert_allclose(logits[i], expected[0], rtol=1e-5)
 
 
-def test_shards_cover_every_row_once_in_order(pool: Pool, tmp_path: Path) -> None:
+def test_blocks_cover_every_row_once(pool: Pool, tmp_path: Path) -> None:
     done: list[int] = []
     scores = score_recipes(
         PlaceholderScorer(), pool.recipes, tmp_path, batch_size=3, on_rows=done.append
     )
-    assert [(shard.start, shard.end) for shard in scores] == [
-        (0, 7), (7, 14), (14, 21), (21, 28), (28, 35), (35, 37)
-    ]  # fmt: skip
-    assert (scores.rows, scores.scored, sum(done)) == (37, 37, 37)
-    every = scores.logits(np.arange(37))
-    np.testing.assert_array_equal(np.concatenate([shard.logits for shard in scores]), every)
+    blocks = list(scores)
+    assert sorted(len(block.rows) for block in blocks) == [2, 7, 7, 7, 7, 7]
+    assert (len(scores), scores.scored, sum(done)) == (37, 37, 37)
+    rows = np.concatenate([block.rows for block in blocks])
+    assert sorted(rows.tolist()) == list(range(37))
+    for block in blocks:
+        assert (np.diff(block.rows) > 0).all()
+        np.testing.assert_array_equal(block.logits, scores.logits(block.rows))
+        np.testing.assert_allclose(
+            block.embeddings.float().numpy(), scores.embeddings(block.rows), atol=4e-3
+        )
     assert scores.logits(np.zeros(0, dtype=int)).shape == (0, 2)
 
 
@@ -93,7 +99,7 @@ def test_the_batch_size_changes_nothing_beyond_rounding(
         for size in (32, batch_size)
     )
     np.testing.assert_allclose(plain.logits(rows), other.logits(rows), rtol=1e-5)
-    np.testing.assert_allclose(plain.embeddings(rows), other.embeddings(rows), atol=1e-3)
+    np.testing.assert_allclose(plain.embeddings(rows), other.embeddings(rows), atol=4e-3)
 
 
 @pytest.mark.parametrize(("at", "whole"), [(0, 0), (3, 0), (4, 1), (17, 4), (20, 5)])
@@ -103,10 +109,7 @@ def test_a_run_that_was_stopped_goes_on_with_the_shard_it_was_in(
     # batches of 2: four calls a shard, one for the last
     with pytest.raises(KeyboardInterrupt):
         score_recipes(Stopping(at), pool.recipes, tmp_path, batch_size=2)
-    starts = [f"{start:09d}" for start in range(0, 37, SHARD)][:whole]
-    assert files(tmp_path) == [
-        f"{s}.{part}.npy" for s in starts for part in ("embeddings", "logits")
-    ]
+    assert len(files(tmp_path)) == whole
     scorer, done = PlaceholderScorer(), []
     scores = score_recipes(scorer, pool.recipes, tmp_path, batch_size=2, on_rows=done.append)
     assert scores.scored == 37 - SHARD * whole
@@ -124,21 +127,43 @@ def test_a_second_run_scores_nothing(pool: Pool, tmp_path: Path) -> None:
     assert again.calls == 0
 
 
-def test_a_shard_without_its_last_file_is_scored_again(pool: Pool, tmp_path: Path) -> None:
+def test_a_damaged_shard_is_scored_again(pool: Pool, tmp_path: Path) -> None:
     first = score_recipes(PlaceholderScorer(), pool.recipes, tmp_path)
     before = first.logits(np.arange(37))
-    (first.folder / "000000014.logits.npy").unlink()
+    names = files(tmp_path)
+    one, other = sorted(first.store.folder.iterdir())[:2]
+    spoilt = bytearray(one.read_bytes())
+    spoilt[-1] ^= 1  # one bit, in a number
+    one.write_bytes(spoilt)
+    other.write_bytes(other.read_bytes()[:100])
     again = score_recipes(PlaceholderScorer(), pool.recipes, tmp_path)
-    assert again.scored == SHARD
+    assert set(again.store.damaged) == {one.name, other.name}
+    assert again.scored in (2 * SHARD, SHARD + 2)
     np.testing.assert_array_equal(again.logits(np.arange(37)), before)
+    assert len(files(tmp_path)) <= len(names)
 
 
-def test_scores_of_another_model_or_of_other_rows_are_not_taken(pool: Pool, tmp_path: Path) -> None:
+def test_scores_of_another_model_are_not_taken(pool: Pool, tmp_path: Path) -> None:
     score_recipes(PlaceholderScorer(), pool.recipes, tmp_path)
     other_model = PlaceholderScorer(bands=8)
     scores = score_recipes(other_model, pool.recipes, tmp_path)
     assert (scores.scored, scores.embeddings(np.arange(3)).shape) == (37, (3, 8))
-    assert score_recipes(PlaceholderScorer(), pool.calls, tmp_path).scored == 16
+    calls = set(pool.calls.ids) - set(pool.recipes.ids)
+    assert score_recipes(PlaceholderScorer(), pool.calls, tmp_path).scored == len(calls)
+
+
+def test_a_pool_that_grew_has_its_new_rows_scored_alone(
+    pool: Pool, shared_data: Data, tmp_path: Path
+) -> None:
+    score_recipes(PlaceholderScorer(), pool.recipes, tmp_path)
+    grown = open_pool(make_pool(shared_data, tmp_path / "grown", mix=30))
+    known = set(pool.recipes.ids) & set(grown.recipes.ids)
+    scores = score_recipes(PlaceholderScorer(), grown.recipes, tmp_path)
+    assert len(known) > 20
+    assert scores.scored == len(grown) - len(known) > 0
+    fresh = score_recipes(PlaceholderScorer(), grown.recipes, tmp_path / "fresh")
+    rows = np.arange(len(grown))
+    np.testing.assert_allclose(scores.logits(rows), fresh.logits(rows), rtol=1e-5)
 
 
 @pytest.mark.parametrize("part", [0, 1])
@@ -149,13 +174,6 @@ def test_a_model_that_returns_no_numbers_is_an_error(
     with pytest.raises(ModelError, match="the model returned NaN or infinite values"):
         score_recipes(Broken(part, value), pool.recipes, tmp_path)
     assert files(tmp_path) == []
-
-
-def test_a_damaged_shard_is_named(pool: Pool, tmp_path: Path) -> None:
-    scores = score_recipes(PlaceholderScorer(), pool.recipes, tmp_path)
-    (scores.folder / "000000007.embeddings.npy").write_bytes(b"half")
-    with pytest.raises(PoolError, match=r"000000007\.embeddings\.npy: damaged shard .* run again"):
-        list(scores)
 
 
 def test_a_file_that_is_gone_is_named(

@@ -88,7 +88,7 @@ def test_new_recordings_bring_their_calls_and_folders(
 
 def test_a_selection_from_the_pool_as_it_was_still_holds(data: Data, tmp_path: Path) -> None:
     first = build(data, tmp_path / "pool").pool
-    row = Chosen(first[0].id, "0", 1.0, 1, "external", "external", 0.99, "", 0.5)
+    row = Chosen(first[0].id, "0", 1.0, 1, "external", "external", 0.99, "", 0.5, 0.01, 0.0)
     selection = Selection((row,), first.path, first.digest, "model")
     build(data, tmp_path / "pool", append=True, noise={"count": 2})
     assert selection.recipes(selection.open_pool()) == [first[0]]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from negmine.select import TopScores, matched_random, without_duplicates
+from negmine.select import TopRows, matched_random, without_duplicates
 
 # few distinct scores, so that ties are common
 scored = st.lists(st.sampled_from([-2.5, -1.0, 0.0, 0.5, 3.0]), max_size=30)
@@ -23,9 +23,10 @@ def test_the_top_is_the_head_of_the_sorted_whole_in_whatever_parts_it_comes(
     values = np.array(scores, dtype=np.float32)
     order = np.arange(len(scores))
     rng.shuffle(order)  # type: ignore[attr-defined]
-    top = TopScores(2, count)
+    keys = np.stack([np.full(len(scores), -np.inf), values], axis=1).astype(np.float32)
+    top = TopRows(2, count)
     for part in np.split(order, sorted(min(c, len(scores)) for c in cuts)):
-        top.offer(1, rows[part], values[part])
+        top.offer(rows[part], keys[part])
     found, found_scores = top.best(1)
     expected = sorted(range(len(scores)), key=lambda i: (-scores[i], i))[:count]
     assert found.tolist() == [7 * i for i in expected]

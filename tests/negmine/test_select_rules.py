@@ -12,11 +12,10 @@ from hypothesis.extra import numpy as hnp
 
 from negmine.select.diversity import k_center
 from negmine.select.intrusion import IntrusionCost
-from negmine.select.leak import free_of
 from negmine.select.margin import margin_threshold
 from negmine.select.near import call_similarity
 from negmine.select.quota import within_quota
-from negmine.select.window import hardness, in_window
+from negmine.select.window import hardness, score_window
 from training.metrics import lwlrap
 
 # few distinct values, so that ties are common
@@ -32,14 +31,19 @@ def test_hardness_is_the_share_below_with_ties_at_half(
     np.testing.assert_allclose(found, slow)
 
 
-def test_without_a_reference_no_row_lies_in_a_window() -> None:
-    assert not in_window(hardness(np.array([1.0, 2.0]), np.zeros(0)), 0.0, 1.0).any()
+def test_a_window_lies_between_two_quantiles_and_is_open_at_the_ends() -> None:
+    reference = np.arange(101.0)
+    np.random.default_rng(0).shuffle(reference)
+    assert score_window(reference, 0.25, 0.9) == (25.0, 90.0)
+    assert score_window(reference, 0.0, 0.9) == (-np.inf, 90.0)
+    assert score_window(reference, 0.25, 1.0) == (25.0, np.inf)
+    assert score_window(np.zeros(0), 0.25, 0.9) == (-np.inf, np.inf)
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.5, 0.5), (0.9, 0.1), (-0.1, 0.5), (0.5, 1.1)])
 def test_an_empty_window_is_an_error(low: float, high: float) -> None:
     with pytest.raises(ValueError, match="expected 0 <= low < high <= 1"):
-        in_window(np.zeros(1), low, high)
+        score_window(np.zeros(1), low, high)
 
 
 def test_similarity_is_to_the_nearest_call() -> None:
@@ -151,9 +155,3 @@ def test_k_center_covers_within_twice_the_best_radius() -> None:
 
     best = min(radius(list(chosen)) for chosen in combinations(range(9), 3))
     assert radius(k_center(points, 3).tolist()) <= 2 * best + 1e-6
-
-
-def test_a_row_leaks_if_any_of_its_parts_is_held_out() -> None:
-    groups = [{"a"}, {"a", "b"}, {"c"}, set()]
-    assert free_of(groups, frozenset({"b"})).tolist() == [True, False, True, True]
-    assert free_of([], frozenset({"b"})).tolist() == []

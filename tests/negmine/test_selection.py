@@ -18,7 +18,7 @@ from negmine.tables import write_table
 
 def chosen(recipe: str, label: str = "0", rank: int = 1) -> Chosen:
     # numbers that float32 holds exactly
-    return Chosen(recipe, label, 1.25, rank, "fp", "verified", 0.5, "call", 0.125)
+    return Chosen(recipe, label, 1.25, rank, "fp", "verified", 0.5, "call", 0.125, 0.25, 0.5)
 
 
 def selection(pool: Path, rows: int = 4) -> Selection:
@@ -101,7 +101,7 @@ def test_what_is_no_selection_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PoolError, match="not a selection written by 'negmine mine'"):
         open_selection(path)
     write_table(path, table, {"format": "negmine-selection", "version": "0"})
-    with pytest.raises(PoolError, match=r"of version 0; this negmine reads version 1; run"):
+    with pytest.raises(PoolError, match=r"of version 0; this negmine reads version 2; run"):
         open_selection(path)
     write_table(path, table.drop_columns(["score"]))
     with pytest.raises(PoolError, match="no column 'score'"):

@@ -85,7 +85,7 @@ def hard(shared_pool: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def write_selection(path: Path, pool_path: Path) -> Path:
     pool = open_pool(pool_path)
     rows = [
-        Chosen(recipe.id, label, 0.0, 1, recipe.kind, "external", 0.99, "", 0.0)
+        Chosen(recipe.id, label, 0.0, 1, recipe.kind, "external", 0.99, "", 0.0, 0.01, 0.0)
         for recipe in pool
         if recipe.kind == "external"
         for label in pool.classes

@@ -34,7 +34,9 @@ NOBODY: frozenset[str] = frozenset()
 def chosen(recipe: Recipe, label: str) -> Chosen:
     absence = recipe.labels.absent[label]
     certificate = absence.certificate.value
-    return Chosen(recipe.id, label, 1.0, 1, recipe.kind, certificate, absence.confidence, "", 0.5)
+    return Chosen(
+        recipe.id, label, 1.0, 1, recipe.kind, certificate, absence.confidence, "", 0.5, 0.0, 0.0
+    )
 
 
 def write_selection(path: Path, pool: Pool, rows: list[tuple[Recipe, str]]) -> Path:

@@ -1,0 +1,120 @@
+"""Choosing for one class: from a ranked shortlist to what is kept, and why the rest was not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from negmine.doubt import DoubtModel
+from negmine.index import EmbeddingIndex
+from negmine.joint_scores import JointScores
+from negmine.known import KnownClass
+from negmine.pool import Pool
+from negmine.select import without_duplicates
+from negmine.select.chain import Candidates, Strategy
+from negmine.select.near import call_similarity
+
+DOUBT, DUPLICATES = "doubt", "duplicates"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What became of a class's shortlist.
+
+    Attributes
+    ----------
+    rows : int64 array, shape (n,)
+        Kept, the best first.
+    review : int64 array, shape (m,)
+        Those ranked among them that are too likely to hold the class.
+    walked : int
+        Ranks looked at: as far as the last that was kept, or all where too few were.
+    rejected : dict of str to int
+        Of the ranks looked at, by rule, in the order of the rules.
+    """
+
+    rows: np.ndarray
+    review: np.ndarray
+    walked: int
+    rejected: dict[str, int]
+
+
+class Chooser:
+    """Takes a class's shortlist through doubt, near-duplicates and a strategy's rules.
+
+    Parameters
+    ----------
+    pool : Pool
+    scores : JointScores
+    doubt : DoubtModel
+    strategy : Strategy
+    min_distance : float
+        Sounds nearer than this (1 - cosine) are duplicates: the better ranked is kept.
+    max_doubt : float
+        Above it, a row goes to review.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        scores: JointScores,
+        doubt: DoubtModel,
+        strategy: Strategy,
+        min_distance: float,
+        max_doubt: float,
+    ) -> None:
+        self._pool, self._scores, self._doubt = pool, scores, doubt
+        self._steps = strategy.steps
+        self._min_distance, self._max_doubt = min_distance, max_doubt
+
+    def doubts(self, known: KnownClass, rows: np.ndarray, embeddings: np.ndarray) -> np.ndarray:
+        """Probability that each row holds the class: float64, shape (len(rows),)."""
+        by_model = self._scores.by_model(rows)[:, :, known.column]
+        features = known.features(by_model, call_similarity(embeddings, known.embeddings))
+        absent = [self._pool.recipes[row].labels.absent for row in rows.tolist()]
+        confidence = np.array([of_row[known.name].confidence for of_row in absent])
+        return self._doubt.probability(features, confidence)
+
+    def choose(self, known: KnownClass, shortlist: np.ndarray, wanted: int) -> Choice:
+        """Keep up to ``wanted`` rows of a shortlist, the best first."""
+        embeddings = self._scores.embeddings(shortlist)
+        doubted = self.doubts(known, shortlist, embeddings) > self._max_doubt
+        alive = np.flatnonzero(~doubted)
+        reason = np.where(doubted, DOUBT, "").astype(object)
+
+        def keep(rule: str, ranks: np.ndarray) -> None:
+            nonlocal alive
+            kept = alive[ranks]
+            reason[np.setdiff1d(alive, kept)] = rule
+            alive = kept
+
+        here = embeddings[alive]
+        near = EmbeddingIndex(here).within(here, self._min_distance)
+        keep(DUPLICATES, without_duplicates(near, len(alive)))
+        every = Candidates(embeddings, self._keys(known, shortlist))
+        for step in self._steps:
+            keep(step.rule, step.take(every.only(alive), wanted))
+        chosen = alive[:wanted]
+        walked = int(chosen[-1]) + 1 if len(chosen) == wanted else len(shortlist)
+        rules = dict.fromkeys([DOUBT, DUPLICATES, *(step.rule for step in self._steps)])
+        rejected = {rule: int((reason[:walked] == rule).sum()) for rule in rules}
+        return Choice(shortlist[chosen], shortlist[:walked][doubted[:walked]], walked, rejected)
+
+    def _keys(
+        self, known: KnownClass, rows: np.ndarray
+    ) -> Callable[[str], Sequence[Sequence[str]]]:
+        @cache
+        def keys(by: str) -> Sequence[Sequence[str]]:
+            recipes = [self._pool.recipes[row] for row in rows.tolist()]
+            if by == "kind":
+                return [(recipe.kind,) for recipe in recipes]
+            if by == "certificate":
+                return [(r.labels.absent[known.name].certificate.value,) for r in recipes]
+            if by == "source":
+                return [tuple(f"{s.root}/{s.name}" for s in r.sources) for r in recipes]
+            return [tuple(recipe.groups) for recipe in recipes]
+
+        return keys

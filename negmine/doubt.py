@@ -1,0 +1,161 @@
+"""How likely it is that a certified negative holds the class after all.
+
+By Bayes: the odds before looking at the sound are those of its certificate, ``(1 - confidence) /
+confidence``; the likelihood ratio is what the models' view of the sound adds. The ratio comes from
+a logistic regression between the two kinds of clips whose truth a person told: confirmed calls and
+rejected detections. What it sees of a clip:
+
+- its score, in quartile distances from the median of the class's confirmed calls,
+- its similarity to the nearest confirmed call of the class, itself left out, and
+- where several models scored, the lowest of their scores, likewise: a call fools none of them.
+
+All classes share one regression: each has few calls, and the features are relative to the class.
+Its worth is measured on recordings it was not fitted on, and reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+# Fewer clips of either kind than this decide nothing: the certificate's word stands alone.
+MIN_CLIPS = 20
+_FOLDS = 5
+# No certificate is surer than one in ten thousand, once a model has a say.
+_SUREST = 1e-4
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a regression on doubt sees of some clips.
+
+    Attributes
+    ----------
+    features : float64 array, shape (N, F)
+    groups : sequence of str
+        The recording of each.
+    """
+
+    features: np.ndarray
+    groups: Sequence[str]
+
+
+def relative_scores(scores: np.ndarray, calls: np.ndarray) -> np.ndarray:
+    """Scores in quartile distances from the median of a class's confirmed calls.
+
+    Parameters
+    ----------
+    scores : float array, shape (N,)
+    calls : float array, shape (P,)
+
+    Returns
+    -------
+    float64 array, shape (N,)
+        0 where there is no call; at least 0.5 logits count as one distance.
+    """
+    if not len(calls):
+        return np.zeros(len(scores))
+    low, median, high = np.quantile(np.asarray(calls, dtype=np.float64), [0.25, 0.5, 0.75])
+    return np.asarray((scores - median) / max(high - low, 0.5))
+
+
+def clip_features(logits: np.ndarray, calls: np.ndarray, similarity: np.ndarray) -> np.ndarray:
+    """What the regression sees.
+
+    Parameters
+    ----------
+    logits : float array, shape (M, N)
+        Of the clips, by model.
+    calls : float array, shape (M, P)
+        Of the class's confirmed calls, by model.
+    similarity : float array, shape (N,)
+        To the nearest confirmed call.
+
+    Returns
+    -------
+    float64 array, shape (N, 2), or (N, 3) with several models
+    """
+    relative = np.stack(
+        [relative_scores(one, of_calls) for one, of_calls in zip(logits, calls, strict=True)]
+    )
+    columns = [relative.mean(axis=0), np.asarray(similarity, dtype=np.float64)]
+    if len(relative) > 1:
+        columns.append(relative.min(axis=0))
+    return np.stack(columns, axis=1)
+
+
+class DoubtModel:
+    """Likelihood ratios, fitted on confirmed calls and rejected detections.
+
+    Parameters
+    ----------
+    calls, rejected : Evidence
+        Of confirmed calls, and of clips in which a person rejected the class.
+
+    Attributes
+    ----------
+    auc : float
+        Probability that a confirmed call is doubted more than a rejected detection, on recordings
+        the regression was not fitted on; NaN where it was not fitted.
+    """
+
+    def __init__(self, calls: Evidence, rejected: Evidence) -> None:
+        self.auc = float("nan")
+        self._fitted = None
+        if min(len(calls.features), len(rejected.features)) < MIN_CLIPS:
+            return
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        features = np.concatenate([calls.features, rejected.features])
+        hidden = np.repeat([1, 0], [len(calls.features), len(rejected.features)])
+        groups = np.array([*calls.groups, *rejected.groups])
+        # balanced: the prior is the certificate's, not how many clips a person looked at
+        model = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced"))
+        self.auc = _out_of_fold_auc(model, features, hidden, groups)
+        self._fitted = model.fit(features, hidden)
+
+    def probability(self, features: np.ndarray, confidence: np.ndarray) -> np.ndarray:
+        """Probability that the class is present.
+
+        Parameters
+        ----------
+        features : float64 array, shape (N, F)
+        confidence : float array, shape (N,)
+            Of each row's certificate.
+
+        Returns
+        -------
+        float64 array, shape (N,)
+        """
+        prior = np.clip(1.0 - np.asarray(confidence, dtype=np.float64), _SUREST, 1 - _SUREST)
+        log_odds = np.log(prior) - np.log1p(-prior)
+        if self._fitted is not None and len(features):
+            log_odds = log_odds + self._fitted.decision_function(features)
+        return np.asarray(1.0 / (1.0 + np.exp(-log_odds)))
+
+
+def _out_of_fold_auc(
+    model: Any, features: np.ndarray, hidden: np.ndarray, groups: np.ndarray
+) -> float:
+    """Area under the curve on groups that were not fitted on; NaN where too few hold both kinds."""
+    from sklearn.metrics import roc_auc_score
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    folds = min(_FOLDS, *(len(set(groups[hidden == kind])) for kind in (0, 1)))
+    if folds < 2:
+        return float("nan")
+    found = np.full(len(hidden), np.nan)
+    for fitted, asked in StratifiedGroupKFold(folds).split(features, hidden, groups):
+        if len(set(hidden[fitted])) == 2:
+            found[asked] = model.fit(features[fitted], hidden[fitted]).decision_function(
+                features[asked]
+            )
+    seen = ~np.isnan(found)
+    if len(set(hidden[seen])) < 2:
+        return float("nan")
+    return float(roc_auc_score(hidden[seen], found[seen]))

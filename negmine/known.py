@@ -1,0 +1,143 @@
+"""What mining knows of a class before it chooses: its confirmed calls, and a sample of scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from negmine.doubt import MIN_CLIPS, DoubtModel, Evidence, clip_features
+from negmine.index import EmbeddingIndex
+from negmine.joint_scores import JointScores
+from negmine.labels import Certificate
+from negmine.pool import Pool
+from negmine.scan import Eligible
+from negmine.select.chain import ClassScores
+from negmine.select.near import call_similarity
+
+# Rows of the pool whose scores stand for all: quantiles are then known to half a thousandth.
+_SAMPLE = 200_000
+# Rejected detections of a class that doubt is fitted on.
+_REJECTED = 500
+
+
+@dataclass(frozen=True)
+class KnownClass:
+    """One class.
+
+    Attributes
+    ----------
+    name : str
+    column : int
+        Of its logits.
+    scores : ClassScores
+    calls : array of str, shape (P,)
+        Ids of its confirmed calls.
+    by_model : float32 array, shape (M, P)
+        Their logits, by model.
+    embeddings : float32 array, shape (P, D)
+    index : EmbeddingIndex
+        Of these.
+    """
+
+    name: str
+    column: int
+    scores: ClassScores
+    calls: np.ndarray
+    by_model: np.ndarray
+    embeddings: np.ndarray
+    index: EmbeddingIndex
+
+    def features(self, by_model: np.ndarray, similarity: np.ndarray) -> np.ndarray:
+        """What doubt sees of clips: logits (M, N) and similarity (N,) to the nearest call."""
+        return clip_features(by_model, self.by_model, similarity)
+
+
+def know_classes(
+    pool: Pool,
+    classes: Sequence[str],
+    scores: JointScores,
+    calls: JointScores,
+    eligible: Eligible,
+    rng: np.random.Generator,
+) -> list[KnownClass]:
+    """Gather each class's calls and a sample of its certified rows' scores."""
+    sample = np.arange(len(pool))
+    if len(pool) > _SAMPLE:
+        sample = np.sort(rng.choice(len(pool), _SAMPLE, replace=False))
+    logits = scores.logits(sample)
+    may = eligible.of_rows(sample, len(classes))
+    found = []
+    for column, name in enumerate(classes):
+        rows = np.flatnonzero(pool.calls.present(name))
+        by_model = calls.by_model(rows)[:, :, column]
+        embeddings = calls.embeddings(rows)
+        found.append(
+            KnownClass(
+                name,
+                column,
+                ClassScores(by_model.mean(axis=0), logits[may[:, column], column]),
+                np.asarray(pool.calls.ids[rows]),
+                by_model,
+                embeddings,
+                EmbeddingIndex(embeddings),
+            )
+        )
+    return found
+
+
+def fit_doubt(
+    pool: Pool,
+    known: Sequence[KnownClass],
+    scores: JointScores,
+    held_out: frozenset[str],
+    rng: np.random.Generator,
+) -> tuple[DoubtModel, bool]:
+    """Fit doubt on confirmed calls and rejected detections.
+
+    On those of recordings that the models did not train on, if there are enough of them: on its
+    own training rows a model tells the two apart better than it ever will again.
+
+    Returns
+    -------
+    model : DoubtModel
+    held : bool
+        Whether held-out recordings alone were used.
+    """
+    kinds = pool.recipes.kinds == "fp"
+    found: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
+    groups: tuple[list[str], list[str]] = ([], [])
+    for one in known:
+        rows = np.flatnonzero(pool.calls.present(one.name))
+        others = one.embeddings @ one.embeddings.T
+        np.fill_diagonal(others, -1.0)
+        nearest = others.max(axis=1) if len(rows) > 1 else np.full(len(rows), -1.0)
+        found[1].append(one.features(one.by_model, nearest))
+        groups[1].extend(_group(pool.calls[row].groups) for row in rows.tolist())
+        drawn = np.flatnonzero(kinds & (pool.confidence(one.name) > 0))
+        rng.shuffle(drawn)
+        rejected = [
+            row
+            for row in np.sort(drawn[:_REJECTED]).tolist()
+            if pool.recipes[row].labels.absent[one.name].certificate is Certificate.VERIFIED
+        ]
+        chosen = np.array(rejected, dtype=np.int64)
+        near = call_similarity(scores.embeddings(chosen), one.embeddings)
+        found[0].append(one.features(scores.by_model(chosen)[:, :, one.column], near))
+        groups[0].extend(_group(pool.recipes[row].groups) for row in rejected)
+    rejections, calls = (
+        Evidence(np.concatenate(rows), of_rows) for rows, of_rows in zip(found, groups, strict=True)
+    )
+    inside = [_only(evidence, held_out) for evidence in (calls, rejections)]
+    held = min(len(evidence.groups) for evidence in inside) >= MIN_CLIPS
+    return DoubtModel(*(inside if held else (calls, rejections))), held
+
+
+def _group(groups: frozenset[str]) -> str:
+    return min(groups, default="")
+
+
+def _only(evidence: Evidence, groups: frozenset[str]) -> Evidence:
+    rows = [i for i, group in enumerate(evidence.groups) if group in groups]
+    return Evidence(evidence.features[rows], [evidence.groups[i] for i in rows])

@@ -1,0 +1,88 @@
+"""Strategies by name, from the command line, or from a TOML file."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from types import MappingProxyType
+
+from negmine.errors import InputError, did_you_mean
+from negmine.select.chain import RANKINGS, RULES, Strategy, make_step
+
+PRESETS = MappingProxyType(
+    {
+        "hard": "top",
+        "careful": "top + margin:space=quantile,margin=0.1 + quota:by=group,most=5",
+        "spread": "top + quota:by=group,most=20 + diverse",
+        "near": "near",
+        "ranking": "intrusion",
+    }
+)
+
+
+def parse_strategy(text: str) -> Strategy:
+    """A strategy from a preset's name, a TOML file's path, or rules joined by '+'.
+
+    A chain is an optional ranking and rules with settings, ``rule:setting=value,setting=value``. A
+    TOML file says the same: ``ranking = "top"``, and ``[[rule]]`` tables with a ``name`` each.
+
+    Raises
+    ------
+    InputError
+        If a rule, setting or file is unknown or malformed.
+
+    Examples
+    --------
+    >>> parse_strategy("near + quota:by=kind,most=10").text
+    'near + quota:by=kind,most=10'
+    """
+    if text.endswith(".toml"):
+        return _from_toml(Path(text))
+    where = f"--strategy '{text}'"
+    parts = [part.strip() for part in PRESETS.get(text, text).split("+")]
+    ranking = "top"
+    if parts[0] in RANKINGS:
+        ranking = parts.pop(0)
+    steps = []
+    for part in parts:
+        name, _, rest = part.partition(":")
+        settings = {}
+        for item in filter(None, (item.strip() for item in rest.split(","))):
+            key, equals, value = item.partition("=")
+            if not equals:
+                raise InputError(f"{where}: '{item}': expected setting=value")
+            settings[key.strip()] = value.strip()
+        if name in RANKINGS:
+            raise InputError(f"{where}: '{name}' ranks the rows, so it stands first")
+        if name not in RULES:
+            hint = did_you_mean(name, [*PRESETS, *RULES, *RANKINGS])
+            raise InputError(
+                f"{where}: no preset or rule '{name}'{hint}; presets: {', '.join(PRESETS)}; "
+                f"rankings: {', '.join(RANKINGS)}; rules: {', '.join(RULES)}"
+            )
+        steps.append(make_step(name, settings, where))
+    return Strategy(ranking, tuple(steps))
+
+
+def _from_toml(path: Path) -> Strategy:
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not TOML: {error}") from error
+    for key in content:
+        if key not in ("ranking", "rule"):
+            hint = did_you_mean(key, ["ranking", "rule"])
+            raise InputError(f"{path}: unknown key '{key}'{hint}; expected ranking and [[rule]]")
+    ranking, rules = content.get("ranking", "top"), content.get("rule", [])
+    if ranking not in RANKINGS:
+        hint = did_you_mean(str(ranking), RANKINGS)
+        raise InputError(f"{path}: no ranking '{ranking}'{hint}; rankings: {', '.join(RANKINGS)}")
+    if not isinstance(rules, list) or not all(isinstance(r, dict) and "name" in r for r in rules):
+        raise InputError(f"{path}: expected [[rule]] tables with a name each")
+    steps = [
+        make_step(str(r["name"]), {k: v for k, v in r.items() if k != "name"}, str(path))
+        for r in rules
+    ]
+    return Strategy(ranking, tuple(steps))
