@@ -37,7 +37,7 @@ class JointScores:
             logits = block.logits
             if others:
                 every = [logits, *(other.logits(block.rows) for other in others)]
-                logits = np.mean(every, axis=0, dtype=np.float32)
+                logits = np.asarray(np.mean(every, axis=0, dtype=np.float32))
             yield Block(block.rows, block.embeddings, logits)
 
     def by_model(self, rows: np.ndarray) -> np.ndarray:

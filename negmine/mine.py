@@ -148,11 +148,11 @@ def mine(
             one, len(certified), found.outside[one.column], choice, [row.score for row in of_class]
         )
     fingerprint = _joint_fingerprint(models)
-    selections = (
-        Selection(tuple(rows), pool.path, pool.digest, fingerprint)
-        for rows in (chosen, control, review)
-    )
-    return Mined(*selections, report)
+
+    def selection(rows: list[Chosen]) -> Selection:
+        return Selection(tuple(rows), pool.path, pool.digest, fingerprint)
+
+    return Mined(selection(chosen), selection(control), selection(review), report)
 
 
 def _eligible(
@@ -227,7 +227,7 @@ def _wanted(
     # stable: of equal costs, every class's best before any class's second
     rank = np.concatenate([np.arange(len(of_class)) for of_class in costs])
     order = np.lexsort((column, rank, -np.concatenate(costs)))[: settings.per_class * len(known)]
-    return np.bincount(column[order], minlength=len(known)).tolist()
+    return [int(count) for count in np.bincount(column[order], minlength=len(known))]
 
 
 class _Describer:

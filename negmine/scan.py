@@ -43,7 +43,7 @@ class Eligible:
     def of_class(self, column: int) -> np.ndarray:
         """bool array, shape (N,)."""
         byte, bit = divmod(column, 8)
-        return (self._bits[byte] >> bit & 1).astype(bool)
+        return np.asarray(self._bits[byte] >> bit & 1, dtype=bool)
 
     def of_rows(self, rows: np.ndarray, classes: int) -> np.ndarray:
         """bool array, shape (len(rows), classes)."""
@@ -147,7 +147,7 @@ def products(embeddings: torch.Tensor, queries: torch.Tensor) -> torch.Tensor:
     """
     if _multiplies_bf16():
         return (embeddings @ queries.bfloat16().T).float()
-    pieces = [piece.float() @ queries.T for piece in embeddings.split(_PIECE)]
+    pieces = [piece.float() @ queries.T for piece in torch.split(embeddings, _PIECE)]
     return torch.cat(pieces) if pieces else torch.zeros(0, len(queries))
 
 

@@ -90,7 +90,7 @@ class ScoreStore:
 
     def _open(self, path: Path) -> None:
         try:
-            if _name(np.memmap(path, dtype=np.uint8, mode="r")) != path.name:
+            if _name(memoryview(np.memmap(path, dtype=np.uint8, mode="r"))) != path.name:
                 raise ValueError("checksum")
             with safe_open(path, framework="pt") as file:
                 ids, embeddings, logits = (
@@ -169,7 +169,7 @@ class ScoreStore:
         """Embeddings at positions, in their order: float32, shape (N, D), L2-normalised."""
         rows = self._gather(positions, "embeddings")
         # again: bfloat16 leaves lengths off by as much as near sounds differ
-        return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+        return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12))
 
     def _gather(self, positions: np.ndarray, name: str) -> np.ndarray:
         width = getattr(self._shards[0], name).shape[1] if self._shards else 0
@@ -189,5 +189,5 @@ def _leading(ids: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(ids[:, :8]).view(">u8").ravel().astype(np.uint64)
 
 
-def _name(content: bytes | np.ndarray) -> str:
+def _name(content: bytes | memoryview) -> str:
     return xxhash.xxh3_128_hexdigest(content) + _SUFFIX
