@@ -1,0 +1,119 @@
+"""Clips of a pool as a page holds them: sound to listen to, a picture, and where it comes from."""
+
+from __future__ import annotations
+
+import base64
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from negmine.ancestry import ancestry
+from negmine.audio import encode_mp3
+from negmine.recipe import Recipe
+from negmine.render import rms
+from negmine.spectrogram import draw_levels, level_range, mel_levels
+from negmine.windows import to_samples
+
+# What the loudest part of every clip is brought to, for listening: comfortable beside speech.
+LOUDNESS_DB = -20.0
+_LOUDEST_S = 0.4
+_PEAK = 0.99
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A clip, rendered.
+
+    Attributes
+    ----------
+    id, kind : str
+    sound : bytes
+        MP3, at one loudness.
+    gain_db : float
+        What the sound was turned up by for listening.
+    levels : float32 array, shape (bands, frames)
+        Of its samples as they are, not as they were turned up: see `negmine.spectrogram`.
+    ancestry : tuple of str
+    present : tuple of str
+        Classes it is known to hold.
+    """
+
+    id: str
+    kind: str
+    sound: bytes
+    gain_db: float
+    levels: np.ndarray
+    ancestry: tuple[str, ...]
+    present: tuple[str, ...]
+
+    @property
+    def sound_uri(self) -> str:
+        return data_uri("audio/mpeg", self.sound)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A clip's spectrogram as a data URI, and the range of its shades in dB."""
+
+    uri: str
+    low_db: float
+    high_db: float
+
+
+def hear(recipe: Recipe) -> Heard:
+    """Render a recipe for people.
+
+    Raises
+    ------
+    AudioError
+        If its sound is missing or was changed.
+    """
+    samples = recipe.render()
+    gain_db = listening_gain_db(samples, recipe.sample_rate)
+    louder = samples * np.float32(10 ** (gain_db / 20))
+    return Heard(
+        id=recipe.id,
+        kind=recipe.kind,
+        sound=encode_mp3(louder, recipe.sample_rate),
+        gain_db=gain_db,
+        levels=mel_levels(samples, recipe.sample_rate),
+        ancestry=tuple(ancestry(recipe)),
+        present=tuple(sorted(recipe.labels.present)),
+    )
+
+
+def listening_gain_db(samples: np.ndarray, sample_rate: int) -> float:
+    """What brings the loudest 0.4 s of a clip to -20 dB RMS of full scale, its peak below it.
+
+    The loudest part, not the whole: a short call in silence is then as loud as a long one.
+
+    Returns
+    -------
+    float
+        dB; 0 for a silent clip.
+    """
+    length = min(len(samples), max(1, to_samples(_LOUDEST_S, sample_rate)))
+    step = max(1, length // 2)
+    loudest = max(
+        (rms(samples[at : at + length]) for at in range(0, len(samples) - length + 1, step)),
+        default=0.0,
+    )
+    peak = float(np.abs(samples).max(initial=0.0))
+    if loudest <= 0:
+        return 0.0
+    return min(LOUDNESS_DB - 20 * math.log10(loudest), 20 * math.log10(_PEAK / peak))
+
+
+def pictures(clips: list[Heard]) -> list[Picture]:
+    """Spectrograms of some clips, all shades meaning the same level in each."""
+    low_db, high_db = level_range(*(clip.levels for clip in clips))
+    return [
+        Picture(data_uri("image/png", draw_levels(clip.levels, low_db, high_db)), low_db, high_db)
+        for clip in clips
+    ]
+
+
+def data_uri(kind: str, content: bytes) -> str:
+    """Bytes of a media type as a URI that holds them."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"

@@ -1,0 +1,149 @@
+"""The JSON report of a mining run, read back: histograms of scores, and what each rule did."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from negmine.errors import PoolError
+
+# What reports call the rows that a rule took away, where they do not list their rules.
+_COUNTS = {
+    "below": ("rank", "scores under the last one chosen"),
+    "duplicates": ("duplicates", "near a higher-scoring one"),
+}
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Counts of a class's logits.
+
+    Attributes
+    ----------
+    edges : float array, shape (B + 1,)
+    negatives, calls : float array, shape (B,)
+        Certified rows of the pool, and confirmed calls of the class.
+    """
+
+    edges: np.ndarray
+    negatives: np.ndarray
+    calls: np.ndarray
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What one rule did with a class's rows; None where the report does not say."""
+
+    name: str
+    kept: int | None
+    rejected: int | None
+    reason: str
+
+
+def report_path(selection: Path) -> Path:
+    """Where `negmine mine` writes the report of a selection."""
+    return selection.with_suffix(".report.json")
+
+
+def read_report(path: Path) -> dict[str, Any] | None:
+    """A report of `negmine mine`, or None where there is no such file.
+
+    Raises
+    ------
+    PoolError
+        If it is no such report.
+    """
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise PoolError(f"{path}: not readable as JSON: {error}; run 'negmine mine' again") from (
+            error
+        )
+    if not isinstance(report, dict) or not isinstance(report.get("classes"), dict):
+        raise PoolError(f"{path}: not a report written by 'negmine mine': it has no classes")
+    return report
+
+
+def class_report(report: Mapping[str, Any] | None, name: str) -> Mapping[str, Any]:
+    """What a report says of a class; nothing where it says nothing."""
+    found = ((report or {}).get("classes") or {}).get(name) or {}
+    if not isinstance(found, Mapping):
+        raise PoolError(f"the mining report's class '{name}' is {found!r}, not a table")
+    return found
+
+
+def number(table: Mapping[str, Any], key: str) -> float:
+    """A number of a report; NaN where it is absent or null."""
+    value = table.get(key)
+    if value is None:
+        return math.nan
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise PoolError(f"the mining report's '{key}' is {value!r}, not a number")
+    return float(value)
+
+
+def histogram_of(entry: Mapping[str, Any], name: str) -> Histogram | None:
+    """A class's histogram, or None where its report has none.
+
+    Raises
+    ------
+    PoolError
+        If it is malformed.
+    """
+    found = entry.get("histogram")
+    if not found:
+        return None
+    try:
+        edges, negatives, calls = (
+            np.array(found[key], dtype=np.float64) for key in ("edges", "negatives", "calls")
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise PoolError(f"the mining report's histogram of class '{name}': {error!r}") from error
+    shapes = {negatives.shape, calls.shape}
+    if edges.ndim != 1 or len(edges) < 2 or shapes != {(len(edges) - 1,)}:
+        raise PoolError(
+            f"the mining report's histogram of class '{name}' has {edges.size} edges, "
+            f"{negatives.size} counts of negatives and {calls.size} of calls; there is one edge "
+            "more than counts"
+        )
+    if not np.isfinite(edges).all() or not (np.diff(edges) > 0).all():
+        raise PoolError(f"the mining report's histogram of class '{name}': edges do not ascend")
+    counts = np.concatenate([negatives, calls])
+    if not (np.isfinite(counts).all() and (counts >= 0).all()):
+        raise PoolError(f"the mining report's histogram of class '{name}' has a count below 0")
+    return Histogram(edges, negatives, calls)
+
+
+def rules_of(entry: Mapping[str, Any], name: str) -> list[Rule]:
+    """What each rule kept and rejected of a class, in their order; empty where nothing is said."""
+    listed = entry.get("rules")
+    if listed is None:
+        return [
+            Rule(rule, None, int(entry[key]), reason)
+            for key, (rule, reason) in _COUNTS.items()
+            if math.isfinite(number(entry, key))
+        ]
+    if not isinstance(listed, list) or not all(isinstance(rule, Mapping) for rule in listed):
+        raise PoolError(f"the mining report's rules of class '{name}' are no list of tables")
+    return [
+        Rule(
+            str(rule.get("rule", "")),
+            _count(rule, "kept"),
+            _count(rule, "rejected"),
+            str(rule.get("reason") or ""),
+        )
+        for rule in listed
+    ]
+
+
+def _count(table: Mapping[str, Any], key: str) -> int | None:
+    value = number(table, key)
+    return int(value) if math.isfinite(value) else None
