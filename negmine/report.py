@@ -134,7 +134,8 @@ def class_report(
 def _histogram(negatives: np.ndarray, calls: np.ndarray, chosen: np.ndarray) -> dict[str, Any]:
     every = np.concatenate([negatives, calls, chosen])
     low, high = (float(every.min()), float(every.max())) if len(every) else (0.0, 1.0)
-    edges = np.linspace(low, max(high, low + 1e-6), _BINS + 1)
+    # wide enough that no two edges are the same once rounded
+    edges = np.linspace(low, max(high, low + 0.01), _BINS + 1)
     counted = {"negatives": negatives, "chosen": chosen, "calls": calls}
     return {"edges": edges.round(4).tolist()} | {
         name: np.histogram(scores, edges)[0].tolist() for name, scores in counted.items()

@@ -67,8 +67,6 @@ class _Card:
     """A negative as the page shows it, beside the confirmed call nearest to it."""
 
     row: Chosen
-    doubt: float
-    spread: float
     clip: Heard
     picture: Picture
     call: Heard | None
@@ -91,6 +89,11 @@ class _Section:
     histogram: Histogram | None
     rules: Sequence[Rule]
     change: Change | None
+
+    @property
+    def sampled(self) -> bool:
+        """Whether the histogram counts but a part of the certified negatives."""
+        return self.histogram is not None and self.histogram.negatives.sum() < self.certified
 
 
 def write_report(
@@ -165,6 +168,7 @@ def write_report(
         missing=_missing(sections, report, before),
         frequency_ticks=frequency_ticks(pool.sample_rate),
         time_ticks=time_ticks(pool.clip_s),
+        doubt_auc=number(report or {}, "doubt_auc"),
         loudness_db=LOUDNESS_DB,
     )
     content = text.encode("utf-8", "backslashreplace")
@@ -240,8 +244,6 @@ def _card(
     drawn = pictures([clip, call] if call else [clip])
     return _Card(
         row=row,
-        doubt=float(getattr(row, "doubt", math.nan)),
-        spread=float(getattr(row, "spread", math.nan)),
         clip=clip,
         picture=drawn[0],
         call=call,
@@ -292,7 +294,7 @@ def _missing(
             "The mining report holds no histograms of scores: the plots show chosen rows alone."
         )
     cards = [card for section in sections for card in section.cards]
-    if cards and all(math.isnan(card.doubt) for card in cards):
+    if cards and all(math.isnan(card.row.doubt) for card in cards):
         found.append("The selection carries no doubt: how likely a class is there after all.")
     if before and before.report is None:
         found.append("No mining report stands beside the older selection either: no scores before.")

@@ -13,12 +13,6 @@ import numpy as np
 
 from negmine.errors import PoolError
 
-# What reports call the rows that a rule took away, where they do not list their rules.
-_COUNTS = {
-    "below": ("rank", "scores under the last one chosen"),
-    "duplicates": ("duplicates", "near a higher-scoring one"),
-}
-
 
 @dataclass(frozen=True)
 class Histogram:
@@ -126,11 +120,7 @@ def rules_of(entry: Mapping[str, Any], name: str) -> list[Rule]:
     """What each rule kept and rejected of a class, in their order; empty where nothing is said."""
     listed = entry.get("rules")
     if listed is None:
-        return [
-            Rule(rule, None, int(entry[key]), reason)
-            for key, (rule, reason) in _COUNTS.items()
-            if math.isfinite(number(entry, key))
-        ]
+        return []
     if not isinstance(listed, list) or not all(isinstance(rule, Mapping) for rule in listed):
         raise PoolError(f"the mining report's rules of class '{name}' are no list of tables")
     return [

@@ -25,7 +25,9 @@ from negmine.cli import main
 from negmine.errors import PoolError
 from negmine.mine import MineSettings, mine
 from negmine.pool import Pool, open_pool
+from negmine.report import _histogram
 from negmine.report_html import Earlier, clips_to_render, write_report
+from negmine.report_read import histogram_of
 from negmine.selection import Selection
 
 # Elements and attributes by which a page reaches for something else.
@@ -75,9 +77,19 @@ def mined(pool: Pool, tmp_path_factory: pytest.TempPathFactory) -> tuple[Selecti
     return found.selection, found.report.to_dict()
 
 
+def bare(report: dict[str, Any]) -> dict[str, Any]:
+    """The report as one that tells nothing but counts."""
+    told = {"certified", "chosen", "calls"}
+    classes = {
+        name: {key: value for key, value in entry.items() if key in told}
+        for name, entry in report["classes"].items()
+    }
+    return {"held_out": report["held_out"], "classes": classes}
+
+
 def with_histograms(report: dict[str, Any]) -> dict[str, Any]:
     """The report with a histogram and rules for each class."""
-    histogram = {"edges": [-6, -2, 2, 6], "negatives": [90, 9, 1], "calls": [0, 2, 6]}
+    histogram = {"edges": [-6, -2, 2, 6], "negatives": [15, 4, 1], "calls": [0, 2, 6]}
     rules = [{"rule": "margin", "kept": 10, "rejected": 3, "reason": "above <the> calls"}]
     classes = {
         name: entry | {"histogram": histogram, "rules": rules}
@@ -236,14 +248,20 @@ def test_what_is_not_known_is_said(
     text = read(tmp_path / "r.html").text
     assert "No mining report stands beside the selection" in text
     assert "What each rule rejected" not in text
-    write_report(tmp_path / "r.html", selection, pool, report, per_class=1)
+    write_report(tmp_path / "r.html", selection, pool, bare(report), per_class=1)
     text = read(tmp_path / "r.html").text
     assert "No mining report" not in text
     assert "holds no histograms" in text
+    assert "What each rule rejected" not in text
+    assert "random sample" not in text
     write_report(tmp_path / "r.html", selection, pool, with_histograms(report), per_class=1)
     page = read(tmp_path / "r.html")
     assert "holds no histograms" not in page.text
     assert "margin 10 3 above <the> calls" in page.text
+    certified = {name: entry["certified"] for name, entry in report["classes"].items()}
+    assert page.text.count("a random sample of 20 of them") == sum(
+        count > 20 for count in certified.values()
+    )
 
 
 def test_a_class_without_rows_or_a_row_without_a_call_has_its_place(
@@ -363,6 +381,14 @@ def test_a_damaged_report_is_one_line(
     assert says in ran.stderr
     assert ran.stderr.count("\n") == 1
     assert not (tmp_path / "hard.report.html").exists()
+
+
+@pytest.mark.parametrize("rows", [(), (1.5,), (1.5, 1.5), (-3.0, 2.0)])
+def test_what_mining_reports_is_read_whatever_its_scores(rows: tuple[float, ...]) -> None:
+    entry = {"histogram": _histogram(np.array(rows), np.array(rows[:1]), np.array(rows[:1]))}
+    found = histogram_of(json.loads(json.dumps(entry)), "0")
+    assert found is not None
+    assert (found.negatives.sum(), found.calls.sum()) == (len(rows), len(rows[:1]))
 
 
 def test_a_page_is_not_written_over_a_selection(
