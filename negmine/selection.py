@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
 from negmine.errors import PoolError
@@ -111,8 +112,15 @@ class Selection:
         }
         write_table(path, pa.table(columns), metadata)
 
-    def join(self, newer: Selection) -> Selection:
-        """These rows, and the newer ones that are not among them.
+    def join(self, newer: Selection, share: float = 1.0, seed: int = 0) -> Selection:
+        """The newer rows, after a share of these drawn at random, class by class.
+
+        Parameters
+        ----------
+        newer : Selection
+        share : float
+            Of the rows here that are not among the newer ones: 1 keeps all.
+        seed : int
 
         Raises
         ------
@@ -121,9 +129,19 @@ class Selection:
         """
         if newer.pool_digest != self.pool_digest:
             raise PoolError(f"selections from different pools, {self.pool} and {newer.pool}")
-        known = {(row.recipe, row.label) for row in self.rows}
-        added = tuple(row for row in newer.rows if (row.recipe, row.label) not in known)
-        return Selection(self.rows + added, newer.pool, newer.pool_digest, newer.model)
+        new = {(row.recipe, row.label) for row in newer.rows}
+        old = [row for row in self.rows if (row.recipe, row.label) not in new]
+        by_class: dict[str, list[int]] = {}
+        for i, row in enumerate(old):
+            by_class.setdefault(row.label, []).append(i)
+        rng = np.random.default_rng(seed)
+        kept = [
+            i
+            for rows in by_class.values()
+            for i in rng.permutation(rows)[: round(share * len(rows))].tolist()
+        ]
+        rows = (*(old[i] for i in sorted(kept)), *newer.rows)
+        return Selection(rows, newer.pool, newer.pool_digest, newer.model)
 
     def open_pool(self) -> Pool:
         """The pool it was chosen from.

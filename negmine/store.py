@@ -90,7 +90,7 @@ class ScoreStore:
 
     def _open(self, path: Path) -> None:
         try:
-            if _name(memoryview(np.memmap(path, dtype=np.uint8, mode="r"))) != path.name:
+            if _name(np.memmap(path, dtype=np.uint8, mode="r").data) != path.name:
                 raise ValueError("checksum")
             with safe_open(path, framework="pt") as file:
                 ids, embeddings, logits = (

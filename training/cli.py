@@ -257,7 +257,21 @@ def train(
     type=click.IntRange(1),
     default=2,
     show_default=True,
-    help="Times to mine and retrain.",
+    help="Times to mine and retrain, at most.",
+)
+@click.option(
+    "--replay",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="Share of the last round's negatives that stays beside the new ones.",
+)
+@click.option(
+    "--stop-after",
+    type=click.IntRange(0),
+    default=1,
+    show_default=True,
+    help="End after so many rounds without a better validation score; 0 never does.",
 )
 @choosing_options
 @hard_options
@@ -281,6 +295,8 @@ def loop(
     pool: Path,
     out: Path,
     rounds: int,
+    replay: float,
+    stop_after: int,
     per_class: int,
     strategy: str,
     max_doubt: float,
@@ -323,6 +339,8 @@ def loop(
             opened_pool,
             out,
             rounds=rounds,
+            replay=replay,
+            stop_after=stop_after,
             mining=mining,
             hard_ratio=hard_ratio,
             hard_mix=mixed,

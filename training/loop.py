@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -138,6 +139,8 @@ def run_loop(
     out: Path,
     *,
     rounds: int,
+    replay: float = 0.5,
+    stop_after: int = 1,
     mining: MineSettings,
     hard_ratio: float,
     hard_mix: HardMix | None = None,
@@ -149,13 +152,20 @@ def run_loop(
 ) -> list[Round]:
     """Train on TP and FP annotations, then mine with the model and train again, some times.
 
-    Each round mines afresh with the last round's model, adds what it found to what earlier rounds
-    found, and trains from scratch with the same seed, so that rounds differ in their negatives
-    alone. All files stay: ``round0/``, ``round1/hard.parquet``, ... A loop that was stopped goes on
+    Each round mines afresh with the last round's model, adds to what it found a share of what the
+    round before trained with, and trains from scratch with the same seed, so that rounds differ in
+    their negatives alone. All files stay: ``round0/``, ``round1/hard.parquet``, ... A loop that was stopped goes on
     where it was: finished runs are read, a started one is continued.
 
     Parameters
     ----------
+    rounds : int
+        The most there will be.
+    replay : float
+        Share of the last round's negatives that stays beside the new ones.
+    stop_after : int
+        Ends after so many rounds in a row without a better validation score (LWLRAP on the known
+        labels of the validation fold) than the best before them; 0 never does.
     control : bool
         Also train each round with as many random negatives, in ``round1-random/``, ...
 
@@ -189,6 +199,7 @@ def run_loop(
         return checkpoint
 
     checkpoint = run(0, "none", None, out / "round0", "round 0: TP and FP")
+    best, since = _score(checkpoint), 0
     earlier: tuple[Path, Path] | None = None
     for number in range(1, rounds + 1):
         folder = out / f"round{number}"
@@ -200,7 +211,8 @@ def run_loop(
             found = [mined.selection, mined.control]
             if earlier:
                 found = [
-                    open_selection(old).join(new) for old, new in zip(earlier, found, strict=True)
+                    open_selection(old).join(new, replay, mining.seed + number)
+                    for old, new in zip(earlier, found, strict=True)
                 ]
             write_json(folder / "hard.report.json", mined.report.to_dict())
             found[1].write(random)
@@ -209,7 +221,18 @@ def run_loop(
         if control:
             run(number, "random", random, out / f"round{number}-random", f"round {number}: random")
         checkpoint = run(number, "mined", hard, folder, f"round {number}: mined")
+        score = _score(checkpoint)
+        # without a validation fold there is no score, and nothing to stop for
+        since = since + 1 if score <= best else 0
+        best = max(best, score)
+        if stop_after and since == stop_after:
+            break
     return results
+
+
+def _score(checkpoint: Checkpoint) -> float:
+    """LWLRAP of the chosen epoch on the validation fold; NaN without one."""
+    return float(checkpoint.history[-1].get("lwlrap", math.nan))
 
 
 def loop_table(rounds: Sequence[Round]) -> tuple[list[str], list[list[str]]]:

@@ -69,8 +69,22 @@ def test_joining_adds_what_is_new() -> None:
     old = Selection((chosen("a"), chosen("b")), Path("pool"), "digest", "first")
     rows = (chosen("b", rank=7), chosen("c"), chosen("a", "1"))
     joined = old.join(Selection(rows, Path("moved"), "digest", "second"))
-    assert joined.rows == (chosen("a"), chosen("b"), chosen("c"), chosen("a", "1"))
+    assert joined.rows == (chosen("a"), *rows)
     assert (joined.pool, joined.model) == (Path("moved"), "second")
+
+
+def test_a_share_of_the_old_stays_class_by_class() -> None:
+    rows = tuple(chosen(str(i), "0" if i < 20 else "1") for i in range(30))
+    old = Selection(rows, Path("pool"), "digest", "first")
+    new = Selection((chosen("5"), chosen("new")), Path("pool"), "digest", "second")
+    joined = old.join(new, 0.5, seed=1)
+    assert joined.rows[-2:] == new.rows
+    kept = joined.rows[:-2]
+    assert [sum(row.label == label for row in kept) for label in "01"] == [10, 5]
+    assert [row for row in rows if row in kept] == list(kept)
+    assert chosen("5") not in kept
+    assert old.join(new, 0.5, seed=1) == joined != old.join(new, 0.5, seed=2)
+    assert old.join(new, 0.0).rows == new.rows
 
 
 def test_selections_from_different_pools_do_not_join() -> None:

@@ -54,6 +54,8 @@ def loop(shared_opened: Opened, shared_pool: Path) -> Callable[..., list[Round]]
             "mining": MineSettings(per_class=3, batch_size=16),
             "hard_ratio": 0.5,
             "control": True,
+            "replay": 1.0,
+            "stop_after": 0,
         }
         return run_loop(
             tiny_config(**STEPS),
@@ -226,13 +228,45 @@ def test_more_rounds_go_on_and_selections_accumulate(
     assert not list(tmp_path.glob("*-random"))
     for name in ("hard.parquet", "hard.control.parquet"):
         one, two = (open_selection(tmp_path / f"round{i}" / name) for i in (1, 2))
-        assert two.rows[: len(one.rows)] == one.rows
+        old = {(row.recipe, row.label) for row in one.rows}
+        assert old <= {(row.recipe, row.label) for row in two.rows}
         cells = [(row.recipe, row.label) for row in two.rows]
         assert len(set(cells)) == len(cells)
         assert len(one.rows) <= len(two.rows) <= 2 * len(one.rows)
         assert two.model != one.model
     # none of them is left out in training: mining knows the fold
     assert rounds[2].negatives == len(open_selection(tmp_path / "round2" / "hard.parquet").rows)
+
+
+def test_without_replay_a_round_trains_with_its_own_alone(
+    loop: Callable[..., list[Round]], tmp_path: Path
+) -> None:
+    loop(tmp_path, rounds=2, control=False, replay=0.0)
+    two = open_selection(tmp_path / "round2" / "hard.parquet")
+    assert len(two.rows) == 6
+    assert {row.rank for row in two.rows} == {1, 2, 3}
+
+
+def test_rounds_end_when_validation_gets_no_better(
+    loop: Callable[..., list[Round]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = iter([0.5, 0.6, 0.6, 0.4, 0.9])
+    monkeypatch.setattr("training.loop._score", lambda checkpoint: next(scores))
+    rounds = loop(tmp_path, rounds=4, control=False, stop_after=2)
+    assert [r.number for r in rounds] == [0, 1, 2, 3]
+    # read again, it ends in the same place
+    scores = iter([0.5, 0.6, 0.6, 0.4, 0.9])
+    assert loop(tmp_path, rounds=4, control=False, stop_after=2) == rounds
+
+
+def test_the_score_is_that_of_the_validation_fold(
+    whole: tuple[Path, list[Round], Progress],
+) -> None:
+    from training.loop import _score
+
+    _, rounds, _ = whole
+    for found in rounds:
+        assert _score(Checkpoint.load(found.checkpoint)) == found.metrics["lwlrap"]
 
 
 @pytest.mark.parametrize(
