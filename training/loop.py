@@ -154,8 +154,8 @@ def run_loop(
 
     Each round mines afresh with the last round's model, adds to what it found a share of what the
     round before trained with, and trains from scratch with the same seed, so that rounds differ in
-    their negatives alone. All files stay: ``round0/``, ``round1/hard.parquet``, ... A loop that was stopped goes on
-    where it was: finished runs are read, a started one is continued.
+    their negatives alone. All files stay: ``round0/``, ``round1/hard.parquet``, ... A loop that was
+    stopped goes on where it was: finished runs are read, a started one is continued.
 
     Parameters
     ----------
