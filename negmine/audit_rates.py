@@ -7,14 +7,14 @@ left out of a rate, which is bounded by counting it as absent, and as present.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from negmine.audit_files import Key, Verdict
-from negmine.audit_sample import FIELDS, HARDNESS, Claim
+from negmine.audit_frames import FIELDS, HARDNESS, Claim
 from negmine.intervals import Rate, corrected_rate, plain_rate, survey_rate
 
 
@@ -173,10 +173,19 @@ class Audit:
                 out[name] = {value: self.hidden(column == value) for value in found}
         return out
 
-    def of(self, certificate: str, kind: str) -> HiddenRate:
-        """The hidden positives of one certificate of one kind of row."""
+    def of(self, certificate: str, kind: str) -> tuple[HiddenRate, np.ndarray, np.ndarray]:
+        """One certificate of one kind of row.
+
+        Returns
+        -------
+        hidden : HiddenRate
+        confidence, weight : float64 arrays, shape (n,)
+            Of its claims that were heard: what each claims, and how many it stands for.
+        """
         pairs = [(claim.certificate, claim.kind) for claim in self._claims]
-        return self.hidden(np.array([pair == (certificate, kind) for pair in pairs], dtype=bool))
+        inside = np.array([pair == (certificate, kind) for pair in pairs], dtype=bool)
+        confidence = np.array([claim.confidence for claim in self._claims])[inside]
+        return self.hidden(inside), confidence, self._weights(np.ones_like(inside))[inside]
 
     def contradicted(self) -> list[dict[str, Any]]:
         """The claims that the listener contradicts, in the order of hearing."""
@@ -219,73 +228,3 @@ def _value(claim: Claim, name: str) -> str:
 
 def _order(value: str) -> tuple[int, str]:
     return (list(HARDNESS).index(value) if value in HARDNESS else 0, value)
-
-
-# The setting that each certificate's confidence comes from, and whether it is that confidence
-# itself; else the doubt that a row claims grows in proportion to the setting's own.
-_SETTINGS = {
-    ("external", "external"): ("external", "confidence", True),
-    ("external", "near"): ("near", "confidence", True),
-    ("agreed", "agreed"): ("agreed", "confidence", True),
-    ("erased", "erase"): ("erase", "confidence", False),
-    ("erased", "transplant"): ("transplant", "confidence", False),
-    ("verified", "fp"): ("fp", "beyond_per_s", False),
-}
-
-
-@dataclass(frozen=True)
-class NewConfidence:
-    """What an audit makes of a setting of `negmine build-pool`.
-
-    Attributes
-    ----------
-    section, name : str
-        Of `negmine.pool_settings.PoolSettings`.
-    before, after : float or None
-        None where unknown, and why stands in ``reason``.
-    heard : int
-    """
-
-    section: str
-    name: str
-    before: float | None
-    after: float | None
-    heard: int
-    reason: str = ""
-
-
-def new_confidences(audit: Audit, settings: Mapping[str, Any]) -> list[NewConfidence]:
-    """The settings that would have claimed the doubt that was found.
-
-    Where all rows of a source claim the setting itself, it becomes 1 - the doubt found
-    (`HiddenRate.supported`). Where what a row claims depends on more, such as seconds beyond a box,
-    the setting's doubt is multiplied by the doubt found over the doubt claimed: to first order the
-    rows then claim what was found.
-
-    Parameters
-    ----------
-    audit : Audit
-        Of a pool.
-    settings : mapping
-        What the pool was built with.
-    """
-    out = []
-    for (certificate, kind), (section, name, itself) in _SETTINGS.items():
-        found = audit.of(certificate, kind)
-        heard = found.rate.trials + found.unsure
-        if not heard:
-            continue
-        before = settings.get(section, {}).get(name)
-        after, reason = None, ""
-        if itself:
-            after = 1 - found.supported
-        elif before is None:
-            reason = "the pool does not say what it was built with"
-        elif not found.claimed > 0:
-            reason = "its rows claim no doubt, which nothing can be a multiple of"
-        else:
-            after = 1 - (1 - before) * found.supported / found.claimed
-        # a setting of 0 would claim nothing, and most are not allowed to be 0
-        after = None if after is None else round(min(1.0, max(0.01, after)), 4)
-        out.append(NewConfidence(section, name, before, after, heard, reason))
-    return out

@@ -1,68 +1,20 @@
-"""Which claims of a pool or a selection an audit listens to: a stratified random sample.
+"""Which claims an audit listens to: a stratified random sample, with confirmed calls beside it.
 
-A *claim* is one class certified absent in one clip. Claims are drawn at random within strata, as
-many from each as the allocation says; each then stands for as many as its stratum holds over as
-many as were drawn from it. Confirmed calls of the same classes are drawn too, as blind controls.
+Claims are drawn at random within strata, as many from each as the allocation says; each then stands
+for as many as its stratum holds over as many as were heard of it.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 
+from negmine.audit_frames import Claim, Frame
 from negmine.errors import InputError, PoolError, did_you_mean
-from negmine.labels import Certificate
 from negmine.pool import Pool
-from negmine.selection import Selection
-
-# What strata may be made of.
-FIELDS = ("certificate", "kind", "hardness", "class")
-
-# Rows of a class of a selection by score, from the top: up to which share each stratum reaches.
-HARDNESS = {"top 10%": 0.1, "next 40%": 0.5, "rest": 1.0}
-
-_CERTIFICATES = tuple(certificate.value for certificate in Certificate)
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A drawn claim, or a control.
-
-    Attributes
-    ----------
-    recipe : str
-        Its id in the pool; of a control, that of the confirmed call.
-    label : str
-        The class that is asked about.
-    control : bool
-    kind, certificate : str
-        ``tp`` and nothing for a control.
-    confidence : float
-        NaN for a control.
-    hardness : str
-        Empty but for a selection's.
-    score : float
-        The model's logit; NaN but for a selection's.
-    stratum : str
-        Empty for a control.
-    stratum_size : int
-        Claims in the stratum, drawn or not.
-    """
-
-    recipe: str
-    label: str
-    control: bool = False
-    kind: str = ""
-    certificate: str = ""
-    confidence: float = np.nan
-    hardness: str = ""
-    score: float = np.nan
-    stratum: str = ""
-    stratum_size: int = 0
 
 
 @dataclass(frozen=True)
@@ -81,6 +33,8 @@ class DrawSettings:
         From each stratum, if it has as many.
     controls : float
         Confirmed calls as a share of the sample.
+    examples : int
+        Confirmed calls of each class that the listener may hear as such.
     classes : tuple of str
         Ask about these alone; empty: about all.
     seed : int
@@ -91,110 +45,9 @@ class DrawSettings:
     equal: bool = True
     least: int = 5
     controls: float = 0.1
+    examples: int = 2
     classes: tuple[str, ...] = ()
     seed: int = 0
-
-
-class Frame(Protocol):
-    """All claims that may be drawn, class by class.
-
-    Attributes
-    ----------
-    names : mapping of str to tuple of str
-        The values of each field, in the order of its codes.
-    """
-
-    @property
-    def names(self) -> Mapping[str, Sequence[str]]: ...
-
-    def codes(self, label: str) -> dict[str, np.ndarray]:
-        """The codes of each field of a class's claims: int arrays, shape (n,)."""
-        ...
-
-    def claim(self, label: str, number: int) -> Claim:
-        """One of a class's claims, by its place in `codes`."""
-        ...
-
-
-class PoolFrame:
-    """Every certified absence of a pool."""
-
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
-        self._certified: tuple[str, np.ndarray, np.ndarray] | None = None
-        kinds, self._kinds = np.unique(pool.recipes.kinds, return_inverse=True)
-        self.names: dict[str, tuple[str, ...]] = {
-            "certificate": _CERTIFICATES,
-            "kind": tuple(kinds.tolist()),
-        }
-
-    def _of(self, label: str) -> tuple[np.ndarray, np.ndarray]:
-        """A class's certified rows and their certificates; those of the last class are kept."""
-        if self._certified is None or self._certified[0] != label:
-            certificates = self._pool.recipes.certificates(label)
-            rows = np.flatnonzero(certificates >= 0)
-            self._certified = (label, rows, certificates[rows])
-        return self._certified[1:]
-
-    def codes(self, label: str) -> dict[str, np.ndarray]:
-        rows, certificates = self._of(label)
-        return {"certificate": certificates, "kind": self._kinds[rows]}
-
-    def claim(self, label: str, number: int) -> Claim:
-        rows, _ = self._of(label)
-        recipe = self._pool.recipes[int(rows[number])]
-        absence = recipe.labels.absent[label]
-        return Claim(
-            recipe=recipe.id,
-            label=label,
-            kind=recipe.kind,
-            certificate=absence.certificate.value,
-            confidence=absence.confidence,
-        )
-
-
-class SelectionFrame:
-    """The rows of a selection."""
-
-    def __init__(self, selection: Selection) -> None:
-        kinds = sorted({row.kind for row in selection.rows})
-        self.names: dict[str, tuple[str, ...]] = {
-            "certificate": _CERTIFICATES,
-            "kind": tuple(kinds),
-            "hardness": tuple(HARDNESS),
-        }
-        self._rows = defaultdict(list)
-        for row in selection.rows:
-            self._rows[row.label].append(row)
-
-    def codes(self, label: str) -> dict[str, np.ndarray]:
-        rows = self._rows[label]
-        order = np.argsort([-row.score for row in rows], kind="stable")
-        share = np.empty(len(rows))
-        share[order] = np.arange(len(rows)) / max(len(rows), 1)
-        bounds = list(HARDNESS.values())
-        return {
-            "certificate": _codes([row.certificate for row in rows], self.names["certificate"]),
-            "kind": _codes([row.kind for row in rows], self.names["kind"]),
-            "hardness": np.searchsorted(bounds, share, side="right"),
-        }
-
-    def claim(self, label: str, number: int) -> Claim:
-        row = self._rows[label][number]
-        return Claim(
-            recipe=row.recipe,
-            label=label,
-            kind=row.kind,
-            certificate=row.certificate,
-            confidence=row.confidence,
-            hardness=self.names["hardness"][int(self.codes(label)["hardness"][number])],
-            score=row.score,
-        )
-
-
-def _codes(values: Sequence[str], names: Sequence[str]) -> np.ndarray:
-    number = {name: i for i, name in enumerate(names)}
-    return np.array([number[value] for value in values], dtype=np.int64)
 
 
 def draw_claims(
@@ -309,24 +162,53 @@ def allocate(sizes: np.ndarray, sample: int, *, equal: bool, least: int) -> np.n
     return out
 
 
-def draw_controls(pool: Pool, claims: Sequence[Claim], settings: DrawSettings) -> list[Claim]:
-    """Confirmed calls to hide among the claims: classes as often as among those, no call twice.
+def draw_calls(
+    pool: Pool, claims: Sequence[Claim], settings: DrawSettings
+) -> tuple[list[Claim], dict[str, list[str]]]:
+    """Confirmed calls to hide among the claims, and others to show as examples.
 
-    Fewer come where classes have too few calls.
+    Parameters
+    ----------
+    pool : Pool
+    claims : sequence of Claim
+    settings : DrawSettings
+
+    Returns
+    -------
+    controls : list of Claim
+        Of the claims' classes, as often as those; no call twice. Fewer where there are too few.
+    examples : dict of str to list of str
+        For each class of the claims, ids of calls that are no controls.
     """
     rng = np.random.default_rng([settings.seed, 2])
     wanted = round(settings.controls * len(claims))
-    calls: dict[str, list[int]] = {}
-    out: list[Claim] = []
+    labels = sorted({claim.label for claim in claims})
+    calls = {
+        label: rng.permutation(np.flatnonzero(pool.calls.present(label))).tolist()
+        for label in labels
+    }
+    used: set[int] = set()
+
+    def next_call(label: str) -> int | None:
+        # a clip with calls of two classes serves once
+        while calls[label]:
+            row = int(calls[label].pop())
+            if row not in used:
+                used.add(row)
+                return row
+        return None
+
+    controls: list[Claim] = []
     # a class may come again while others have run out of calls
-    for i in rng.permutation(np.repeat(np.arange(len(claims)), 2 if wanted else 0)).tolist():
-        if len(out) == wanted:
+    for i in rng.permutation(np.repeat(np.arange(len(claims)), 2)).tolist():
+        if len(controls) == wanted:
             break
-        label = claims[i].label
-        if label not in calls:
-            rows = np.flatnonzero(pool.calls.present(label))
-            calls[label] = rng.permutation(rows).tolist()
-        if calls[label]:
-            call = pool.calls[calls[label].pop()]
-            out.append(Claim(call.id, label, control=True, kind=call.kind))
-    return out
+        row = next_call(claims[i].label)
+        if row is not None:
+            call = pool.calls[row]
+            controls.append(Claim(call.id, claims[i].label, control=True, kind=call.kind))
+    examples = {}
+    for label in labels:
+        rows = (next_call(label) for _ in range(settings.examples))
+        examples[label] = [str(pool.calls.ids[row]) for row in rows if row is not None]
+    return controls, examples

@@ -8,7 +8,8 @@ from pathlib import Path
 import pandas as pd
 import tomli_w
 
-from negmine.audit_rates import Audit, NewConfidence
+from negmine.audit_confidence import NewConfidence
+from negmine.audit_rates import Audit
 from negmine.errors import InputError
 from negmine.tables import writing
 

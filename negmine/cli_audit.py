@@ -10,9 +10,10 @@ import click
 from negmine.console import Bars, CleanGroup, print_json, quiet_and_json, say, table, warn
 
 if TYPE_CHECKING:
-    from negmine.audit_rates import Audit, HiddenRate, NewConfidence
+    from negmine.audit_confidence import NewConfidence
+    from negmine.audit_rates import Audit, HiddenRate
 
-# Named here so that the command line need not import negmine.audit_sample.
+# Named here so that the command line need not import negmine.audit_frames.
 _FIELDS = ("certificate", "kind", "hardness", "class")
 
 
@@ -78,6 +79,13 @@ def _fields(context: click.Context, option: click.Parameter, value: str | None) 
     show_default=True,
     help="Confirmed calls hidden among the clips, as a share of --sample.",
 )
+@click.option(
+    "--examples",
+    type=click.IntRange(0),
+    default=2,
+    show_default=True,
+    help="Confirmed calls of each class that the page plays as such.",
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all draws.")
 @quiet_and_json
 def draw(
@@ -89,6 +97,7 @@ def draw(
     allocate: str,
     least: int,
     controls: float,
+    examples: int,
     seed: int,
     quiet: bool,
     as_json: bool,
@@ -102,10 +111,13 @@ def draw(
     Example:
       negmine audit draw hard.parquet -o audit --sample 200
     """
-    from negmine.audit_files import PAGE, describe_claims, draw_audit
+    from negmine.audit_draw import describe_claims, draw_audit
+    from negmine.audit_files import PAGE
     from negmine.audit_sample import DrawSettings
 
-    settings = DrawSettings(sample, by, allocate == "equal", least, controls, classes, seed)
+    settings = DrawSettings(
+        sample, by, allocate == "equal", least, controls, examples, classes, seed
+    )
     with Bars(quiet or as_json) as bars:
         key = draw_audit(source, out, settings, progress=bars)
     found = sum(claim.control for claim in key.claims)
@@ -156,8 +168,9 @@ def read(
       negmine audit read audit -o audit.toml
       negmine build-pool train/ --tp train_tp.csv --config audit.toml --out pool2
     """
+    from negmine.audit_confidence import new_confidences
     from negmine.audit_files import KEY, VERDICTS, read_key, read_verdicts
-    from negmine.audit_rates import Audit, new_confidences
+    from negmine.audit_rates import Audit
     from negmine.audit_write import write_confidences, write_contradicted
     from negmine.errors import InputError
 

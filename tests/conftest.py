@@ -186,7 +186,7 @@ def shared_pool(shared_data: Data, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.fixture(scope="session")
 def shared_audit(shared_pool: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An audit drawn from the shared pool, no verdict filled in: 30 claims, 6 controls."""
-    from negmine.audit_files import draw_audit
+    from negmine.audit_draw import draw_audit
     from negmine.audit_sample import DrawSettings
     from negmine.build_context import no_progress
 

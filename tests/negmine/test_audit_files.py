@@ -15,8 +15,9 @@ import pytest
 import soundfile as sf
 from auditing import call, fails, fill, selection
 
-from negmine.audit_files import Key, Verdict, listening_page, read_key, read_verdicts
-from negmine.audit_sample import Claim
+from negmine.audit_draw import listening_page
+from negmine.audit_files import Key, Verdict, read_key, read_verdicts
+from negmine.audit_frames import Claim
 from negmine.pool import open_pool
 
 # ---- draw
@@ -28,6 +29,7 @@ def test_the_folder_holds_the_clips_and_nothing_that_tells(
     pool, key = open_pool(shared_pool), read_key(shared_audit / "key.parquet")
     assert sorted(path.name for path in shared_audit.iterdir()) == [
         "clips",
+        "examples",
         "key.parquet",
         "listen.html",
         "verdicts.csv",
@@ -156,11 +158,15 @@ def test_what_cannot_be_drawn_leaves_nothing(
 def test_the_page_cannot_be_broken_by_a_class_name(tmp_path: Path) -> None:
     name = '</script><script>alert("x")</script> & "ä"'
     key = Key(("abc-1.flac",), (Claim("id", name),), {})
-    page = listening_page(key, "abc")
+    page = listening_page(key, "abc", {name: ["abc-class1-1.flac"]})
     assert page.count("</script>") == 2
     data = re.search(r'id="data">(.*?)</script>', page)
     assert data
-    assert json.loads(data[1]) == {"audit": "abc", "clips": [["abc-1.flac", name]]}
+    assert json.loads(data[1]) == {
+        "audit": "abc",
+        "clips": [["abc-1.flac", name]],
+        "examples": [[name, ["abc-class1-1.flac"]]],
+    }
     assert not re.search(r"https?://|@import|\bfetch\b|XMLHttp", page)
 
 
@@ -198,7 +204,7 @@ function element(tag) {
   made.push(one);
   return one;
 }
-for (const id of ["data", "done", "list", "only", "save"]) ids[id] = element("div");
+for (const id of ["data", "done", "examples", "list", "only", "save"]) ids[id] = element("div");
 ids.data.textContent = DATA;
 let keydown;
 globalThis.document = { getElementById: (id) => ids[id], createElement: element,
@@ -224,6 +230,13 @@ keydown({ key: "p", target: { tagName: "INPUT" } });
 if (rows[3].children[2].attributes["aria-pressed"] !== "true") throw new Error("not pressed");
 if (ids.done.textContent !== "3 of " + shown.length) throw new Error(ids.done.textContent);
 if (Object.keys(JSON.parse(Object.values(kept)[0])).length !== 4) throw new Error("not kept");
+if (ids.examples.children.length !== 4) throw new Error("two classes, two examples each");
+ids.only.value = shown[0].children[0].children[1].textContent;
+ids.only.listeners.change();
+const asked = (one) => one.children[0].children[1].textContent === ids.only.value;
+if (shown.some((one) => !one.hidden !== asked(one))) throw new Error("one class alone");
+const heard = ids.examples.children.filter((one) => !one.hidden);
+if (heard.length !== 2) throw new Error("the examples of that class alone");
 ids.save.click();
 process.stdout.write(saved);
 """

@@ -17,9 +17,10 @@ from auditing import call, fails, fill, key_of, selection, verdicts
 from click.testing import CliRunner
 from conftest import Data
 
-from negmine.audit_files import Verdict, read_key, read_verdicts
-from negmine.audit_rates import Audit, new_confidences
-from negmine.audit_sample import Claim
+from negmine.audit_confidence import LOWEST, new_confidences
+from negmine.audit_files import Key, Verdict, read_key, read_verdicts
+from negmine.audit_frames import Claim
+from negmine.audit_rates import Audit
 from negmine.cli import main
 from negmine.intervals import clopper_pearson
 from negmine.pool import open_pool
@@ -96,49 +97,70 @@ def test_a_listener_with_known_errors_recovers_the_rate() -> None:
     assert covered / 200 > 0.92
 
 
+def with_confidences(key: Key, kind: str, values: list[float]) -> Key:
+    """The key with these confidences, in turn, of the claims of a kind."""
+    claims = list(key.claims)
+    for number, at in enumerate(i for i, claim in enumerate(claims) if claim.kind == kind):
+        claims[at] = replace(claims[at], confidence=values[number % len(values)])
+    return replace(key, claims=tuple(claims))
+
+
 def test_confidences_are_what_would_have_claimed_what_was_found() -> None:
     strata = {
         "external, external": (500, 99),
         "verified, fp": (500, 99),
-        "erased, erase": (500, 9),
+        "erased, erase": (500, 39),
         "mixed, mix": (500, 9),
     }
-    key = key_of(strata, 0, confidence=0.99)
-    audit = Audit(
-        key,
-        verdicts(("present", 5), ("absent", 94), ("present", 10), ("absent", 89), ("absent", 18)),
-    )
-    found = {
-        one.section: one
-        for one in new_confidences(audit, {"fp": {"beyond_per_s": 0.995}, "erase": {}})
-    }
+    key = key_of(strata, 0)
+    # clips that reach 0, 1 and 3 s beyond their boxes, a share of 0.98 kept for each
+    key = with_confidences(key, "fp", [1.0, 0.98, 0.98**3])
+    key = with_confidences(key, "erase", [0.8, 0.98])
+    words = [("present", 5), ("absent", 94), ("present", 10), ("absent", 89)]
+    audit = Audit(key, verdicts(*words, ("present", 7), ("absent", 41)))
+    built = {"fp": {"beyond_per_s": 0.98}, "erase": {"confidence": 0.8}}
+    found = {one.section: one for one in new_confidences(audit, built)}
     assert set(found) == {"external", "fp", "erase"}
     assert found["external"].after == pytest.approx(1 - 5.5 / 100, abs=1e-4)
-    # rows claimed 1 % at half a percent a second, and 10.5 % was found
-    assert found["fp"].after == pytest.approx(1 - 0.005 * 10.5, abs=1e-4)
-    assert (found["erase"].after, found["erase"].reason) == (
-        None,
-        "the pool does not say what it was built with",
-    )
-    sure = replace(key, claims=tuple(replace(c, confidence=1.0) for c in key.claims))
-    words = [Verdict("absent", "")] * len(key.claims)
-    (fp,) = (
-        c
-        for c in new_confidences(Audit(sure, words), {"fp": {"beyond_per_s": 1.0}})
-        if c.section == "fp"
-    )
+    b = found["fp"].after
+    assert b is not None
+    assert (1 + b + b**3) / 3 == pytest.approx(1 - 10.5 / 100, abs=1e-4)
+    c = found["erase"].after
+    assert c is not None
+    # 20 clips of a known call, 19 of none, with a tenth of its doubt
+    assert (20 * (1 - c) + 19 * 0.1 * (1 - c)) / 39 == pytest.approx(7.5 / 40, abs=1e-4)
+    unknown = {one.section: one for one in new_confidences(audit, {"split": []})}
+    assert unknown["external"].after == found["external"].after
+    assert unknown["fp"].after is None
+    assert "does not say what it was built with" in unknown["fp"].reason
+
+
+def test_confidences_that_cannot_be_found_are_left_and_said() -> None:
+    key = key_of({"verified, fp": (500, 20)}, 5, confidence=1.0)
+    absent = verdicts(("absent", 20), ("present", 5))
+    (fp,) = new_confidences(Audit(key, absent), {"fp": {"beyond_per_s": 1.0}})
     assert fp.after is None
     assert "claim no doubt" in fp.reason
+    deaf = Audit(key, verdicts(("absent", 25)))
+    (fp,) = new_confidences(deaf, {"fp": {"beyond_per_s": 0.99}})
+    assert (fp.after, fp.reason) == (None, "the listener heard none of 5 controls")
+    # one in two lies in its box: no share beyond it makes up for nine in ten that are wrong
+    half = Audit(
+        with_confidences(key, "fp", [1.0, 0.99]),
+        verdicts(("present", 18), ("absent", 2), ("present", 5)),
+    )
+    (fp,) = new_confidences(half, {"fp": {"beyond_per_s": 0.99}})
+    assert fp.after == LOWEST
 
 
 def test_a_rebuilt_pool_carries_what_was_heard(
     audit_folder: Path, shared_data: Data, tmp_path: Path
 ) -> None:
-    wrong: list[str] = []
+    wrong: dict[str, list[str]] = {"external": [], "fp": []}
 
     def word(claim: Claim) -> str:
-        if claim.kind == "external" and len(wrong) < 2:
-            wrong.append(claim.recipe)
+        if claim.kind in wrong and len(wrong[claim.kind]) < 2:
+            wrong[claim.kind].append(claim.recipe)
             return "present"
         return "present" if claim.control else "absent"
 
@@ -147,35 +169,24 @@ def test_a_rebuilt_pool_carries_what_was_heard(
     result = call("read", audit_folder, "-o", out, "--contradicted", ids)
     assert result.exit_code == 0, result.output
     assert "heard 6 of 6" in result.stdout
-    heard = sum(claim.kind == "external" for claim in claims)
-    expected = round(1 - 2.5 / (heard + 1), 4)
-    assert tomllib.loads(out.read_text())["external"] == {"confidence": expected}
-    assert sorted(pd.read_csv(ids, dtype=str)["recipe"]) == sorted(wrong)
+    assert sorted(pd.read_csv(ids, dtype=str)["recipe"]) == sorted(wrong["external"] + wrong["fp"])
+    small = ["--clip-s", "1", "--sample-rate", "8000", "--fp-pad", "beyond"]
+    external = ["--external", str(shared_data.external)]
+    files = ["--config", str(out), "--out", str(tmp_path / "pool")]
     built = CliRunner().invoke(
-        main,
-        [
-            "build-pool",
-            *shared_data.options,
-            "--external",
-            str(shared_data.external),
-            "--clip-s",
-            "1",
-            "--sample-rate",
-            "8000",
-            "--config",
-            str(out),
-            "--out",
-            str(tmp_path / "pool"),
-        ],
+        main, ["build-pool", *shared_data.options, *external, *small, *files]
     )
     assert built.exit_code == 0, built.output
-    confidences = {
-        absence.confidence
-        for recipe in open_pool(tmp_path / "pool")
-        if recipe.kind == "external"
-        for absence in recipe.labels.absent.values()
-    }
-    assert confidences == {expected}
+    for kind in wrong:
+        heard = sum(claim.kind == kind for claim in claims)
+        confidences = [
+            absence.confidence
+            for recipe in open_pool(tmp_path / "pool")
+            if recipe.kind == kind
+            for absence in recipe.labels.absent.values()
+        ]
+        assert np.mean(confidences) == pytest.approx(1 - 2.5 / (heard + 1), abs=1e-4)
+    assert set(tomllib.loads(out.read_text())) == {"external", "fp"}
 
 
 def test_json_is_the_whole_of_it(audit_folder: Path) -> None:

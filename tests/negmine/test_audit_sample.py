@@ -10,14 +10,8 @@ import numpy as np
 import pytest
 from auditing import selection
 
-from negmine.audit_sample import (
-    DrawSettings,
-    PoolFrame,
-    SelectionFrame,
-    allocate,
-    draw_claims,
-    draw_controls,
-)
+from negmine.audit_frames import PoolFrame, SelectionFrame
+from negmine.audit_sample import DrawSettings, allocate, draw_calls, draw_claims
 from negmine.errors import InputError, PoolError
 from negmine.labels import Certificate
 from negmine.pool import Pool, open_pool
@@ -127,19 +121,21 @@ def test_allocation_always_adds_up() -> None:
             assert (out >= np.minimum(sizes, least)).all()
 
 
-def test_controls_are_calls_of_the_classes_that_are_asked_about(pool: Pool) -> None:
-    settings = DrawSettings(sample=20, controls=0.2)
+def test_controls_and_examples_are_calls_of_the_classes_that_are_asked_about(pool: Pool) -> None:
+    settings = DrawSettings(sample=20, controls=0.2, examples=3)
     claims = draw_claims(PoolFrame(pool), ("1",), ("kind",), settings)
-    controls = draw_controls(pool, claims, settings)
-    assert len(controls) == 4
-    assert len({c.recipe for c in controls}) == 4
-    for control in controls:
-        call = pool.calls[pool.calls.row_of(control.recipe)]
-        assert call.labels.present >= {"1"} == {control.label}
-    # there are eight calls of a class
-    many = replace(settings, controls=1.0)
-    assert len(draw_controls(pool, claims, many)) == 8
-    assert draw_controls(pool, claims, replace(settings, controls=0.0)) == []
+    controls, examples = draw_calls(pool, claims, settings)
+    assert {label: len(ids) for label, ids in examples.items()} == {"1": 3}
+    used = [control.recipe for control in controls] + examples["1"]
+    assert len(used) == len(set(used)) == 7
+    assert all(control.control and control.label == "1" for control in controls)
+    for name in used:
+        assert pool.calls[pool.calls.row_of(name)].labels.present >= {"1"}
+    # there are eight calls of a class; what the listener misses comes before examples
+    controls, examples = draw_calls(pool, claims, replace(settings, controls=1.0))
+    assert (len(controls), examples) == (8, {"1": []})
+    none = replace(settings, controls=0.0, examples=0)
+    assert draw_calls(pool, claims, none) == ([], {"1": []})
 
 
 def test_what_cannot_be_drawn_is_one_line(pool: Pool) -> None:

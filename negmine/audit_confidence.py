@@ -1,0 +1,100 @@
+"""From rates of hidden positives to settings of a pool whose rows would have claimed them.
+
+Three forms of setting: one that rows claim as it is (``external``); a share kept for each second,
+of which rows claim a power (``fp``); and one whose doubt, times something, is a row's (``erase``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.optimize import brentq
+
+from negmine.audit_rates import Audit
+
+# By certificate and kind: the section and name of the setting, and how rows depend on it.
+_SETTINGS = {
+    ("external", "external"): ("external", "confidence", "itself"),
+    ("external", "near"): ("near", "confidence", "itself"),
+    ("agreed", "agreed"): ("agreed", "confidence", "itself"),
+    ("erased", "erase"): ("erase", "confidence", "doubt"),
+    ("erased", "transplant"): ("transplant", "confidence", "doubt"),
+    ("verified", "fp"): ("fp", "beyond_per_s", "power"),
+}
+
+# No setting is made lower: a claim that is hardly ever true is better left out of the pool.
+LOWEST = 0.01
+
+
+@dataclass(frozen=True)
+class NewConfidence:
+    """What an audit makes of a setting.
+
+    Attributes
+    ----------
+    section, name : str
+        Of `negmine.pool_settings.PoolSettings`.
+    before, after : float or None
+        None where not known; why stands in ``reason``.
+    heard : int
+    reason : str
+    """
+
+    section: str
+    name: str
+    before: float | None
+    after: float | None
+    heard: int
+    reason: str = ""
+
+
+def new_confidences(audit: Audit, settings: Mapping[str, Any]) -> list[NewConfidence]:
+    """The settings with which the rows that were heard would claim, on average, the doubt found.
+
+    That doubt is `negmine.audit_rates.HiddenRate.supported`.
+
+    Parameters
+    ----------
+    audit : Audit
+        Of a pool.
+    settings : mapping
+        What the pool was built with.
+    """
+    out = []
+    for (certificate, kind), (section, name, form) in _SETTINGS.items():
+        found, confidence, weight = audit.of(certificate, kind)
+        if not len(confidence):
+            continue
+        before, after, reason = settings.get(section, {}).get(name), None, ""
+        heard = audit.sensitivity.rate
+        if heard.trials and not heard.hits:
+            reason = f"the listener heard none of {heard.trials} controls"
+        elif form == "itself":
+            after = 1 - found.supported
+        elif before is None:
+            reason = "the pool does not say what it was built with"
+        elif before >= 1 or not (confidence < 1).any():
+            reason = "its rows claim no doubt, and so do not tell what it would depend on"
+        elif form == "doubt":
+            after = 1 - (1 - before) * found.supported / found.claimed
+        else:
+            after = before ** _exponent(confidence, weight, found.supported, before)
+        if after is not None:
+            after = round(min(1.0, max(LOWEST, after)), 4)
+        out.append(NewConfidence(section, name, before, after, len(confidence), reason))
+    return out
+
+
+def _exponent(confidence: np.ndarray, weight: np.ndarray, doubt: float, before: float) -> float:
+    """The power at which confidences leave, on average, this doubt; the greatest, if none does."""
+    greatest = float(np.log(LOWEST) / np.log(before))
+
+    def excess(power: float) -> float:
+        return float(np.average(confidence**power, weights=weight)) - (1 - doubt)
+
+    if excess(greatest) > 0:
+        return greatest
+    return float(brentq(excess, 0.0, greatest))
