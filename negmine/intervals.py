@@ -10,7 +10,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import beta, norm
+from scipy.optimize import brentq
+from scipy.special import betainc, betaincinv, ndtri
 
 LEVEL = 0.95
 
@@ -31,8 +32,8 @@ def clopper_pearson(hits: float, trials: float, level: float = LEVEL) -> tuple[f
     if trials <= 0:
         return 0.0, 1.0
     tail = (1 - level) / 2
-    low = float(beta.ppf(tail, hits, trials - hits + 1)) if hits > 0 else 0.0
-    high = float(beta.ppf(1 - tail, hits + 1, trials - hits)) if hits < trials else 1.0
+    low = float(betaincinv(hits, trials - hits + 1, tail)) if hits > 0 else 0.0
+    high = float(betaincinv(hits + 1, trials - hits, 1 - tail)) if hits < trials else 1.0
     return low, high
 
 
@@ -40,7 +41,7 @@ def wilson(hits: int, trials: int, level: float = LEVEL) -> tuple[float, float]:
     """Wilson's score interval of a binomial proportion: right on average, not always."""
     if trials <= 0:
         return 0.0, 1.0
-    z2 = float(norm.ppf((1 + level) / 2)) ** 2
+    z2 = float(ndtri((1 + level) / 2)) ** 2
     share = hits / trials
     middle = share + z2 / (2 * trials)
     half = math.sqrt(z2 * (share * (1 - share) / trials + z2 / (4 * trials**2)))
@@ -137,8 +138,10 @@ def corrected_rate(
     """A rate as it would be found by one who misses nothing.
 
     Rogan and Gladen's (1978) estimate for an observer without false alarms: what is found over the
-    share of what is found of what is there. The interval joins those of both, each at half the
-    error (Bonferroni), so it is wide where few controls were heard.
+    share of what is found of what is there. Its interval melds those of both (Fay, Proschan and
+    Brittain 2015): the upper limit is a quantile of the ratio of two independent variables, the one
+    whose quantiles are the upper limits of the rate and the one whose are the lower limits of the
+    sensitivity; the lower limit the other way round. It is wide where few controls were heard.
 
     Parameters
     ----------
@@ -152,10 +155,25 @@ def corrected_rate(
     """
     if not rate.trials or not sensitivity.trials or sensitivity.estimate <= 0:
         return math.nan, 0.0, 1.0
-    each = (1 + level) / 2
-    (low, high), (worst, best) = rate.interval(each), sensitivity.interval(each)
-    return (
-        min(1.0, rate.estimate / sensitivity.estimate),
-        min(1.0, low / best),
-        min(1.0, high / worst) if worst > 0 else 1.0,
-    )
+    n, k = rate.effective, rate.estimate * rate.effective
+    m, j = sensitivity.effective, sensitivity.estimate * sensitivity.effective
+    tail = (1 - level) / 2
+    # a limit at 0 or 1 for certain is a variable that is 0 or 1
+    best = betaincinv(j + 1, m - j, _NODES) if j < m else np.ones(1)
+    worst = betaincinv(j, m - j + 1, _NODES)
+    low = _ratio_quantile(tail, k, n - k + 1, best) if k > 0 else 0.0
+    high = _ratio_quantile(1 - tail, k + 1, n - k, worst) if k < n else 1.0
+    return min(1.0, rate.estimate / sensitivity.estimate), low, high
+
+
+# Where the distribution of the sensitivity is looked at: the middles of slices alike in mass.
+_NODES = (np.arange(500) + 0.5) / 500
+
+
+def _ratio_quantile(share: float, a: float, b: float, divisors: np.ndarray) -> float:
+    """A quantile of Beta(a, b) over a variable with equally likely values; 1 where it is above."""
+
+    def excess(x: float) -> float:
+        return float(np.mean(betainc(a, b, np.minimum(1.0, x * divisors)))) - share
+
+    return float(brentq(excess, 0.0, 1.0, xtol=1e-7)) if excess(1.0) > 0 else 1.0

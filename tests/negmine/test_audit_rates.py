@@ -84,7 +84,7 @@ def test_a_listener_with_known_errors_recovers_the_rate() -> None:
     key = key_of(sizes, 60)
     truth = 0.8 * 0.04 + 0.2 * 0.30
     plain, corrected, covered = [], [], 0
-    for _ in range(200):
+    for _ in range(60):
         there = np.array([c.control or rng.random() < hidden[c.certificate] for c in key.claims])
         heard = there & (rng.random(len(there)) >= misses)
         words = [Verdict("present" if yes else "absent", "") for yes in heard]
@@ -92,9 +92,9 @@ def test_a_listener_with_known_errors_recovers_the_rate() -> None:
         plain.append(found.rate.estimate)
         corrected.append(found.corrected[0])
         covered += found.corrected[1] <= truth <= found.corrected[2]
-    assert np.mean(plain) == pytest.approx(truth * (1 - misses), abs=0.004)
-    assert np.mean(corrected) == pytest.approx(truth, abs=0.006)
-    assert covered / 200 > 0.92
+    assert np.mean(plain) == pytest.approx(truth * (1 - misses), abs=0.01)
+    assert np.mean(corrected) == pytest.approx(truth, abs=0.012)
+    assert covered / 60 > 0.9
 
 
 def with_confidences(key: Key, kind: str, values: list[float]) -> Key:

@@ -98,17 +98,34 @@ def test_a_deaf_listeners_rate_is_corrected() -> None:
     rate, heard = plain_rate(12, 100), plain_rate(16, 20)
     middle, low, high = corrected_rate(rate, heard)
     assert middle == pytest.approx(0.15)
-    assert low < clopper_pearson(12, 100)[0]
+    # the same by a million draws
+    rng = np.random.default_rng(0)
+    upper = rng.beta(13, 88, 10**6) / rng.beta(16, 5, 10**6)
+    lower = rng.beta(12, 89, 10**6) / rng.beta(17, 4, 10**6)
+    assert low == pytest.approx(np.quantile(lower, 0.025), abs=5e-4)
+    assert high == pytest.approx(np.quantile(upper, 0.975), abs=2e-3)
+    # a listener who was never seen to miss is not certain to hear all
+    _, low, high = corrected_rate(rate, plain_rate(20, 20))
+    assert low == pytest.approx(clopper_pearson(12, 100)[0])
     assert high > clopper_pearson(12, 100)[1]
-    assert (low, high) == pytest.approx(
-        (
-            clopper_pearson(12, 100, 0.975)[0] / clopper_pearson(16, 20, 0.975)[1],
-            clopper_pearson(12, 100, 0.975)[1] / clopper_pearson(16, 20, 0.975)[0],
-        )
-    )
+    _, low, high = corrected_rate(rate, plain_rate(10**7, 10**7))
+    assert (low, high) == pytest.approx(clopper_pearson(12, 100), abs=1e-5)
+    assert corrected_rate(plain_rate(0, 10), heard)[:2] == (0.0, 0.0)
     for unknown in (plain_rate(0, 0), plain_rate(0, 5)):
         assert corrected_rate(rate, unknown)[1:] == (0.0, 1.0)
     assert corrected_rate(plain_rate(9, 10), plain_rate(1, 2))[0] == 1.0
+
+
+@pytest.mark.parametrize(("truth", "hears"), [(0.02, 0.9), (0.2, 0.7), (0.1, 0.98)])
+def test_the_corrected_interval_covers_as_often_as_it_says(truth: float, hears: float) -> None:
+    rng = np.random.default_rng(1)
+    inside = 0
+    for _ in range(100):
+        found = plain_rate(int(rng.binomial(100, truth * hears)), 100)
+        _, low, high = corrected_rate(found, plain_rate(int(rng.binomial(20, hears)), 20))
+        inside += low <= truth <= high
+    # two standard errors below 95 % of 100
+    assert inside / 100 > 0.906
 
 
 def test_a_rate_reaches_neither_below_0_nor_above_1() -> None:
