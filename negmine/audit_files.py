@@ -41,6 +41,7 @@ _KEY_COLUMNS = {
     "confidence": pa.float64(),
     "hardness": pa.string(),
     "score": pa.float64(),
+    "doubt": pa.float64(),
     "stratum": pa.string(),
     "stratum_size": pa.int64(),
 }

@@ -43,8 +43,9 @@ class Claim:
         NaN for a control.
     hardness : str
         Empty but for a selection's.
-    score : float
-        The model's logit; NaN but for a selection's.
+    score, doubt : float
+        The model's logit, and what mining took for the probability that the class is there; NaN but
+        for a selection's.
     stratum : str
         Empty for a control.
     stratum_size : int
@@ -59,6 +60,7 @@ class Claim:
     confidence: float = np.nan
     hardness: str = ""
     score: float = np.nan
+    doubt: float = np.nan
     stratum: str = ""
     stratum_size: int = 0
 
@@ -157,6 +159,7 @@ class SelectionFrame:
             confidence=row.confidence,
             hardness=self.names["hardness"][int(self.codes(label)["hardness"][number])],
             score=row.score,
+            doubt=row.doubt,
         )
 
 

@@ -31,6 +31,8 @@ class HiddenRate:
         The rate if all that is unsure were absent, and present.
     claimed : float
         The mean of 1 - confidence: the rate that the certificates admit to.
+    estimated : float
+        The mean doubt: the rate that mining expected; NaN for a pool.
     corrected : (float, float, float)
         The rate, had the listener missed nothing, and its interval: see
         `negmine.intervals.corrected_rate`.
@@ -44,6 +46,7 @@ class HiddenRate:
     least: float
     most: float
     claimed: float
+    estimated: float
     corrected: tuple[float, float, float]
     supported: float
 
@@ -60,6 +63,7 @@ class HiddenRate:
             "if_unsure_absent": self.least,
             "if_unsure_present": self.most,
             "claimed": self.claimed,
+            "estimated": self.estimated,
             "corrected": dict(zip(("rate", "low", "high"), self.corrected, strict=True)),
         }
 
@@ -137,7 +141,10 @@ class Audit:
         least = self._rate(self._word == "present", every, inside)
         most = self._rate(self._word != "absent", every, inside)
         weight = self._weights(every)[inside]
-        doubt = np.array([1 - claim.confidence for claim in self._claims])[inside]
+        told = np.array([(1 - claim.confidence, claim.doubt) for claim in self._claims])
+        claimed, estimated = (
+            np.average(told[inside], axis=0, weights=weight) if len(weight) else (np.nan, np.nan)
+        )
         heard = self.sensitivity.rate
         missed = heard.estimate if heard.trials and heard.hits else 1.0
         return HiddenRate(
@@ -145,7 +152,8 @@ class Audit:
             int((unsure & inside).sum()),
             least.estimate,
             most.estimate,
-            float(np.average(doubt, weights=weight)) if len(doubt) else float("nan"),
+            float(claimed),
+            float(estimated),
             corrected_rate(rate, heard),
             min(1.0, most.posterior_mean / missed),
         )
@@ -198,6 +206,7 @@ class Audit:
                 "confidence": claim.confidence,
                 "hardness": claim.hardness,
                 "score": claim.score,
+                "doubt": claim.doubt,
                 "clip": clip,
                 "note": verdict.note,
             }

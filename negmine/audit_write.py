@@ -21,6 +21,7 @@ CONTRADICTED = (
     "confidence",
     "hardness",
     "score",
+    "doubt",
     "clip",
     "note",
 )

@@ -213,7 +213,7 @@ def _show(found: Audit, confidences: list[NewConfidence], quiet: bool) -> None:
     else:
         say("controls: none was heard, so what the listener misses is unknown", quiet)
     headers = ["hidden positives", "heard", "present", "unsure", "rate", "95 % interval"]
-    headers += ["unsure absent", "unsure present", "corrected", "claimed"]
+    headers += ["unsure absent", "unsure present", "corrected", "claimed", "doubt"]
     rows = []
     for name, rates in found.rates().items():
         for value, one in rates.items():
@@ -249,6 +249,7 @@ def _cells(one: HiddenRate) -> list[str]:
         f"{one.most:.2%}",
         f"{middle:.2%} [{lower:.2%}, {upper:.2%}]" if middle == middle else "",
         f"{one.claimed:.2%}",
+        f"{one.estimated:.2%}" if one.estimated == one.estimated else "",
     ]
 
 

@@ -82,15 +82,17 @@ def selection(pool: Pool, per_class: int = 20) -> Selection:
             absence = recipe.labels.absent[label]
             rows.append(
                 Chosen(
-                    recipe.id,
-                    label,
-                    5.0 - rank,
-                    rank + 1,
-                    recipe.kind,
-                    absence.certificate.value,
-                    absence.confidence,
-                    "",
-                    np.nan,
+                    recipe=recipe.id,
+                    label=label,
+                    score=5.0 - rank,
+                    rank=rank + 1,
+                    kind=recipe.kind,
+                    certificate=absence.certificate.value,
+                    confidence=absence.confidence,
+                    nearest_call="",
+                    distance=np.nan,
+                    doubt=0.25 if rank < 2 else 0.0,
+                    spread=0.0,
                 )
             )
     return Selection(tuple(rows[::-1]), pool.path, pool.digest, "model")
