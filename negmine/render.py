@@ -26,6 +26,10 @@ FADE_S = 0.01
 _SILENT_RMS = 1e-6
 
 
+class SilentError(AudioError):
+    """A part of a mix is silent: a ratio to it is undefined."""
+
+
 def rms(samples: np.ndarray) -> float:
     """Root of the mean square, in float64."""
     return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))) if len(samples) else 0.0
@@ -56,7 +60,7 @@ def mix_at_snr(signal: np.ndarray, noise: np.ndarray, snr_db: float) -> np.ndarr
 
 def _gain(reference_rms: float, level: float, snr_db: float) -> float:
     if min(reference_rms, level) < _SILENT_RMS:
-        raise AudioError(f"one part is silent, so snr_db={snr_db:g} is undefined")
+        raise SilentError(f"one part is silent, so snr_db={snr_db:g} is undefined")
     return reference_rms / (level * 10 ** (snr_db / 20))
 
 
@@ -116,13 +120,13 @@ def render_with_gain(
             gain = _gain(
                 _level(first, base, rate), _level(layers, part, rate), layers[0].snr_db or 0.0
             )
-        except AudioError as error:
+        except SilentError as error:
             spans = " and ".join(
                 f"'{la.source.name}' at {la.start_s:g} s"
                 for la in (first[0], layers[0])
                 if la.source is not None
             )
-            raise AudioError(
+            raise SilentError(
                 f"recipe {recipe.id}: {error} ({spans}, {recipe.duration_s:g} s each)"
             ) from error
         total = total + part * np.float32(gain)

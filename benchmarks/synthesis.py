@@ -1,0 +1,267 @@
+"""What synthesis finds for a forward, against scoring a pool at random and mixing at random.
+
+    python -m benchmarks.synthesis POOL MODEL --tp TP.csv --fp FP.csv
+
+Every arm scores as many clips. A find is a pair of a clip and a class that it is certified free
+of, scoring above the class's bar: a quantile of the pool's own certified clips, or the median
+confirmed call. Variants of one clip must not count as many, so finds are counted four times: all;
+those no two of which lie nearer than 0.02 in embedding space; those of different sets of
+recordings; and those that have no recording in common at all. With TRUTH, a table of all events of
+the training recordings (RFCX's columns), the finds are audited for calls that the certificates
+missed; nothing is searched with it.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import numpy as np
+import pandas as pd
+
+from negmine.annotations import read_rfcx
+from negmine.cache import find_cache
+from negmine.embed import Scores, score_recipes
+from negmine.pool import Pool, open_pool
+from negmine.reader import Reader
+from negmine.recipe import Recipe
+from negmine.render import SilentError, render
+from negmine.scorer import Scorer, load_scorer
+from negmine.synthesis import SynthesisSettings, synthesise
+from negmine.synthesis_moves import MoveRules, mix
+from negmine.synthesis_pool import rules_for
+
+NEAR = 0.02
+
+
+@dataclass(frozen=True)
+class Found:
+    """A clip that was scored: what it is certified free of, its scores, its unit embedding."""
+
+    recipe: Recipe
+    logits: np.ndarray
+    embedding: np.ndarray
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What all arms share."""
+
+    pool: Pool
+    scorer: Scorer
+    scores: Scores
+    bars: np.ndarray
+    reader: Reader | None
+    budget: int
+    usable: np.ndarray
+
+    def random(self, seed: int) -> list[Found]:
+        """Rows of the pool, drawn at random, none twice."""
+        rng = np.random.default_rng([seed, 1])
+        count = min(self.budget, len(self.usable))
+        rows = rng.choice(self.usable, count, replace=False)
+        logits, embeddings = self.scores.logits(rows), self.scores.embeddings(rows)
+        recipes = (self.pool.recipes[row] for row in rows.tolist())
+        return [Found(r, *pair) for r, *pair in zip(recipes, logits, embeddings, strict=True)]
+
+    def mixes(self, seed: int) -> list[Found]:
+        """Fresh mixes of rows drawn at random that are certified free of a class in common."""
+        rng = np.random.default_rng([seed, 2])
+        made: list[Recipe] = []
+        rules = MoveRules()
+        while len(made) < self.budget:
+            one, other = (self.pool.recipes[int(row)] for row in rng.choice(self.usable, 2))
+            mixed = mix(one, other, rules, rng)
+            if mixed is not None and mixed.labels.absent:
+                made.append(mixed)
+        return self.score(made)
+
+    def synthesis(self, seed: int, rules: MoveRules, *, warm: bool) -> list[Found]:
+        """The search; cold: it must pay for what it learns of the pool, too."""
+        settings = SynthesisSettings(
+            self.budget,
+            seed=seed,
+            per_class=10**9,
+            threshold=dict(zip(self.scorer.classes, self.bars.tolist(), strict=True)),
+            moves=rules,
+        )
+        scored: list[Found] = []
+
+        def keep(recipes: Sequence[Recipe], embeddings: np.ndarray, logits: np.ndarray) -> None:
+            scored.extend(map(Found, recipes, logits, embeddings))
+
+        done = synthesise(
+            self.scorer,
+            self.pool,
+            settings,
+            scores=self.scores if warm else None,
+            reader=self.reader,
+            on_scored=keep,
+        )
+        for family in done.families[:12]:
+            click.echo(f"  {family}", err=True)
+        return scored
+
+    def score(self, recipes: Sequence[Recipe]) -> list[Found]:
+        out: list[Found] = []
+        for first in range(0, len(recipes), 32):
+            batch = []
+            for recipe in recipes[first : first + 32]:
+                try:
+                    batch.append((recipe, render(recipe, self.scorer.sample_rate, self.reader)))
+                except SilentError:
+                    continue
+            embeddings, logits = self.scorer.score(np.stack([samples for _, samples in batch]))
+            embeddings = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+            out += [
+                Found(recipe, *pair)
+                for (recipe, _), *pair in zip(batch, logits, embeddings, strict=True)
+            ]
+        return out
+
+    def count(self, scored: Sequence[Found]) -> dict[str, float]:
+        """Finds for 1,000 forwards, counted in each way, and classes with ten or more."""
+        total = {"all": 0, "apart": 0, "sets": 0, "disjoint": 0, "classes": 0}
+        for column, name in enumerate(self.scorer.classes):
+            finds = self.finds(scored, column, name)
+            apart = _apart(finds)
+            total["all"] += len(finds)
+            total["apart"] += apart
+            total["sets"] += len({found.recipe.groups for found in finds})
+            total["disjoint"] += _disjoint(finds)
+            total["classes"] += apart >= 10
+        each = 1000 / len(scored)
+        return {k: v if k == "classes" else v * each for k, v in total.items()}
+
+    def finds(self, scored: Sequence[Found], column: int, name: str) -> list[Found]:
+        """Of one class, the hardest first."""
+        bar = self.bars[column]
+        found = [f for f in scored if f.logits[column] > bar and name in f.recipe.labels.absent]
+        return sorted(found, key=lambda f: -float(f.logits[column]))
+
+    def hidden(self, scored: Sequence[Found], events: pd.DataFrame) -> tuple[float, int]:
+        """Share of finds in which the truth has the class after all; and how many finds."""
+        spans = {
+            (str(recording), str(label)): group[["t_min", "t_max"]].to_numpy()
+            for (recording, label), group in events.groupby(["recording_id", "species_id"])
+        }
+        hits, total = 0, 0
+        for column, name in enumerate(self.scorer.classes):
+            finds = self.finds(scored, column, name)
+            total += len(finds)
+            hits += sum(_calls(found.recipe, name, spans) for found in finds)
+        return hits / max(total, 1), total
+
+
+def _apart(finds: Sequence[Found]) -> int:
+    """Greedily from the hardest: finds no two of which are nearer than `NEAR`."""
+    kept: list[np.ndarray] = []
+    for found in finds:
+        if not kept or float((np.stack(kept) @ found.embedding).max()) <= 1 - NEAR:
+            kept.append(found.embedding)
+    return len(kept)
+
+
+def _disjoint(finds: Iterable[Found]) -> int:
+    """Greedily from the hardest: finds no two of which share a recording."""
+    used: set[str] = set()
+    count = 0
+    for found in finds:
+        names = {source.name for source in found.recipe.sources}
+        if not names & used:
+            used |= names
+            count += 1
+    return count
+
+
+def _calls(recipe: Recipe, name: str, spans: dict[tuple[str, str], np.ndarray]) -> bool:
+    """Whether the class calls in what is heard of a recording; not where its band was replaced."""
+    for component in recipe.components:
+        if any(layer.op == "band" for layer in component):
+            continue
+        for layer in component:
+            if layer.source is None:
+                continue
+            here = spans.get((Path(layer.source.name).stem, name), np.zeros((0, 2)))
+            end_s = layer.start_s + (layer.length_s or recipe.duration_s - layer.offset_s)
+            if bool(np.any((here[:, 0] < end_s) & (here[:, 1] > layer.start_s))):
+                return True
+    return False
+
+
+@click.command(help=__doc__)
+@click.argument("pool", type=click.Path(path_type=Path))
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--tp", type=click.Path(path_type=Path))
+@click.option("--fp", type=click.Path(path_type=Path))
+@click.option("--truth", type=click.Path(path_type=Path))
+@click.option("--budget", default=2000, show_default=True)
+@click.option("--quantile", default=0.99, show_default=True)
+@click.option("--calls", is_flag=True, help="The bar: the median confirmed call.")
+@click.option("--seeds", default=3, show_default=True)
+@click.option("--scores", type=click.Path(path_type=Path), help="Kept between runs.")
+@click.option("--device", default="auto", show_default=True)
+def main(
+    pool: Path,
+    model: Path,
+    tp: Path | None,
+    fp: Path | None,
+    truth: Path | None,
+    budget: int,
+    quantile: float,
+    calls: bool,
+    seeds: int,
+    scores: Path | None,
+    device: str,
+) -> None:
+    opened, scorer = open_pool(pool), load_scorer(model, device)
+    reader, _ = find_cache(pool, opened.sources, scorer.sample_rate, None)
+    rules = rules_for(opened, read_rfcx(tp, fp) if tp else None)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = scores or Path(temporary)
+        known = score_recipes(scorer, opened.recipes, folder, reader=reader)
+        of_calls = score_recipes(scorer, opened.calls, folder, reader=reader)
+        free = ~opened.recipes.draws_on(scorer.held_out)
+        bars, certified = [], np.zeros(len(opened), dtype=bool)
+        for column, name in enumerate(scorer.classes):
+            rows = np.flatnonzero((opened.confidence(name) > 0) & free)
+            certified[rows] = True
+            values = known.logits(rows)[:, column]
+            if calls:
+                values = of_calls.logits(np.flatnonzero(opened.calls.present(name)))[:, column]
+            bars.append(np.median(values) if calls else np.quantile(values, quantile))
+        bench = Bench(
+            opened, scorer, known, np.array(bars), reader, budget, np.flatnonzero(certified)
+        )
+        arms = {
+            "random rows of the pool": lambda seed: bench.random(seed),
+            "random mixes": lambda seed: bench.mixes(seed),
+            "synthesis, from nothing": lambda seed: bench.synthesis(seed, rules, warm=False),
+            "synthesis, from the pool's scores": lambda seed: bench.synthesis(
+                seed, rules, warm=True
+            ),
+        }
+        events = None
+        if truth:
+            events = pd.read_csv(truth, dtype={"recording_id": str, "species_id": str})
+        header = "| finds for 1,000 forwards | all | 0.02 apart | sets of recordings | disjoint "
+        click.echo(header + "| classes with 10 | class there after all |")
+        click.echo("|---|--:|--:|--:|--:|--:|--:|")
+        for title, arm in arms.items():
+            counts, hidden = [], []
+            for seed in range(seeds):
+                scored = arm(seed)
+                counts.append(list(bench.count(scored).values()))
+                if events is not None:
+                    hidden.append(bench.hidden(scored, events)[0])
+            cells = " | ".join(f"{value:.0f}" for value in np.mean(counts, axis=0))
+            share = f"{np.mean(hidden):.1%}" if hidden else ""
+            click.echo(f"| {title} | {cells} | {share} |")
+    click.echo(f"\n{len(opened)} rows, {len(bench.usable)} of them usable; budget {budget}.")
+
+
+if __name__ == "__main__":
+    main()
