@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
+from negmine.acoustic_files import read_prints, write_prints
 from negmine.annotations import Annotations
 from negmine.blocks import RecipeBlock, as_blocks
-from negmine.build_context import BuildContext, DeclaredFolder, no_progress, nobody
+from negmine.build_context import BuildContext, DeclaredFolder, no_progress
+from negmine.build_sound import BuildSound
 from negmine.declarations import Declaration, check_used, declared_files, read_declarations
 from negmine.errors import AudioError, InputError, PoolError
-from negmine.holdout import held_out_by
+from negmine.groups import SiteOf
 from negmine.pool import Pool, open_pool
 from negmine.pool_append import append_part, open_to_append, writer_after
 from negmine.pool_files import write_new
 from negmine.pool_settings import PoolSettings
 from negmine.pool_writer import PoolWriter
-from negmine.recipe import OPS, Recipe, Source
+from negmine.recipe import OPS, Recipe
 from negmine.recordings import (
     Recordings,
     open_annotated,
@@ -46,12 +48,15 @@ class BuildReport:
         Unreadable files.
     left_out : mapping of str to int
         Clips left out, by reason.
+    near_duplicates : tuple of str
+        What was found of them, a line each.
     """
 
     pool: Pool
     changed: bool
     skipped: tuple[str, ...]
     left_out: Mapping[str, int]
+    near_duplicates: tuple[str, ...] = ()
 
 
 def build_pool(
@@ -65,7 +70,7 @@ def build_pool(
     force: bool = False,
     append: bool = False,
     holdout: Sequence[str] = (),
-    site_of: Callable[[Iterable[str]], Mapping[str, str]] | None = None,
+    site_of: SiteOf | None = None,
     progress: Callable[..., Callable[..., object]] = no_progress,
 ) -> BuildReport:
     """Build a pool folder.
@@ -91,7 +96,7 @@ def build_pool(
         Recordings, other files or sites that must not enter in any form: not as a source, a
         partner in a mix, a bed, a donor, nor as a confirmed call to compare with.
     site_of : callable, optional
-        Gives the site of each of some recordings, see `negmine.groups`.
+        Gives the site of each of some recordings, see `negmine.groups`: then their group.
     progress : callable
         Given a title, a number of files (or of what a third argument names), returns what to call
         after each.
@@ -116,20 +121,20 @@ def build_pool(
         progress=lambda total: progress("reading recordings", total),
     )
     table = _table(s, annotations.classes, declared)
-    folders = []
+    opened = []
     roots = {"recordings": annotated.root}
-    for number, (folder, absent) in enumerate(declared):
-        opened = open_external(
-            folder,
-            skip_bad=skip_bad,
-            progress=lambda total: progress("reading external", total),
+    for number, (folder, _) in enumerate(declared):
+        opened.append(
+            open_external(
+                folder,
+                skip_bad=skip_bad,
+                progress=lambda total: progress("reading external", total),
+            )
         )
-        if opened.root in roots.values():
-            raise InputError(f"--external {opened.root}: the folder was named twice")
-        roots[f"external{number}"] = opened.root
-        folders.append(DeclaredFolder(opened, declared_files(opened.infos, absent, table)))
-    check_used(table, {name: None for folder in folders for name in folder.opened.infos})
-    _check_other_sound(annotated, [folder.opened for folder in folders])
+        if opened[-1].root in roots.values():
+            raise InputError(f"--external {opened[-1].root}: the folder was named twice")
+        roots[f"external{number}"] = opened[-1].root
+    _check_other_sound(annotated, opened)
     unlabelled = None
     if s.unlabelled is not None:
         unlabelled = open_unlabelled(
@@ -139,25 +144,32 @@ def build_pool(
         )
         if unlabelled.root not in roots.values():
             roots["unlabelled"] = unlabelled.root
-    held_out: Callable[[Source], bool] = nobody
-    if holdout:
-        every = [annotated, *(folder.opened for folder in folders)]
-        every += [unlabelled] if unlabelled else []
-        sites = (
-            site_of([*annotated.infos, *(unlabelled.infos if unlabelled else ())])
-            if site_of
-            else {}
-        )
-        held_out = held_out_by(holdout, (name for one in every for name in one.infos), sites)
+    sound, sites = BuildSound(annotated, tuple(opened), unlabelled), dict[str, str]()
+    if site_of is not None:
+        sound, sites = sound.by_site(site_of)
+    stand = standing.sources if standing else ()
+    sound = sound.as_standing(stand, sited=site_of is not None)
+    held_out = sound.held_out(holdout, sites)
+    near = None
+    if s.near_duplicates:
+        sound, near = sound.near_duplicates(stand, read_prints(out), held_out, progress)
+        held_out |= near.left_out
+    folders = [
+        DeclaredFolder(folder, declared_files(folder.infos, absent, table))
+        for folder, (_, absent) in zip(sound.external, declared, strict=True)
+    ]
+    check_used(table, {name: None for folder in opened for name in folder.infos})
     context = BuildContext(
         annotations,
-        annotated,
+        sound.annotated,
         tuple(folders),
         s,
         held_out=held_out,
-        unlabelled=unlabelled,
+        unlabelled=sound.unlabelled,
         progress=progress,
     )
+    if near:
+        context.left_out["near-duplicates of held-out files"] += len(near.left_out)
     writer = PoolWriter(s.clip_s) if standing is None else writer_after(standing)
     fill(writer, context)
     # by folder, however the caller spelled it: the same pool is then found to be the same
@@ -179,11 +191,14 @@ def build_pool(
             settings=record,
             replace=force,
         )
+    if near:
+        write_prints(out, near.prints)
     return BuildReport(
         open_pool(out),
         changed,
-        tuple(line for one in (annotated, *(f.opened for f in folders)) for line in one.skipped),
+        tuple(line for one in (annotated, *opened) for line in one.skipped),
         {reason: count for reason, count in context.left_out.items() if count},
+        near.told if near else (),
     )
 
 

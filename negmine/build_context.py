@@ -38,7 +38,7 @@ from negmine.blocks import RecipeBlock, Tables, empty_block, join_blocks, offset
 from negmine.labels import PartialLabels
 from negmine.levels import Levels
 from negmine.pool_settings import PoolSettings
-from negmine.recipe import OPS, Source
+from negmine.recipe import OPS
 from negmine.recordings import Recordings
 
 
@@ -56,11 +56,6 @@ class DeclaredFolder:
 
     opened: Recordings
     absent: Mapping[str, tuple[str, ...]]
-
-
-def nobody(source: Source) -> bool:
-    """Holds nothing out."""
-    return False
 
 
 def no_progress(what: str, total: int, unit: str = "file") -> Callable[..., object]:
@@ -83,8 +78,8 @@ class BuildContext:
         ``clip_s``, ``sample_rate``, and every source's section.
     tables : Tables
         Numbers of sources and label sets, for blocks.
-    held_out : callable
-        Whether a source must not enter the pool in any form.
+    held_out : frozenset of str
+        Fingerprints of the files that must not enter the pool in any form.
     left_out : Counter
         Clips left out, by reason.
     blocks : list of RecipeBlock
@@ -101,7 +96,7 @@ class BuildContext:
     external: tuple[DeclaredFolder, ...] = ()
     settings: PoolSettings = field(default_factory=PoolSettings)
     tables: Tables = field(default_factory=Tables)
-    held_out: Callable[[Source], bool] = nobody
+    held_out: frozenset[str] = frozenset()
     left_out: Counter[str] = field(default_factory=Counter)
     blocks: list[RecipeBlock] = field(default_factory=list)
     calls: list[RecipeBlock] = field(default_factory=list)
@@ -150,7 +145,8 @@ class BuildContext:
 
     def held_out_rows(self, block: RecipeBlock) -> np.ndarray:
         """Rows that draw on a source that is held out: bool, shape (n,)."""
-        held = np.array([*map(self.held_out, self.tables.sources.items), False], dtype=bool)
+        sources = self.tables.sources.items
+        held = np.array([*(one.fingerprint in self.held_out for one in sources), False], dtype=bool)
         rows = np.repeat(np.arange(len(block)), block.layer_counts)
         return np.bincount(rows[held[block.source]], minlength=len(block)) > 0
 

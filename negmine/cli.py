@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
@@ -99,10 +99,11 @@ def main() -> None:
 @click.option(
     "--sites",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="CSV with columns recording_id, site: for sites in --holdout.",
+    help="CSV with columns recording_id, site: a recording's group, and for sites in --holdout.",
 )
 @click.option(
-    "--site-regex", help="What of a recording's name is its site: for sites in --holdout."
+    "--site-regex",
+    help="What of a recording's name is its site: its group, and for sites in --holdout.",
 )
 @click.option("--skip-bad", is_flag=True, help="Report unreadable files and go on without them.")
 @click.option("--force", is_flag=True, help="Replace another pool at --out.")
@@ -136,21 +137,16 @@ def build_pool(
     """
     from negmine.annotations import read_rfcx
     from negmine.build import build_pool as build
-    from negmine.groups import sites_by_pattern, sites_by_table
+    from negmine.groups import SiteOf, sites_by_pattern, sites_by_table
     from negmine.holdout import read_names
 
     if sites and site_regex:
         raise click.UsageError("--sites and --site-regex both name sites; choose one")
-    if (sites or site_regex) and not holdout:
-        raise click.UsageError("--sites and --site-regex are for sites in --holdout")
-    site_of = None
-    if sites or site_regex:
-
-        def site_of(recordings: Iterable[str]) -> dict[str, str]:
-            if sites:
-                return sites_by_table(recordings, sites)
-            return sites_by_pattern(recordings, str(site_regex))
-
+    site_of: SiteOf | None = None
+    if sites:
+        site_of = partial(sites_by_table, table=sites)
+    elif site_regex:
+        site_of = partial(sites_by_pattern, pattern=site_regex)
     if force and append:
         raise click.UsageError("--force replaces a pool and --append adds to it; choose one")
     settings = take_settings(PoolSettings(), config, flags)
@@ -169,6 +165,8 @@ def build_pool(
         )
     for line in report.skipped:
         warn(f"skipped {line}")
+    for line in report.near_duplicates:
+        warn(line)
     for reason, count in report.left_out.items():
         say(f"left out {count}: {reason}", quiet or as_json)
     say(f"{out}: {'written' if report.changed else 'unchanged'}", quiet or as_json)

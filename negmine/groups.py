@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Protocol
 
 from negmine.csv_tables import read_rows
 from negmine.errors import InputError, did_you_mean
@@ -12,7 +13,17 @@ from negmine.errors import InputError, did_you_mean
 COLUMNS = ("recording_id", "site")
 
 
-def sites_by_table(recordings: Iterable[str], table: Path) -> dict[str, str]:
+class SiteOf(Protocol):
+    """Gives the site of each of some recordings; with ``partial``, of those that have one."""
+
+    def __call__(
+        self, recordings: Iterable[str], *, partial: bool = False
+    ) -> Mapping[str, str]: ...
+
+
+def sites_by_table(
+    recordings: Iterable[str], table: Path, *, partial: bool = False
+) -> dict[str, str]:
     """The site of each recording, by a CSV with columns recording_id and site.
 
     Parameters
@@ -20,6 +31,8 @@ def sites_by_table(recordings: Iterable[str], table: Path) -> dict[str, str]:
     recordings : iterable of str
     table : Path
         May name other recordings, too.
+    partial : bool
+        Leave out recordings that it does not name.
 
     Raises
     ------
@@ -36,15 +49,17 @@ def sites_by_table(recordings: Iterable[str], table: Path) -> dict[str, str]:
             )
     wanted = list(recordings)
     missing = [name for name in wanted if name not in sites]
-    if missing:
+    if missing and not partial:
         raise InputError(
             f"{table}: no site of recording '{missing[0]}'{did_you_mean(missing[0], sites)}; "
             f"{len(missing)} of {len(wanted)} recordings are missing"
         )
-    return {name: sites[name] for name in wanted}
+    return {name: sites[name] for name in wanted if name in sites}
 
 
-def sites_by_pattern(recordings: Iterable[str], pattern: str) -> dict[str, str]:
+def sites_by_pattern(
+    recordings: Iterable[str], pattern: str, *, partial: bool = False
+) -> dict[str, str]:
     """The site of each recording, by a regular expression on its name.
 
     Parameters
@@ -54,6 +69,8 @@ def sites_by_pattern(recordings: Iterable[str], pattern: str) -> dict[str, str]:
     pattern : str
         Searched for in each name. The site is what its first group matches, or all of it where it
         has none.
+    partial : bool
+        Leave out names that do not match.
 
     Raises
     ------
@@ -73,6 +90,8 @@ def sites_by_pattern(recordings: Iterable[str], pattern: str) -> dict[str, str]:
     for name in recordings:
         found = compiled.search(name)
         site = found[min(1, compiled.groups)] if found else None
+        if not site and partial:
+            continue
         if not site:
             raise InputError(f"'{pattern}' finds no site in recording '{name}'")
         sites[name] = site

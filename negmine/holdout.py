@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from negmine.errors import InputError, did_you_mean
-from negmine.recipe import Source
 
 
 def read_names(given: Sequence[str]) -> tuple[str, ...]:
@@ -33,10 +32,10 @@ def read_names(given: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def held_out_by(
+def held_names(
     names: Sequence[str], recordings: Iterable[str], sites: Mapping[str, str]
-) -> Callable[[Source], bool]:
-    """Whether a source is held out, by its group: the recording it is, or the site that is from.
+) -> frozenset[str]:
+    """The recordings that are held out: those named, and those from sites that are.
 
     Parameters
     ----------
@@ -52,15 +51,12 @@ def held_out_by(
     InputError
         If a name is neither: a misspelt one would hold nothing out.
     """
-    known = {*recordings, *sites.values()}
+    at_hand = frozenset(recordings)
+    known = {*at_hand, *sites.values()}
     for name in names:
         if name not in known:
             hint = did_you_mean(name, known)
             what = "recording or site" if sites else "recording; sites need --sites or --site-regex"
             raise InputError(f"--holdout {name}: no such {what}{hint}")
     held = frozenset(names)
-
-    def is_held_out(source: Source) -> bool:
-        return source.group in held or sites.get(source.group) in held
-
-    return is_held_out
+    return frozenset(name for name in at_hand if name in held or sites.get(name) in held)

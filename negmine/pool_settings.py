@@ -47,6 +47,8 @@ class PoolSettings:
         Of all draws.
     unlabelled : str or None
         Folder of recordings that nobody labelled: for ``agreed`` and ``erase``.
+    near_duplicates : bool
+        Look for files that hold the same sound, see `negmine.near_duplicates`.
     bands : BandSettings
     fp, external, noise, near, agreed, erase, transplant, mix
         The sections of the sources.
@@ -60,6 +62,12 @@ class PoolSettings:
         "--unlabelled",
         click.Path(file_okay=False),
         "Folder of recordings that nobody labelled, for --agreed-models and --erase.",
+    )
+    near_duplicates: bool = setting(
+        True,
+        "--near-duplicates/--no-near-duplicates",
+        bool,
+        "Whether to look for files that hold the same sound, re-encoded, at another gain or cut.",
     )
     bands: BandSettings = field(default_factory=BandSettings)
     fp: FpSettings = field(default_factory=FpSettings)

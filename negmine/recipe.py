@@ -52,7 +52,8 @@ class Source:
         Of the file's bytes; rendering checks it.
     duration_s : float
     group : str
-        What must not stand on both sides of a split: the recording. Empty for generated sound.
+        What must not stand on both sides of a split: the recording, or its site. Empty for
+        generated sound.
     """
 
     root: Path
@@ -64,6 +65,15 @@ class Source:
     @property
     def path(self) -> Path:
         return self.root / self.name
+
+    @property
+    def recording(self) -> str:
+        """What tables call the recording: the file's name without its suffix."""
+        return self.name.rpartition("/")[2].rpartition(".")[0]
+
+    def is_of(self, names: frozenset[str]) -> bool:
+        """Whether it is one of these recordings, or in one of these groups."""
+        return not self.is_synthetic and (self.group in names or self.recording in names)
 
     @property
     def is_synthetic(self) -> bool:
@@ -257,8 +267,12 @@ class Recipe:
 
     @property
     def groups(self) -> frozenset[str]:
-        """Groups of all layers: a recipe is held out if any of them is."""
+        """Groups of all layers."""
         return frozenset(source.group for source in self.sources if source.group)
+
+    def draws_on(self, names: frozenset[str]) -> bool:
+        """Whether any layer is from one of these recordings or groups: it is then held out."""
+        return any(source.is_of(names) for source in self.sources)
 
     def mix(self, other: Recipe, snr_db: float) -> Recipe:
         """This recipe with another added at a signal-to-noise ratio; labels by the algebra.

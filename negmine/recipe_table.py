@@ -142,9 +142,9 @@ class RecipeTable(Sequence[Recipe]):
         per_set = np.append(self._label_sets.has_present(name), False)
         return _joined([part.any_label(per_set) for part in self._parts])
 
-    def draws_on(self, groups: frozenset[str]) -> np.ndarray:
-        """Which recipes have a layer from one of these groups: bool array, shape (N,)."""
-        named = [bool(source.group) and source.group in groups for source in self._sources]
+    def draws_on(self, names: frozenset[str]) -> np.ndarray:
+        """Which recipes have a layer from one of these recordings or groups: bool, shape (N,)."""
+        named = [source.is_of(names) for source in self._sources]
         per_source = np.array([*named, False], dtype=bool)
         return _joined([part.uses_any(per_source) for part in self._parts])
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from negmine.annotations import Annotations
@@ -23,23 +23,36 @@ class Recordings:
         By name: what `name_of` made of the file's path.
     skipped : tuple of str
         One line for each file that could not be read.
+    groups : mapping of str to str
+        The group of each that is not one by itself: see `group`.
     """
 
     root: Path
     infos: dict[str, AudioInfo]
     skipped: tuple[str, ...]
+    groups: Mapping[str, str] = field(default_factory=dict)
+
+    def group(self, name: str) -> str:
+        """What must not stand on both sides of a split: the recording, or what it belongs to."""
+        return self.groups.get(name, name)
+
+    def grouped(self, group_of: Callable[[str], str | None]) -> Recordings:
+        """The same files, in other groups: given a name, its group, or None where that stays."""
+        found = {name: group_of(name) for name in self.infos}
+        changed = {name: group for name, group in found.items() if group is not None}
+        return replace(self, groups={**self.groups, **changed})
 
     def source(self, name: str) -> Source:
-        """The source that recipes cut from, its own group."""
+        """The source that recipes cut from."""
         info = self.infos[name]
         inside = info.path.relative_to(self.root).as_posix()
-        return Source(self.root, inside, info.fingerprint, info.duration_s, name)
+        return Source(self.root, inside, info.fingerprint, info.duration_s, self.group(name))
 
     def only(self, names: Iterable[str]) -> Recordings:
         """The recordings of these names, in their order here."""
         kept = frozenset(names)
         infos = {name: info for name, info in self.infos.items() if name in kept}
-        return Recordings(self.root, infos, self.skipped)
+        return replace(self, infos=infos)
 
     @property
     def durations_s(self) -> dict[str, float]:

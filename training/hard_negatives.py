@@ -102,9 +102,7 @@ class HardNegatives:
         pool = selection.open_pool()
         check_pool(pool, config, classes, f"pool {pool.path} of {self._path}")
         usable = {
-            recipe.id: recipe
-            for recipe in selection.recipes(pool)
-            if held_out.isdisjoint(recipe.groups)
+            recipe.id: recipe for recipe in selection.recipes(pool) if not recipe.draws_on(held_out)
         }
         self._recipes = list(usable.values())
         index = {name: i for i, name in enumerate(usable)}

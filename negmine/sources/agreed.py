@@ -98,7 +98,7 @@ def _windows(context: BuildContext) -> list[Recipe]:
         if info.fingerprint in trained_on:
             context.left_out["unlabelled recordings that have annotations"] += 1
             continue
-        if context.held_out(source):
+        if info.fingerprint in context.held_out:
             continue
         for start_s in window_starts(info.duration_s, s.clip_s).tolist():
             layers = (Layer(source, start_s),)
