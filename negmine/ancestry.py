@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from negmine.recipe import Layer, Recipe
 
 _TO = "\N{EN DASH}"
@@ -9,6 +11,8 @@ _TO = "\N{EN DASH}"
 
 def ancestry(recipe: Recipe) -> list[str]:
     """What a clip is made of, a line a layer, in the order in which they are rendered.
+
+    Files are named by the last part of their folder and their place in it.
 
     Examples
     --------
@@ -20,8 +24,8 @@ def ancestry(recipe: Recipe) -> list[str]:
     ...     Recipe("mix", (Layer(rain, 3.0), Layer(rain, 9.5, 6.0)), 2.0, 8000, PartialLabels())
     ... ):
     ...     print(line)
-    rain.wav, 3–5 s
-    + rain.wav, 9.5–11.5 s, 6 dB below the first
+    external/rain.wav, 3–5 s
+    + external/rain.wav, 9.5–11.5 s, 6 dB below the first
     """
     lines = []
     for number, layer in enumerate(recipe.layers):
@@ -52,9 +56,8 @@ def _sound(layer: Layer, length_s: float, clip_s: float) -> str:
     if source.is_synthetic:
         text = f"generated {source.name} (seed {layer.seed})"
     else:
-        text = (
-            f"{source.name}, {_seconds(layer.start_s)}{_TO}{_seconds(layer.start_s + length_s)} s"
-        )
+        file = (Path(source.root.name) / source.name).as_posix()
+        text = f"{file}, {_seconds(layer.start_s)}{_TO}{_seconds(layer.start_s + length_s)} s"
     if layer.offset_s or length_s < clip_s:
         first, last = _seconds(layer.offset_s), _seconds(layer.offset_s + length_s)
         text += f", at {first}{_TO}{last} s of the clip"

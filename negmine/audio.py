@@ -35,10 +35,10 @@ _MP3_PADDING = 2 * 1152
 _CUT_SHORT = re.compile(r"^ ?(?:data|SSND) ?: (\d+) \(should be (\d+)\)", re.MULTILINE)
 _NO_LENGTH = 0x7FFF0000
 
-# The rates in Hz that MP3 knows, and how small it is made: variable rate, all that is below 11 kHz
-# kept, 4 kB a second. A step smaller, and the encoder drops what is above 7 kHz.
+# The rates in Hz that MP3 knows, and how small it is made: variable rate, 4 kB a second, nothing
+# below 10 kHz dropped. A step smaller, and the encoder keeps only what is below 7 kHz.
 _MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
-_MP3_COMPRESSION = 0.7
+_MP3_COMPRESSION = 0.8
 
 
 @dataclass(frozen=True)
@@ -328,7 +328,7 @@ def write_flac(path: Path, samples: np.ndarray, sample_rate: int) -> None:
         raise OutputError(f"{path}: cannot be written: {error}") from error
 
 
-def encode_mp3(samples: np.ndarray, sample_rate: int, highest_rate: int = 24_000) -> bytes:
+def encode_mp3(samples: np.ndarray, sample_rate: int, highest_rate: int = 22_050) -> bytes:
     """Mono samples as a small MP3, which every browser plays: for listening, not for measuring.
 
     Parameters

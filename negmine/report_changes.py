@@ -22,7 +22,7 @@ class Change:
         Of the scores chosen; NaN where none was. Each by the model of its own round.
     moved : float
         Median of what the rows in both gained in score from the older model to the newer; NaN where
-        there is none.
+        there is none, or none was scored anew.
     """
 
     new: int
@@ -33,17 +33,22 @@ class Change:
     moved: float
 
 
-def compare(now: Sequence[Chosen], then: Sequence[Chosen]) -> Change:
-    """Compare chosen rows by recipe and class."""
+def compare(now: Sequence[Chosen], then: Sequence[Chosen], same_model: bool = False) -> Change:
+    """Compare chosen rows by recipe and class.
+
+    A row that was replayed keeps the score of the model that chose it (`Selection.join`): unless
+    one model scored both, a score that stayed the same to the bit was not given anew.
+    """
     new, old = scores_of(now), scores_of(then)
     both = sorted(new.keys() & old.keys())
+    gained = [new[key] - old[key] for key in both if same_model or new[key] != old[key]]
     return Change(
         new=len(new) - len(both),
         kept=len(both),
         gone=len(old) - len(both),
         median_then=median_score(then),
         median_now=median_score(now),
-        moved=median([new[key] - old[key] for key in both]) if both else math.nan,
+        moved=median(gained) if gained else math.nan,
     )
 
 
@@ -52,10 +57,12 @@ def compare_classes(
 ) -> tuple[Change, dict[str, Change]]:
     """The change over some classes together, and of each."""
     ours, theirs = by_class(now), by_class(then)
-    each = {name: compare(ours.get(name, []), theirs.get(name, [])) for name in classes}
+    same = now.model == then.model
+    each = {name: compare(ours.get(name, []), theirs.get(name, []), same) for name in classes}
     whole = compare(
         [row for name in classes for row in ours.get(name, [])],
         [row for name in classes for row in theirs.get(name, [])],
+        same,
     )
     return whole, each
 

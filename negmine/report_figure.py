@@ -39,14 +39,16 @@ def draw_scores(
     now, then : Histogram or None
         By the model that chose, and by that of the older selection.
     chosen, chosen_then : sequence of float
-        Scores of the chosen rows.
+        Scores of the chosen rows; what is not finite is left out.
 
     Returns
     -------
     bytes or None
         None where there is nothing to draw.
     """
-    if not (now or then or len(chosen) or len(chosen_then)):
+    chosen = [score for score in chosen if np.isfinite(score)]
+    chosen_then = [score for score in chosen_then if np.isfinite(score)]
+    if not (now or then or chosen or chosen_then):
         return None
     figure = Figure(figsize=(7.2, 2.5))
     FigureCanvasSVG(figure)
@@ -96,14 +98,12 @@ def draw_scores(
 
 
 def _edges(scores: Sequence[float]) -> np.ndarray | None:
-    finite = [score for score in scores if np.isfinite(score)]
-    return np.histogram_bin_edges(finite, bins=_BINS) if finite else None
+    return np.histogram_bin_edges(scores, bins=_BINS) if scores else None
 
 
 def _counts(scores: Sequence[float], edges: np.ndarray) -> np.ndarray:
     """How many scores lie in each bin; what is rounded out of the last one lies in it still."""
-    inside = np.clip(np.asarray(scores, dtype=np.float64), edges[0], edges[-1])
-    return np.histogram(inside[np.isfinite(inside)], edges)[0]
+    return np.histogram(np.clip(scores, edges[0], edges[-1]), edges)[0]
 
 
 def _filled(

@@ -72,6 +72,7 @@ class _Card:
     call: Heard | None
     call_picture: Picture | None
     then: float
+    replayed: bool
 
 
 @dataclass(frozen=True)
@@ -145,11 +146,12 @@ def write_report(
     rows = by_class(selection)
     old_rows = by_class(before.selection) if before else {}
     old_scores = scores_of(before.selection.rows) if before else {}
+    other_model = before is not None and before.selection.model != selection.model
     sections = [
         _section(
             name,
             rows.get(name, []),
-            [_card(row, heard, old_scores) for row in shown[name]],
+            [_card(row, heard, old_scores, other_model) for row in shown[name]],
             class_report(report, name),
             class_report(before.report, name) if before else {},
             old_rows.get(name, []),
@@ -238,17 +240,20 @@ def _card(
     row: Chosen,
     heard: Mapping[tuple[bool, str], Heard],
     old_scores: Mapping[tuple[str, str], float],
+    other_model: bool,
 ) -> _Card:
     clip = heard[False, row.recipe]
     call = heard[True, row.nearest_call] if row.nearest_call else None
     drawn = pictures([clip, call] if call else [clip])
+    then = old_scores.get((row.recipe, row.label), math.nan)
     return _Card(
         row=row,
         clip=clip,
         picture=drawn[0],
         call=call,
         call_picture=drawn[1] if call else None,
-        then=old_scores.get((row.recipe, row.label), math.nan),
+        then=then,
+        replayed=other_model and then == row.score,
     )
 
 

@@ -41,8 +41,9 @@ class Rule:
 
 
 def report_path(selection: Path) -> Path:
-    """Where `negmine mine` writes the report of a selection."""
-    return selection.with_suffix(".report.json")
+    """Where `negmine mine` writes the report of a selection, its control and its review list."""
+    stem = selection.stem.removesuffix(".control").removesuffix(".review")
+    return selection.with_name(f"{stem}.report.json")
 
 
 def read_report(path: Path) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ import numpy as np
 BANDS, FRAMES = 88, 256
 
 # Shades of a picture. With more of them the noise between calls costs most of the bytes.
-_SHADES = 20
+_SHADES = 16
 
 # Length of the analysis window, at least; a power of two in samples.
 _WINDOW_S = 0.03

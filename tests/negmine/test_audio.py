@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from conftest import SAMPLE_RATE, tone
 from negmine.audio import (
     LEVEL_BLOCK_S,
     VerifiedFiles,
+    encode_mp3,
     file_fingerprint,
     find_audio,
     probe,
@@ -304,6 +306,35 @@ def test_an_unwritable_place_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match=r"a\.flac: cannot be written"):
         write_flac(tmp_path / "file" / "a.flac", noise(0.1), SAMPLE_RATE)
+
+
+# ---- encoding
+
+
+@pytest.mark.parametrize(
+    ("rate", "encoded"),
+    [(4000, 8000), (8000, 8000), (10_000, 11_025), (22_050, 22_050), (48_000, 22_050)],
+)
+def test_an_mp3_is_small_as_long_and_sounds_the_same(rate: int, encoded: int) -> None:
+    times = np.arange(2 * rate) / rate
+    samples = (0.5 * np.sin(2 * np.pi * 1000 * times)).astype(np.float32)
+    content = encode_mp3(samples, rate)
+    assert content == encode_mp3(samples, rate)
+    assert len(content) < 2 * 5000
+    found, at = sf.read(io.BytesIO(content))
+    assert (at, len(found)) == (encoded, 2 * encoded)
+    power = np.abs(np.fft.rfft(found * np.hanning(len(found)))) ** 2
+    assert power.argmax() / 2 == pytest.approx(1000, abs=1)
+    assert power[1990:2010].sum() > 0.99 * power.sum()
+
+
+def test_no_mp3_without_an_encoder_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise ValueError("Unknown format: 'MP3'")
+
+    monkeypatch.setattr("negmine.audio.sf.SoundFile", refuse)
+    with pytest.raises(OutputError, match="writes no MP3: Unknown format"):
+        encode_mp3(np.zeros(8000, np.float32), 8000)
 
 
 # ---- fingerprints

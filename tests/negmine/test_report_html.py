@@ -27,7 +27,7 @@ from negmine.mine import MineSettings, mine
 from negmine.pool import Pool, open_pool
 from negmine.report import _histogram
 from negmine.report_html import Earlier, clips_to_render, write_report
-from negmine.report_read import histogram_of
+from negmine.report_read import histogram_of, report_path
 from negmine.selection import Selection
 
 # Elements and attributes by which a page reaches for something else.
@@ -285,8 +285,8 @@ def test_what_changed_since_is_told(
 ) -> None:
     selection, report = mined
     own = [row for row in selection.rows if row.label == "0"]
-    # of four, one is new and three were there, scoring 2 less; one is gone
-    old = [replace(row, score=row.score - 2) for row in own[1:]]
+    # of four, one is new, one is replayed and two scored 2 less; one is gone
+    old = [replace(row, score=row.score - 2 * i) for row, i in zip(own[1:], (0, 1, 1), strict=True)]
     old.append(replace(own[0], recipe="0" * 24))
     write_report(
         tmp_path / "r.html",
@@ -300,6 +300,7 @@ def test_what_changed_since_is_told(
     assert "1 new, 3 kept, 1 gone" in page.text
     assert "+2.00" in page.text
     assert page.text.count("by the older model)") == 3
+    assert page.text.count("(replayed: scored by the older model)") == 1
     assert "Distribution of scores of 1" not in str(page.tags)
 
 
@@ -381,6 +382,11 @@ def test_a_damaged_report_is_one_line(
     assert says in ran.stderr
     assert ran.stderr.count("\n") == 1
     assert not (tmp_path / "hard.report.html").exists()
+
+
+@pytest.mark.parametrize("name", ["hard", "hard.control", "hard.review"])
+def test_a_selection_and_what_stands_beside_it_share_a_report(tmp_path: Path, name: str) -> None:
+    assert report_path(tmp_path / f"{name}.parquet") == tmp_path / "hard.report.json"
 
 
 @pytest.mark.parametrize("rows", [(), (1.5,), (1.5, 1.5), (-3.0, 2.0)])
