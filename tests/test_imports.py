@@ -19,11 +19,13 @@ OF_NUMBERS_ALONE = [
     "cells",
     "config",
     "ensemble",
+    "export_frontend",
     "frontend",
     "losses",
     "lsep",
     "metrics",
     "missing_labels",
+    "program_archive",
     "readout",
     "specaugment",
 ]

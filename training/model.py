@@ -138,7 +138,7 @@ class Detector(nn.Module):
             spans = [slice(*self.rows[column]) for column in group]
             crops = torch.stack([images[:, :, span] for span in spans], dim=1).flatten(0, 1)
             position = torch.stack([positions[span] for span in spans]).view(len(spans), 1, -1, 1)
-            maps.append(self.backbone(crops, position.repeat(len(images), 1, 1, 1)))
+            maps.append(self.backbone(crops, position.repeat(images.shape[0], 1, 1, 1)))
         return FeatureMap(tuple(maps))
 
     def forward(self, waveforms: Tensor) -> Tensor:

@@ -110,23 +110,34 @@ def window_pool(frames: Frames, window: int, hop: int) -> Tensor:
     -------
     Tensor, shape (B, N, K, D), N = max(1, ceil((T - window) / hop) + 1)
     """
-    window = min(window, frames.length)
-    missing = -(frames.length - window) % hop
+    # a map shorter than a window is filled up, too: what is added counts as nothing
+    longest = torch.sym_max(window, frames.length)  # type: ignore[no-untyped-call]
+    missing = longest - frames.length + -(longest - window) % hop
 
     def windows(part: Tensor) -> Tensor:
         # means in place of sums: both have the same divisor
         means = F.avg_pool1d(F.pad(part.flatten(1, 2), (0, missing)), window, hop)
-        means = means.view(*part.shape[:3], -1).permute(0, 3, 1, 2)
-        if frames.rows is None:
-            return means
-        return torch.einsum("bngd,kg->bnkd", means, frames.rows.to(means.dtype))
+        return means.view(*part.shape[:3], -1).permute(0, 3, 1, 2)
 
-    return windows(frames.numerator) / windows(frames.denominator).clamp(min=1e-12)
+    return _ratio(windows(frames.numerator), windows(frames.denominator), frames.rows)
 
 
 def clip_pool(frames: Frames) -> Tensor:
     """The pooling of whole clips: shape (B, K, D)."""
-    return window_pool(frames, frames.length, frames.length)[:, 0]
+    numerator, denominator = (
+        part.mean(dim=-1).unsqueeze(1) for part in (frames.numerator, frames.denominator)
+    )
+    return _ratio(numerator, denominator, frames.rows)[:, 0]
+
+
+def _ratio(numerator: Tensor, denominator: Tensor, rows: Tensor | None) -> Tensor:
+    """The pooling from its two sums, (B, N, G, D), over the rows of each band: (B, N, K, D)."""
+    if rows is not None:
+        numerator, denominator = (
+            torch.einsum("bngd,kg->bnkd", part, rows.to(part.dtype))
+            for part in (numerator, denominator)
+        )
+    return numerator / denominator.clamp(min=1e-12)
 
 
 def positive_mean(features: Tensor) -> Tensor:
