@@ -7,13 +7,14 @@ of which rows claim a power (``fp``); and one whose doubt, times something, is a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from scipy.optimize import brentq
 
-from negmine.audit_rates import Audit
+from negmine.audit_rates import Audit, HiddenRate
+from negmine.intervals import Rate
 
 # By certificate and kind: the section and name of the setting, and how rows depend on it.
 _SETTINGS = {
@@ -51,10 +52,27 @@ class NewConfidence:
     reason: str = ""
 
 
-def new_confidences(audit: Audit, settings: Mapping[str, Any]) -> list[NewConfidence]:
-    """The settings with which the rows that were heard would claim, on average, the doubt found.
+def supported_doubt(found: HiddenRate, sensitivity: Rate, prior: float) -> float:
+    """The rate of hidden positives to expect after an audit.
 
-    That doubt is `negmine.audit_rates.HiddenRate.supported`.
+    What is unsure counts as present. The rate is corrected for what the listener misses, then
+    joined with what was claimed before (`negmine.intervals.Rate.with_prior`).
+
+    Parameters
+    ----------
+    found : HiddenRate
+    sensitivity : Rate
+        On the controls; without any, the listener is taken to miss nothing.
+    prior : float
+        How many clips the claim counts as.
+    """
+    share = sensitivity.estimate if sensitivity.hits else 1.0
+    corrected = replace(found.most, estimate=min(1.0, found.most.estimate / share))
+    return corrected.with_prior(found.claimed, prior)
+
+
+def new_confidences(audit: Audit, settings: Mapping[str, Any], prior: float) -> list[NewConfidence]:
+    """The settings with which the rows that were heard would claim, on average, what they should.
 
     Parameters
     ----------
@@ -62,6 +80,8 @@ def new_confidences(audit: Audit, settings: Mapping[str, Any]) -> list[NewConfid
         Of a pool.
     settings : mapping
         What the pool was built with.
+    prior : float
+        See `supported_doubt`.
     """
     out = []
     for (certificate, kind), (section, name, form) in _SETTINGS.items():
@@ -70,18 +90,19 @@ def new_confidences(audit: Audit, settings: Mapping[str, Any]) -> list[NewConfid
             continue
         before, after, reason = settings.get(section, {}).get(name), None, ""
         heard = audit.sensitivity.rate
+        doubt = supported_doubt(found, heard, prior)
         if heard.trials and not heard.hits:
             reason = f"the listener heard none of {heard.trials} controls"
         elif form == "itself":
-            after = 1 - found.supported
+            after = 1 - doubt
         elif before is None:
             reason = "the pool does not say what it was built with"
         elif before >= 1 or not (confidence < 1).any():
             reason = "its rows claim no doubt, and so do not tell what it would depend on"
         elif form == "doubt":
-            after = 1 - (1 - before) * found.supported / found.claimed
+            after = 1 - (1 - before) * doubt / found.claimed
         else:
-            after = before ** _exponent(confidence, weight, found.supported, before)
+            after = before ** _exponent(confidence, weight, doubt, before)
         if after is not None:
             after = round(min(1.0, max(LOWEST, after)), 4)
         out.append(NewConfidence(section, name, before, after, len(confidence), reason))

@@ -27,8 +27,8 @@ class HiddenRate:
     rate : Rate
         Of those decided on.
     unsure : int
-    least, most : float
-        The rate if all that is unsure were absent, and present.
+    least, most : Rate
+        If all that is unsure were absent, and present.
     claimed : float
         The mean of 1 - confidence: the rate that the certificates admit to.
     estimated : float
@@ -36,19 +36,15 @@ class HiddenRate:
     corrected : (float, float, float)
         The rate, had the listener missed nothing, and its interval: see
         `negmine.intervals.corrected_rate`.
-    supported : float
-        The mean of what the rate may be, unsure counted as present, over the listener's
-        sensitivity: what a confidence should leave open.
     """
 
     rate: Rate
     unsure: int
-    least: float
-    most: float
+    least: Rate
+    most: Rate
     claimed: float
     estimated: float
     corrected: tuple[float, float, float]
-    supported: float
 
     def to_dict(self) -> dict[str, Any]:
         low, high = self.rate.interval()
@@ -60,8 +56,8 @@ class HiddenRate:
             "low": low,
             "high": high,
             "effective": self.rate.effective,
-            "if_unsure_absent": self.least,
-            "if_unsure_present": self.most,
+            "if_unsure_absent": self.least.estimate,
+            "if_unsure_present": self.most.estimate,
             "claimed": self.claimed,
             "estimated": self.estimated,
             "corrected": dict(zip(("rate", "low", "high"), self.corrected, strict=True)),
@@ -145,17 +141,14 @@ class Audit:
         claimed, estimated = (
             np.average(told[inside], axis=0, weights=weight) if len(weight) else (np.nan, np.nan)
         )
-        heard = self.sensitivity.rate
-        missed = heard.estimate if heard.trials and heard.hits else 1.0
         return HiddenRate(
             rate,
             int((unsure & inside).sum()),
-            least.estimate,
-            most.estimate,
+            least,
+            most,
             float(claimed),
             float(estimated),
-            corrected_rate(rate, heard),
-            min(1.0, most.posterior_mean / missed),
+            corrected_rate(rate, self.sensitivity.rate),
         )
 
     def _weights(self, counted: np.ndarray) -> np.ndarray:

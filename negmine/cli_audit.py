@@ -148,6 +148,13 @@ def draw(
     help="New confidences as TOML, for 'negmine build-pool --config'; of a pool's audit alone.",
 )
 @click.option(
+    "--prior",
+    type=click.FloatRange(0),
+    default=20,
+    show_default=True,
+    help="How many clips a confidence counts as that was there before.",
+)
+@click.option(
     "--contradicted",
     type=click.Path(dir_okay=False, path_type=Path),
     help="CSV with the recipes and classes that the listener contradicts.",
@@ -157,6 +164,7 @@ def read(
     folder: Path,
     verdicts: Path | None,
     out: Path | None,
+    prior: float,
     contradicted: Path | None,
     quiet: bool,
     as_json: bool,
@@ -182,7 +190,7 @@ def read(
             f"--out {out}: a selection holds a pool's hardest rows, and their doubt is not the "
             f"pool's; audit {key.about['pool']} for new confidences"
         )
-    confidences = new_confidences(found, key.about["settings"]) if of_pool else []
+    confidences = new_confidences(found, key.about["settings"], prior) if of_pool else []
     if found.unheard_strata:
         warn(
             f"no verdict yet in {len(found.unheard_strata)} strata, for which no rate speaks: "
@@ -245,8 +253,8 @@ def _cells(one: HiddenRate) -> list[str]:
         str(one.unsure),
         f"{one.rate.estimate:.2%}",
         f"{low:.2%} to {high:.2%}",
-        f"{one.least:.2%}",
-        f"{one.most:.2%}",
+        f"{one.least.estimate:.2%}",
+        f"{one.most.estimate:.2%}",
         f"{middle:.2%} [{lower:.2%}, {upper:.2%}]" if middle == middle else "",
         f"{one.claimed:.2%}",
         f"{one.estimated:.2%}" if one.estimated == one.estimated else "",

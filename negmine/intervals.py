@@ -74,15 +74,14 @@ class Rate:
             return 0.0, 1.0
         return clopper_pearson(self.estimate * self.effective, self.effective, level)
 
-    @property
-    def posterior_mean(self) -> float:
-        """Mean of what the rate may be, from Jeffreys' prior, Beta(1/2, 1/2).
+    def with_prior(self, expected: float, trials: float) -> float:
+        """The mean of what the rate may be, an expectation counting as some trials.
 
-        A loss weight is an expectation, and a rate is not 0 because a small sample found none.
+        The posterior mean from Beta(expected * trials, (1 - expected) * trials): few trials move it
+        little, many leave nothing of the prior.
         """
-        if not self.trials:
-            return 0.5
-        return (self.estimate * self.effective + 0.5) / (self.effective + 1)
+        seen = self.estimate * self.effective if self.trials else 0.0
+        return (seen + expected * trials) / (self.effective + trials)
 
 
 def plain_rate(hits: int, trials: int) -> Rate:

@@ -17,7 +17,7 @@ from auditing import call, fails, fill, key_of, selection, verdicts
 from click.testing import CliRunner
 from conftest import Data
 
-from negmine.audit_confidence import LOWEST, new_confidences
+from negmine.audit_confidence import LOWEST, new_confidences, supported_doubt
 from negmine.audit_files import Key, Verdict, read_key, read_verdicts
 from negmine.audit_frames import Claim
 from negmine.audit_rates import Audit
@@ -45,16 +45,18 @@ def test_known_counts_give_known_rates() -> None:
     assert rates["kind"]["external"].rate.interval() == pytest.approx(clopper_pearson(2, 20))
     fp = rates["certificate"]["verified"]
     assert (fp.rate.estimate, fp.rate.trials, fp.unsure) == (0.5, 18, 2)
-    assert (fp.least, fp.most) == (9 / 20, 11 / 20)
+    assert (fp.least.estimate, fp.most.estimate) == (9 / 20, 11 / 20)
     assert fp.claimed == pytest.approx(0.1)
     every = rates["all"][""]
     assert every.rate.estimate == pytest.approx(0.9 * 0.1 + 0.1 * 0.5)
-    assert every.least == pytest.approx(0.9 * 0.1 + 0.1 * 9 / 20)
-    assert every.most == pytest.approx(0.9 * 0.1 + 0.1 * 11 / 20)
+    assert every.least.estimate == pytest.approx(0.9 * 0.1 + 0.1 * 9 / 20)
+    assert every.most.estimate == pytest.approx(0.9 * 0.1 + 0.1 * 11 / 20)
     heard = audit.sensitivity
     assert (heard.rate.hits, heard.rate.trials, heard.unsure) == (8, 9, 1)
     assert every.corrected[0] == pytest.approx(every.rate.estimate * 9 / 8)
-    assert fp.supported == pytest.approx((11.5 / 21) * 9 / 8)
+    # 20 clips heard with 11 present or unsure, of which a ninth is missed; 20 more as claimed
+    expected = (11 * 9 / 8 + 20 * 0.1) / 40
+    assert supported_doubt(fp, heard.rate, 20) == pytest.approx(expected)
     assert set(rates["class"]) == {"0", "1"}
     assert [row["clip"] for row in audit.contradicted()] == [
         f"x-{i}.flac" for i in (0, 1, *range(20, 29))
@@ -119,17 +121,20 @@ def test_confidences_are_what_would_have_claimed_what_was_found() -> None:
     words = [("present", 5), ("absent", 94), ("present", 10), ("absent", 89)]
     audit = Audit(key, verdicts(*words, ("present", 7), ("absent", 41)))
     built = {"fp": {"beyond_per_s": 0.98}, "erase": {"confidence": 0.8}}
-    found = {one.section: one for one in new_confidences(audit, built)}
+    found = {one.section: one for one in new_confidences(audit, built, 20)}
     assert set(found) == {"external", "fp", "erase"}
-    assert found["external"].after == pytest.approx(1 - 5.5 / 100, abs=1e-4)
+    assert found["external"].after == pytest.approx(1 - (5 + 20 * 0.1) / 119, abs=1e-4)
     b = found["fp"].after
     assert b is not None
-    assert (1 + b + b**3) / 3 == pytest.approx(1 - 10.5 / 100, abs=1e-4)
+    claimed = 1 - (1 + 0.98 + 0.98**3) / 3
+    assert (1 + b + b**3) / 3 == pytest.approx(1 - (10 + 20 * claimed) / 119, abs=1e-4)
     c = found["erase"].after
     assert c is not None
     # 20 clips of a known call, 19 of none, with a tenth of its doubt
-    assert (20 * (1 - c) + 19 * 0.1 * (1 - c)) / 39 == pytest.approx(7.5 / 40, abs=1e-4)
-    unknown = {one.section: one for one in new_confidences(audit, {"split": []})}
+    claimed = (20 * 0.2 + 19 * 0.02) / 39
+    expected = (7 + 20 * claimed) / 59
+    assert (20 * (1 - c) + 19 * 0.1 * (1 - c)) / 39 == pytest.approx(expected, abs=1e-4)
+    unknown = {one.section: one for one in new_confidences(audit, {"split": []}, 20)}
     assert unknown["external"].after == found["external"].after
     assert unknown["fp"].after is None
     assert "does not say what it was built with" in unknown["fp"].reason
@@ -138,18 +143,18 @@ def test_confidences_are_what_would_have_claimed_what_was_found() -> None:
 def test_confidences_that_cannot_be_found_are_left_and_said() -> None:
     key = key_of({"verified, fp": (500, 20)}, 5, confidence=1.0)
     absent = verdicts(("absent", 20), ("present", 5))
-    (fp,) = new_confidences(Audit(key, absent), {"fp": {"beyond_per_s": 1.0}})
+    (fp,) = new_confidences(Audit(key, absent), {"fp": {"beyond_per_s": 1.0}}, 20)
     assert fp.after is None
     assert "claim no doubt" in fp.reason
     deaf = Audit(key, verdicts(("absent", 25)))
-    (fp,) = new_confidences(deaf, {"fp": {"beyond_per_s": 0.99}})
+    (fp,) = new_confidences(deaf, {"fp": {"beyond_per_s": 0.99}}, 20)
     assert (fp.after, fp.reason) == (None, "the listener heard none of 5 controls")
     # one in two lies in its box: no share beyond it makes up for nine in ten that are wrong
     half = Audit(
         with_confidences(key, "fp", [1.0, 0.99]),
         verdicts(("present", 18), ("absent", 2), ("present", 5)),
     )
-    (fp,) = new_confidences(half, {"fp": {"beyond_per_s": 0.99}})
+    (fp,) = new_confidences(half, {"fp": {"beyond_per_s": 0.99}}, 0)
     assert fp.after == LOWEST
 
 
@@ -166,7 +171,7 @@ def test_a_rebuilt_pool_carries_what_was_heard(
 
     claims = fill(audit_folder, word)
     out, ids = tmp_path / "audit.toml", tmp_path / "ids.csv"
-    result = call("read", audit_folder, "-o", out, "--contradicted", ids)
+    result = call("read", audit_folder, "-o", out, "--contradicted", ids, "--prior", 10)
     assert result.exit_code == 0, result.output
     assert "heard 6 of 6" in result.stdout
     assert sorted(pd.read_csv(ids, dtype=str)["recipe"]) == sorted(wrong["external"] + wrong["fp"])
@@ -185,7 +190,9 @@ def test_a_rebuilt_pool_carries_what_was_heard(
             if recipe.kind == kind
             for absence in recipe.labels.absent.values()
         ]
-        assert np.mean(confidences) == pytest.approx(1 - 2.5 / (heard + 1), abs=1e-4)
+        claimed = np.mean([1 - claim.confidence for claim in claims if claim.kind == kind])
+        expected = 1 - (2 + 10 * claimed) / (heard + 10)
+        assert np.mean(confidences) == pytest.approx(expected, abs=1e-4)
     assert set(tomllib.loads(out.read_text())) == {"external", "fp"}
 
 

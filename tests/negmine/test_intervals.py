@@ -30,7 +30,10 @@ def test_hand_values() -> None:
     # none found in n: the upper limit solves (1 - p)^n = 2.5 %
     assert clopper_pearson(0, 30)[1] == pytest.approx(1 - 0.025 ** (1 / 30))
     assert clopper_pearson(30, 30)[0] == pytest.approx(0.025 ** (1 / 30))
-    assert plain_rate(0, 9).posterior_mean == pytest.approx(0.05)
+    # 1 of 10 expected, as sure as 20 trials: 2 hits of 20, and those found
+    assert plain_rate(0, 20).with_prior(0.1, 20) == pytest.approx(2 / 40)
+    assert plain_rate(6, 20).with_prior(0.1, 20) == pytest.approx(8 / 40)
+    assert plain_rate(0, 0).with_prior(0.1, 20) == pytest.approx(0.1)
     for nothing in (clopper_pearson(0, 0), wilson(0, 0), plain_rate(0, 0).interval()):
         assert nothing == (0.0, 1.0)
 
@@ -60,7 +63,15 @@ def test_weights_bring_back_the_population() -> None:
     assert only.interval() == pytest.approx(clopper_pearson(10, 20))
 
 
-def test_a_light_strata_of_hits_does_not_make_a_heavy_one_certain() -> None:
+def test_the_effective_size_by_hand_where_the_doubt_lies_in_few_that_weigh_much() -> None:
+    # half the population heard 10 times, half of it wrong; the other half 90 times, none wrong
+    hit = np.concatenate([np.arange(10) < 5, np.zeros(90, dtype=bool)])
+    found = survey_rate(hit, np.repeat([50 / 10, 50 / 90], [10, 90]), np.repeat([0, 1], [10, 90]))
+    variance = 0.5**2 * 0.5 * 0.5 / 9
+    assert found.effective == pytest.approx(100 * (0.25 * 0.75 / 99) / variance)
+
+
+def test_a_light_stratum_of_hits_does_not_make_a_heavy_one_certain() -> None:
     # the heavy stratum's 50 without a hit say no more than 7 %; its own variance says it is sure
     hit = np.concatenate([np.zeros(50, dtype=bool), np.arange(50) < 5])
     weight = np.repeat([198.0, 2.0], 50)
@@ -89,7 +100,6 @@ def test_nothing_heard_of_a_part_says_nothing() -> None:
     none = survey_rate(np.ones(3, dtype=bool), np.ones(3), np.zeros(3, dtype=int), np.zeros(3) > 0)
     assert math.isnan(none.estimate)
     assert none.interval() == (0.0, 1.0)
-    assert none.posterior_mean == 0.5
     one = survey_rate(np.ones(1, dtype=bool), np.ones(1), np.zeros(1, dtype=int))
     assert one.interval() == pytest.approx(clopper_pearson(1, 1))
 
