@@ -229,4 +229,7 @@ def _value(claim: Claim, name: str) -> str:
 
 
 def _order(value: str) -> tuple[int, str]:
-    return (list(HARDNESS).index(value) if value in HARDNESS else 0, value)
+    """Hardness from the hardest on, numbers as numbers, names as names."""
+    if value in HARDNESS:
+        return list(HARDNESS).index(value), value
+    return int(value) if value.isdecimal() else 0, value
