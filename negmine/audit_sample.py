@@ -37,6 +37,8 @@ class DrawSettings:
         Confirmed calls of each class that the listener may hear as such.
     classes : tuple of str
         Ask about these alone; empty: about all.
+    certificates, kinds : tuple of str
+        Ask about claims of these alone; empty: about all.
     seed : int
     """
 
@@ -47,6 +49,8 @@ class DrawSettings:
     controls: float = 0.1
     examples: int = 2
     classes: tuple[str, ...] = ()
+    certificates: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
     seed: int = 0
 
 
@@ -66,11 +70,18 @@ def draw_claims(
     Raises
     ------
     InputError
-        If the frame has no such field, or the sample is too small for so many strata.
+        If the frame has no such field, certificate or kind, or the sample is too small for so many
+        strata.
     PoolError
         If there is no claim.
     """
     names = {**frame.names, "class": tuple(classes)}
+    asked = {"certificate": settings.certificates, "kind": settings.kinds}
+    for field, values in asked.items():
+        for value in values:
+            if value not in names[field]:
+                hint = did_you_mean(value, names[field])
+                raise InputError(f"--{field} {value}: there is none here{hint}")
     for name in by:
         if name not in names:
             where = "; a pool has no scores" if name == "hardness" else did_you_mean(name, names)
@@ -83,16 +94,20 @@ def draw_claims(
         codes = frame.codes(classes[number])
         count = len(next(iter(codes.values())))
         codes["class"] = np.full(count, number)
-        if not by:
-            return np.zeros(count, dtype=np.int64)
-        return np.ravel_multi_index([codes[name] for name in by], sizes)
+        wanted = np.ones(count, dtype=bool)
+        for field, values in asked.items():
+            if values:
+                wanted &= np.isin(codes[field], [names[field].index(value) for value in values])
+        out = np.ravel_multi_index([codes[name] for name in by], sizes) if by else 0
+        return np.where(wanted, out, total)
 
     total = int(np.prod(sizes, dtype=np.int64))
-    counts = np.array([np.bincount(strata(i), minlength=total) for i in range(len(classes))])
+    counts = np.array([np.bincount(strata(i), minlength=total + 1) for i in range(len(classes))])
+    counts = counts[:, :total]
     sizes_of = counts.sum(axis=0) if len(classes) else np.zeros(0, dtype=np.int64)
     used = np.flatnonzero(sizes_of)
     if not len(used):
-        raise PoolError("nothing to audit: no class is certified absent in any row")
+        raise PoolError("nothing to audit: no row is certified so of any of these classes")
     wanted = allocate(sizes_of[used], settings.sample, equal=settings.equal, least=settings.least)
     rng = np.random.default_rng([settings.seed, 1])
     picked: dict[int, dict[int, np.ndarray]] = defaultdict(dict)

@@ -48,9 +48,9 @@ def _fields(context: click.Context, option: click.Parameter, value: str | None) 
 @click.option(
     "--sample", type=click.IntRange(1), default=200, show_default=True, help="Claims to hear."
 )
-@click.option(
-    "--class", "classes", multiple=True, help="Ask about this class. Repeatable; else all."
-)
+@click.option("--class", "classes", multiple=True, help="Ask about this class alone. Repeatable.")
+@click.option("--certificate", "certificates", multiple=True, help="Likewise. Repeatable.")
+@click.option("--kind", "kinds", multiple=True, help="Likewise, a kind of row. Repeatable.")
 @click.option(
     "--by",
     callback=_fields,
@@ -93,6 +93,8 @@ def draw(
     out: Path,
     sample: int,
     classes: tuple[str, ...],
+    certificates: tuple[str, ...],
+    kinds: tuple[str, ...],
     by: tuple[str, ...],
     allocate: str,
     least: int,
@@ -116,7 +118,16 @@ def draw(
     from negmine.audit_sample import DrawSettings
 
     settings = DrawSettings(
-        sample, by, allocate == "equal", least, controls, examples, classes, seed
+        sample=sample,
+        by=by,
+        equal=allocate == "equal",
+        least=least,
+        controls=controls,
+        examples=examples,
+        classes=classes,
+        certificates=certificates,
+        kinds=kinds,
+        seed=seed,
     )
     with Bars(quiet or as_json) as bars:
         key = draw_audit(source, out, settings, progress=bars)

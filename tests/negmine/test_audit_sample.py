@@ -59,6 +59,18 @@ def test_a_draw_stands_for_its_strata_and_repeats(pool: Pool) -> None:
     assert {c.label for c in only} == {"1"}
 
 
+def test_a_draw_may_ask_about_some_kinds_and_certificates_alone(pool: Pool) -> None:
+    settings = DrawSettings(sample=1000, kinds=("mix", "fp"), certificates=("mixed",))
+    drawn = draw_claims(PoolFrame(pool), pool.classes, ("kind",), settings)
+    assert Counter((c.recipe, c.label) for c in drawn) == Counter(
+        (recipe.id, label)
+        for recipe in pool
+        for label, absence in recipe.labels.absent.items()
+        if recipe.kind == "mix"
+    )
+    assert {(c.certificate, c.stratum_size) for c in drawn} == {("mixed", len(drawn))}
+
+
 def test_every_claim_of_a_stratum_is_drawn_as_often(pool: Pool) -> None:
     frame, times = PoolFrame(pool), 100
     counts: Counter[tuple[str, str]] = Counter()
@@ -144,6 +156,10 @@ def test_what_cannot_be_drawn_is_one_line(pool: Pool) -> None:
         draw_claims(frame, pool.classes, ("hardness",), DrawSettings())
     with pytest.raises(InputError, match="--sample 5: 3 strata of at least 5 need 15; raise"):
         draw_claims(frame, pool.classes, ("kind",), DrawSettings(sample=5))
+    with pytest.raises(InputError, match=r"--kind mixx: there is none here \(did you mean mix\?\)"):
+        draw_claims(frame, pool.classes, (), DrawSettings(kinds=("mixx",)))
+    with pytest.raises(PoolError, match="nothing to audit"):
+        draw_claims(frame, pool.classes, (), DrawSettings(certificates=("agreed",)))
     with pytest.raises(PoolError, match="nothing to audit"):
         draw_claims(
             SelectionFrame(replace(selection(pool), rows=())), pool.classes, (), DrawSettings()
