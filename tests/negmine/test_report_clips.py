@@ -65,6 +65,7 @@ def test_a_shade_means_one_level_in_both_pictures(shared_pool: Path) -> None:
     first, second = pictures([loud, quiet])
     assert (first.low_db, first.high_db) == (second.low_db, second.high_db)
     assert first.high_db == -30.0
+    assert [one.uri for one in pictures([quiet, loud])] == [second.uri, first.uri]
     images = [
         np.asarray(
             Image.open(io.BytesIO(base64.b64decode(one.uri.split(",")[1]))).convert("RGB")
