@@ -67,7 +67,7 @@ class Chooser:
         max_doubt: float,
     ) -> None:
         self._pool, self._scores, self._doubt = pool, scores, doubt
-        self._steps = strategy.steps
+        self._steps = [step for step in strategy.steps if step.takes]
         self._min_distance, self._max_doubt = min_distance, max_doubt
 
     def doubts(self, known: KnownClass, rows: np.ndarray, embeddings: np.ndarray) -> np.ndarray:

@@ -18,7 +18,10 @@ from negmine.console import (
 )
 
 if TYPE_CHECKING:
+    from negmine.cache import CachedReader
     from negmine.mine import MineSettings
+    from negmine.pool import Pool
+    from negmine.scorer import Scorer
 
 _CHOOSING = (
     click.option(
@@ -93,6 +96,20 @@ def choosing_settings(
     help="CSV with columns recipe and class: never chosen.",
 )
 @click.option(
+    "--synthesise",
+    "budget",
+    type=click.IntRange(1),
+    metavar="BUDGET",
+    help="First search for harder negatives with so many forwards of the model, and add them to "
+    "the pool; 'negmine synthesise' has all settings.",
+)
+@click.option(
+    "--report",
+    "page",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write an HTML page of what was chosen, as 'negmine report' does.",
+)
+@click.option(
     "--scores",
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder for scores.  [default: scores beside OUT]",
@@ -121,6 +138,8 @@ def mine(
     out: Path,
     control: bool,
     exclude: Path | None,
+    budget: int | None,
+    page: Path | None,
     scores: Path | None,
     cache: Path | None,
     batch_size: int,
@@ -146,8 +165,12 @@ def mine(
     from negmine.mine import mine as run_mining
     from negmine.pool import open_pool
     from negmine.scorer import load_scorer
-    from negmine.tables import write_json
+    from negmine.tables import check_writable, write_json
 
+    if budget and len(models) > 1:
+        raise click.UsageError("--synthesise searches with one model; name one --model")
+    if page:
+        check_writable(page)
     settings = choosing_settings(batch_size=batch_size, seed=seed, **choosing)
     excluded = (
         {(recipe, label) for _, (recipe, label) in read_rows(exclude, ("recipe", "class"))}
@@ -162,10 +185,13 @@ def mine(
     reader, why = find_cache(pool, opened.sources, scorers[0].sample_rate, cache)
     if why:
         warn(f"reading the sound files: {why}")
+    kept = scores or out.parent / "scores"
     with Bars(quiet) as bars:
+        if budget:
+            opened = _synthesise(opened, scorers[0], budget, kept, settings, reader, bars)
         total = (len(opened) + len(opened.calls)) * len(scorers)
         mined = run_mining(
-            scorers, opened, scores or out.parent / "scores", settings,
+            scorers, opened, kept, settings,
             exclude=excluded, reader=reader, on_rows=bars("scoring", total, "clip"),
         )  # fmt: skip
     report = mined.report.to_dict()
@@ -177,6 +203,12 @@ def mine(
     else:
         beside(out, "review").unlink(missing_ok=True)
     mined.selection.write(out)
+    if page:
+        from negmine.report_html import clips_to_render, write_report
+
+        with Bars(quiet) as bars:
+            advance = bars("rendering", clips_to_render(mined.selection, opened), "clip")
+            write_report(page, mined.selection, opened, report, on_clip=advance)
     if as_json:
         print_json(report)
         return
@@ -184,6 +216,51 @@ def mine(
     if mined.review.rows:
         say(f"{beside(out, 'review')}: {len(mined.review.rows)} to listen to", quiet)
     say(f"{out}: {len(mined.selection.rows)} negatives", quiet)
+
+
+def _synthesise(
+    pool: Pool,
+    scorer: Scorer,
+    budget: int,
+    scores: Path,
+    settings: MineSettings,
+    reader: CachedReader | None,
+    bars: Bars,
+) -> Pool:
+    """The pool with what a search of this model found; one that it has searched stays as it is."""
+    from negmine.embed import score_recipes
+    from negmine.pool import open_pool
+    from negmine.synthesis import SynthesisSettings
+    from negmine.synthesis_pool import read_ancestry, rules_for, synthesise_into
+
+    if any(row["model"] == scorer.fingerprint for row in read_ancestry(pool.path)):
+        return pool
+    known = score_recipes(
+        scorer,
+        pool.recipes,
+        scores,
+        batch_size=settings.batch_size,
+        reader=reader,
+        on_rows=bars("scoring", len(pool), "clip"),
+    )
+    advance = bars("searching", budget, "clip")
+    done = synthesise_into(
+        scorer,
+        pool,
+        SynthesisSettings(
+            budget=budget,
+            seed=settings.seed,
+            per_class=settings.per_class,
+            batch_size=settings.batch_size,
+            moves=rules_for(pool, None),
+        ),
+        scores=known,
+        reader=reader,
+        on_scored=lambda recipes, embeddings, logits: advance(len(recipes)),
+    )
+    if done.search.stopped:
+        raise KeyboardInterrupt
+    return open_pool(pool.path)
 
 
 def beside(out: Path, what: str) -> Path:

@@ -129,6 +129,11 @@ class Step:
         shown = ",".join(f"{k}={v}" for k, v in self.settings.items())
         return f"{self.rule}:{shown}" if shown else self.rule
 
+    @property
+    def takes(self) -> bool:
+        """Whether the rule takes rows from a shortlist, rather than limiting its scores."""
+        return RULES[self.rule].take is not None
+
     def limits(self, known: ClassScores) -> tuple[float, float]:
         """The lowest and the highest score that the rule lets pass; -inf and inf where any."""
         apply = RULES[self.rule].limits
