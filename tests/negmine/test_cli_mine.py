@@ -107,15 +107,7 @@ def test_a_strategy_is_followed_and_reported(pool: Path, tmp_path: Path) -> None
         assert kinds
         assert all(kinds.count(kind) <= 2 for kind in kinds)
         rules = {rule["rule"]: rule for rule in report["classes"][label]["rules"]}
-        assert list(rules) == [
-            "easier",
-            "harder",
-            "doubt",
-            "duplicates",
-            "window",
-            "quota",
-            "below",
-        ]
+        assert list(rules) == ["easier", "harder", "doubt", "duplicates", "quota", "below"]
         assert rules["easier"]["rejected"] > rules["harder"]["rejected"] > 0
     assert run(pool, out, "--strategy", "tpo").exit_code == 2
 
