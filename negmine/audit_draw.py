@@ -22,13 +22,15 @@ from negmine.audit_files import (
     write_verdicts,
 )
 from negmine.audit_frames import Claim, Frame, PoolFrame, SelectionFrame
-from negmine.audit_sample import DrawSettings, draw_calls, draw_claims
+from negmine.audit_sample import DrawSettings, draw_sample
 from negmine.csv_tables import read_rows
 from negmine.errors import InputError, OutputError, did_you_mean
 from negmine.pool import Pool, open_pool
 from negmine.recipe_table import RecipeTable
 from negmine.render import render
+from negmine.report_clips import listening_gain_db
 from negmine.selection import Selection, open_selection
+from negmine.spectrogram import draw_levels, level_range, mel_levels
 from negmine.tables import writing_folder
 
 # Where the page's list of clips goes.
@@ -73,13 +75,8 @@ def draw_audit(
     for name in settings.classes:
         if name not in pool.classes:
             raise InputError(f"--class {name}: no such class{did_you_mean(name, pool.classes)}")
-    classes = settings.classes or pool.classes
     by = settings.by or usual
-    claims = draw_claims(frame, classes, by, settings)
-    controls, examples = draw_calls(pool, claims, settings)
-    claims += controls
-    order = np.random.default_rng([settings.seed, 3]).permutation(len(claims))
-    shuffled = tuple(claims[i] for i in order)
+    shuffled, examples = draw_sample(frame, pool, by, settings)
     digest = hashlib.blake2b(
         repr((pool.digest, [(c.recipe, c.label, c.stratum) for c in shuffled])).encode(),
         digest_size=3,
@@ -96,7 +93,7 @@ def draw_audit(
         "seed": settings.seed,
         "settings": dict(pool.settings),
     }
-    key = Key(names, shuffled, about)
+    key = Key(names, tuple(shuffled), about)
     shown = {
         label: [f"{digest}-class{number}-{i}.flac" for i in range(1, len(ids) + 1)]
         for number, (label, ids) in enumerate(examples.items(), start=1)
@@ -114,15 +111,20 @@ def draw_audit(
             for name, recipe_id in zip(files, examples[label], strict=True):
                 _write_clip(folder / EXAMPLES / name, pool.calls, recipe_id)
         write_verdicts(folder / VERDICTS, key)
-        page = listening_page(key, digest, shown)
+        page = listening_page(key, digest, shown, pool.sample_rate)
         (folder / PAGE).write_text(page, encoding="utf-8")
         write_key(folder / KEY, key)
     return key
 
 
 def _write_clip(path: Path, table: RecipeTable, recipe_id: str) -> None:
+    """A clip as FLAC, turned up for listening, and its spectrogram beside it."""
     recipe = table[table.row_of(recipe_id)]
-    write_flac(path, render(recipe), recipe.sample_rate)
+    samples, rate = render(recipe), recipe.sample_rate
+    louder = samples * np.float32(10 ** (listening_gain_db(samples, rate) / 20))
+    write_flac(path, louder, rate)
+    levels = mel_levels(samples, rate)
+    path.with_suffix(".png").write_bytes(draw_levels(levels, *level_range(levels)))
 
 
 def check_free(out: Path) -> None:
@@ -149,7 +151,9 @@ def check_free(out: Path) -> None:
             )
 
 
-def listening_page(key: Key, digest: str, examples: Mapping[str, Sequence[str]]) -> str:
+def listening_page(
+    key: Key, digest: str, examples: Mapping[str, Sequence[str]], sample_rate: int
+) -> str:
     """The page that hears the clips: it knows their names and classes, and nothing else.
 
     Parameters
@@ -159,10 +163,12 @@ def listening_page(key: Key, digest: str, examples: Mapping[str, Sequence[str]])
         The audit's own, by which the browser keeps its verdicts.
     examples : mapping of str to sequence of str
         Files of confirmed calls, by class.
+    sample_rate : int
+        Hz.
     """
     clips = [[n, c.label] for n, c in zip(key.clips, key.claims, strict=True)]
     shown = [[label, list(files)] for label, files in examples.items()]
-    told = {"audit": digest, "clips": clips, "examples": shown}
+    told = {"audit": digest, "clips": clips, "examples": shown, "khz": sample_rate / 2000}
     text = json.dumps(told, ensure_ascii=False)
     # a class's name must not end the script that the list stands in
     text = text.replace("<", "\\u003c")

@@ -2,7 +2,7 @@
 
 listen.html       hears the clips and takes verdicts, offline
 verdicts.csv      clip, class, verdict, note
-clips/            FLAC; the names say nothing, the order is random
+clips/            FLAC and spectrograms; the names say nothing, the order is random
 examples/         confirmed calls of each class, to know it by
 key.parquet       what each clip is; not for the listener
 """

@@ -227,3 +227,14 @@ def draw_calls(
         rows = (next_call(label) for _ in range(settings.examples))
         examples[label] = [str(pool.calls.ids[row]) for row in rows if row is not None]
     return controls, examples
+
+
+def draw_sample(
+    frame: Frame, pool: Pool, by: Sequence[str], settings: DrawSettings
+) -> tuple[list[Claim], dict[str, list[str]]]:
+    """Claims and controls in random order, and examples: see `draw_claims` and `draw_calls`."""
+    claims = draw_claims(frame, settings.classes or pool.classes, by, settings)
+    controls, examples = draw_calls(pool, claims, settings)
+    both = claims + controls
+    order = np.random.default_rng([settings.seed, 3]).permutation(len(both))
+    return [both[i] for i in order], examples

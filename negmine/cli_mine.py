@@ -93,7 +93,7 @@ def choosing_settings(
 @click.option(
     "--exclude",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="CSV with columns recipe and class: never chosen.",
+    help="CSV with columns recipe and class, as of 'negmine audit read': never chosen.",
 )
 @click.option(
     "--synthesise",
@@ -172,11 +172,11 @@ def mine(
     if page:
         check_writable(page)
     settings = choosing_settings(batch_size=batch_size, seed=seed, **choosing)
-    excluded = (
-        {(recipe, label) for _, (recipe, label) in read_rows(exclude, ("recipe", "class"))}
-        if exclude
-        else set()
-    )
+    excluded: set[tuple[str, str]] = set()
+    if exclude:
+        # an audit may have found nothing to leave out
+        rows = read_rows(exclude, ("recipe", "class"), may_be_empty=True)
+        excluded = {(recipe, label) for _, (recipe, label) in rows}
     opened = open_pool(pool)
     scorers = [load_scorer(model, device) for model in models]
     for scorer in scorers:

@@ -13,13 +13,15 @@ from negmine.errors import InputError, did_you_mean
 EVERY = "*"
 
 
-def read_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
+def read_rows(
+    path: Path, columns: Sequence[str], *, may_be_empty: bool = False
+) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Each row's place, for messages, and its cells in the order of ``columns``.
 
     Raises
     ------
     InputError
-        If the file is no CSV, lacks a column, or has no row.
+        If the file is no CSV, lacks a column, or has no row where it must have one.
     """
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True)
@@ -32,7 +34,7 @@ def read_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, tuple[s
                 f"{path}: no column '{column}'{did_you_mean(column, found)}; expected "
                 f"{', '.join(columns)}; found {', '.join(found)}"
             )
-    if table.empty:
+    if table.empty and not may_be_empty:
         raise InputError(f"{path}: the table has no rows")
     cells = zip(*(table[column] for column in columns), strict=True)
     for number, row in enumerate(cells, start=2):

@@ -21,7 +21,10 @@ from negmine.audit_confidence import LOWEST, new_confidences, supported_doubt
 from negmine.audit_files import Key, Verdict, read_key, read_verdicts
 from negmine.audit_frames import Claim
 from negmine.audit_rates import Audit
+from negmine.audit_write import write_contradicted
 from negmine.cli import main
+from negmine.csv_tables import read_rows
+from negmine.errors import InputError
 from negmine.intervals import clopper_pearson
 from negmine.pool import open_pool
 
@@ -194,6 +197,18 @@ def test_a_rebuilt_pool_carries_what_was_heard(
         expected = 1 - (2 + 10 * claimed) / (heard + 10)
         assert np.mean(confidences) == pytest.approx(expected, abs=1e-4)
     assert set(tomllib.loads(out.read_text())) == {"external", "fp"}
+
+
+def test_what_is_contradicted_is_a_table_that_mining_reads(tmp_path: Path) -> None:
+    key = key_of({"verified, fp": (9, 4)}, 0)
+    columns = ("recipe", "class")
+    for present in (2, 0):
+        audit = Audit(key, verdicts(("present", present), ("absent", 4 - present)))
+        write_contradicted(tmp_path / "ids.csv", audit)
+        rows = list(read_rows(tmp_path / "ids.csv", columns, may_be_empty=True))
+        assert [pair for _, pair in rows] == [("r0", "0"), ("r1", "1")][:present]
+    with pytest.raises(InputError, match="no rows"):
+        list(read_rows(tmp_path / "ids.csv", columns))
 
 
 def test_json_is_the_whole_of_it(audit_folder: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import pytest
 from auditing import selection
 
 from negmine.audit_frames import PoolFrame, SelectionFrame
-from negmine.audit_sample import DrawSettings, allocate, draw_calls, draw_claims
+from negmine.audit_sample import DrawSettings, allocate, draw_calls, draw_claims, draw_sample
 from negmine.errors import InputError, PoolError
 from negmine.labels import Certificate
 from negmine.pool import Pool, open_pool
@@ -148,6 +148,18 @@ def test_controls_and_examples_are_calls_of_the_classes_that_are_asked_about(poo
     assert (len(controls), examples) == (8, {"1": []})
     none = replace(settings, controls=0.0, examples=0)
     assert draw_calls(pool, claims, none) == ([], {"1": []})
+
+
+def test_the_order_says_nothing_of_the_stratum(pool: Pool) -> None:
+    frame, places = PoolFrame(pool), defaultdict(list)
+    for seed in range(20):
+        settings = DrawSettings(sample=30, controls=0.3, seed=seed)
+        for place, claim in enumerate(draw_sample(frame, pool, ("kind",), settings)[0]):
+            places[claim.stratum].append(place)
+    assert len(places) == 4
+    # each stratum, and the controls, stand in the middle on average: within four standard errors
+    for found in places.values():
+        assert abs(np.mean(found) - 19) < 4 * (39 / 12**0.5) / len(found) ** 0.5
 
 
 def test_what_cannot_be_drawn_is_one_line(pool: Pool) -> None:
