@@ -161,16 +161,17 @@ def mine(
           --strategy "top + window:low=0.9,high=0.999 + quota:by=group,most=5"
     """  # fmt: skip
     from negmine.cache import find_cache
+    from negmine.cli_report import check_page
     from negmine.csv_tables import read_rows
     from negmine.mine import mine as run_mining
     from negmine.pool import open_pool
     from negmine.scorer import load_scorer
-    from negmine.tables import check_writable, write_json
+    from negmine.tables import write_json
 
     if budget and len(models) > 1:
         raise click.UsageError("--synthesise searches with one model; name one --model")
     if page:
-        check_writable(page)
+        check_page(page)
     settings = choosing_settings(batch_size=batch_size, seed=seed, **choosing)
     excluded: set[tuple[str, str]] = set()
     if exclude:

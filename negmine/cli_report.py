@@ -53,17 +53,14 @@ def report(
     from negmine.report_html import Earlier, clips_to_render, write_report
     from negmine.report_read import read_report, report_path
     from negmine.selection import open_selection
-    from negmine.tables import check_writable
 
     out = out or selection.with_suffix(".report.html")
-    if out.suffix.lower() not in (".html", ".htm"):
-        raise click.UsageError(f"--out {out} is a page: let its name end in .html")
+    check_page(out)
     chosen = open_selection(selection)
     pool = chosen.open_pool()
     earlier = Earlier(open_selection(before), read_report(report_path(before))) if before else None
     mined = read_report(report_path(selection))
     total = clips_to_render(chosen, pool, per_class, classes)
-    check_writable(out)
     with Bars(quiet) as bars:
         written = write_report(
             out,
@@ -85,3 +82,20 @@ def report(
         f"{written.calls} confirmed calls, {written.size_bytes / 1e6:.2f} MB",
         quiet,
     )
+
+
+def check_page(out: Path) -> None:
+    """See, before any work, that a page can be written under this name.
+
+    Raises
+    ------
+    click.UsageError
+        If it is no name of a page: nothing else is written over by mistake.
+    OutputError
+        If no file can be written there.
+    """
+    from negmine.tables import check_writable
+
+    if out.suffix.lower() not in (".html", ".htm"):
+        raise click.UsageError(f"{out} is to be a page: let its name end in .html")
+    check_writable(out)

@@ -407,3 +407,20 @@ def test_a_page_is_not_written_over_a_selection(
     assert ran.exit_code == 2
     assert "let its name end in .html" in ran.stderr
     assert (tmp_path / "hard.parquet").read_bytes() == before
+
+
+def test_mining_writes_the_page_too(
+    shared_pool: Path, shared_checkpoint: Path, tmp_path: Path
+) -> None:
+    arguments = ["mine", "--model", str(shared_checkpoint), "--pool", str(shared_pool)]
+    arguments += ["--out", str(tmp_path / "hard.parquet"), "--per-class", "2", "--quiet"]
+    ran = CliRunner().invoke(main, [*arguments, "--report", str(tmp_path / "r.png")])
+    assert ran.exit_code == 2
+    assert "let its name end in .html" in ran.stderr
+    assert not (tmp_path / "hard.parquet").exists()
+    ran = CliRunner().invoke(main, [*arguments, "--report", str(tmp_path / "r.html")])
+    assert ran.exit_code == 0, ran.output
+    ran = CliRunner().invoke(main, ["report", str(tmp_path / "hard.parquet"), "--quiet"])
+    assert ran.exit_code == 0, ran.output
+    made = [(tmp_path / name).read_bytes() for name in ("r.html", "hard.report.html")]
+    assert made[0] == made[1]
