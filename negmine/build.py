@@ -14,14 +14,15 @@ from negmine.blocks import RecipeBlock, as_blocks
 from negmine.build_context import BuildContext, DeclaredFolder, no_progress
 from negmine.build_sound import BuildSound
 from negmine.declarations import Declaration, check_used, declared_files, read_declarations
-from negmine.errors import AudioError, InputError, PoolError
+from negmine.errors import InputError, PoolError
 from negmine.groups import SiteOf
+from negmine.levels import check_ratios
 from negmine.pool import Pool, open_pool
 from negmine.pool_append import append_part, open_to_append, writer_after
 from negmine.pool_files import write_new
 from negmine.pool_settings import PoolSettings
 from negmine.pool_writer import PoolWriter
-from negmine.recipe import OPS, Recipe
+from negmine.recipe import Recipe
 from negmine.recordings import (
     Recordings,
     open_annotated,
@@ -30,6 +31,7 @@ from negmine.recordings import (
     parse_external,
 )
 from negmine.sources import ORDER, rows_of
+from negmine.sources.agreed import open_scorers
 from negmine.sources.annotated import annotated_clips
 
 __all__ = ["BuildReport", "PoolSettings", "build_pool"]
@@ -114,6 +116,7 @@ def build_pool(
     standing = None
     if append:
         standing = open_to_append(out, annotations.classes, s.clip_s, s.sample_rate)
+    scorers = open_scorers(s, annotations.classes)
     annotated, annotations = open_annotated(
         recordings,
         annotations,
@@ -166,6 +169,7 @@ def build_pool(
         s,
         held_out=held_out,
         unlabelled=sound.unlabelled,
+        scorers=scorers,
         progress=progress,
     )
     if near:
@@ -229,7 +233,8 @@ def fill(writer: PoolWriter, context: BuildContext) -> None:
     for name in ORDER:
         settings = getattr(context.settings, name)
         for block in _kept(rows_of(name)(context, settings), context):
-            _check_ratios(block, context)
+            silent = context.silent_layers(block)
+            check_ratios(block, silent, context.tables.sources.items, context.settings.clip_s)
             new = writer.add(block, context.tables)
             context.left_out["rows that stand there already"] += len(block) - new
             # nothing draws on the last source's rows, and they are the most
@@ -256,22 +261,6 @@ def _kept(
         held = context.held_out_rows(block)
         context.left_out["rows that draw on held-out recordings"] += int(held.sum())
         yield block.take(np.flatnonzero(~held)) if held.any() else block
-
-
-def _check_ratios(block: RecipeBlock, context: BuildContext) -> None:
-    """A ratio to silence is undefined: better found now than when the mix is rendered."""
-    components = np.add.reduceat(block.op == OPS["add"], block.layer_offsets[:-1], dtype=np.int64)
-    mixed = np.repeat(components > 1, block.layer_counts)
-    for at in np.flatnonzero(context.silent_layers(block) & mixed)[:1]:
-        source = context.tables.sources[int(block.source[at])]
-        length_s = context.settings.clip_s - block.offset_s[at]
-        if not np.isnan(block.length_s[at]):
-            length_s = block.length_s[at]
-        start_s = float(block.start_s[at])
-        raise AudioError(
-            f"{source.path}: silent in [{start_s:g}, {start_s + length_s:g}) s, so that a ratio to "
-            f"it in a mix ('{block.kind}') is undefined; leave that span out"
-        )
 
 
 def _check_other_sound(annotated: Recordings, external: Sequence[Recordings]) -> None:

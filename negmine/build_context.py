@@ -33,13 +33,12 @@ from functools import cached_property
 import numpy as np
 
 from negmine.annotations import Annotations
-from negmine.audio import SILENCE_RMS
 from negmine.blocks import RecipeBlock, Tables, empty_block, join_blocks, offsets
 from negmine.labels import PartialLabels
-from negmine.levels import Levels
+from negmine.levels import Levels, silent_layers
 from negmine.pool_settings import PoolSettings
-from negmine.recipe import OPS
 from negmine.recordings import Recordings
+from negmine.scorer import Scorer
 
 
 @dataclass(frozen=True)
@@ -87,6 +86,8 @@ class BuildContext:
     calls : list of RecipeBlock
         The confirmed calls: what erasing and transplanting change, never negatives as they are.
     unlabelled : Recordings or None
+    scorers : tuple of Scorer
+        The models of ``agreed``, where they are open already.
     progress : callable
         Given a title and a number of steps, returns what to call after each.
     """
@@ -101,6 +102,7 @@ class BuildContext:
     blocks: list[RecipeBlock] = field(default_factory=list)
     calls: list[RecipeBlock] = field(default_factory=list)
     unlabelled: Recordings | None = None
+    scorers: tuple[Scorer, ...] = ()
     progress: Callable[..., Callable[..., object]] = no_progress
 
     def __post_init__(self) -> None:
@@ -134,14 +136,10 @@ class BuildContext:
 
     def silent_layers(self, block: RecipeBlock) -> np.ndarray:
         """Layers that add silence: bool, shape (m,)."""
-        clip_s = self.settings.clip_s
         known = self._files
         for source in self.tables.sources.items[len(known) :]:
             known.append(self.levels.file_of(source))
-        files = np.array([*known, -1])
-        length_s = np.where(np.isnan(block.length_s), clip_s - block.offset_s, block.length_s)
-        level = self.levels.rms(files[block.source], block.start_s, length_s)
-        return np.asarray((block.op == OPS["add"]) & (level < SILENCE_RMS))
+        return silent_layers(block, self.levels, np.array([*known, -1]), self.settings.clip_s)
 
     def held_out_rows(self, block: RecipeBlock) -> np.ndarray:
         """Rows that draw on a source that is held out: bool, shape (n,)."""

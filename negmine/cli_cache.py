@@ -49,6 +49,7 @@ def cache(
     from negmine.audio import find_audio
     from negmine.cache import build_cache, sounds_of_folder, sounds_of_pool
     from negmine.pool import open_pool
+    from negmine.tables import alone_in
 
     if (sound / "pool.json").is_file():
         pool = open_pool(sound)
@@ -58,7 +59,7 @@ def cache(
         raise click.UsageError(f"{sound} is no pool: name --out and --sample-rate")
     else:
         sounds = sounds_of_folder(find_audio(sound))
-    with Bars(quiet) as bars:
+    with alone_in(out, "'negmine cache'"), Bars(quiet) as bars:
         report = build_cache(
             out,
             sounds,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from negmine.audio import LEVEL_BLOCK_S, AudioInfo
-from negmine.blocks import offsets
-from negmine.recipe import Source
+from negmine.audio import LEVEL_BLOCK_S, SILENCE_RMS, AudioInfo
+from negmine.blocks import RecipeBlock, offsets
+from negmine.errors import AudioError
+from negmine.recipe import OPS, Source
 
 
 class Levels:
@@ -60,3 +61,58 @@ class Levels:
         power = self._sum[base + np.maximum(high, low)] - self._sum[base + low]
         found = np.sqrt(np.maximum(power, 0) / np.maximum(count, 1))
         return np.where(files < 0, np.nan, found)
+
+
+def silent_layers(
+    block: RecipeBlock, levels: Levels, files: np.ndarray, clip_s: float
+) -> np.ndarray:
+    """Layers that add silence: bool, shape (m,).
+
+    Parameters
+    ----------
+    block : RecipeBlock
+        Of m layers.
+    levels : Levels
+    files : int array, shape (sources + 1,)
+        The number of each source's file (`Levels.file_of`), and at the end -1 for none.
+    clip_s : float
+    """
+    length_s = np.where(np.isnan(block.length_s), clip_s - block.offset_s, block.length_s)
+    level = levels.rms(files[block.source], block.start_s, length_s)
+    return np.asarray((block.op == OPS["add"]) & (level < SILENCE_RMS))
+
+
+def mixed_layers(block: RecipeBlock) -> np.ndarray:
+    """Layers of rows of several components: bool, shape (m,)."""
+    components = np.add.reduceat(block.op == OPS["add"], block.layer_offsets[:-1], dtype=np.int64)
+    return np.asarray(np.repeat(components > 1, block.layer_counts))
+
+
+def check_ratios(
+    block: RecipeBlock, silent: np.ndarray, sources: Sequence[Source], clip_s: float
+) -> None:
+    """A ratio to silence is undefined: better found now than when the mix is rendered.
+
+    Parameters
+    ----------
+    block : RecipeBlock
+    silent : bool array, shape (m,)
+        From `silent_layers`.
+    sources : sequence of Source
+    clip_s : float
+
+    Raises
+    ------
+    AudioError
+        If a component of a mix is silent, naming the file and the span.
+    """
+    for at in np.flatnonzero(silent & mixed_layers(block))[:1]:
+        length_s = clip_s - block.offset_s[at]
+        if not np.isnan(block.length_s[at]):
+            length_s = block.length_s[at]
+        start_s = float(block.start_s[at])
+        raise AudioError(
+            f"{sources[int(block.source[at])].path}: silent in [{start_s:g}, "
+            f"{start_s + length_s:g}) s, so that a ratio to it in a mix ('{block.kind}') is "
+            "undefined; leave that span out"
+        )

@@ -7,12 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from negmine.audio import probe_all
 from negmine.blocks import RecipeBlock, Tables, as_blocks
 from negmine.errors import PoolError, did_you_mean
+from negmine.levels import Levels, check_ratios, mixed_layers, silent_layers
 from negmine.pool import Pool, check_classes, open_pool
 from negmine.pool_files import Rows, describe_part, part_folder, read_info, write_part
 from negmine.pool_writer import PoolWriter
-from negmine.recipe import Recipe
+from negmine.recipe import Recipe, Source
 from negmine.tables import write_json, writing_folder
 
 
@@ -118,11 +122,15 @@ def append_recipes(
     ------
     PoolError
         If there is no pool, a recipe has another length or rate, or labels of an unknown class.
+    AudioError
+        If a component of a mix is silent, or the file of one cannot be read.
     """
     pool = open_pool(path)
     tables = tables or Tables()
     writer = writer_after(pool)
-    for block in as_blocks(_fitting(pool, recipes), tables):
+    blocks = list(as_blocks(_fitting(pool, recipes), tables))
+    _check_audible(blocks, tables.sources.items, pool.clip_s)
+    for block in blocks:
         writer.add(block, tables)
     for labels in writer.tables.labels.items[writer.first_label_set :]:
         for name in sorted(labels.present | labels.absent.keys()):
@@ -145,6 +153,18 @@ def _fitting(pool: Pool, rows: Rows) -> Iterator[Recipe | RecipeBlock]:
                 f"not of {wanted[0]:g} s at {wanted[1]} Hz"
             )
         yield row
+
+
+def _check_audible(blocks: Sequence[RecipeBlock], sources: Sequence[Source], clip_s: float) -> None:
+    """No mix may have a silent component: its files are decoded for that, each once."""
+    mixed = {int(n) for block in blocks for n in np.unique(block.source[mixed_layers(block)])}
+    paths = {n: sources[n].path for n in sorted(mixed) if n >= 0 and not sources[n].is_synthetic}
+    infos, _ = probe_all(dict.fromkeys(paths.values()))
+    levels = Levels(infos.values())
+    files = np.full(len(sources) + 1, -1)
+    files[list(paths)] = [levels.file_of(sources[n]) for n in paths]
+    for block in blocks:
+        check_ratios(block, silent_layers(block, levels, files, clip_s), sources, clip_s)
 
 
 def _free(name: str, taken: Mapping[str, Path]) -> str:

@@ -85,6 +85,40 @@ def writing_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
         _remove(temporary)
 
 
+@contextmanager
+def alone_in(folder: Path, what: str) -> Iterator[None]:
+    """Keep other processes out of a folder; the system lets them in again however this one ends.
+
+    Parameters
+    ----------
+    folder : Path
+        Made where it is missing. It gets a file ``.lock``, which stays.
+    what : str
+        Who works in it, for the error.
+
+    Raises
+    ------
+    OutputError
+        If another process is in there, or the folder cannot be written.
+    """
+    import fcntl
+
+    path = folder / ".lock"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = path.open("ab")
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise OutputError(
+                f"{folder}: another {what} is at work there; wait until it is done"
+            ) from error
+        yield
+
+
 def _remove(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)

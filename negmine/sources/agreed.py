@@ -13,6 +13,7 @@ from negmine.build_context import BuildContext
 from negmine.errors import InputError, ModelError
 from negmine.labels import Certificate, PartialLabels
 from negmine.pool import check_classes
+from negmine.pool_settings import PoolSettings
 from negmine.recipe import Layer, Recipe
 from negmine.render import render_batches
 from negmine.scorer import Scorer, load_scorer
@@ -28,7 +29,7 @@ def rows(context: BuildContext, settings: AgreedSettings) -> Iterator[RecipeBloc
     """Windows of recordings that no one labelled and no model saw."""
     if not settings.models:
         return
-    scorers = _open(context, settings)
+    scorers = context.scorers or open_scorers(context.settings, context.classes)
     calls = [
         block.recipe(row, context.tables, context.settings.clip_s, context.settings.sample_rate)
         for block in context.calls
@@ -71,12 +72,31 @@ def rows(context: BuildContext, settings: AgreedSettings) -> Iterator[RecipeBloc
         )
 
 
-def _open(context: BuildContext, settings: AgreedSettings) -> list[Scorer]:
-    if context.unlabelled is None:
+def open_scorers(settings: PoolSettings, classes: Sequence[str]) -> tuple[Scorer, ...]:
+    """The models that are to agree, checked before anything is decoded for them; perhaps none.
+
+    Raises
+    ------
+    InputError
+        If there is no unlabelled sound to score.
+    ModelError
+        If a model cannot be opened, was trained on clips of another length, or they are not two.
+    PoolError
+        If one has other classes.
+    """
+    agreed = settings.agreed
+    if not agreed.models:
+        return ()
+    if settings.unlabelled is None:
         raise InputError("--agreed-models: name the recordings to score with --unlabelled")
-    scorers = [load_scorer(Path(path), settings.device) for path in settings.models]
-    for path, scorer in zip(settings.models, scorers, strict=True):
-        check_classes(scorer.classes, context.classes, path)
+    scorers = tuple(load_scorer(Path(path), agreed.device) for path in agreed.models)
+    for path, scorer in zip(agreed.models, scorers, strict=True):
+        check_classes(scorer.classes, classes, path)
+        if scorer.clip_s != settings.clip_s:
+            raise ModelError(
+                f"--agreed-models {path}: trained on clips of {scorer.clip_s:g} s, and the pool's "
+                f"are of {settings.clip_s:g} s; pass --clip-s {scorer.clip_s:g} or another model"
+            )
     if len({scorer.fingerprint for scorer in scorers}) < 2:
         raise ModelError(
             "--agreed-models: two or more different models are needed: one alone agrees with "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ import soundfile as sf
 from click.testing import CliRunner
 from conftest import SAMPLE_RATE, Data, small_settings
 
+from negmine import append_recipes
 from negmine.annotations import read_rfcx
 from negmine.build import BuildReport, build_pool
 from negmine.cli import main
-from negmine.errors import PoolError
+from negmine.errors import AudioError, PoolError
 from negmine.pool import open_pool
 from negmine.selection import Chosen, Selection
 
@@ -147,3 +149,21 @@ def test_the_command_adds_and_does_not_both_add_and_replace(data: Data, tmp_path
     both = CliRunner().invoke(main, [*base, "--append", "--force"])
     assert both.exit_code == 2
     assert "choose one" in both.stderr
+
+
+def test_recipes_of_another_tool_have_no_ratio_to_silence(data: Data, tmp_path: Path) -> None:
+    samples, rate = sf.read(data.external / "other0.wav", always_2d=True)
+    samples[: 2 * rate] = 0
+    sf.write(data.external / "other0.wav", samples, rate, subtype="FLOAT")
+    pool = build(data, tmp_path / "pool").pool
+    digest = pool.digest
+    rows = {row.sources[0].name: row for row in pool}
+    heard, beside = rows["other0.wav"], rows["other1.wav"]
+    silent = replace(heard, layers=(replace(heard.layers[0], start_s=0.5),))
+    new = [beside.mix(heard, 3.0), beside.mix(silent, 3.0)]
+    with pytest.raises(AudioError, match=r"other0\.wav: silent in \[0\.5, 1\.5\) s"):
+        append_recipes(tmp_path / "pool", new, {})
+    assert open_pool(tmp_path / "pool").digest == digest
+    # alone it is no ratio; and a file is not needed where nothing is mixed
+    (data.external / "other0.wav").unlink()
+    assert append_recipes(tmp_path / "pool", [silent], {}) == 1

@@ -16,7 +16,7 @@ from negmine.annotations import Annotation, Annotations, read_rfcx
 from negmine.build import BuildReport, build_pool
 from negmine.build_context import BuildContext
 from negmine.dsp.noise import GENERATORS
-from negmine.errors import InputError, ModelError, NegmineError
+from negmine.errors import InputError, ModelError, NegmineError, PoolError
 from negmine.labels import Absence, Certificate, State
 from negmine.recipe import Recipe
 from negmine.recordings import Recordings
@@ -383,6 +383,17 @@ def test_models_that_cannot_agree_are_refused(
 def test_agreement_needs_recordings(data: Data, tmp_path: Path, models: tuple[str, ...]) -> None:
     with pytest.raises(InputError, match="name the recordings to score with --unlabelled"):
         build(data, tmp_path / "pool", agreed={"models": models})
+
+
+def test_models_are_checked_before_anything_is_decoded(
+    data: Data, tmp_path: Path, models: tuple[str, ...]
+) -> None:
+    for path in data.recordings.iterdir():
+        path.write_bytes(b"no sound")
+    with pytest.raises(PoolError, match=r"other\.pt: class"):
+        build(data, tmp_path / "p", unlabelled="x", agreed={"models": (*models, "other.pt")})
+    with pytest.raises(ModelError, match=r"fine\.pt: trained on clips of 1 s, .* of 2 s; pass"):
+        build(data, tmp_path / "p", clip_s=2.0, unlabelled="x", agreed={"models": models})
 
 
 # ---- external sound by a table, by energy

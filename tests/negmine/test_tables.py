@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from negmine.errors import OutputError, PoolError
-from negmine.tables import read_table, write_json, write_table, writing, writing_folder
+from negmine.tables import alone_in, read_table, write_json, write_table, writing, writing_folder
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -150,3 +152,25 @@ def test_what_is_no_table_is_named(tmp_path: Path) -> None:
         read_table(tmp_path / "t.parquet", {})
     with pytest.raises(PoolError, match=r"gone\.parquet: no such file"):
         read_table(tmp_path / "gone.parquet", {})
+
+
+def test_one_process_at_a_time_is_in_a_folder_and_a_killed_one_lets_go(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "cache"
+    program = (
+        "import sys, time; from pathlib import Path; from negmine.tables import alone_in\n"
+        "with alone_in(Path(sys.argv[1]), 'run'):\n    print('in', flush=True); time.sleep(60)"
+    )
+    command = [sys.executable, "-c", program, str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+        try:
+            assert other.stdout is not None
+            assert other.stdout.readline() == "in\n"
+            with (
+                pytest.raises(OutputError, match="another run is at work there; wait"),
+                alone_in(folder, "run"),
+            ):
+                pass
+        finally:
+            other.kill()
+    with alone_in(folder, "run"):
+        pass
