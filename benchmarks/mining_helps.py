@@ -1,0 +1,395 @@
+"""Whether mining helps: what negatives are worth, chosen and used in one way or another.
+
+    python -m benchmarks.mining_helps DATA --out WORK --jobs 2
+
+DATA is in RFCX's layout with the truth of a test part: train/, train_tp.csv, train_fp.csv, test/,
+test_truth.csv, test_events.csv; external/ and unlabelled/ are used where they are. For each seed a
+base is trained on TP and FP rows; it, or all bases as one, choose negatives from one pool; every
+arm goes on from the seed's base with as many steps and the same TP and FP rows, and is tested with
+its last weights. train_events.csv and unlabelled_events.csv, where they are, audit what was chosen;
+nothing trains on them. What is done already in WORK is not repeated.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from benchmarks.certificates import Auditor, read_events
+from negmine.annotations import read_rfcx
+from negmine.build import PoolSettings, build_pool
+from negmine.console import Bars
+from negmine.mine import MineSettings, mine
+from negmine.pool import Pool, open_pool
+from negmine.recordings import Recordings, open_annotated
+from negmine.selection import Selection, open_selection
+from negmine.sources.settings import (
+    AgreedSettings,
+    EraseSettings,
+    FpSettings,
+    MixSettings,
+    TransplantSettings,
+)
+from negmine.strategy import parse_strategy
+from negmine.tables import write_json
+
+METRICS = {
+    "lwlrap": "LWLRAP",
+    "macro_ap": "macro AP",
+    "neg@3": "neg@3",
+    "neg@5": "neg@5",
+    "fp/h@0.7": "FP/h at 0.7",
+    "fp/h@0.9": "FP/h at 0.9",
+}
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What an arm trains with besides TP and FP rows.
+
+    Attributes
+    ----------
+    title : str
+    control : str or None
+        The arm it is held against.
+    chosen : str or None
+        One of `CHOICES`, or ``random``: the control of ``top``.
+    rows : float
+        Negatives as rows of their own, as a share of the others.
+    inside : float
+        Rows of all kinds that get a negative mixed in.
+    pseudo : bool
+        Whether unknown cells are filled by the bases' labels, and windows from anywhere train too.
+    """
+
+    title: str
+    control: str | None
+    chosen: str | None = None
+    rows: float = 0.25
+    inside: float = 0.0
+    pseudo: bool = False
+
+
+# A strategy, and whether all bases score as one.
+CHOICES: dict[str, tuple[str, bool]] = {
+    "top": ("top", False),
+    "window": ("top + window:low=0.9,high=0.99", False),
+    "careful": ("careful", False),
+    "near": ("near", False),
+    "ranking": ("ranking", False),
+    "joint": ("top", True),
+}
+ARMS = {
+    "none": Arm("TP + FP, as many steps more", None),
+    "random": Arm("+ random negatives", "none", "random"),
+    "top": Arm("+ the highest-scoring", "random", "top"),
+    "random-in": Arm("+ random, inside rows too", "random", "random", inside=0.25),
+    **{
+        f"{name}-in": Arm(f"+ `{name}`, inside rows too", "random-in", name, inside=0.25)
+        for name in CHOICES
+    },
+    "pseudo": Arm("+ pseudo labels", "none", pseudo=True),
+    "pseudo-random": Arm(
+        "+ pseudo labels, random inside", "pseudo", "random", inside=0.25, pseudo=True
+    ),
+    "pseudo-top": Arm(
+        "+ pseudo labels, `top` inside", "pseudo-random", "top", inside=0.25, pseudo=True
+    ),
+    "pseudo-joint": Arm(
+        "+ pseudo labels, `joint` inside", "pseudo-random", "joint", inside=0.25, pseudo=True
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where everything is, and the settings of every run."""
+
+    data: Path
+    out: Path
+    seeds: int
+    steps: int
+    test: int
+    per_class: int
+    mix: int
+    settings: dict[str, Any]
+
+    def opened(self) -> tuple[Any, Recordings]:
+        annotations = read_rfcx(self.data / "train_tp.csv", self.data / "train_fp.csv")
+        recordings, annotations = open_annotated(self.data / "train", annotations)
+        return annotations, recordings
+
+    def base(self, seed: int) -> Path:
+        return self.out / f"seed{seed}" / "base" / "last.pt"
+
+    def train(self, seed: int, arm: str) -> None:
+        """Train a base or an arm, and test it."""
+        import torch
+
+        from training.checkpoint import Checkpoint
+        from training.config import HardMix, TrainConfig
+        from training.evaluate import Truth, evaluate, open_truth_recordings
+        from training.hard_negatives import HardNegatives
+        from training.inference import RecordingScorer
+        from training.pseudo import PseudoLabels
+        from training.pseudo_rows import PseudoRows
+        from training.train import train
+
+        torch.set_num_threads(1)
+        folder = self.out / f"seed{seed}" / arm
+        stored = folder / "test.json"
+        if stored.exists():
+            return
+        annotations, recordings = self.opened()
+        settings = self.settings | {"seed": seed}
+        cache = self.out / "cache"
+        extra: dict[str, Any] = {}
+        if arm != "base":
+            made = ARMS[arm]
+            settings |= {"steps_per_epoch": self.steps, "first_draw": settings["steps_per_epoch"]}
+            plugins: list[Any] = []
+            if made.chosen:
+                path = self.out / f"seed{seed}" / f"{made.chosen}.parquet"
+                plugins.append(
+                    HardNegatives(path, made.rows, cache, mix=HardMix(share=made.inside))
+                )
+            if made.pseudo:
+                soft = PseudoLabels.read(self.out / "pseudo.parquet", annotations.classes)
+                settings |= {"pseudo_per_step": settings["tp_per_step"] // 4}
+                plugins.append(PseudoRows(soft, annotations, recordings))
+                extra["soft"] = soft
+            extra |= {"init": self.base(seed), "plugins": plugins}
+        config = TrainConfig(**settings, epochs=1, folds=1, patience=0)
+        train(config, annotations, recordings, folder, cache=cache, **extra)
+        device = torch.device("cpu")
+        truth = Truth(
+            self.data / "test_truth.csv", self.data / "test_events.csv", annotations.classes
+        ).first(self.test)
+        test = open_truth_recordings(self.data / "test", truth)
+        checkpoint = Checkpoint.load(folder / "last.pt")
+        scorer = RecordingScorer(checkpoint.detector(device), config, device)
+        write_json(stored, evaluate(scorer, test, truth).metrics)
+
+    def pool(self, bars: Bars) -> Pool:
+        """One pool for all seeds, of every kind of negative that the data allow."""
+        if (self.out / "pool").exists():
+            return open_pool(self.out / "pool")
+        annotations, _ = self.opened()
+        unlabelled = self.data / "unlabelled"
+        judges = tuple(str(self.base(seed)) for seed in range(min(3, self.seeds)))
+        agreed = unlabelled.is_dir() and len(judges) > 1
+        return build_pool(
+            self.data / "train",
+            annotations,
+            self.out / "pool",
+            external=[str(self.data / "external")] if (self.data / "external").is_dir() else [],
+            settings=PoolSettings(
+                clip_s=self.settings["clip_s"],
+                sample_rate=self.settings["sample_rate"],
+                unlabelled=str(unlabelled) if agreed else None,
+                agreed=AgreedSettings(models=judges if agreed else ()),
+                fp=FpSettings(pad="beyond"),
+                erase=EraseSettings(count=self.mix // 6),
+                transplant=TransplantSettings(count=self.mix // 6),
+                mix=MixSettings(count=self.mix, parts=(2, 2), offset=0.0),
+            ),
+            progress=bars,
+        ).pool
+
+    def choose(self, seed: int, pool: Pool, bars: Bars) -> None:
+        """What each choice takes with a seed's base, and the random control."""
+        from training.scorer import load
+
+        folder = self.out / f"seed{seed}"
+        for name, (strategy, joint) in CHOICES.items():
+            if (folder / f"{name}.parquet").exists():
+                continue
+            models = [load(self.base(s), "cpu") for s in (range(self.seeds) if joint else [seed])]
+            settings = MineSettings(self.per_class, seed=seed, strategy=parse_strategy(strategy))
+            advance = bars(f"seed {seed}: {name}", len(models) * (len(pool) + len(pool.calls)), "")
+            mined = mine(models, pool, self.out / "scores", settings, on_rows=advance)
+            if name == "top":
+                mined.control.write(folder / "random.parquet")
+            mined.review.write(folder / f"{name}.review.parquet")
+            mined.selection.write(folder / f"{name}.parquet")
+
+    def label(self, bars: Bars) -> None:
+        """Pseudo labels of the training recordings: the mean of what each base says."""
+        from training.checkpoint import Checkpoint
+        from training.pseudo import PseudoLabels, Windows, label_recordings
+        from training.scorer import choose_device
+
+        path = self.out / "pseudo.parquet"
+        if path.exists():
+            return
+        annotations, recordings = self.opened()
+        bases = [Checkpoint.load(self.base(seed)) for seed in range(self.seeds)]
+        advance = bars("labelling", len(bases) * len(recordings.infos), "recording")
+        each = [
+            label_recordings(
+                [base], annotations, recordings, choose_device("cpu"), in_fold=True,
+                on_done=lambda: advance(1),
+            )
+            for base in bases
+        ]  # fmt: skip
+        joined = {
+            name: Windows(
+                windows.start_s,
+                windows.end_s,
+                np.mean([one.recordings[name].values for one in each], axis=0, dtype=np.float32),
+            )
+            for name, windows in each[0].recordings.items()
+        }
+        names = [base.fingerprint for base in bases]
+        PseudoLabels(annotations.classes, joined, names).write(path)
+
+
+@click.command(help=__doc__)
+@click.argument("data", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Work folder.")
+@click.option("--seeds", default=5, show_default=True)
+@click.option("--arms", default=",".join(ARMS), show_default=True)
+@click.option("--base-steps", default=400, show_default=True)
+@click.option("--steps", default=200, show_default=True, help="Of each arm, after its base.")
+@click.option("--test", default=300, show_default=True, help="Test recordings, the first by name.")
+@click.option("--per-class", default=100, show_default=True)
+@click.option("--mix", default=3000, show_default=True, help="Mixes in the pool.")
+@click.option("--tp-per-step", default=20, show_default=True)
+@click.option("--fp-per-step", default=8, show_default=True)
+@click.option("--clip-s", default=2.0, show_default=True)
+@click.option("--sample-rate", default=32_000, show_default=True)
+@click.option("--backbone", default="small", show_default=True)
+@click.option("--precision", default="fp32", show_default=True)
+@click.option("--jobs", default=1, show_default=True, help="Runs side by side.")
+@click.option("--quiet", is_flag=True)
+def main(
+    data: Path,
+    out: Path,
+    seeds: int,
+    arms: str,
+    base_steps: int,
+    steps: int,
+    test: int,
+    per_class: int,
+    mix: int,
+    jobs: int,
+    quiet: bool,
+    **settings: Any,
+) -> None:
+    names = arms.split(",")
+    settings["steps_per_epoch"] = base_steps
+    bench = Bench(data, out, seeds, steps, test, per_class, mix, settings)
+    _side_by_side(bench.train, [(seed, "base") for seed in range(seeds)], jobs)
+    with Bars(quiet) as bars:
+        pool = bench.pool(bars)
+        for seed in range(seeds):
+            bench.choose(seed, pool, bars)
+        if any(ARMS[name].pseudo for name in names):
+            bench.label(bars)
+    _side_by_side(bench.train, [(seed, arm) for seed in range(seeds) for arm in names], jobs)
+    click.echo(results_table(out, names, seeds))
+    events = [data / f"{part}_events.csv" for part in ("train", "unlabelled")]
+    if events[0].exists():
+        click.echo(audit_table(out, pool, [e for e in events if e.exists()], seeds))
+
+
+def _side_by_side(run: Callable[..., None], tasks: list[tuple[Any, ...]], jobs: int) -> None:
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as processes:
+        waiting = {processes.submit(run, *task): task for task in tasks}
+        for done in as_completed(waiting):
+            done.result()
+            click.echo(f"{waiting[done]} done", err=True)
+
+
+def results_table(out: Path, arms: Iterable[str], seeds: int) -> str:
+    """Mean and deviation of each arm; and its paired difference to its control, 95 % interval."""
+    found = {
+        arm: pd.DataFrame(
+            json.loads((out / f"seed{seed}" / arm / "test.json").read_text())
+            for seed in range(seeds)
+        )[list(METRICS)].astype(float)
+        for arm in ("base", *arms)
+    }
+    head = [f"| arm | {' | '.join(METRICS.values())} |", "|---" * (len(METRICS) + 1) + "|"]
+    lines = list(head)
+    for arm, scores in found.items():
+        title = "the bases" if arm == "base" else ARMS[arm].title
+        cells = [_cell(scores[name].to_numpy()) for name in METRICS]
+        lines.append(f"| {title} | {' | '.join(cells)} |")
+    lines += [
+        "",
+        "Mean (sd) over seeds. Paired differences, 95 % intervals (Student's t):",
+        "",
+    ]
+    lines += head
+    for arm in arms:
+        control = ARMS[arm].control
+        if control in found:
+            cells = [_difference(found[arm][m] - found[control][m]) for m in METRICS]
+            title = f"{ARMS[arm].title} - {ARMS[control].title}"
+            lines.append(f"| {title} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _cell(values: np.ndarray) -> str:
+    digits = 0 if np.abs(values).max() > 20 else 3
+    spread = values.std(ddof=1) if len(values) > 1 else 0.0
+    return f"{values.mean():.{digits}f} ({spread:.{digits}f})"
+
+
+def _difference(values: pd.Series) -> str:
+    digits = 0 if values.abs().max() > 20 else 3
+    mean = f"{values.mean():+.{digits}f}"
+    if len(values) < 2:
+        return mean
+    half = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+    return f"{mean} ± {half:.{digits}f}"
+
+
+def audit_table(out: Path, pool: Pool, events: list[Path], seeds: int) -> str:
+    """How many of the chosen absences the truth contradicts, and what doubt said of them."""
+    calls = {(call.layers[0], name) for call in pool.calls for name in call.labels.present}
+    auditor = Auditor(read_events(events), calls)
+    head = "choice | rows | class present after all | mean doubt | to review | of which present"
+    lines = ["", f"| {head} |"]
+    lines.append("|---" * 6 + "|")
+    for name in ("random", *CHOICES):
+        kept = [open_selection(out / f"seed{s}" / f"{name}.parquet") for s in range(seeds)]
+        rows = [row for selection in kept for row in selection.rows]
+        wrong = _wrong(kept, pool, auditor)
+        doubt = float(np.mean([row.doubt for row in rows])) if rows else float("nan")
+        cells = [name, str(len(rows)), _share(wrong), f"{doubt:.1%}", "", ""]
+        if name != "random":
+            review = [
+                open_selection(out / f"seed{s}" / f"{name}.review.parquet") for s in range(seeds)
+            ]
+            found = _wrong(review, pool, auditor)
+            cells[4:] = [str(len(found)), _share(found)]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _wrong(selections: Iterable[Selection], pool: Pool, auditor: Auditor) -> list[bool]:
+    return [
+        auditor.contradicts(recipe, row.label)
+        for selection in selections
+        for row, recipe in zip(selection.rows, selection.recipes(pool), strict=True)
+    ]
+
+
+def _share(found: list[bool]) -> str:
+    return f"{np.mean(found):.1%}" if found else "-"
+
+
+if __name__ == "__main__":
+    main()
