@@ -24,10 +24,18 @@ from training.cli_score import evaluate, predict
 from training.options import LAST_SEED, given_options, run_config, run_options
 from training.options_folds import check_seeds, fold_options, grouping
 from training.options_hard import hard_options, read_hard_mix
+from training.options_pseudo import check_pseudo_given, pseudo_options
 
 if TYPE_CHECKING:
     from negmine.annotations import Annotations
     from negmine.recordings import Recordings
+
+
+def _warn_if_emulated(device: Any, precision: str) -> None:
+    from training.validate import emulated
+
+    if emulated(device, precision):
+        warn(f"this processor imitates {precision}, many times slower than fp32: take that")
 
 
 def _open_data(
@@ -93,18 +101,7 @@ def _open_data(
     help="With --recipe: where the weights of all stages but the first start.  "
     "[default: as the recipe says]",
 )
-@click.option(
-    "--pseudo-in-fold",
-    is_flag=True,
-    help="With --recipe: train --fold alone, and let it label what it trained on.",
-)
-@click.option(
-    "--pseudo-per-step",
-    type=click.IntRange(0),
-    default=0,
-    show_default=True,
-    help="With --recipe: rows a step from anywhere in the recordings, with pseudo labels.",
-)
+@pseudo_options
 @click.option(
     "--band-table",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -137,6 +134,9 @@ def train(
     stage_init: str | None,
     pseudo_in_fold: bool,
     pseudo_per_step: int,
+    pseudo_quantile: float,
+    pseudo_temperature: float,
+    pseudo_hop: float,
     device: str,
     skip_bad: bool,
     quiet: bool,
@@ -152,10 +152,7 @@ def train(
       negmine train train/ --tp train_tp.csv --fp train_fp.csv --out run1 \\
           --hard-negatives hard.parquet
     """
-    if recipe is None and (pseudo_in_fold or pseudo_per_step or stage_init):
-        raise click.UsageError(
-            "--pseudo-in-fold, --pseudo-per-step and --stage-init go with --recipe"
-        )
+    check_pseudo_given(recipe)
     if recipe is not None and init:
         raise click.UsageError("--init: the stages of a --recipe start from one another")
     if seeds is not None:
@@ -174,6 +171,7 @@ def train(
     from training.scorer import choose_device
 
     chosen = choose_device(device)
+    _warn_if_emulated(chosen, config.precision)
     with Bars(quiet) as bars:
         opened, annotations = _open_data(recordings, tp, fp, songtypes, skip_bad, bars)
         common: dict[str, Any] = {
@@ -187,6 +185,10 @@ def train(
             "tensorboard": tensorboard,
             "device": chosen,
         }
+        if recipe is not None:
+            from training.pseudo import PseudoSettings
+
+            common["labelling"] = PseudoSettings(pseudo_hop, pseudo_quantile, pseudo_temperature)
         if seeds is not None:
             from training.crossval import members_table, run_seeds
 
@@ -330,6 +332,7 @@ def loop(
     from training.scorer import choose_device
 
     chosen, opened_pool = choose_device(device), open_pool(pool)
+    _warn_if_emulated(chosen, config.precision)
     with Bars(quiet) as bars:
         opened, annotations = _open_data(recordings, tp, fp, songtypes, skip_bad, bars)
         results = run_loop(

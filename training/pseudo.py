@@ -9,9 +9,10 @@ quantile of the class's confirmed calls, as the same models score them.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -85,11 +86,18 @@ class PseudoLabels:
     recordings : mapping of str to Windows
     models : sequence of str
         Fingerprints of those that labelled.
+    settings : PseudoSettings, optional
+        How they did.
     """
 
     def __init__(
-        self, classes: Sequence[str], recordings: Mapping[str, Windows], models: Sequence[str]
+        self,
+        classes: Sequence[str],
+        recordings: Mapping[str, Windows],
+        models: Sequence[str],
+        settings: PseudoSettings | None = None,
     ) -> None:
+        self.settings = settings or PseudoSettings()
         self.classes, self.recordings, self.models = tuple(classes), recordings, tuple(models)
         digest = hashlib.blake2b(repr((self.classes, self.models)).encode(), digest_size=16)
         for name, windows in sorted(recordings.items()):
@@ -120,6 +128,7 @@ class PseudoLabels:
             "version": VERSION,
             "classes": "\n".join(self.classes),
             "models": " ".join(self.models),
+            "settings": json.dumps(asdict(self.settings)),
         }
         write_table(path, pa.table(columns), metadata)
 
@@ -132,7 +141,7 @@ class PseudoLabels:
         PoolError
             If the file is missing or no such table.
         InputError
-            If it is of other classes or of another version.
+            If it is of other classes or of another version, or damaged.
         """
         kinds = {
             "recording": pa.string(),
@@ -154,7 +163,11 @@ class PseudoLabels:
         for rows in np.split(np.arange(len(names)), edges):
             if len(rows):
                 found[str(names[rows[0]])] = Windows(start_s[rows], end_s[rows], values[rows])
-        return cls(classes, found, metadata["models"].split())
+        try:
+            settings = PseudoSettings(**json.loads(metadata["settings"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{path}: says not how its labels were made; remove it") from error
+        return cls(classes, found, metadata["models"].split(), settings)
 
 
 def label_recordings(
@@ -217,7 +230,7 @@ def label_recordings(
         name: Windows(w.start_s, w.end_s, _calibrated(w.values, centres, s.temperature))
         for name, w in found.items()
     }
-    return PseudoLabels(annotations.classes, labels, [c.fingerprint for c in checkpoints])
+    return PseudoLabels(annotations.classes, labels, [c.fingerprint for c in checkpoints], s)
 
 
 def _windows(reading: Reading) -> Windows:

@@ -301,10 +301,11 @@ def _labels(
     in_fold: bool,
     on_done: Callable[[], object],
 ) -> PseudoLabels:
-    """A stage's pseudo labels: read where they stand, made by the same models."""
+    """A stage's pseudo labels: read where they stand, made by the same models in the same way."""
     if path.exists():
         found = PseudoLabels.read(path, annotations.classes)
-        if found.models == tuple(c.fingerprint for c in checkpoints):
+        by = tuple(c.fingerprint for c in checkpoints)
+        if (found.models, found.settings) == (by, labelling or PseudoSettings()):
             return found
     made = label_recordings(
         checkpoints, annotations, recordings, device, labelling, in_fold=in_fold, on_done=on_done

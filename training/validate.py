@@ -112,6 +112,15 @@ class ClipScorer:
         return logits[0].cpu().numpy(), start.numpy() / rate, end.numpy() / rate
 
 
+def emulated(device: torch.device, precision: str) -> bool:
+    """Whether a processor lacks products of this precision: it imitates them, many times slower."""
+    if device.type != "cpu" or precision == "fp32":
+        return False
+    if precision == "fp16":
+        return not torch.ops.mkldnn._is_mkldnn_fp16_supported()
+    return not torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
 def autocast(device: torch.device, precision: str) -> torch.autocast:
     """The context in which convolutions run at the chosen precision."""
     dtype = torch.float16 if precision == "fp16" else torch.bfloat16

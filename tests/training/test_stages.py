@@ -15,8 +15,10 @@ from conftest import Data, Opened, tiny_config
 from negmine.cli import main
 from negmine.errors import InputError
 from training import loop
+from training import stages as stages_module
 from training.checkpoint import Checkpoint
 from training.model import weights_fingerprint
+from training.pseudo import PseudoLabels, PseudoSettings
 from training.stages import Stage, StageResult, read_recipe, recipe_names, restarted, run_stages
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -152,6 +154,30 @@ def test_a_recipe_stopped_anywhere_ends_as_if_it_had_not(
     assert fingerprints(results) == fingerprints(whole[1])
 
 
+def test_labels_made_in_another_way_are_made_again(
+    whole: tuple[Path, list[StageResult]], shared_opened: Opened
+) -> None:
+    out, results = whole
+    models = [Checkpoint.load(r.checkpoint) for r in results[:2]]
+    path = out / "1-first" / "pseudo.parquet"
+    before = path.read_bytes()
+
+    def labels(settings: PseudoSettings | None) -> PseudoLabels:
+        o = shared_opened
+        return stages_module._labels(
+            path, models, o.annotations, o.recordings, torch.device("cpu"), settings, False,
+            lambda: None,
+        )  # fmt: skip
+
+    assert labels(None).settings == PseudoSettings()
+    assert path.read_bytes() == before
+    softer = labels(PseudoSettings(temperature=5.0))
+    assert softer.settings.temperature == 5.0
+    assert path.read_bytes() != before
+    assert labels(None).settings == PseudoSettings()
+    assert path.read_bytes() == before
+
+
 def test_one_fold_alone_must_be_told_to_label_itself(
     shared_opened: Opened, shared_cache: Path, tmp_path: Path
 ) -> None:
@@ -213,10 +239,10 @@ def test_the_command_trains_a_recipe_of_a_file(shared_data: Data, tmp_path: Path
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--pseudo-in-fold"], "go with --recipe"),
+        (["--pseudo-in-fold"], "goes with --recipe"),
         (["--recipe", "rfcx", "--init", "x.pt"], "start from one another"),
         (["--recipe", "rfxc"], "no recipe 'rfxc'"),
-        (["--stage-init", "scratch"], "go with --recipe"),
+        (["--stage-init", "scratch"], "goes with --recipe"),
         (["--recipe", "rfcx", "--loss", "hill"], "--loss: stage 'lsoft' of recipe rfcx sets"),
     ],
 )

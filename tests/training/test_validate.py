@@ -19,7 +19,7 @@ from negmine.recordings import Recordings
 from negmine.windows import Span
 from training.metrics import masked_lwlrap, neg_at_k
 from training.model import FeatureMap
-from training.validate import ClipScorer, KnownScores, known_scores, read_recordings
+from training.validate import ClipScorer, KnownScores, emulated, known_scores, read_recordings
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -265,3 +265,16 @@ def make_silent() -> Callable[[Opened], Annotations]:
         return Annotations(tuple(boxes), ("0", "1"))
 
     return made
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_a_precision_is_imitated_where_the_processor_says_so(
+    precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for has in (True, False):
+        monkeypatch.setattr(
+            torch.ops.mkldnn, f"_is_mkldnn_{precision}_supported", lambda has=has: has
+        )
+        assert emulated(torch.device("cpu"), precision) is not has
+    assert not emulated(torch.device("cuda"), precision)
+    assert not emulated(torch.device("cpu"), "fp32")

@@ -1,0 +1,66 @@
+"""The options of pseudo labels, in a recipe's stages."""
+
+from __future__ import annotations
+
+import click
+
+from negmine.console import Command
+from training.options import given_options
+
+_OPTIONS = (
+    click.option(
+        "--pseudo-in-fold",
+        is_flag=True,
+        help="With --recipe: train --fold alone, and let it label what it trained on.",
+    ),
+    click.option(
+        "--pseudo-per-step",
+        type=click.IntRange(0),
+        default=0,
+        show_default=True,
+        help="With --recipe: rows a step from anywhere in the recordings, with pseudo labels.",
+    ),
+    click.option(
+        "--pseudo-quantile",
+        type=click.FloatRange(0, 1),
+        default=0.25,
+        show_default=True,
+        help="With --recipe: what scores as this quantile of a class's confirmed calls is labelled "
+        "0.5.",
+    ),
+    click.option(
+        "--pseudo-temperature",
+        type=click.FloatRange(0, min_open=True),
+        default=1.0,
+        show_default=True,
+        help="With --recipe: logits over which a label goes from 0.5 to 0.73.",
+    ),
+    click.option(
+        "--pseudo-hop",
+        type=click.FloatRange(0, min_open=True),
+        default=0.5,
+        show_default=True,
+        metavar="S",
+        help="With --recipe: step of the windows that are labelled.",
+    ),
+)
+
+
+def pseudo_options(command: Command) -> Command:
+    """Add them to a command that has ``--recipe``."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def check_pseudo_given(recipe: str | None) -> None:
+    """Check that nothing is asked of stages where there are none.
+
+    Raises
+    ------
+    click.UsageError
+        Naming the first option that would do nothing.
+    """
+    for name in given_options() if recipe is None else ():
+        if name.startswith("pseudo_") or name == "stage_init":
+            raise click.UsageError(f"--{name.replace('_', '-')} goes with --recipe")
