@@ -156,7 +156,7 @@ def build_pool(
     near = None
     if s.near_duplicates:
         sound, near = sound.near_duplicates(stand, read_prints(out), held_out, progress)
-        held_out |= near.left_out
+        held_out |= near.left_out | near.shared
     folders = [
         DeclaredFolder(folder, declared_files(folder.infos, absent, table))
         for folder, (_, absent) in zip(sound.external, declared, strict=True)
@@ -174,6 +174,7 @@ def build_pool(
     )
     if near:
         context.left_out["near-duplicates of held-out files"] += len(near.left_out)
+        context.left_out["external files that hold part of a recording"] += len(near.shared)
     writer = PoolWriter(s.clip_s) if standing is None else writer_after(standing)
     fill(writer, context)
     # by folder, however the caller spelled it: the same pool is then found to be the same

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from negmine.acoustic import AcousticPrint, print_all
 from negmine.acoustic_match import Match, find_matches
-from negmine.errors import InputError, shorten
+from negmine.errors import shorten
 
 # Of the shorter one, what near-duplicates share.
 SAME = 0.5
@@ -59,6 +59,9 @@ class NearDuplicates:
         The joint group of each group that has near-duplicates in another.
     left_out : frozenset of str
         Fingerprints of the near-duplicates of what is held out.
+    shared : frozenset of str
+        Of external files that hold part of an annotated recording: they would be declared free of
+        its calls.
     told : tuple of str
         What to warn of, a line each.
     prints : dict of str to AcousticPrint
@@ -67,6 +70,7 @@ class NearDuplicates:
 
     groups: dict[str, str]
     left_out: frozenset[str]
+    shared: frozenset[str]
     told: tuple[str, ...]
     prints: dict[str, AcousticPrint]
 
@@ -94,8 +98,6 @@ def find_near_duplicates(
 
     Raises
     ------
-    InputError
-        If an external file shares sound with an annotated recording that is not held out.
     AudioError
         If a file cannot be read.
     """
@@ -112,17 +114,19 @@ def find_near_duplicates(
         list(prints.values()), progress=lambda total: progress("near-duplicates", total, "pair")
     )
     pairs = [_Pair(unique[m.first], unique[m.second], m) for m in matches]
-    left_out, wrong = set[str](), []
+    left_out, shared = set[str](), dict[str, _Pair]()
     for pair in pairs:
         for here, there in (pair.ends, pair.ends[::-1]):
             if here in held_out and (pair.is_same or EXTERNAL in roles[there]):
                 left_out.add(there)
             elif RECORDING in roles[here] and EXTERNAL in roles[there]:
-                wrong.append(pair)
+                shared.setdefault(there, pair)
     left_out -= held_out
-    _check_declared([pair for pair in wrong if not {*pair.ends} & {*left_out, *held_out}])
+    for name in {*left_out, *held_out}:
+        shared.pop(name, None)
     groups = _joined(pairs, unique)
-    return NearDuplicates(groups, frozenset(left_out), tuple(_lines(pairs, groups)), prints)
+    told = (*_shared_lines(list(shared.values())), *_lines(pairs, groups))
+    return NearDuplicates(groups, frozenset(left_out), frozenset(shared), told, prints)
 
 
 @dataclass(frozen=True)
@@ -147,13 +151,11 @@ class _Pair:
         )
 
 
-def _check_declared(wrong: Sequence[_Pair]) -> None:
-    """External sound must not hold part of a recording: it would be declared free of its calls."""
-    if wrong:
-        more = f"; {len(wrong) - 1} more pairs like it" if len(wrong) > 1 else ""
-        raise InputError(
-            f"{wrong[0]} of one recording{more}; external sound is declared free of the classes, "
-            "so take it out (--no-near-duplicates does not look)"
+def _shared_lines(pairs: Sequence[_Pair]) -> Iterable[str]:
+    if pairs:
+        yield (
+            f"{len(pairs)} external files left out: they hold part of an annotated recording, and "
+            f"would be declared free of its calls; the first: {pairs[0]}"
         )
 
 
