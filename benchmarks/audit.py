@@ -79,7 +79,8 @@ def main(
             read_rfcx(data / "train_tp.csv", data / "train_fp.csv"),
             out / "pool",
             external=[str(data / "external")],
-            settings=PoolSettings(mix=MixSettings(count=mix)),
+            # composed soundscapes share beds and distractors with one another
+            settings=PoolSettings(mix=MixSettings(count=mix), near_duplicates=False),
             force=True,
             progress=bars,
         )

@@ -102,6 +102,8 @@ def main(
             settings=PoolSettings(
                 fp=FpSettings(pad="beyond"),
                 mix=MixSettings(count=mix, parts=(2, 2), offset=0.0),
+                # composed soundscapes share beds and distractors with one another
+                near_duplicates=False,
                 **clip,
             ),
             progress=bars,
