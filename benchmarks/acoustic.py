@@ -159,7 +159,7 @@ def main(data: Path, originals: int, checked: int, chance: int, seed: int) -> No
             f"| {one}, {other} | {pairs:,} | {len(found):,} | {sure} of {len(drawn)} | {shared} |"
         )
 
-    print(f"\nAcross folders: {', '.join(across) or 'none'}.")
+    print(f"\nAcross folders: {', '.join(across) or 'none'}.", flush=True)
     tossed = []
     while len(tossed) < chance:
         first, second = rng.integers(0, len(paths), 2)
