@@ -5,34 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 
-def hardness(scores: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """The share of a class's certified rows that score below each score, ties counted half.
-
-    Parameters
-    ----------
-    scores : float array, shape (N,)
-    reference : float array, shape (R,)
-        Scores of the class's certified rows, or of a random sample of them, ascending.
-
-    Returns
-    -------
-    float64 array, shape (N,)
-        In [0, 1]; NaN where there is no reference.
-    """
-    if not len(reference):
-        return np.full(len(scores), np.nan)
-    below = np.searchsorted(reference, scores, side="left")
-    up_to = np.searchsorted(reference, scores, side="right")
-    return np.asarray((below + up_to) / (2 * len(reference)))
-
-
 def score_window(reference: np.ndarray, low: float, high: float) -> tuple[float, float]:
     """The scores between two quantiles of hardness.
 
     Parameters
     ----------
     reference : float array, shape (R,)
-        As for `hardness`.
+        Scores of the class's certified rows, or of a random sample of them.
     low, high : float
         0 <= low < high <= 1. At 0 and at 1 the window is open: the reference may be a sample.
 

@@ -15,20 +15,11 @@ from negmine.select.intrusion import IntrusionCost
 from negmine.select.margin import margin_threshold
 from negmine.select.near import call_similarity
 from negmine.select.quota import within_quota
-from negmine.select.window import hardness, score_window
+from negmine.select.window import score_window
 from training.metrics import lwlrap
 
 # few distinct values, so that ties are common
 levels = st.sampled_from([-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0])
-
-
-@given(st.lists(levels, max_size=20), st.lists(levels, min_size=1, max_size=20))
-def test_hardness_is_the_share_below_with_ties_at_half(
-    scores: list[float], reference: list[float]
-) -> None:
-    found = hardness(np.array(scores), np.sort(reference))
-    slow = [np.mean([(r < s) + 0.5 * (r == s) for r in reference]) for s in scores]
-    np.testing.assert_allclose(found, slow)
 
 
 def test_a_window_lies_between_two_quantiles_and_is_open_at_the_ends() -> None:
