@@ -16,8 +16,10 @@ from negmine.scan import Eligible
 from negmine.select.chain import ClassScores
 from negmine.select.near import call_similarity
 
-# Rows of the pool whose scores stand for all: quantiles are then known to half a thousandth.
+# Rows of the pool whose scores stand for all: quantiles are then known to half a thousandth. With
+# thousands of classes fewer are taken, so that their scores stay within 200 MB.
 _SAMPLE = 200_000
+_SAMPLE_CELLS = 50_000_000
 # Rejected detections of a class that doubt is fitted on.
 _REJECTED = 500
 
@@ -64,8 +66,9 @@ def know_classes(
 ) -> list[KnownClass]:
     """Gather each class's calls and a sample of its certified rows' scores."""
     sample = np.arange(len(pool))
-    if len(pool) > _SAMPLE:
-        sample = np.sort(rng.choice(len(pool), _SAMPLE, replace=False))
+    most = min(_SAMPLE, _SAMPLE_CELLS // len(classes))
+    if len(pool) > most:
+        sample = np.sort(rng.choice(len(pool), most, replace=False))
     logits = scores.logits(sample)
     may = eligible.of_rows(sample, len(classes))
     found = []
