@@ -155,6 +155,8 @@ def main(data: Path, originals: int, checked: int, chance: int, seed: int) -> No
             for m in drawn
         )
         shared = f"{np.median([m.shared_s for m in found]):.1f}" if found else ""
+        if one != other:
+            across += [f"{paths[m.first].name} and {paths[m.second].name}" for m in found]
         print(
             f"| {one}, {other} | {pairs:,} | {len(found):,} | {sure} of {len(drawn)} | {shared} |"
         )

@@ -117,11 +117,11 @@ def noise(seed: int, level: float = 0.05, seconds: float = 12.0) -> np.ndarray:
 
 
 def song() -> np.ndarray:
-    """A trill of one species, always the same: a sweep every 0.4 s from 2 to 4 kHz."""
+    """A trill of one species, always the same: a sweep every 0.25 s from 1 to 4 kHz."""
     t = np.arange(RATE // 5) / RATE
-    note = np.sin(2 * np.pi * (2000 * t + 5000 * t * t)) * np.hanning(len(t))
+    note = np.sin(2 * np.pi * (1000 * t + 7500 * t * t)) * np.hanning(len(t))
     out = np.zeros(12 * RATE)
-    for at in range(0, len(out) - len(t), round(0.4 * RATE)):
+    for at in range(0, len(out) - len(t), RATE // 4):
         out[at : at + len(t)] += 0.3 * note
     return out
 
@@ -144,6 +144,15 @@ DIFFERENT = {
 def test_different_recordings_are_no_copies(kind: str) -> None:
     first, second = DIFFERENT[kind]
     assert find_matches([fingerprint(first), fingerprint(second)]) == []
+
+
+def test_a_loud_song_without_pause_hides_in_the_mean_and_not_in_the_median() -> None:
+    first, second = (fingerprint(song() + noise(seed, 0.003)) for seed in (1, 2))
+    known = first.known & second.known
+    differ = (first.bits ^ second.bits) & known
+    bits = [int(np.sum([bin(word).count("1") for word in words])) for words in (differ, known)]
+    assert bits[0] / bits[1] < MOST
+    assert disagreements(first, second, 0)[2].min() > MOST
 
 
 def test_the_sum_of_what_differs_is_tossed_coins() -> None:
