@@ -72,7 +72,7 @@ def find_matches(
 ) -> list[Match]:
     """Every two sounds that are the same for a while, in order of their numbers.
 
-    Sounds at another speed or pitch are not found.
+    Sounds at another speed or pitch, beyond some 2 %, are not found.
 
     Parameters
     ----------
