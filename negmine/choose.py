@@ -98,7 +98,8 @@ class Chooser:
         for step in self._steps:
             keep(step.rule, step.take(every.only(alive), wanted))
         chosen = alive[:wanted]
-        walked = int(chosen[-1]) + 1 if len(chosen) == wanted else len(shortlist)
+        last = int(chosen[-1]) + 1 if len(chosen) else 0
+        walked = last if len(chosen) == wanted else len(shortlist)
         rules = dict.fromkeys([DOUBT, DUPLICATES, *(step.rule for step in self._steps)])
         rejected = {rule: int((reason[:walked] == rule).sum()) for rule in rules}
         return Choice(shortlist[chosen], shortlist[:walked][doubted[:walked]], walked, rejected)

@@ -27,6 +27,7 @@ from negmine.pool_files import write_pool
 from negmine.recipe import Recipe
 from negmine.scorer import Scorer
 from negmine.selection import Selection
+from negmine.strategy import parse_strategy
 
 HELD_OUT = frozenset({"rec00", "rec05", "external/other1.wav"})
 
@@ -330,3 +331,19 @@ def test_a_model_of_other_classes_is_refused(pool: Pool, tmp_path: Path) -> None
     ):
         mine(PlaceholderScorer(("0",)), pool, tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_class_whose_negatives_cost_nothing_gets_none_of_a_shared_budget(
+    pool: Pool, scores: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cost(self: object, column: int, scores: np.ndarray) -> np.ndarray:
+        return np.full(len(scores), 0.5 if column else 0.0)
+
+    monkeypatch.setattr("negmine.mine.IntrusionCost.__call__", cost)
+    settings = MineSettings(per_class=4, strategy=parse_strategy("ranking"), max_doubt=1.0)
+    mined = mine(PlaceholderScorer(), pool, scores, settings)
+    assert {row.label for row in mined.selection.rows} == {"1"}
+    assert len(mined.selection.rows) == 8
+    counts = mined.report.classes["0"]
+    assert (counts["chosen"], rejected(counts)["below"]) == (0, counts["certified"])
+    assert not [row for row in mined.review.rows if row.label == "0"]
