@@ -4,7 +4,8 @@
 
 DATA is in RFCX's layout with the truth of a test part: train/, train_tp.csv, train_fp.csv, test/,
 test_truth.csv, test_events.csv. Every arm of a seed has as many TP and FP rows in a step, and is
-tested with its last weights. All recordings train, so pseudo labels are made in fold. What is done
+tested with its last weights. Rounds after the first go on from its weights with fewer steps; the
+arm ``long`` takes the steps of all six in one go. All recordings train, so pseudo labels are made in fold. What is done
 already in WORK is not repeated, so the table can be made in several sittings.
 """
 
@@ -12,7 +13,9 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,14 +48,26 @@ ARMS: dict[str, tuple[str, str | None, dict[str, Any]]] = {
     "shift": ("+ shift, volume", "positive", {"augment": {"shift": 0.5, "gain": 0.5}}),
     "mixup": ("+ mixup", "positive", {"augment": {"mixup": 0.5}}),
     "masks": ("+ SpecAugment", "positive", {"augment": {"time_masks": 1, "freq_masks": 1}}),
-    "long": ("+ six times the steps", "positive", {"epochs": 6}),
-    "pseudo": ("+ three pseudo rounds", "long", {"stages": 4, "epochs": 1}),
-    "rank": ("+ two LSEP rounds", "pseudo", {"stages": 6}),
+    "long": ("+ as many steps as all rounds", "positive", {"rounds": 6}),
+    "pseudo": ("+ three pseudo rounds", "positive", {"stages": 4}),
+    "rank": ("+ two LSEP rounds", "long", {"stages": 6}),
     "full": ("full recipe", "rank", {"bands": "shared", "augment": FULL}),
 }
 
 
-def run_arm(arm: str, data: Path, out: Path, most: int, settings: dict[str, Any]) -> None:
+# Rounds that two arms share are trained once, so the two are not run side by side.
+TOGETHER = ("pseudo", "rank")
+
+
+def run_arms(arms: Sequence[str], *rest: Any) -> None:
+    """Train and test some arms, one after the other: see `run_arm`."""
+    for arm in arms:
+        run_arm(arm, *rest)
+
+
+def run_arm(
+    arm: str, data: Path, out: Path, most: int, round_steps: int, settings: dict[str, Any]
+) -> None:
     """Train one arm with one seed, and test it; what stands is not done again.
 
     Parameters
@@ -61,6 +76,8 @@ def run_arm(arm: str, data: Path, out: Path, most: int, settings: dict[str, Any]
     data, out : Path
     most : int
         Test recordings used, the first by name.
+    round_steps : int
+        Steps of every round after the first.
     settings : dict
         Of every arm.
     """
@@ -87,16 +104,22 @@ def run_arm(arm: str, data: Path, out: Path, most: int, settings: dict[str, Any]
         _, name, own = ARMS[name]
         changes = own | changes
     augment = AugmentSettings(**changes.pop("augment", {}))
-    rounds = changes.pop("stages", 0)
+    stages = changes.pop("stages", 0)
+    settings = settings | {
+        "steps_per_epoch": settings["steps_per_epoch"]
+        + (changes.pop("rounds", 1) - 1) * round_steps
+    }
     config = TrainConfig(**(settings | changes), augment=augment, patience=0)
     annotations = read_rfcx(data / "train_tp.csv", data / "train_fp.csv")
     recordings, annotations = open_annotated(data / "train", annotations)
     device = torch.device("cpu")
-    if rounds:
-        # the rounds of a seed that two arms share are trained once
+    if stages:
+        first, *later = read_recipe("rfcx")[:stages]
+        shorter = {"steps_per_epoch": round_steps}
+        later = [replace(stage, settings={**stage.settings, **shorter}) for stage in later]
         shared = out / f"seed{settings['seed']}" / ("stages-full" if arm == "full" else "stages")
         results = run_stages(
-            read_recipe("rfcx")[:rounds], config, annotations, recordings, shared,
+            [first, *later], config, annotations, recordings, shared,
             cache=out / "cache", in_fold=True, device=device, progress=lambda *_: _nothing,
         )  # fmt: skip
         checkpoint = Checkpoint.load(results[-1].checkpoint.with_name("last.pt"))
@@ -121,6 +144,7 @@ def _nothing(*_: object, **__: object) -> None:
 @click.option("--test", default=300, show_default=True, help="Test recordings, the first by name.")
 @click.option("--arms", default=",".join(ARMS), show_default=True)
 @click.option("--steps", default=200, show_default=True)
+@click.option("--round-steps", default=200, show_default=True, help="Of rounds after the first.")
 @click.option("--tp-per-step", default=20, show_default=True)
 @click.option("--fp-per-step", default=8, show_default=True)
 @click.option("--clip-s", default=2.0, show_default=True)
@@ -135,17 +159,24 @@ def main(
     test: int,
     arms: str,
     steps: int,
+    round_steps: int,
     jobs: int,
     **settings: Any,
 ) -> None:
     chosen = arms.split(",")
     # one epoch: nothing is validated on the way, and the last weights are tested
     settings |= {"steps_per_epoch": steps, "epochs": 1, "folds": 1}
-    tasks = [(arm, seed) for seed in range(seeds) for arm in chosen]
+    together = [arm for arm in TOGETHER if arm in chosen]
+    # the longest first
+    groups = [(arm,) for arm in reversed(chosen) if arm not in TOGETHER]
+    groups = ([tuple(together)] if together else []) + groups
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as processes:
         waiting = {
-            processes.submit(run_arm, arm, data, out, test, settings | {"seed": seed}): (arm, seed)
-            for arm, seed in tasks
+            processes.submit(
+                run_arms, group, data, out, test, round_steps, settings | {"seed": seed}
+            ): (*group, seed)
+            for seed in range(seeds)
+            for group in groups
         }
         for done in as_completed(waiting):
             done.result()
