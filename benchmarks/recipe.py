@@ -5,8 +5,8 @@
 DATA is in RFCX's layout with the truth of a test part: train/, train_tp.csv, train_fp.csv, test/,
 test_truth.csv, test_events.csv. Every arm of a seed has as many TP and FP rows in a step, and is
 tested with its last weights. Rounds after the first go on from its weights with fewer steps; the
-arm ``long`` takes the steps of all six in one go. All recordings train, so pseudo labels are made in fold. What is done
-already in WORK is not repeated, so the table can be made in several sittings.
+arm ``long`` takes the steps of all six in one go. All recordings train, so pseudo labels are made
+in fold. What is done already in WORK is not repeated, so the table can be made in several sittings.
 """
 
 from __future__ import annotations
