@@ -340,7 +340,8 @@ def test_a_class_whose_negatives_cost_nothing_gets_none_of_a_shared_budget(
         return np.full(len(scores), 0.5 if column else 0.0)
 
     monkeypatch.setattr("negmine.mine.IntrusionCost.__call__", cost)
-    settings = MineSettings(per_class=4, strategy=parse_strategy("ranking"), max_doubt=1.0)
+    strategy = parse_strategy("ranking")
+    settings = MineSettings(per_class=4, min_distance=0.0, strategy=strategy, max_doubt=1.0)
     mined = mine(PlaceholderScorer(), pool, scores, settings)
     assert {row.label for row in mined.selection.rows} == {"1"}
     assert len(mined.selection.rows) == 8
