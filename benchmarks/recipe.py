@@ -149,7 +149,7 @@ def _nothing(*_: object, **__: object) -> None:
 @click.option("--fp-per-step", default=8, show_default=True)
 @click.option("--clip-s", default=2.0, show_default=True)
 @click.option("--sample-rate", default=32_000, show_default=True)
-@click.option("--precision", default="bf16", show_default=True)
+@click.option("--precision", default="fp32", show_default=True)
 @click.option("--backbone", default="small", show_default=True)
 @click.option("--jobs", default=1, show_default=True, help="Arms trained side by side.")
 def main(
