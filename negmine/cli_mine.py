@@ -16,6 +16,7 @@ from negmine.console import (
     say,
     warn,
 )
+from negmine.scoring_options import batch_size_option, cache_option, device_option, pool_option
 
 if TYPE_CHECKING:
     from negmine.cache import CachedReader
@@ -76,9 +77,7 @@ def choosing_settings(
     multiple=True,
     help="A checkpoint, or what a plug-in reads. Repeatable: several score as one.",
 )
-@click.option(
-    "--pool", type=click.Path(path_type=Path), required=True, help="From 'negmine build-pool'."
-)
+@pool_option
 @click.option(
     "-o",
     "--out",
@@ -114,20 +113,9 @@ def choosing_settings(
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder for scores.  [default: scores beside OUT]",
 )
-@click.option(
-    "--cache",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="From 'negmine cache'.  [default: the one in the pool's folder, if it fits]",
-)
-@click.option(
-    "-b",
-    "--batch-size",
-    type=click.IntRange(1),
-    default=32,
-    show_default=True,
-    help="Clips scored at a time.",
-)
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
+@cache_option
+@batch_size_option
+@device_option
 @click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the control."
 )

@@ -7,21 +7,15 @@ from pathlib import Path
 import click
 
 from negmine.console import Bars, CleanCommand, print_json, quiet_and_json, say, table, warn
+from negmine.scoring_options import batch_size_option, device_option, model_option, pool_option
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command(cls=CleanCommand)
 @click.argument("clip", type=_FILE)
-@click.option(
-    "--pool", type=click.Path(path_type=Path), required=True, help="From 'negmine build-pool'."
-)
-@click.option(
-    "--model",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="A checkpoint, or what a plug-in reads.",
-)
+@pool_option
+@model_option
 @click.option(
     "--at",
     type=click.FloatRange(0),
@@ -55,15 +49,8 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     metavar="GIB",
     help="That the index may take.",
 )
-@click.option(
-    "-b",
-    "--batch-size",
-    type=click.IntRange(1),
-    default=32,
-    show_default=True,
-    help="Clips scored at a time.",
-)
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
+@batch_size_option
+@device_option
 @quiet_and_json
 def search(
     clip: Path,

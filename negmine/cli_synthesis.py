@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from negmine.console import Bars, CleanCommand, print_json, quiet_and_json, say, table, warn
+from negmine.scoring_options import batch_size_option, cache_option, device_option, model_option
 
 if TYPE_CHECKING:
     from negmine.synthesis import Synthesised
@@ -18,12 +19,7 @@ _SHOWN = 15
 
 @click.command(cls=CleanCommand)
 @click.argument("pool", type=click.Path(path_type=Path))
-@click.option(
-    "--model",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="A checkpoint, or what a plug-in reads.",
-)
+@model_option
 @click.option(
     "--budget",
     type=click.IntRange(1),
@@ -81,20 +77,9 @@ _SHOWN = 15
     show_default=True,
     help="As the pool was built.",
 )
-@click.option(
-    "--cache",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="From 'negmine cache'.  [default: the one in the pool's folder, if it fits]",
-)
-@click.option(
-    "-b",
-    "--batch-size",
-    type=click.IntRange(1),
-    default=32,
-    show_default=True,
-    help="Clips scored at a time.",
-)
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
+@cache_option
+@batch_size_option
+@device_option
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all draws.")
 @quiet_and_json
 def synthesise(

@@ -19,6 +19,7 @@ from negmine.console import (
     table,
     warn,
 )
+from negmine.scoring_options import device_option
 from training.config import READOUTS
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     help="Longer recordings go through in pieces: less takes less memory.",
 )
 @click.option("--skip-bad", is_flag=True, help="Report unreadable recordings and go on.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
+@device_option
 @quiet_and_json
 def predict(
     recordings: tuple[Path, ...],
@@ -181,7 +182,7 @@ def predict(
     type=_FILE,
     help="Write each class's average precision as CSV; with --events also its false positives.",
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
+@device_option
 @quiet_and_json
 def evaluate(
     recordings: Path,

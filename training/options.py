@@ -10,6 +10,7 @@ import click
 
 from negmine.console import Command
 from negmine.errors import InputError, did_you_mean
+from negmine.scoring_options import device_option
 from training.config import BAND_MODES, LOSSES, POOLINGS, PRECISIONS, READOUTS, TrainConfig
 from training.options_augment import augment_options, augment_settings
 
@@ -172,9 +173,7 @@ def run_options(command: Command) -> Command:
     command = click.option(
         "--skip-bad", is_flag=True, help="Report unreadable recordings and go on without them."
     )(command)
-    command = click.option(
-        "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ..."
-    )(command)
+    command = device_option(command)
     command = augment_options(command)
     defaults = TrainConfig().to_dict()
     for field, kind, text in reversed(_OPTIONS):
