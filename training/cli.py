@@ -281,6 +281,11 @@ def train(
     "--control", is_flag=True, help="Train each round with as many random negatives, too."
 )
 @click.option(
+    "--report",
+    is_flag=True,
+    help="Write each round's report.html: what was mined, and what changed since the last.",
+)
+@click.option(
     "--band-table",
     type=click.Path(dir_okay=False, path_type=Path),
     help="CSV of the classes' frequency bands, for --bands: class, f_min, f_max in Hz.  "
@@ -308,6 +313,7 @@ def loop(
     hard_mix_snr: tuple[float, float],
     hard_mix_by: Any,
     control: bool,
+    report: bool,
     band_table: Path | None,
     fold_by: str,
     sites: Path | None,
@@ -348,6 +354,7 @@ def loop(
             hard_ratio=hard_ratio,
             hard_mix=mixed,
             control=control,
+            report=report,
             band_table=band_table,
             groups=group(opened.infos),
             device=chosen,

@@ -14,6 +14,8 @@ from negmine.annotations import Annotations
 from negmine.mine import MineSettings, mine
 from negmine.pool import Pool
 from negmine.recordings import Recordings
+from negmine.report_html import Earlier, clips_to_render, write_report
+from negmine.report_read import read_report, report_path
 from negmine.selection import open_selection
 from negmine.tables import write_json
 from training.board import Board
@@ -145,6 +147,7 @@ def run_loop(
     hard_ratio: float,
     hard_mix: HardMix | None = None,
     control: bool,
+    report: bool = False,
     band_table: Path | None = None,
     groups: Mapping[str, str] | None = None,
     device: torch.device,
@@ -168,6 +171,8 @@ def run_loop(
         labels of the validation fold) than the best before them; 0 never does.
     control : bool
         Also train each round with as many random negatives, in ``round1-random/``, ...
+    report : bool
+        Also write each round's ``report.html``: what was mined, and what changed since the last.
 
     Raises
     ------
@@ -217,6 +222,8 @@ def run_loop(
             write_json(folder / "hard.report.json", mined.report.to_dict())
             found[1].write(random)
             found[0].write(hard)
+        if report and not (folder / "report.html").exists():
+            _write_page(folder / "report.html", hard, earlier and earlier[0], pool, progress)
         earlier = hard, random
         if control:
             run(number, "random", random, out / f"round{number}-random", f"round {number}: random")
@@ -228,6 +235,18 @@ def run_loop(
         if stop_after and since == stop_after:
             break
     return results
+
+
+def _write_page(
+    path: Path, hard: Path, before: Path | None, pool: Pool, progress: Progress
+) -> None:
+    """A round's selection as a page, beside the round before."""
+    selection = open_selection(hard)
+    earlier = Earlier(open_selection(before), read_report(report_path(before))) if before else None
+    advance = progress("rendering the page", clips_to_render(selection, pool), "clip")
+    write_report(
+        path, selection, pool, read_report(report_path(hard)), before=earlier, on_clip=advance
+    )
 
 
 def _score(checkpoint: Checkpoint) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -257,6 +258,20 @@ def test_rounds_end_when_validation_gets_no_better(
     # read again, it ends in the same place
     scores = iter([0.5, 0.6, 0.6, 0.4, 0.9])
     assert loop(tmp_path, rounds=4, control=False, stop_after=2) == rounds
+
+
+def test_each_round_may_have_a_page_that_says_what_changed(
+    whole: tuple[Path, list[Round], Progress],
+    loop: Callable[..., list[Round]],
+    tmp_path: Path,
+) -> None:
+    assert not list(whole[0].rglob("report.html"))
+    out = tmp_path / "loop"
+    shutil.copytree(whole[0], out)
+    loop(out, rounds=2, control=False, report=True)
+    pages = [(out / f"round{i}" / "report.html").read_text() for i in (1, 2)]
+    assert all("<html" in page for page in pages)
+    assert [">before: model<" in page for page in pages] == [False, True]
 
 
 def test_the_score_is_that_of_the_validation_fold(
