@@ -43,7 +43,7 @@ class Bandit:
         factors: np.ndarray,
         *,
         expected: float = 0.5,
-        prior_tries: float = 2.0,
+        prior_tries: float = 6.0,
         discount: float = 0.999,
     ) -> None:
         self._factors = np.asarray(factors, dtype=np.int64)

@@ -28,7 +28,7 @@ from negmine.recipe import Recipe
 from negmine.render import SilentError, render
 from negmine.scorer import Scorer
 from negmine.synthesis_archive import BEAM, Archive, Beams, Clip
-from negmine.synthesis_families import Family, Proposal, Proposer, factors, families_of
+from negmine.synthesis_families import EXPLORE, Family, Proposal, Proposer, factors, families_of
 from negmine.synthesis_moves import MoveRules
 
 # Tries between one look at what was found and the next. Fixed, so that what is found does not
@@ -37,6 +37,10 @@ GENERATION = 64
 
 # Rounds of proposals for one generation before it goes with what it has.
 _ROUNDS = 8
+
+# Offspring is as good as its parents: while fewer rows of the pool are scored than this share of the
+# budget, rows of the pool are all that is tried.
+_ROOTS = 0.25
 
 # Rows of the pool whose scores are read at a time.
 _BLOCK = 65_536
@@ -245,6 +249,7 @@ class _Search:
         )
         self._products: dict[str, Product] = {}
         self._finds: list[Find] = []
+        self._roots = len(scored)
         self.forwards = 0
 
     def start(self, scores: Scored, scored: np.ndarray) -> None:
@@ -275,6 +280,9 @@ class _Search:
         waveforms: list[np.ndarray] = []
         for _ in range(_ROUNDS):
             open_families = self._proposer.open_families()
+            exploring = np.array([f.move == EXPLORE for f in self._families])
+            if self._roots < _ROOTS * self._settings.budget and open_families[exploring].any():
+                open_families &= exploring
             if len(proposals) == count or not open_families.any():
                 break
             drawn = self._bandit.choose(self._rng, count - len(proposals), open_families)
@@ -316,6 +324,7 @@ class _Search:
         offered: dict[int, list[Clip]] = {column: [] for column in self._names}
         for i, proposal in enumerate(proposals):
             self.forwards += 1
+            self._roots += not proposal.parents
             recipe, family = proposal.recipe, self._families[proposal.family]
             for column, name in self._names.items():
                 if name not in recipe.labels.absent:
@@ -369,7 +378,7 @@ def _hardest(
 
     ``kinds`` are their numbers. Ties go to the earlier row.
     """
-    kept = np.zeros((3, 0))
+    kept = np.zeros((3, 0), dtype=np.float64)
     for first in range(0, len(rows), _BLOCK):
         here = slice(first, first + _BLOCK)
         logits = scores.logits(rows[here])[:, column]
@@ -378,4 +387,4 @@ def _hardest(
         offered = offered[:, np.lexsort(offered[::-1])]
         place = np.arange(offered.shape[1]) - np.searchsorted(offered[0], offered[0])
         kept = offered[:, place < count]
-    return kept[2].astype(np.int64)
+    return np.asarray(kept[2], dtype=np.int64)
