@@ -38,8 +38,8 @@ GENERATION = 64
 # Rounds of proposals for one generation before it goes with what it has.
 _ROUNDS = 8
 
-# Offspring is as good as its parents: while fewer rows of the pool are scored than this share of the
-# budget, rows of the pool are all that is tried.
+# Offspring is as good as its parents: while fewer rows of the pool are scored than this share of
+# the budget, rows of the pool are all that is tried.
 _ROOTS = 0.25
 
 # Rows of the pool whose scores are read at a time.
