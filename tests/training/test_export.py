@@ -269,9 +269,11 @@ def test_every_setting_can_be_exported(
     edges = EDGES if config.bands != "off" else ()
     front_end = FrontEndSettings.for_mels(config.sample_rate, config.n_mels)
     detector = Detector.from_config(config, 3, front_end, edges)
-    for module in detector.modules():
-        if isinstance(module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
-            module.running_mean.normal_(0, 0.1)  # type: ignore[union-attr]
+    # statistics of real batches: without them an untrained EfficientNet embeds all clips alike
+    with torch.no_grad():
+        for seed in range(20):
+            generator = torch.Generator().manual_seed(seed)
+            detector.features(0.1 * torch.randn(4, SAMPLE_RATE, generator=generator))
     made = replace(
         checkpoint,
         config=config,
