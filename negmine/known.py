@@ -20,8 +20,8 @@ from negmine.select.near import call_similarity
 # thousands of classes fewer are taken, so that their scores stay within 200 MB.
 _SAMPLE = 200_000
 _SAMPLE_CELLS = 50_000_000
-# Rejected detections of a class that doubt is fitted on.
-_REJECTED = 500
+# Confirmed calls of a class, and rejected detections, that doubt is fitted on.
+_FITTED = 500
 
 
 @dataclass(frozen=True)
@@ -113,16 +113,18 @@ def fit_doubt(
     groups: tuple[list[str], list[str]] = ([], [])
     for one in known:
         rows = np.flatnonzero(pool.calls.present(one.name))
-        others = one.embeddings @ one.embeddings.T
-        np.fill_diagonal(others, -1.0)
-        nearest = others.max(axis=1) if len(rows) > 1 else np.full(len(rows), -1.0)
-        found[1].append(one.features(one.by_model, nearest))
-        groups[1].extend(_group(pool.calls[row].groups) for row in rows.tolist())
+        own = np.sort(rng.permutation(len(rows))[:_FITTED])
+        others = one.embeddings[own] @ one.embeddings.T
+        # a call is not its own neighbour
+        others[np.arange(len(own)), own] = -1.0
+        nearest = others.max(axis=1, initial=-1.0)
+        found[1].append(one.features(one.by_model[:, own], nearest))
+        groups[1].extend(_group(pool.calls[row].groups) for row in rows[own].tolist())
         drawn = np.flatnonzero(kinds & (pool.confidence(one.name) > 0))
         rng.shuffle(drawn)
         rejected = [
             row
-            for row in np.sort(drawn[:_REJECTED]).tolist()
+            for row in np.sort(drawn[:_FITTED]).tolist()
             if pool.recipes[row].labels.absent[one.name].certificate is Certificate.VERIFIED
         ]
         chosen = np.array(rejected, dtype=np.int64)
