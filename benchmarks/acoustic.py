@@ -22,9 +22,15 @@ import numpy as np
 import soundfile as sf
 import soxr
 
-from negmine.acoustic import SAMPLE_RATE, AcousticPrint, print_all, print_of
-from negmine.acoustic_match import MOST, candidate_offsets, compare, disagreements, find_matches
 from negmine.audio import find_audio, read_span
+from negmine.build.acoustic import SAMPLE_RATE, AcousticPrint, print_all, print_of
+from negmine.build.acoustic_match import (
+    MOST,
+    candidate_offsets,
+    compare,
+    disagreements,
+    find_matches,
+)
 
 FOLDERS = ("train", "external", "test")
 # A peak this many standard deviations high does not come from different sounds.

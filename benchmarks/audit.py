@@ -22,10 +22,10 @@ import numpy as np
 
 from benchmarks.certificates import Auditor, read_events
 from negmine.annotations import read_rfcx
-from negmine.audit_files import Key, Verdict
-from negmine.audit_frames import Claim, PoolFrame
-from negmine.audit_rates import Audit
-from negmine.audit_sample import DrawSettings, draw_calls, draw_claims
+from negmine.audit.files import Key, Verdict
+from negmine.audit.frames import Claim, PoolFrame
+from negmine.audit.rates import Audit
+from negmine.audit.sample import DrawSettings, draw_calls, draw_claims
 from negmine.build import PoolSettings, build_pool
 from negmine.console import Bars
 from negmine.pool import Pool, open_pool

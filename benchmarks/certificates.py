@@ -28,9 +28,9 @@ import numpy as np
 import pandas as pd
 
 from negmine.annotations import read_rfcx
+from negmine.audit.intervals import wilson
 from negmine.build import PoolSettings, build_pool
 from negmine.console import Bars
-from negmine.intervals import wilson
 from negmine.labels import MIN_CALL_SHARE
 from negmine.pool import Pool, open_pool
 from negmine.reader import DIRECT

@@ -44,10 +44,10 @@ def fill_store(pool_path: Path, scores: Path, width: int) -> None:
     """Write made-up scores of all recipes of a pool."""
     import numpy as np
 
-    from negmine.embed import SHARD_ROWS
     from negmine.pool import open_pool
     from negmine.recipe import ID_BYTES
-    from negmine.store import ScoreStore
+    from negmine.scores.embed import SHARD_ROWS
+    from negmine.scores.store import ScoreStore
 
     pool = open_pool(pool_path)
     rng = np.random.default_rng(0)
@@ -73,8 +73,8 @@ def bare(pool_path: Path, scores: Path, count: int) -> dict[str, float]:
     import torch
 
     from negmine.pool import open_pool
-    from negmine.scan import products
-    from negmine.store import ScoreStore
+    from negmine.scores.scan import products
+    from negmine.scores.store import ScoreStore
 
     classes = len(open_pool(pool_path).classes)
     store = ScoreStore(scores, Told.fingerprint)
@@ -122,7 +122,7 @@ def peer(pool_path: Path, scores: Path, count: int) -> dict[str, float]:
     from benchmarks.losses import peak_rss_mib
     from negmine.pool import open_pool
     from negmine.recipe import ID_BYTES
-    from negmine.store import ScoreStore
+    from negmine.scores.store import ScoreStore
 
     pool = open_pool(pool_path)
     store = ScoreStore(scores, Told.fingerprint)

@@ -30,9 +30,9 @@ def made_up(files: int, classes: int, recipes: int, out: Path) -> Any:
 
     from negmine.annotations import Annotation, Annotations
     from negmine.audio import LEVEL_BLOCK_S, AudioInfo
-    from negmine.build_context import BuildContext, DeclaredFolder
-    from negmine.pool_settings import PoolSettings
+    from negmine.pool.settings import PoolSettings
     from negmine.recordings import Recordings
+    from negmine.sources.context import BuildContext, DeclaredFolder
     from negmine.sources.settings import EraseSettings, MixSettings, NoiseSettings
     from negmine.sources.settings import TransplantSettings as Transplant
     from negmine.windows import Span
@@ -85,9 +85,9 @@ def made_up(files: int, classes: int, recipes: int, out: Path) -> Any:
 def build(files: int, classes: int, recipes: int, out: Path) -> dict[str, Any]:
     """Build a pool of made-up files: rows, seconds, peak of the resident size, bytes on disk."""
     from benchmarks.losses import peak_rss_mib
-    from negmine.build import fill
-    from negmine.pool_files import write_new
-    from negmine.pool_writer import PoolWriter
+    from negmine.build.build import fill
+    from negmine.pool.files import write_new
+    from negmine.pool.writer import PoolWriter
 
     context = made_up(files, classes, recipes, out)
     start, cpu = time.perf_counter(), time.process_time()
@@ -123,7 +123,7 @@ def read(pool: Path) -> dict[str, float]:
     import numpy as np
 
     # what is loaded once in a process is not the pool's cost
-    import negmine.recipe_table  # noqa: F401
+    import negmine.pool.recipe_table  # noqa: F401
     from negmine.pool import open_pool
 
     start = time.perf_counter()

@@ -24,15 +24,15 @@ import pandas as pd
 
 from negmine.annotations import read_rfcx
 from negmine.cache import find_cache
-from negmine.embed import Scores, score_recipes
 from negmine.pool import Pool, open_pool
 from negmine.reader import Reader
 from negmine.recipe import Recipe
 from negmine.render import SilentError, render
 from negmine.scorer import Scorer, load_scorer
-from negmine.synthesis import SynthesisSettings, synthesise
-from negmine.synthesis_moves import MoveRules, mix
-from negmine.synthesis_pool import rules_for
+from negmine.scores.embed import Scores, score_recipes
+from negmine.synthesis.moves import MoveRules, mix
+from negmine.synthesis.pool import rules_for
+from negmine.synthesis.synthesise import SynthesisSettings, synthesise
 
 NEAR = 0.02
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from negmine.labels import Absence, Certificate, PartialLabels
     from negmine.pool import Pool, open_pool
-    from negmine.pool_append import append_recipes
+    from negmine.pool.append import append_recipes
     from negmine.recipe import Layer, Recipe, Source
 
 __version__ = "0.1.0"
@@ -39,7 +39,7 @@ _HOMES = {
     "Pool": "pool",
     "Recipe": "recipe",
     "Source": "recipe",
-    "append_recipes": "pool_append",
+    "append_recipes": "pool.append",
     "open_pool": "pool",
 }
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from negmine.doubt import DoubtModel
 from negmine.index import EmbeddingIndex
-from negmine.joint_scores import JointScores
 from negmine.known import KnownClass
 from negmine.pool import Pool
+from negmine.scores.joint import JointScores
 from negmine.select import without_duplicates
 from negmine.select.chain import Candidates, Strategy
 from negmine.select.near import call_similarity

@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from negmine import __version__
-from negmine.cli_mine import mine
-from negmine.cli_pool import pool as pool_commands
+from negmine.commands.mine import mine
+from negmine.commands.pool import pool as pool_commands
 from negmine.console import (
     Bars,
     CleanGroup,
@@ -21,7 +21,7 @@ from negmine.console import (
     say,
     warn,
 )
-from negmine.pool_settings import PoolSettings
+from negmine.pool.settings import PoolSettings
 from negmine.setting import setting_options, take_settings
 
 ENTRY_POINTS = "negmine.commands"
@@ -137,8 +137,8 @@ def build_pool(
     """
     from negmine.annotations import read_rfcx
     from negmine.build import build_pool as build
+    from negmine.build.holdout import read_names
     from negmine.groups import SiteOf, sites_by_pattern, sites_by_table
-    from negmine.holdout import read_names
 
     if sites and site_regex:
         raise click.UsageError("--sites and --site-regex both name sites; choose one")
@@ -246,7 +246,7 @@ def render(
 
 def _show_pool(path: Path, quiet: bool, as_json: bool, png: Path | None = None) -> None:
     from negmine.pool import open_pool
-    from negmine.summary import summarise_pool
+    from negmine.pool.summary import summarise_pool
 
     pool = open_pool(path)
     summary = summarise_pool(pool)
@@ -255,7 +255,7 @@ def _show_pool(path: Path, quiet: bool, as_json: bool, png: Path | None = None) 
     else:
         say(summary.to_text(), quiet)
     if png:
-        from negmine.summary_figure import draw_summary
+        from negmine.pool.summary_figure import draw_summary
 
         draw_summary(png, summary, pool.clip_s)
         say(f"{png}: written", quiet or as_json)

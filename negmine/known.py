@@ -9,10 +9,10 @@ import numpy as np
 
 from negmine.doubt import MIN_CLIPS, DoubtModel, Evidence, clip_features
 from negmine.index import EmbeddingIndex
-from negmine.joint_scores import JointScores
 from negmine.labels import Certificate
 from negmine.pool import Pool
-from negmine.scan import Eligible
+from negmine.scores.joint import JointScores
+from negmine.scores.scan import Eligible
 from negmine.select.chain import ClassScores
 from negmine.select.near import call_similarity
 

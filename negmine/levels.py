@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from negmine.audio import LEVEL_BLOCK_S, SILENCE_RMS, AudioInfo
-from negmine.blocks import RecipeBlock, offsets
 from negmine.errors import AudioError
+from negmine.pool.blocks import RecipeBlock, offsets
 from negmine.recipe import OPS, Source
 
 

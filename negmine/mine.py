@@ -11,14 +11,14 @@ import numpy as np
 
 from negmine.cache import CachedReader
 from negmine.choose import Choice, Chooser
-from negmine.embed import score_recipes
 from negmine.errors import ModelError
-from negmine.joint_scores import JointScores
 from negmine.known import KnownClass, fit_doubt, know_classes
+from negmine.mine_report import MineReport, class_report
 from negmine.pool import Pool, check_classes
-from negmine.report import MineReport, class_report
-from negmine.scan import Eligible, Shortlists, highest, most_similar
 from negmine.scorer import Scorer
+from negmine.scores.embed import score_recipes
+from negmine.scores.joint import JointScores
+from negmine.scores.scan import Eligible, Shortlists, highest, most_similar
 from negmine.select import matched_random
 from negmine.select.chain import Strategy
 from negmine.select.intrusion import IntrusionCost

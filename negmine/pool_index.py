@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from negmine.embed import Scores
 from negmine.index import FaissIndex
+from negmine.scores.embed import Scores
 from negmine.tables import write_json, writing
 
 # Below this many rows an exact search takes milliseconds.

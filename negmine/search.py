@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from negmine.ancestry import ancestry
-from negmine.embed import Scores
 from negmine.pool import Pool
 from negmine.pool_index import PoolIndex
 from negmine.recipe import Recipe
 from negmine.scorer import Scorer
+from negmine.scores.embed import Scores
 from negmine.tables import writing
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from click.testing import CliRunner, Result
 
-from negmine.audit_files import Key, Verdict, read_key
-from negmine.audit_frames import Claim
+from negmine.audit.files import Key, Verdict, read_key
+from negmine.audit.frames import Claim
 from negmine.cli import main
 from negmine.pool import Pool
 from negmine.selection import Chosen, Selection

@@ -186,9 +186,9 @@ def shared_pool(shared_data: Data, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.fixture(scope="session")
 def shared_audit(shared_pool: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An audit drawn from the shared pool, no verdict filled in: 30 claims, 6 controls."""
-    from negmine.audit_draw import draw_audit
-    from negmine.audit_sample import DrawSettings
-    from negmine.build_context import no_progress
+    from negmine.audit.draw import draw_audit
+    from negmine.audit.sample import DrawSettings
+    from negmine.sources.context import no_progress
 
     out = tmp_path_factory.mktemp("audit") / "audit"
     draw_audit(shared_pool, out, DrawSettings(sample=30, controls=0.2), progress=no_progress)

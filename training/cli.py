@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from negmine.cli_mine import choosing_options, choosing_settings
+from negmine.commands.mine import choosing_options, choosing_settings
 from negmine.console import (
     Bars,
     CleanCommand,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from negmine.commands.scoring_options import device_option
 from negmine.console import (
     STOPPED,
     Bars,
@@ -19,7 +20,6 @@ from negmine.console import (
     table,
     warn,
 )
-from negmine.scoring_options import device_option
 from training.config import READOUTS
 
 if TYPE_CHECKING:

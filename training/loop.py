@@ -14,8 +14,8 @@ from negmine.annotations import Annotations
 from negmine.mine import MineSettings, mine
 from negmine.pool import Pool
 from negmine.recordings import Recordings
-from negmine.report_html import Earlier, clips_to_render, write_report
-from negmine.report_read import read_report, report_path
+from negmine.report.html import Earlier, clips_to_render, write_report
+from negmine.report.read import read_report, report_path
 from negmine.selection import open_selection
 from negmine.tables import write_json
 from training.board import Board

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
+from negmine.commands.scoring_options import device_option
 from negmine.console import Command
 from negmine.errors import InputError, did_you_mean
-from negmine.scoring_options import device_option
 from training.config import BAND_MODES, LOSSES, POOLINGS, PRECISIONS, READOUTS, TrainConfig
 from training.options_augment import augment_options, augment_settings
 

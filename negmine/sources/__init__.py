@@ -1,6 +1,6 @@
 """Sources of confident negatives: one file each, each a generator of recipes with certificates.
 
-How one is written stands in `negmine.build_context`.
+How one is written stands in `negmine.sources.context`.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from negmine.blocks import RecipeBlock
-    from negmine.build_context import BuildContext
+    from negmine.pool.blocks import RecipeBlock
     from negmine.recipe import Recipe
+    from negmine.sources.context import BuildContext
 
     Rows = Callable[[BuildContext, Any], Iterator[Recipe | RecipeBlock]]
 

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from negmine.agreement import Doubts
-from negmine.blocks import RecipeBlock, plain_block
-from negmine.build_context import BuildContext
 from negmine.errors import InputError, ModelError
 from negmine.labels import Certificate, PartialLabels
 from negmine.pool import check_classes
-from negmine.pool_settings import PoolSettings
+from negmine.pool.blocks import RecipeBlock, plain_block
+from negmine.pool.settings import PoolSettings
 from negmine.recipe import Layer, Recipe
 from negmine.render import render_batches
 from negmine.scorer import Scorer, load_scorer
+from negmine.sources.agreement import Doubts
+from negmine.sources.context import BuildContext
 from negmine.sources.external import window_starts
 from negmine.sources.settings import AgreedSettings
 

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from negmine.annotations import Annotations
-from negmine.blocks import LAYER_COLUMNS, RecipeBlock, empty_block, join_blocks, plain_block
-from negmine.build_context import BuildContext
 from negmine.class_bands import Band, class_bands
 from negmine.dsp.band import TRANSITION_HZ
 from negmine.errors import InputError
 from negmine.labels import PartialLabels
+from negmine.pool.blocks import LAYER_COLUMNS, RecipeBlock, empty_block, join_blocks, plain_block
 from negmine.recipe import OPS
+from negmine.sources.context import BuildContext
 from negmine.sources.external import window_starts
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from negmine.audio import LEVEL_BLOCK_S, SILENCE_RMS, AudioInfo
-from negmine.blocks import RecipeBlock, plain_block, rounded
-from negmine.build_context import BuildContext, DeclaredFolder
 from negmine.labels import Certificate, PartialLabels
+from negmine.pool.blocks import RecipeBlock, plain_block, rounded
+from negmine.sources.context import BuildContext, DeclaredFolder
 from negmine.sources.settings import ExternalSettings
 
 # What fills less of a window than this makes none: a file so short would be mostly padding, and the

@@ -9,12 +9,12 @@ import numpy as np
 
 from negmine.annotations import Annotation
 from negmine.audio import SILENCE_RMS
-from negmine.blocks import RecipeBlock
-from negmine.build_context import BuildContext
 from negmine.dsp.noise import RMS
 from negmine.labels import label_clip
+from negmine.pool.blocks import RecipeBlock
 from negmine.recipe import Layer, Recipe
 from negmine.sources.annotated import annotated_clips
+from negmine.sources.context import BuildContext
 from negmine.sources.partners import Certified
 from negmine.sources.settings import FpSettings
 from negmine.windows import Span, to_microseconds

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from negmine.blocks import BLOCK_ROWS, RecipeBlock, Tables, mixed_block, offsets
-from negmine.build_context import BuildContext
+from negmine.pool.blocks import BLOCK_ROWS, RecipeBlock, Tables, mixed_block, offsets
 from negmine.recipe import OPS
+from negmine.sources.context import BuildContext
 from negmine.sources.partners import Certified, sounds
 from negmine.sources.settings import MixSettings
 

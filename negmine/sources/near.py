@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from negmine.build_context import BuildContext
-from negmine.exclusive import read_exclusive
 from negmine.labels import Certificate
 from negmine.recipe import Recipe
 from negmine.sources.annotated import annotated_clips
+from negmine.sources.context import BuildContext
+from negmine.sources.exclusive import read_exclusive
 from negmine.sources.settings import NearSettings
 
 

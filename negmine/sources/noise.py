@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from negmine.blocks import BLOCK_ROWS, RecipeBlock, plain_block
-from negmine.build_context import BuildContext
 from negmine.labels import Certificate, PartialLabels
+from negmine.pool.blocks import BLOCK_ROWS, RecipeBlock, plain_block
 from negmine.recipe import synthetic_source
+from negmine.sources.context import BuildContext
 from negmine.sources.settings import NoiseSettings
 
 

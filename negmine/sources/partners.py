@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from negmine.blocks import RecipeBlock, Tables, offsets
+from negmine.pool.blocks import RecipeBlock, Tables, offsets
 
 
 def sounds(parts: RecipeBlock, tables: Tables) -> np.ndarray:

@@ -1,7 +1,7 @@
 """The settings of each source of negatives: its section of pool.toml and its flags.
 
 A section is a frozen dataclass of `negmine.setting.setting` fields. It becomes a field of
-`negmine.pool_settings.PoolSettings`, named as its source. Imports nothing heavy.
+`negmine.pool.settings.PoolSettings`, named as its source. Imports nothing heavy.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class ExternalSettings:
     confidence : float
         In the declaration.
     table : str or None
-        See `negmine.declarations`.
+        See `negmine.build.declarations`.
     windows : {"grid", "energy"}
         Side by side, or where a file is loudest.
     """
@@ -164,7 +164,7 @@ class NearSettings:
     Attributes
     ----------
     exclusive : str or None
-        See `negmine.exclusive`.
+        See `negmine.sources.exclusive`.
     placements : int
     confidence : float
         In the declaration, and in the call being what it was confirmed as.

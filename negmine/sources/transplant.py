@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from negmine.blocks import BLOCK_ROWS, RecipeBlock, rounded
-from negmine.build_context import BuildContext
+from negmine.pool.blocks import BLOCK_ROWS, RecipeBlock, rounded
 from negmine.recipe import OPS
 from negmine.sources.banded import Bands, Crops, sure_gone, usable_bands, with_layer
+from negmine.sources.context import BuildContext
 from negmine.sources.partners import Certified, sounds
 from negmine.sources.settings import TransplantSettings
 

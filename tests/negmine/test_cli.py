@@ -327,7 +327,7 @@ def raising(error: BaseException) -> Callable[..., Any]:
 def test_ctrl_c_ends_with_the_shells_code(
     shared_data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("negmine.build.write_new", raising(KeyboardInterrupt()))
+    monkeypatch.setattr("negmine.build.build.write_new", raising(KeyboardInterrupt()))
     result = build(shared_data, tmp_path / "pool")
     assert_fails(result, 130, "stopped; the same command goes on from here")
     assert list(tmp_path.iterdir()) == []

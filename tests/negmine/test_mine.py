@@ -17,15 +17,15 @@ import torch
 from conftest import Data, make_pool
 from placeholder import PlaceholderScorer
 
-from negmine import embed
 from negmine.annotations import read_rfcx
 from negmine.build import PoolSettings, build_pool
 from negmine.errors import PoolError
 from negmine.mine import Mined, MineSettings, mine
 from negmine.pool import Pool, open_pool
-from negmine.pool_files import write_pool
+from negmine.pool.files import write_pool
 from negmine.recipe import Recipe
 from negmine.scorer import Scorer
+from negmine.scores import embed
 from negmine.selection import Selection
 from negmine.strategy import parse_strategy
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from negmine.embed import Scores
 from negmine.errors import PoolError
 from negmine.index import FaissIndex
 from negmine.pool_index import choose_factory, open_index
-from negmine.store import ScoreStore
+from negmine.scores.embed import Scores
+from negmine.scores.store import ScoreStore
 
 ROWS, WIDTH = 3000, 16
 GIB = 2**30

@@ -14,9 +14,9 @@ from click.testing import CliRunner, Result
 from negmine.cli import main
 from negmine.errors import PoolError
 from negmine.pool import Pool, open_pool
+from negmine.pool.summary import summarise_pool
+from negmine.pool.summary_figure import draw_summary
 from negmine.render_files import choose_rows, render_rows
-from negmine.summary import summarise_pool
-from negmine.summary_figure import draw_summary
 
 
 @pytest.fixture

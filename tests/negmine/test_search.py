@@ -13,9 +13,9 @@ from click.testing import CliRunner, Result
 from placeholder import PlaceholderScorer
 
 from negmine.cli import main
-from negmine.embed import score_recipes
 from negmine.pool import open_pool
 from negmine.pool_index import open_index
+from negmine.scores.embed import score_recipes
 from negmine.search import find_neighbours
 
 

@@ -15,14 +15,14 @@ from conftest import SAMPLE_RATE, Data
 
 from negmine.annotations import Annotation, Annotations, read_rfcx
 from negmine.audio import AudioInfo
-from negmine.blocks import RecipeBlock, Tables, as_blocks, empty_block, join_blocks
-from negmine.build_context import BuildContext, DeclaredFolder
 from negmine.labels import Absence, Certificate, PartialLabels, State
-from negmine.pool_settings import PoolSettings
+from negmine.pool.blocks import RecipeBlock, Tables, as_blocks, empty_block, join_blocks
+from negmine.pool.settings import PoolSettings
 from negmine.recipe import Layer, Recipe, Source
 from negmine.recordings import Recordings, open_annotated, open_external
 from negmine.sources import rows_of
 from negmine.sources.annotated import annotated_clips
+from negmine.sources.context import BuildContext, DeclaredFolder
 from negmine.sources.mix import mixes as draw_mixes
 from negmine.sources.settings import ExternalSettings, MixSettings
 from negmine.windows import Span

@@ -14,7 +14,6 @@ from placeholder import PlaceholderScorer
 
 from negmine.annotations import Annotation, Annotations, read_rfcx
 from negmine.build import BuildReport, build_pool
-from negmine.build_context import BuildContext
 from negmine.dsp.noise import GENERATORS
 from negmine.errors import InputError, ModelError, NegmineError, PoolError
 from negmine.labels import Absence, Certificate, State
@@ -22,6 +21,7 @@ from negmine.recipe import Recipe
 from negmine.recordings import Recordings
 from negmine.sources import agreed
 from negmine.sources.banded import usable_bands
+from negmine.sources.context import BuildContext
 from negmine.sources.settings import NOISES
 from negmine.windows import Span
 

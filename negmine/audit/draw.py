@@ -1,0 +1,186 @@
+"""Drawing an audit: what is heard, under which names, and a page to hear it with."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from negmine.audio import write_flac
+from negmine.audit.files import (
+    CLIPS,
+    COLUMNS,
+    EXAMPLES,
+    KEY,
+    PAGE,
+    VERDICTS,
+    Key,
+    write_key,
+    write_verdicts,
+)
+from negmine.audit.frames import Claim, Frame, PoolFrame, SelectionFrame
+from negmine.audit.sample import DrawSettings, draw_sample
+from negmine.csv_tables import read_rows
+from negmine.errors import InputError, OutputError, did_you_mean
+from negmine.pool import Pool, open_pool
+from negmine.pool.recipe_table import RecipeTable
+from negmine.render import render
+from negmine.report.clips import listening_gain_db
+from negmine.selection import Selection, open_selection
+from negmine.spectrogram import draw_levels, level_range, mel_levels
+from negmine.tables import writing_folder
+
+# Where the page's list of clips goes.
+_MARK = "__CLIPS__"
+
+
+def draw_audit(
+    source: Path,
+    out: Path,
+    settings: DrawSettings,
+    *,
+    progress: Callable[[str, int, str], Callable[..., object]],
+) -> Key:
+    """Draw a sample of a pool or a selection and write its folder, whole or not at all.
+
+    Parameters
+    ----------
+    source : Path
+        A pool's folder, or a selection.
+    out : Path
+        A new folder, or one with an audit whose verdicts nobody began to fill.
+    settings : DrawSettings
+    progress : callable
+        Given a title, a number and a unit, returns what to call after each clip.
+
+    Raises
+    ------
+    InputError
+        If verdicts stand in ``out``, it is no audit's folder, or the sample does not fit.
+    PoolError
+        If the source is no pool and no selection.
+    AudioError
+        If a clip cannot be rendered.
+    """
+    check_free(out)
+    opened: Pool | Selection = open_pool(source) if source.is_dir() else open_selection(source)
+    frame: Frame
+    if isinstance(opened, Pool):
+        pool, frame, usual = opened, PoolFrame(opened), ("certificate", "kind")
+    else:
+        pool, frame, usual = opened.open_pool(), SelectionFrame(opened), ("certificate", "hardness")
+    for name in settings.classes:
+        if name not in pool.classes:
+            raise InputError(f"--class {name}: no such class{did_you_mean(name, pool.classes)}")
+    by = settings.by or usual
+    shuffled, examples = draw_sample(frame, pool, by, settings)
+    digest = hashlib.blake2b(
+        repr((pool.digest, [(c.recipe, c.label, c.stratum) for c in shuffled])).encode(),
+        digest_size=3,
+    ).hexdigest()
+    width = len(str(len(shuffled)))
+    # the audit's own mark in the names tells verdicts of another audit
+    names = tuple(f"{digest}-{i:0{width}d}.flac" for i in range(1, len(shuffled) + 1))
+    about = {
+        "source": "pool" if isinstance(opened, Pool) else "selection",
+        "path": str(source.resolve()),
+        "pool": str(pool.path.resolve()),
+        "pool_digest": pool.digest,
+        "by": list(by),
+        "seed": settings.seed,
+        "settings": dict(pool.settings),
+    }
+    key = Key(names, tuple(shuffled), about)
+    shown = {
+        label: [f"{digest}-class{number}-{i}.flac" for i in range(1, len(ids) + 1)]
+        for number, (label, ids) in enumerate(examples.items(), start=1)
+    }
+    advance = progress("rendering", len(names), "clip")
+    with writing_folder(out, replace=out.exists()) as folder:
+        (folder / CLIPS).mkdir()
+        for name, claim in zip(names, shuffled, strict=True):
+            table = pool.calls if claim.control else pool.recipes
+            _write_clip(folder / CLIPS / name, table, claim.recipe)
+            advance()
+        if any(shown.values()):
+            (folder / EXAMPLES).mkdir()
+        for label, files in shown.items():
+            for name, recipe_id in zip(files, examples[label], strict=True):
+                _write_clip(folder / EXAMPLES / name, pool.calls, recipe_id)
+        write_verdicts(folder / VERDICTS, key)
+        page = listening_page(key, digest, shown, pool.sample_rate)
+        (folder / PAGE).write_text(page, encoding="utf-8")
+        write_key(folder / KEY, key)
+    return key
+
+
+def _write_clip(path: Path, table: RecipeTable, recipe_id: str) -> None:
+    """A clip as FLAC, turned up for listening, and its spectrogram beside it."""
+    recipe = table[table.row_of(recipe_id)]
+    samples, rate = render(recipe), recipe.sample_rate
+    louder = samples * np.float32(10 ** (listening_gain_db(samples, rate) / 20))
+    write_flac(path, louder, rate)
+    levels = mel_levels(samples, rate)
+    path.with_suffix(".png").write_bytes(draw_levels(levels, *level_range(levels)))
+
+
+def check_free(out: Path) -> None:
+    """Check that an audit may be written to a folder: nothing of value is in it.
+
+    Raises
+    ------
+    OutputError, InputError
+    """
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise OutputError(f"{out}: is a file; choose a folder for --out")
+    if not (out / KEY).is_file():
+        if any(out.iterdir()):
+            raise InputError(f"{out}: holds other files; choose a new folder for --out")
+        return
+    if (out / VERDICTS).is_file():
+        filled = sum(bool(v or note) for _, (_, _, v, note) in read_rows(out / VERDICTS, COLUMNS))
+        if filled:
+            raise InputError(
+                f"{out / VERDICTS}: holds {filled} verdicts or notes, which drawing anew would "
+                "lose; choose another folder for --out"
+            )
+
+
+def listening_page(
+    key: Key, digest: str, examples: Mapping[str, Sequence[str]], sample_rate: int
+) -> str:
+    """The page that hears the clips: it knows their names and classes, and nothing else.
+
+    Parameters
+    ----------
+    key : Key
+    digest : str
+        The audit's own, by which the browser keeps its verdicts.
+    examples : mapping of str to sequence of str
+        Files of confirmed calls, by class.
+    sample_rate : int
+        Hz.
+    """
+    clips = [[n, c.label] for n, c in zip(key.clips, key.claims, strict=True)]
+    shown = [[label, list(files)] for label, files in examples.items()]
+    told = {"audit": digest, "clips": clips, "examples": shown, "khz": sample_rate / 2000}
+    text = json.dumps(told, ensure_ascii=False)
+    # a class's name must not end the script that the list stands in
+    text = text.replace("<", "\\u003c")
+    template = Path(__file__).with_name("listen.html").read_text(encoding="utf-8")
+    return template.replace(_MARK, text)
+
+
+def describe_claims(claims: Sequence[Claim]) -> dict[str, dict[str, int]]:
+    """For each stratum: how many it holds, how many were drawn."""
+    out: dict[str, dict[str, int]] = {}
+    for claim in claims:
+        if not claim.control:
+            one = out.setdefault(claim.stratum, {"claims": claim.stratum_size, "drawn": 0})
+            one["drawn"] += 1
+    return dict(sorted(out.items()))

@@ -1,0 +1,155 @@
+"""An audit's folder: clips under neutral names, a page to hear them, verdicts to fill, and the key.
+
+listen.html       hears the clips and takes verdicts, offline
+verdicts.csv      clip, class, verdict, note
+clips/            FLAC and spectrograms; the names say nothing, the order is random
+examples/         confirmed calls of each class, to know it by
+key.parquet       what each clip is; not for the listener
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from negmine.audit.frames import Claim
+from negmine.csv_tables import read_rows
+from negmine.errors import InputError, did_you_mean, shorten
+from negmine.tables import read_table, write_table
+
+FORMAT = "negmine-audit"
+VERSION = "1"
+
+CLIPS, EXAMPLES = "clips", "examples"
+KEY, PAGE, VERDICTS = "key.parquet", "listen.html", "verdicts.csv"
+COLUMNS = ("clip", "class", "verdict", "note")
+WORDS = ("present", "absent", "unsure")
+
+_KEY_COLUMNS = {
+    "clip": pa.string(),
+    "recipe": pa.string(),
+    "class": pa.string(),
+    "control": pa.bool_(),
+    "kind": pa.string(),
+    "certificate": pa.string(),
+    "confidence": pa.float64(),
+    "hardness": pa.string(),
+    "score": pa.float64(),
+    "doubt": pa.float64(),
+    "stratum": pa.string(),
+    "stratum_size": pa.int64(),
+}
+
+
+@dataclass(frozen=True)
+class Key:
+    """What each clip of an audit is.
+
+    Attributes
+    ----------
+    clips : tuple of str
+        Names of the files in ``clips/``, in the order of hearing.
+    claims : tuple of Claim
+    about : mapping
+        ``source`` (``pool`` or ``selection``), ``path``, ``pool``, ``pool_digest``, ``by``,
+        ``seed``, and the pool's ``settings``.
+    """
+
+    clips: tuple[str, ...]
+    claims: tuple[Claim, ...]
+    about: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a listener said of one clip: a word of `WORDS`, or nothing yet."""
+
+    word: str
+    note: str
+
+
+def write_verdicts(path: Path, key: Key) -> None:
+    """The table to fill."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for name, claim in zip(key.clips, key.claims, strict=True):
+            writer.writerow([name, claim.label, "", ""])
+
+
+def write_key(path: Path, key: Key) -> None:
+    """What each clip is, as Parquet."""
+    names = ["label" if name == "class" else name for name in _KEY_COLUMNS][1:]
+    columns = {"clip": pa.array(key.clips, pa.string())}
+    for column, name in zip(list(_KEY_COLUMNS)[1:], names, strict=True):
+        values = [getattr(claim, name) for claim in key.claims]
+        columns[column] = pa.array(values, _KEY_COLUMNS[column])
+    metadata = {"format": FORMAT, "version": VERSION, "about": json.dumps(dict(key.about))}
+    write_table(path, pa.table(columns), metadata)
+
+
+def read_key(path: Path) -> Key:
+    """Read an audit's key.
+
+    Raises
+    ------
+    PoolError
+        If it is not readable.
+    InputError
+        If it is no audit's, or of another version.
+    """
+    table, metadata = read_table(path, _KEY_COLUMNS)
+    if metadata.get("format") != FORMAT or "about" not in metadata:
+        raise InputError(f"{path}: not a key written by 'negmine audit draw'")
+    if metadata.get("version") != VERSION:
+        raise InputError(
+            f"{path}: a key of version {metadata.get('version')}; this negmine reads version "
+            f"{VERSION}; draw the audit again"
+        )
+    clips, *values = (table.column(name).to_pylist() for name in _KEY_COLUMNS)
+    assert len(values) == len(fields(Claim))
+    claims = tuple(Claim(*row) for row in zip(*values, strict=True))
+    return Key(tuple(clips), claims, json.loads(metadata["about"]))
+
+
+def read_verdicts(path: Path, key: Key) -> list[Verdict]:
+    """What a listener filled in, in the key's order.
+
+    Raises
+    ------
+    InputError
+        If a word is none of `WORDS`, a clip is missing, twice there or of another audit, its class
+        was changed, or no verdict is filled in.
+    """
+    expected = {name: claim.label for name, claim in zip(key.clips, key.claims, strict=True)}
+    found: dict[str, Verdict] = {}
+    for where, (clip, label, word, note) in read_rows(path, COLUMNS):
+        if clip not in expected:
+            raise InputError(f"{where}: '{clip}' is not in the key: verdicts of another audit?")
+        if clip in found:
+            raise InputError(f"{where}: '{clip}' is there twice; keep one row of it")
+        if label != expected[clip]:
+            raise InputError(
+                f"{where}: asks for class '{label}', but '{clip}' was drawn for "
+                f"'{expected[clip]}'; verdicts of another audit?"
+            )
+        if word and word.lower() not in WORDS:
+            raise InputError(
+                f"{where}: verdict '{word}'{did_you_mean(word.lower(), WORDS)}; write "
+                f"{', '.join(WORDS)}, or nothing"
+            )
+        found[clip] = Verdict(word.lower(), note)
+    if missing := [clip for clip in key.clips if clip not in found]:
+        raise InputError(
+            f"{path}: no row for {shorten(missing, 3)}; leave a verdict empty rather than its row "
+            "out"
+        )
+    if not any(verdict.word for verdict in found.values()):
+        raise InputError(f"{path}: no verdict is filled in yet; hear the clips with {PAGE}")
+    return [found[clip] for clip in key.clips]

@@ -1,0 +1,274 @@
+"""Building a pool: annotations, recordings and external sound in, a folder of recipes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from negmine.annotations import Annotations
+from negmine.build.acoustic_files import read_prints, write_prints
+from negmine.build.declarations import Declaration, check_used, declared_files, read_declarations
+from negmine.build.sound import BuildSound
+from negmine.errors import InputError, PoolError
+from negmine.groups import SiteOf
+from negmine.levels import check_ratios
+from negmine.pool import Pool, open_pool
+from negmine.pool.append import append_part, open_to_append, writer_after
+from negmine.pool.blocks import RecipeBlock, as_blocks
+from negmine.pool.files import write_new
+from negmine.pool.settings import PoolSettings
+from negmine.pool.writer import PoolWriter
+from negmine.recipe import Recipe
+from negmine.recordings import (
+    Recordings,
+    open_annotated,
+    open_external,
+    open_unlabelled,
+    parse_external,
+)
+from negmine.sources import ORDER, rows_of
+from negmine.sources.agreed import open_scorers
+from negmine.sources.annotated import annotated_clips
+from negmine.sources.context import BuildContext, DeclaredFolder, no_progress
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """A built pool, and what was left out of it.
+
+    Attributes
+    ----------
+    pool : Pool
+    changed : bool
+        False where the same pool stood there already.
+    skipped : tuple of str
+        Unreadable files.
+    left_out : mapping of str to int
+        Clips left out, by reason.
+    near_duplicates : tuple of str
+        What was found of them, a line each.
+    """
+
+    pool: Pool
+    changed: bool
+    skipped: tuple[str, ...]
+    left_out: Mapping[str, int]
+    near_duplicates: tuple[str, ...] = ()
+
+
+def build_pool(
+    recordings: Path,
+    annotations: Annotations,
+    out: Path,
+    *,
+    external: Sequence[str] = (),
+    settings: PoolSettings | None = None,
+    skip_bad: bool = False,
+    force: bool = False,
+    append: bool = False,
+    holdout: Sequence[str] = (),
+    site_of: SiteOf | None = None,
+    progress: Callable[..., Callable[..., object]] = no_progress,
+) -> BuildReport:
+    """Build a pool folder.
+
+    Parameters
+    ----------
+    recordings : Path
+        Folder with the annotated recordings.
+    annotations : Annotations
+    out : Path
+        The pool's folder. If the same pool stands there already, nothing is changed.
+    external : sequence of str
+        ``DIR`` or ``DIR=CLASS,CLASS``, see `negmine.recordings.parse_external`; besides those of
+        the settings.
+    settings : PoolSettings, optional
+    skip_bad : bool
+        Leave out unreadable files.
+    force : bool
+        Replace another pool that stands at ``out``.
+    append : bool
+        Add what is not there yet to the pool at ``out``, and change nothing that is.
+    holdout : sequence of str
+        Recordings, other files or sites that must not enter in any form: not as a source, a
+        partner in a mix, a bed, a donor, nor as a confirmed call to compare with.
+    site_of : callable, optional
+        Gives the site of each of some recordings, see `negmine.groups`: then their group.
+    progress : callable
+        Given a title, a number of files (or of what a third argument names), returns what to call
+        after each.
+
+    Raises
+    ------
+    NegmineError
+        On any bad input; nothing is then written.
+    """
+    s = settings or PoolSettings()
+    named = (*s.external.folders, *external)
+    declared = [parse_external(text, annotations.classes) for text in named]
+    if out.exists() and not (out / "pool.json").is_file():
+        raise PoolError(f"{out}: exists and is no pool; choose another folder for --out")
+    standing = None
+    if append:
+        standing = open_to_append(out, annotations.classes, s.clip_s, s.sample_rate)
+    scorers = open_scorers(s, annotations.classes)
+    annotated, annotations = open_annotated(
+        recordings,
+        annotations,
+        skip_bad=skip_bad,
+        progress=lambda total: progress("reading recordings", total),
+    )
+    table = _table(s, annotations.classes, declared)
+    opened = []
+    roots = {"recordings": annotated.root}
+    for number, (folder, _) in enumerate(declared):
+        opened.append(
+            open_external(
+                folder,
+                skip_bad=skip_bad,
+                progress=lambda total: progress("reading external", total),
+            )
+        )
+        if opened[-1].root in roots.values():
+            raise InputError(f"--external {opened[-1].root}: the folder was named twice")
+        roots[f"external{number}"] = opened[-1].root
+    _check_other_sound(annotated, opened)
+    unlabelled = None
+    if s.unlabelled is not None:
+        unlabelled = open_unlabelled(
+            Path(s.unlabelled),
+            skip_bad=skip_bad,
+            progress=lambda total: progress("reading unlabelled", total),
+        )
+        if unlabelled.root not in roots.values():
+            roots["unlabelled"] = unlabelled.root
+    sound, sites = BuildSound(annotated, tuple(opened), unlabelled), dict[str, str]()
+    if site_of is not None:
+        sound, sites = sound.by_site(site_of)
+    stand = standing.sources if standing else ()
+    sound = sound.as_standing(stand, sited=site_of is not None)
+    held_out = sound.held_out(holdout, sites)
+    near = None
+    if s.near_duplicates:
+        sound, near = sound.near_duplicates(stand, read_prints(out), held_out, progress)
+        held_out |= near.left_out | near.shared
+    folders = [
+        DeclaredFolder(folder, declared_files(folder.infos, absent, table))
+        for folder, (_, absent) in zip(sound.external, declared, strict=True)
+    ]
+    check_used(table, {name: None for folder in opened for name in folder.infos})
+    context = BuildContext(
+        annotations,
+        sound.annotated,
+        tuple(folders),
+        s,
+        held_out=held_out,
+        unlabelled=sound.unlabelled,
+        scorers=scorers,
+        progress=progress,
+    )
+    if near:
+        context.left_out["near-duplicates of held-out files"] += len(near.left_out)
+        context.left_out["external files that hold part of a recording"] += len(near.shared)
+    writer = PoolWriter(s.clip_s) if standing is None else writer_after(standing)
+    fill(writer, context)
+    # by folder, however the caller spelled it: the same pool is then found to be the same
+    record = asdict(s)
+    record["external"]["folders"] = {
+        str(folder.opened.root): [name for name in annotations.classes if name in absent]
+        for folder, (_, absent) in zip(folders, declared, strict=True)
+    }
+    record["holdout"] = sorted(holdout)
+    if standing is not None:
+        changed = append_part(standing, writer, roots, record)
+    else:
+        changed = write_new(
+            out,
+            writer,
+            classes=annotations.classes,
+            sample_rate=s.sample_rate,
+            roots=roots,
+            settings=record,
+            replace=force,
+        )
+    if near:
+        write_prints(out, near.prints)
+    return BuildReport(
+        open_pool(out),
+        changed,
+        tuple(line for one in (annotated, *opened) for line in one.skipped),
+        {reason: count for reason, count in context.left_out.items() if count},
+        near.told if near else (),
+    )
+
+
+def _table(
+    settings: PoolSettings, classes: Sequence[str], declared: Sequence[object]
+) -> tuple[Declaration, ...]:
+    if settings.external.table is None:
+        return ()
+    if not declared:
+        raise InputError(
+            f"--external-table {settings.external.table}: name the folders it speaks of with "
+            "--external"
+        )
+    return read_declarations(Path(settings.external.table), classes)
+
+
+def fill(writer: PoolWriter, context: BuildContext) -> None:
+    """Run every source of negatives, in order, and pack what it yields.
+
+    Raises
+    ------
+    AudioError
+        If a component of a mix is silent, naming the file and the span.
+    """
+    for block in _kept(_calls(context), context):
+        context.calls.append(block)
+        writer.add_calls(block, context.tables)
+    for name in ORDER:
+        settings = getattr(context.settings, name)
+        for block in _kept(rows_of(name)(context, settings), context):
+            silent = context.silent_layers(block)
+            check_ratios(block, silent, context.tables.sources.items, context.settings.clip_s)
+            new = writer.add(block, context.tables)
+            context.left_out["rows that stand there already"] += len(block) - new
+            # nothing draws on the last source's rows, and they are the most
+            if name != ORDER[-1]:
+                context.blocks.append(block)
+
+
+def _calls(context: BuildContext) -> Iterator[Recipe]:
+    return annotated_clips(
+        context.annotations,
+        context.recordings,
+        present=True,
+        clip_s=context.settings.clip_s,
+        sample_rate=context.settings.sample_rate,
+        beyond_per_s=context.settings.fp.beyond_per_s,
+    )
+
+
+def _kept(
+    rows: Iterator[Recipe] | Iterator[Recipe | RecipeBlock], context: BuildContext
+) -> Iterator[RecipeBlock]:
+    """What does not draw on held-out recordings, neither as a source nor as a partner."""
+    for block in as_blocks(rows, context.tables):
+        held = context.held_out_rows(block)
+        context.left_out["rows that draw on held-out recordings"] += int(held.sum())
+        yield block.take(np.flatnonzero(~held)) if held.any() else block
+
+
+def _check_other_sound(annotated: Recordings, external: Sequence[Recordings]) -> None:
+    """External sound must not hold a recording: it would be declared free of its calls."""
+    ours = {info.fingerprint: info.path for info in annotated.infos.values()}
+    for opened in external:
+        for info in opened.infos.values():
+            if info.fingerprint in ours:
+                raise InputError(
+                    f"{info.path}: the same file as {ours[info.fingerprint]}; external sound is "
+                    "declared free of the classes, so take it out"
+                )

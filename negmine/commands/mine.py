@@ -1,0 +1,262 @@
+"""The command ``negmine mine``, and the options of choosing that other commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from negmine.commands.scoring_options import (
+    batch_size_option,
+    cache_option,
+    device_option,
+    pool_option,
+)
+from negmine.console import (
+    Bars,
+    CleanCommand,
+    Command,
+    print_json,
+    quiet_and_json,
+    say,
+    warn,
+)
+
+if TYPE_CHECKING:
+    from negmine.cache import CachedReader
+    from negmine.mine import MineSettings
+    from negmine.pool import Pool
+    from negmine.scorer import Scorer
+
+_CHOOSING = (
+    click.option(
+        "--per-class", type=click.IntRange(1), default=50, show_default=True,
+        help="Negatives a class.",
+    ),
+    click.option(
+        "--strategy", default="hard", show_default=True, metavar="TEXT|FILE.toml",
+        help="A preset (hard, careful, spread, near, ranking), or a ranking (top, near, intrusion) "
+        "and rules (window, margin, diverse, quota) joined by '+', or a TOML file.",
+    ),
+    click.option(
+        "--max-doubt", type=click.FloatRange(0, 1), default=0.5, show_default=True,
+        help="Rows that hold the class with a higher estimated probability go to review.",
+    ),
+    click.option(
+        "--min-distance", type=click.FloatRange(0, 2), default=0.005, show_default=True,
+        help="Nearer embeddings (1 - cosine) are duplicates: the better ranked is kept.",
+    ),
+)  # fmt: skip
+
+
+def choosing_options(command: Command) -> Command:
+    """Add the options that say which negatives are chosen."""
+    for option in reversed(_CHOOSING):
+        command = option(command)
+    return command
+
+
+def choosing_settings(
+    per_class: int, strategy: str, max_doubt: float, min_distance: float, **others: Any
+) -> MineSettings:
+    """The settings of these options."""
+    from negmine.mine import MineSettings
+    from negmine.strategy import parse_strategy
+
+    return MineSettings(
+        per_class=per_class,
+        strategy=parse_strategy(strategy),
+        max_doubt=max_doubt,
+        min_distance=min_distance,
+        **others,
+    )
+
+
+@click.command(cls=CleanCommand)
+@click.option(
+    "--model",
+    "models",
+    type=click.Path(path_type=Path),
+    required=True,
+    multiple=True,
+    help="A checkpoint, or what a plug-in reads. Repeatable: several score as one.",
+)
+@pool_option
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="The selection, Parquet.",
+)
+@choosing_options
+@click.option(
+    "--control", is_flag=True, help="Write as many random negatives beside: OUT with '.control'."
+)
+@click.option(
+    "--exclude",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="CSV with columns recipe and class, as of 'negmine audit read': never chosen.",
+)
+@click.option(
+    "--synthesise",
+    "budget",
+    type=click.IntRange(1),
+    metavar="BUDGET",
+    help="First search for harder negatives with so many forwards of the model, and add them to "
+    "the pool; 'negmine synthesise' has all settings.",
+)
+@click.option(
+    "--report",
+    "page",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write an HTML page of what was chosen, as 'negmine report' does.",
+)
+@click.option(
+    "--scores",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for scores.  [default: scores beside OUT]",
+)
+@cache_option
+@batch_size_option
+@device_option
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the control."
+)
+@quiet_and_json
+def mine(
+    models: tuple[Path, ...],
+    pool: Path,
+    out: Path,
+    control: bool,
+    exclude: Path | None,
+    budget: int | None,
+    page: Path | None,
+    scores: Path | None,
+    cache: Path | None,
+    batch_size: int,
+    device: str,
+    seed: int,
+    quiet: bool,
+    as_json: bool,
+    **choosing: Any,
+) -> None:
+    """Score a pool with a model and choose, per class, the certified negatives that fool it most.
+
+    What is too likely to hold the class after all is not chosen: it is written beside OUT, with
+    '.review', for somebody to listen to.
+
+    \b
+    Example:
+      negmine mine --model run0/best.pt --pool pool --out hard.parquet --control
+      negmine mine --model run0/best.pt --pool pool --out hard.parquet \\
+          --strategy "top + window:low=0.9,high=0.999 + quota:by=group,most=5"
+    """  # fmt: skip
+    from negmine.cache import find_cache
+    from negmine.commands.report import check_page
+    from negmine.csv_tables import read_rows
+    from negmine.mine import mine as run_mining
+    from negmine.pool import open_pool
+    from negmine.scorer import load_scorer
+    from negmine.tables import write_json
+
+    if budget and len(models) > 1:
+        raise click.UsageError("--synthesise searches with one model; name one --model")
+    if page:
+        check_page(page)
+    settings = choosing_settings(batch_size=batch_size, seed=seed, **choosing)
+    excluded: set[tuple[str, str]] = set()
+    if exclude:
+        # an audit may have found nothing to leave out
+        rows = read_rows(exclude, ("recipe", "class"), may_be_empty=True)
+        excluded = {(recipe, label) for _, (recipe, label) in rows}
+    opened = open_pool(pool)
+    scorers = [load_scorer(model, device) for model in models]
+    for scorer in scorers:
+        if scorer.clip_s != opened.clip_s:
+            warn(f"the pool's clips are {opened.clip_s:g} s, the model's were {scorer.clip_s:g} s")
+    reader, why = find_cache(pool, opened.sources, scorers[0].sample_rate, cache)
+    if why:
+        warn(f"reading the sound files: {why}")
+    kept = scores or out.parent / "scores"
+    with Bars(quiet) as bars:
+        if budget:
+            opened = _synthesise(opened, scorers[0], budget, kept, settings, reader, bars)
+        total = (len(opened) + len(opened.calls)) * len(scorers)
+        mined = run_mining(
+            scorers, opened, kept, settings,
+            exclude=excluded, reader=reader, on_rows=bars("scoring", total, "clip"),
+        )  # fmt: skip
+    report = mined.report.to_dict()
+    write_json(out.with_suffix(".report.json"), report)
+    if control:
+        mined.control.write(beside(out, "control"))
+    if mined.review.rows:
+        mined.review.write(beside(out, "review"))
+    else:
+        beside(out, "review").unlink(missing_ok=True)
+    mined.selection.write(out)
+    if page:
+        from negmine.report.html import clips_to_render, write_report
+
+        with Bars(quiet) as bars:
+            advance = bars("rendering", clips_to_render(mined.selection, opened), "clip")
+            write_report(page, mined.selection, opened, report, on_clip=advance)
+    if as_json:
+        print_json(report)
+        return
+    say(mined.report.to_text(), quiet)
+    if mined.review.rows:
+        say(f"{beside(out, 'review')}: {len(mined.review.rows)} to listen to", quiet)
+    say(f"{out}: {len(mined.selection.rows)} negatives", quiet)
+
+
+def _synthesise(
+    pool: Pool,
+    scorer: Scorer,
+    budget: int,
+    scores: Path,
+    settings: MineSettings,
+    reader: CachedReader | None,
+    bars: Bars,
+) -> Pool:
+    """The pool with what a search of this model found; one that it has searched stays as it is."""
+    from negmine.pool import open_pool
+    from negmine.scores.embed import score_recipes
+    from negmine.synthesis.pool import read_ancestry, rules_for, synthesise_into
+    from negmine.synthesis.synthesise import SynthesisSettings
+
+    if any(row["model"] == scorer.fingerprint for row in read_ancestry(pool.path)):
+        return pool
+    known = score_recipes(
+        scorer,
+        pool.recipes,
+        scores,
+        batch_size=settings.batch_size,
+        reader=reader,
+        on_rows=bars("scoring", len(pool), "clip"),
+    )
+    advance = bars("searching", budget, "clip")
+    done = synthesise_into(
+        scorer,
+        pool,
+        SynthesisSettings(
+            budget=budget,
+            seed=settings.seed,
+            per_class=settings.per_class,
+            batch_size=settings.batch_size,
+            moves=rules_for(pool, None),
+        ),
+        scores=known,
+        reader=reader,
+        on_scored=lambda recipes, embeddings, logits: advance(len(recipes)),
+    )
+    if done.search.stopped:
+        raise KeyboardInterrupt
+    return open_pool(pool.path)
+
+
+def beside(out: Path, what: str) -> Path:
+    """The name of what is written beside a selection: ``hard.review.parquet``."""
+    return out.with_suffix(f".{what}{out.suffix}")

@@ -1,0 +1,129 @@
+"""The command ``negmine search``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from negmine.commands.scoring_options import (
+    batch_size_option,
+    device_option,
+    model_option,
+    pool_option,
+)
+from negmine.console import Bars, CleanCommand, print_json, quiet_and_json, say, table, warn
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command(cls=CleanCommand)
+@click.argument("clip", type=_FILE)
+@pool_option
+@model_option
+@click.option(
+    "--at",
+    type=click.FloatRange(0),
+    default=0.0,
+    show_default=True,
+    metavar="S",
+    help="Where in the file the clip starts; it is as long as the pool's.",
+)
+@click.option(
+    "-k", "--count", type=click.IntRange(1), default=11, show_default=True, help="Neighbours."
+)
+@click.option("--class", "label", help="Only clips certified free of this class.")
+@click.option("-o", "--out", type=_FILE, help="Write the table as CSV.")
+@click.option("--png", type=_FILE, help="Draw the clip and its neighbours.")
+@click.option(
+    "--scores",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for scores, as of 'negmine mine'.  [default: scores beside POOL]",
+)
+@click.option(
+    "--index",
+    "factory",
+    metavar="FACTORY",
+    help="FAISS index: Flat, HNSW32, IVF4096,SQ8, ...  [default: by size and memory]",
+)
+@click.option(
+    "--memory",
+    type=click.FloatRange(0, min_open=True),
+    default=4.0,
+    show_default=True,
+    metavar="GIB",
+    help="That the index may take.",
+)
+@batch_size_option
+@device_option
+@quiet_and_json
+def search(
+    clip: Path,
+    pool: Path,
+    model: Path,
+    at: float,
+    count: int,
+    label: str | None,
+    out: Path | None,
+    png: Path | None,
+    scores: Path | None,
+    factory: str | None,
+    memory: float,
+    batch_size: int,
+    device: str,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Find what in a POOL sounds like a CLIP to a model.
+
+    The pool is scored and indexed the first time; then a search takes moments.
+
+    \b
+    Example:
+      negmine search strange.wav --pool pool --model run0/best.pt --png strange.png
+    """  # fmt: skip
+    from negmine.audio import probe, read_span
+    from negmine.cache import find_cache
+    from negmine.errors import InputError, did_you_mean
+    from negmine.pool import check_classes, open_pool
+    from negmine.pool_index import open_index
+    from negmine.scorer import load_scorer
+    from negmine.scores.embed import score_recipes
+    from negmine.search import draw_neighbours, find_neighbours, neighbour_table, write_neighbours
+
+    info = probe(clip)
+    if at >= info.duration_s:
+        raise InputError(f"{clip}: --at {at:g} s lies beyond its end at {info.duration_s:g} s")
+    opened, scorer = open_pool(pool), load_scorer(model, device)
+    check_classes(scorer.classes, opened.classes, f"pool {pool} does not fit the model")
+    if label and label not in opened.classes:
+        hint = did_you_mean(label, opened.classes)
+        raise InputError(f"pool {pool}: no class '{label}'{hint}")
+    samples = read_span(clip, at, opened.clip_s, scorer.sample_rate)
+    reader, why = find_cache(pool, opened.sources, scorer.sample_rate, None)
+    if why:
+        warn(f"reading the sound files: {why}")
+    with Bars(quiet or as_json) as bars:
+        found = score_recipes(
+            scorer, opened.recipes, scores or pool.parent / "scores", batch_size=batch_size,
+            reader=reader, on_rows=bars("scoring", len(opened), "clip"),
+        )  # fmt: skip
+        index, built = open_index(
+            found, opened.digest, factory=factory, memory_bytes=memory * 2**30,
+            on_rows=bars("indexing", len(opened), "clip"),
+        )  # fmt: skip
+    neighbours, _ = find_neighbours(samples, scorer, opened, found, index, count, label)
+    shown = neighbour_table(neighbours, scorer.classes)
+    if out:
+        write_neighbours(out, shown)
+    if png:
+        draw_neighbours(png, clip.name, samples, scorer.sample_rate, neighbours)
+    if as_json:
+        about = {"factory": index.info.factory, "recall": index.info.recall, "built": built}
+        print_json({"index": about, "neighbours": shown.to_dict("records")})
+        return
+    what = f"index {index.info.factory} ({index.info.reason}), recall {index.info.recall:.3f}"
+    say(f"{what}: {'built' if built else 'read'}", quiet)
+    say(table(list(shown.columns), shown.astype(str).to_numpy().tolist()), quiet)
+    for path in filter(None, (out, png)):
+        say(f"{path}: written", quiet)

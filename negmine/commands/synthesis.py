@@ -1,0 +1,202 @@
+"""The command ``negmine synthesise``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from negmine.commands.scoring_options import (
+    batch_size_option,
+    cache_option,
+    device_option,
+    model_option,
+)
+from negmine.console import Bars, CleanCommand, print_json, quiet_and_json, say, table, warn
+
+if TYPE_CHECKING:
+    from negmine.synthesis.synthesise import Synthesised
+
+# Families in the printed table.
+_SHOWN = 15
+
+
+@click.command(cls=CleanCommand)
+@click.argument("pool", type=click.Path(path_type=Path))
+@model_option
+@click.option(
+    "--budget",
+    type=click.IntRange(1),
+    default=5000,
+    show_default=True,
+    help="Forwards of the model: clips scored in the search.",
+)
+@click.option(
+    "--class",
+    "classes",
+    multiple=True,
+    metavar="CLASS",
+    help="A class to find negatives of. Repeatable.  [default: all]",
+)
+@click.option(
+    "--per-class",
+    type=click.IntRange(1),
+    default=50,
+    show_default=True,
+    help="Of so many hardest negatives of a class the worst is what a find must score above.",
+)
+@click.option(
+    "--above",
+    type=float,
+    metavar="LOGIT",
+    help="A score that a find must be above in any case.",
+)
+@click.option(
+    "--min-distance",
+    type=click.FloatRange(0, 2),
+    default=0.02,
+    show_default=True,
+    help="Nearer embeddings (1 - cosine) are the same sound: the highest-scoring is kept.",
+)
+@click.option(
+    "--scores",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of 'negmine mine' for scores: the search starts from those of the whole pool, and "
+    "rows that have none are scored first, besides the budget.  [default: from none]",
+)
+@click.option(
+    "--tp",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Confirmed calls, RFCX's columns: bands may be transplanted, rejected detections moved.",
+)
+@click.option(
+    "--fp",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Rejected detections, beside --tp.",
+)
+@click.option(
+    "--songtypes",
+    type=click.Choice(["merge", "split"]),
+    default="merge",
+    show_default=True,
+    help="As the pool was built.",
+)
+@cache_option
+@batch_size_option
+@device_option
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all draws.")
+@quiet_and_json
+def synthesise(
+    pool: Path,
+    model: Path,
+    budget: int,
+    classes: tuple[str, ...],
+    per_class: int,
+    above: float | None,
+    min_distance: float,
+    scores: Path | None,
+    tp: Path | None,
+    fp: Path | None,
+    songtypes: Literal["merge", "split"],
+    cache: Path | None,
+    batch_size: int,
+    device: str,
+    seed: int,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Search for harder negatives: mix, move and transplant what a model scores high in a POOL.
+
+    What is found is added to the pool as ordinary recipes, with what they were made of in
+    ancestry.parquet. Stopped by Ctrl-C, it adds what was found by then.
+
+    \b
+    Example:
+      negmine synthesise pool --model run0/best.pt --budget 5000 --tp train_tp.csv --fp train_fp.csv
+    """
+    from negmine.annotations import read_rfcx
+    from negmine.cache import find_cache
+    from negmine.pool import open_pool
+    from negmine.scorer import load_scorer
+    from negmine.scores.embed import score_recipes
+    from negmine.synthesis.pool import rules_for, synthesise_into
+    from negmine.synthesis.synthesise import SynthesisSettings
+
+    if fp and not tp:
+        raise click.UsageError("--fp is read beside --tp; name that, too")
+    annotations = read_rfcx(tp, fp, songtypes=songtypes) if tp else None
+    opened, scorer = open_pool(pool), load_scorer(model, device)
+    reader, why = find_cache(pool, opened.sources, scorer.sample_rate, cache)
+    if why:
+        warn(f"reading the sound files: {why}")
+    settings = SynthesisSettings(
+        budget=budget,
+        seed=seed,
+        per_class=per_class,
+        threshold={} if above is None else dict.fromkeys(scorer.classes, above),
+        classes=classes,
+        min_distance=min_distance,
+        batch_size=batch_size,
+        moves=rules_for(opened, annotations),
+    )
+    with Bars(quiet or as_json) as bars:
+        known = None
+        if scores is not None:
+            known = score_recipes(
+                scorer,
+                opened.recipes,
+                scores,
+                batch_size=batch_size,
+                reader=reader,
+                on_rows=bars("scoring", len(opened), "clip"),
+            )
+        advance = bars("searching", budget, "clip")
+        done = synthesise_into(
+            scorer,
+            opened,
+            settings,
+            scores=known,
+            reader=reader,
+            on_scored=lambda recipes, embeddings, logits: advance(len(recipes)),
+        )
+    if as_json:
+        print_json({"pool": str(pool), "added": done.added, **_summary(done.search)})
+    else:
+        say(_text(done.search), quiet)
+        say(f"{pool}: {done.added} recipes added", quiet)
+    if done.search.stopped:
+        raise KeyboardInterrupt
+
+
+def _summary(search: Synthesised) -> dict[str, Any]:
+    return {
+        "forwards": search.forwards,
+        "finds": len(search.finds),
+        "kept": len(search.kept),
+        "families": [
+            {
+                "kind": f.kind,
+                "class": f.label,
+                "move": f.move,
+                "forwards": f.forwards,
+                "found": f.found,
+                "best": f.best,
+            }
+            for f in search.families
+        ],
+    }
+
+
+def _text(search: Synthesised) -> str:
+    rows = [
+        [f.move, f.kind, f.label or "any", str(f.forwards), str(f.found), f"{f.best:.2f}"]
+        for f in search.families[:_SHOWN]
+    ]
+    more = len(search.families) - len(rows)
+    rest = f"\nand {more} families more" if more > 0 else ""
+    return (
+        table(["move", "of kind", "for class", "forwards", "found", "best"], rows)
+        + rest
+        + f"\n{search.forwards} forwards, {len(search.finds)} finds, {len(search.kept)} kept"
+    )

@@ -1,0 +1,176 @@
+"""Adding to a pool. What stands in it is never changed: new rows are a part of their own."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from negmine.audio import probe_all
+from negmine.errors import PoolError, did_you_mean
+from negmine.levels import Levels, check_ratios, mixed_layers, silent_layers
+from negmine.pool import Pool, check_classes, open_pool
+from negmine.pool.blocks import RecipeBlock, Tables, as_blocks
+from negmine.pool.files import Rows, describe_part, part_folder, read_info, write_part
+from negmine.pool.writer import PoolWriter
+from negmine.recipe import Recipe, Source
+from negmine.tables import write_json, writing_folder
+
+
+def open_to_append(path: Path, classes: Sequence[str], clip_s: float, sample_rate: int) -> Pool:
+    """The pool that is to be added to.
+
+    Raises
+    ------
+    PoolError
+        If there is none, or it has other classes, another length of clips or another rate.
+    """
+    if not path.exists():
+        raise PoolError(f"{path}: no pool to add to; leave out --append to make one")
+    pool = open_pool(path)
+    check_classes(classes, pool.classes, str(path))
+    if (pool.clip_s, pool.sample_rate) != (clip_s, sample_rate):
+        raise PoolError(
+            f"{path}: a pool of clips of {pool.clip_s:g} s at {pool.sample_rate} Hz, not "
+            f"{clip_s:g} s at {sample_rate} Hz; pass its --clip-s and --sample-rate"
+        )
+    return pool
+
+
+def writer_after(pool: Pool) -> PoolWriter:
+    """A writer of what a pool does not hold yet."""
+    ids, calls = ((one.tobytes() for one in table.ids.raw) for table in (pool.recipes, pool.calls))
+    return PoolWriter(pool.clip_s, pool.tables, ids, calls)
+
+
+def append_part(
+    pool: Pool, writer: PoolWriter, roots: Mapping[str, Path], settings: Mapping[str, Any]
+) -> bool:
+    """Add what a writer holds to a pool, whole or not at all.
+
+    The new part counts from the moment that pool.json names it.
+
+    Parameters
+    ----------
+    pool : Pool
+    writer : PoolWriter
+        From `writer_after`.
+    roots : mapping of str to Path
+        The folders of the new recipes' sources.
+    settings : mapping
+        What they are made with, for the record.
+
+    Returns
+    -------
+    bool
+        False where there was nothing new.
+
+    Raises
+    ------
+    PoolError
+        If the pool was added to since it was opened.
+    """
+    if not len(writer) and not writer.call_count:
+        return False
+    info = read_info(pool.path)
+    if info["digest"] != pool.digest:
+        raise PoolError(f"{pool.path}: another run added to the pool meanwhile; run this again")
+    named = {name: Path(root) for name, root in info["roots"].items()}
+    for name, root in roots.items():
+        if root not in named.values():
+            named[_free(name, named)] = root
+    part = describe_part(writer, len(info["parts"]), pool.digest, settings)
+    folder = part_folder(pool.path, part)
+    with writing_folder(folder, replace=folder.exists()) as temporary:
+        write_part(temporary, writer, named)
+    counts = Counter(info["recipes"]) + Counter(part["recipes"])
+    info |= {
+        "recipes": dict(sorted(counts.items())),
+        "calls": info["calls"] + part["calls"],
+        "digest": part["digest"],
+        "roots": {name: str(root) for name, root in named.items()},
+        "parts": [*info["parts"], part],
+    }
+    write_json(pool.path / "pool.json", info)
+    return True
+
+
+def append_recipes(
+    path: str | Path, recipes: Rows, settings: Mapping[str, Any], tables: Tables | None = None
+) -> int:
+    """Add recipes that another tool made to a pool; what stands there is not changed.
+
+    Parameters
+    ----------
+    path : path-like
+        The pool.
+    recipes : iterable of Recipe or RecipeBlock
+    settings : mapping
+        How they were made, and from what: kept in pool.json with the part.
+    tables : Tables, optional
+        What blocks among them name by number.
+
+    Returns
+    -------
+    int
+        How many were new.
+
+    Raises
+    ------
+    PoolError
+        If there is no pool, a recipe has another length or rate, or labels of an unknown class.
+    AudioError
+        If a component of a mix is silent, or the file of one cannot be read.
+    """
+    pool = open_pool(path)
+    tables = tables or Tables()
+    writer = writer_after(pool)
+    blocks = list(as_blocks(_fitting(pool, recipes), tables))
+    _check_audible(blocks, tables.sources.items, pool.clip_s)
+    for block in blocks:
+        writer.add(block, tables)
+    for labels in writer.tables.labels.items[writer.first_label_set :]:
+        for name in sorted(labels.present | labels.absent.keys()):
+            if name not in pool.classes:
+                raise PoolError(
+                    f"{path}: labels of an unknown class '{name}'{did_you_mean(name, pool.classes)}"
+                )
+    new = writer.tables.sources.items[writer.first_source :]
+    roots = {source.root for source in new if not source.is_synthetic}
+    append_part(pool, writer, {root.name or "root": root for root in sorted(roots)}, settings)
+    return len(writer)
+
+
+def _fitting(pool: Pool, rows: Rows) -> Iterator[Recipe | RecipeBlock]:
+    wanted = (pool.clip_s, pool.sample_rate)
+    for row in rows:
+        if isinstance(row, Recipe) and (row.duration_s, row.sample_rate) != wanted:
+            raise PoolError(
+                f"{pool.path}: recipe {row.id} is of {row.duration_s:g} s at {row.sample_rate} Hz, "
+                f"not of {wanted[0]:g} s at {wanted[1]} Hz"
+            )
+        yield row
+
+
+def _check_audible(blocks: Sequence[RecipeBlock], sources: Sequence[Source], clip_s: float) -> None:
+    """No mix may have a silent component: its files are decoded for that, each once."""
+    mixed = {int(n) for block in blocks for n in np.unique(block.source[mixed_layers(block)])}
+    paths = {n: sources[n].path for n in sorted(mixed) if n >= 0 and not sources[n].is_synthetic}
+    infos, _ = probe_all(dict.fromkeys(paths.values()))
+    levels = Levels(infos.values())
+    files = np.full(len(sources) + 1, -1)
+    files[list(paths)] = [levels.file_of(sources[n]) for n in paths]
+    for block in blocks:
+        check_ratios(block, silent_layers(block, levels, files, clip_s), sources, clip_s)
+
+
+def _free(name: str, taken: Mapping[str, Path]) -> str:
+    number = 0
+    found = name
+    while found in taken:
+        number += 1
+        found = f"{name}.{number}"
+    return found

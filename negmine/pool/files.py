@@ -1,0 +1,274 @@
+"""The files of a pool.
+
+::
+
+    pool.json              format, version, classes, roots, clip length, settings, parts, digest
+    parts/0000-1f2e3d4c/   what one build, append or merge added, never changed afterwards:
+        sources.parquet        one row a sound file: root, name, fingerprint, duration, group
+        labels.parquet         one row a cell of each distinct label set
+        recipes/, calls/       the rows: see `negmine.pool.columns`
+
+A part's sources and label sets are numbered after those of the parts before it. A part counts from
+the moment that pool.json names it: one left by a run that was stopped is written over.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from negmine.errors import PoolError
+from negmine.labels import PartialLabels
+from negmine.pool.blocks import RecipeBlock, Tables, as_blocks
+from negmine.pool.columns import write_columns
+from negmine.pool.writer import PoolWriter
+from negmine.recipe import SYNTHETIC, Recipe, Source
+from negmine.tables import read_table, write_json, write_table, writing_folder
+
+FORMAT = "negmine-pool"
+VERSION = 2
+
+SOURCES = {
+    "root": pa.string(),
+    "name": pa.string(),
+    "fingerprint": pa.string(),
+    "duration_s": pa.float64(),
+    "group": pa.string(),
+}
+LABELS = {
+    "set": pa.int32(),
+    "class": pa.string(),
+    "certificate": pa.string(),
+    "confidence": pa.float64(),
+}
+
+# Stands in the certificate column of labels.parquet for a class that is present.
+PRESENT = "present"
+
+Rows = Iterable[Recipe | RecipeBlock]
+
+
+def write_pool(
+    path: Path,
+    *,
+    classes: Sequence[str],
+    clip_s: float,
+    sample_rate: int,
+    roots: Mapping[str, Path],
+    recipes: Rows,
+    calls: Rows = (),
+    settings: Mapping[str, Any],
+    tables: Tables | None = None,
+    replace: bool = False,
+) -> bool:
+    """Write a pool folder, whole or not at all.
+
+    Recipes with the same id enter once, the first of them.
+
+    Parameters
+    ----------
+    path : Path
+    classes : sequence of str
+    clip_s : float
+    sample_rate : int
+    roots : mapping of str to Path
+        The folders that the recipes' sources lie in.
+    recipes, calls : iterable of Recipe or RecipeBlock
+    settings : mapping
+        What the pool is made with, for the record.
+    tables : Tables, optional
+        What blocks among the rows name by number.
+    replace : bool
+        Replace another pool that stands there.
+
+    Returns
+    -------
+    bool
+        False where the very same pool stood there already: it is then left alone.
+
+    Raises
+    ------
+    PoolError
+        If there is no recipe to write, or another pool stands there and ``replace`` is off.
+    OutputError
+        If the folder cannot be written.
+    """
+    writer = PoolWriter(clip_s)
+    add_rows(writer, recipes, calls, tables or Tables())
+    return write_new(
+        path,
+        writer,
+        classes=classes,
+        sample_rate=sample_rate,
+        roots=roots,
+        settings=settings,
+        replace=replace,
+    )
+
+
+def add_rows(writer: PoolWriter, recipes: Rows, calls: Rows, tables: Tables) -> None:
+    """Pack recipes and calls that come in any form."""
+    for block in as_blocks(recipes, tables):
+        writer.add(block, tables)
+    for block in as_blocks(calls, tables):
+        writer.add_calls(block, tables)
+
+
+def write_new(
+    path: Path,
+    writer: PoolWriter,
+    *,
+    classes: Sequence[str],
+    sample_rate: int,
+    roots: Mapping[str, Path],
+    settings: Mapping[str, Any],
+    replace: bool = False,
+) -> bool:
+    """Write what a writer holds as a pool of one part: see `write_pool`."""
+    if not len(writer):
+        raise PoolError(
+            f"{path}: nothing to put into the pool: no rejected detection, no external sound"
+        )
+    part = describe_part(writer, 0, "", settings)
+    info = {
+        "format": FORMAT,
+        "version": VERSION,
+        "classes": list(classes),
+        "clip_s": writer.clip_s,
+        "sample_rate": sample_rate,
+        "recipes": part["recipes"],
+        "calls": part["calls"],
+        "digest": part["digest"],
+        "roots": {name: str(root) for name, root in roots.items()},
+        "settings": part["settings"],
+        "parts": [part],
+    }
+    if path.exists() and not replace:
+        if read_info(path) == info:
+            return False
+        raise PoolError(
+            f"{path}: another pool stands there; choose another --out, pass --force to replace it, "
+            "or --append to add to it"
+        )
+    with writing_folder(path, replace=replace) as folder:
+        write_part(part_folder(folder, part), writer, roots)
+        write_json(folder / "pool.json", info)
+    return True
+
+
+def describe_part(
+    writer: PoolWriter, number: int, after: str, settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What pool.json says of a part; ``after`` is the digest of the parts before it."""
+    digest = writer.digest(after)
+    return {
+        "name": f"{number:04d}-{digest[:8]}",
+        "recipes": writer.counts,
+        "calls": writer.call_count,
+        "kinds": writer.kinds,
+        "sources": len(writer.tables.sources) - writer.first_source,
+        "label_sets": len(writer.tables.labels) - writer.first_label_set,
+        "digest": digest,
+        "settings": json.loads(json.dumps(settings)),
+    }
+
+
+def part_folder(folder: Path, part: Mapping[str, Any]) -> Path:
+    """Where a part stands.
+
+    Raises
+    ------
+    PoolError
+        If its name is none that negmine gives.
+    """
+    name = str(part.get("name"))
+    if not name.replace("-", "").isalnum():
+        raise PoolError(f"{folder}/pool.json: '{name}' is no part's name: damaged")
+    return folder / "parts" / name
+
+
+def write_part(folder: Path, writer: PoolWriter, roots: Mapping[str, Path]) -> None:
+    """Write the files of a part into a folder, which is made."""
+    names = {root: name for name, root in roots.items()} | {SYNTHETIC: str(SYNTHETIC)}
+    sources = writer.tables.sources.items[writer.first_source :]
+    label_sets = writer.tables.labels.items[writer.first_label_set :]
+    recipes, calls = writer.columns()
+    write_columns(folder / "recipes", recipes)
+    write_columns(folder / "calls", calls)
+    write_table(folder / "labels.parquet", _label_table(label_sets, writer.first_label_set))
+    write_table(folder / "sources.parquet", _source_table(sources, names))
+
+
+def _label_table(label_sets: Sequence[PartialLabels], first: int) -> pa.Table:
+    numbers: list[np.ndarray] = []
+    cells: list[tuple[str, str, float]] = []
+    for number, labels in enumerate(label_sets, start=first):
+        cells += [(name, PRESENT, 1.0) for name in sorted(labels.present)]
+        cells += [
+            (name, absence.certificate.value, absence.confidence)
+            for name, absence in sorted(labels.absent.items())
+        ]
+        count = len(labels.present) + len(labels.absent)
+        numbers.append(np.full(count, number, dtype=np.int32))
+    columns = list(zip(*cells, strict=True)) or [(), (), ()]
+    sets = np.concatenate([np.zeros(0, dtype=np.int32), *numbers])
+    values = [sets, *map(list, columns)]
+    return pa.table(dict(zip(LABELS, values, strict=True)), schema=pa.schema(list(LABELS.items())))
+
+
+def _source_table(sources: Sequence[Source], root_names: Mapping[Path, str]) -> pa.Table:
+    columns = {
+        "root": [root_names[s.root] for s in sources],
+        "name": [s.name for s in sources],
+        "fingerprint": [s.fingerprint for s in sources],
+        "duration_s": [s.duration_s for s in sources],
+        "group": [s.group for s in sources],
+    }
+    return pa.table(columns, schema=pa.schema(list(SOURCES.items())))
+
+
+def read_info(folder: Path) -> dict[str, Any]:
+    """What pool.json says, of a version that this negmine reads."""
+    try:
+        info: dict[str, Any] = json.loads((folder / "pool.json").read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        hint = "no such folder" if not folder.exists() else "no pool.json in it: not a pool"
+        raise PoolError(f"{folder}: {hint}; make one with 'negmine build-pool'") from error
+    except (OSError, ValueError) as error:
+        raise PoolError(f"{folder}/pool.json: not readable: {error}") from error
+    if not isinstance(info, dict) or info.get("format") != FORMAT:
+        raise PoolError(f"{folder}/pool.json: not a pool's description")
+    if info.get("version") != VERSION:
+        raise PoolError(
+            f"{folder}: a pool of version {info.get('version')}, and this negmine reads version "
+            f"{VERSION}; build it again with 'negmine build-pool'"
+        )
+    _complete(folder, info, ("classes", "clip_s", "sample_rate", "digest", "roots", "settings"))
+    _complete(folder, info, ("parts",))
+    for part in info["parts"]:
+        _complete(folder, part, ("name", "kinds", "sources", "label_sets", "digest"))
+    return info
+
+
+def _complete(folder: Path, info: Mapping[str, Any], needed: Sequence[str]) -> None:
+    missing = [key for key in needed if key not in info]
+    if missing:
+        raise PoolError(f"{folder}/pool.json: {', '.join(missing)} is missing: damaged")
+
+
+def read_sources(folder: Path, roots: Mapping[str, Path]) -> list[Source]:
+    """The sound files that a part's recipes cut from, all inside the pool's folders."""
+    table, _ = read_table(folder / "sources.parquet", SOURCES)
+    known = {**roots, str(SYNTHETIC): SYNTHETIC}
+    columns = (table.column(name).to_pylist() for name in SOURCES)
+    sources = []
+    for root, name, fingerprint, duration_s, group in zip(*columns, strict=True):
+        if name.startswith("/") or ".." in name.split("/") or root not in known:
+            raise PoolError(f"{folder}/sources.parquet: '{name}' lies outside the pool's folders")
+        sources.append(Source(known[root], name, fingerprint, duration_s, group))
+    return sources

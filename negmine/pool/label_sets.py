@@ -1,0 +1,125 @@
+"""The label sets of a pool as columns: a label set becomes an object when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from negmine.errors import PoolError
+from negmine.labels import Absence, Certificate, PartialLabels
+from negmine.pool.files import LABELS, PRESENT
+from negmine.tables import read_table
+
+
+class LabelSets(Sequence[PartialLabels]):
+    """The distinct label sets of a pool, by number.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        The tables of the parts.
+    counts : sequence of int
+        Label sets of each part.
+
+    Raises
+    ------
+    PoolError
+        If a table is missing or damaged.
+    """
+
+    def __init__(self, paths: Sequence[Path], counts: Sequence[int]) -> None:
+        names: dict[str, int] = {}
+        parts, first = [], 0
+        for path, count in zip(paths, counts, strict=True):
+            parts.append(_read(path, first, count, names))
+            first += count
+        self._names = list(names)
+        self._numbers = names
+        empty = np.zeros(0, dtype=np.int64)
+        sets, self._classes, self._certificates, self._confidences = (
+            np.concatenate([empty, *(part[i] for part in parts)]) for i in range(4)
+        )
+        self._bounds = np.searchsorted(sets, np.arange(first + 1))
+        self._sets = sets
+        self._made: dict[int, PartialLabels] = {}
+
+    def __len__(self) -> int:
+        return len(self._bounds) - 1
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        number = range(len(self))[int(index)]
+        if number not in self._made:
+            self._made[number] = self._make(number)
+        return self._made[number]
+
+    def _make(self, number: int) -> PartialLabels:
+        present, absent = set(), {}
+        shared: dict[tuple[int, float], Absence] = {}
+        first, last = self._bounds[number : number + 2]
+        for cell in range(first, last):
+            name = self._names[int(self._classes[cell])]
+            key = (int(self._certificates[cell]), float(self._confidences[cell]))
+            if key[0] < 0:
+                present.add(name)
+                continue
+            if key not in shared:
+                shared[key] = Absence(_CERTIFICATES[key[0]], key[1])
+            absent[name] = shared[key]
+        return PartialLabels(frozenset(present), absent)
+
+    def confidence(self, name: str) -> np.ndarray:
+        """Confidence that each set lacks a class: float64, shape (sets,), 0 if not certified."""
+        out = np.zeros(len(self))
+        if name in self._numbers:
+            cells = (self._classes == self._numbers[name]) & (self._certificates >= 0)
+            out[self._sets[cells].astype(np.int64)] = self._confidences[cells]
+        return out
+
+    def certificates(self, name: str) -> np.ndarray:
+        """What certifies a class in each set, by place in `Certificate`; -1: nothing. int64."""
+        out = np.full(len(self), -1)
+        if name in self._numbers:
+            cells = (self._classes == self._numbers[name]) & (self._certificates >= 0)
+            out[self._sets[cells].astype(np.int64)] = self._certificates[cells]
+        return out
+
+    def has_present(self, name: str) -> np.ndarray:
+        """Whether each set has a class present: bool, shape (sets,)."""
+        out = np.zeros(len(self), dtype=bool)
+        if name in self._numbers:
+            cells = (self._classes == self._numbers[name]) & (self._certificates < 0)
+            out[self._sets[cells].astype(np.int64)] = True
+        return out
+
+
+_CERTIFICATES = tuple(Certificate)
+
+
+def _read(
+    path: Path, first: int, count: int, names: dict[str, int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Set, class, certificate (-1: present) and confidence of each cell; ``names`` grows."""
+    table, _ = read_table(path, LABELS)
+    sets = table.column("set").to_numpy().astype(np.int64)
+    confidences = table.column("confidence").to_numpy()
+    classes = table.column("class").combine_chunks().dictionary_encode()
+    certificates = table.column("certificate").combine_chunks().dictionary_encode()
+    if len(sets) and not (first <= sets.min() and sets.max() < first + count):
+        raise PoolError(f"{path}: damaged: a label set that is not there")
+    if (np.diff(sets) < 0).any():
+        raise PoolError(f"{path}: damaged: label sets out of order")
+    known = {PRESENT: -1} | {c.value: i for i, c in enumerate(_CERTIFICATES)}
+    kinds = certificates.dictionary.to_pylist()
+    if unknown := [kind for kind in kinds if kind not in known]:
+        raise PoolError(f"{path}: damaged: '{unknown[0]}' is no certificate")
+    if not ((confidences > 0) & (confidences <= 1)).all():
+        raise PoolError(f"{path}: damaged: a confidence outside (0, 1]")
+    numbers = [names.setdefault(name, len(names)) for name in classes.dictionary.to_pylist()]
+    of_class = np.array(numbers, dtype=np.int64)[classes.indices.to_numpy()]
+    of_kind = np.array([known[kind] for kind in kinds], dtype=np.int64)
+    return sets, of_class, of_kind[certificates.indices.to_numpy()], confidences

@@ -1,0 +1,203 @@
+"""The rows of one part of a pool, out of its columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from negmine.labels import MIN_CONFIDENCE
+from negmine.pool.blocks import RecipeBlock, offsets, ragged
+from negmine.pool.columns import Columns
+from negmine.recipe import OPS, Layer, Source
+
+_OP_NAMES = {number: name for name, number in OPS.items()}
+
+
+@dataclass(frozen=True)
+class PartColumns:
+    """The columns of a part, as `negmine.pool.columns` describes them, and its kinds by number."""
+
+    columns: Columns
+    kinds: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def ids(self) -> np.ndarray:
+        return self.columns["rows"]["id"]
+
+    @property
+    def kind_codes(self) -> np.ndarray:
+        return self.columns["rows"]["kind"]
+
+    @cached_property
+    def use_bounds(self) -> np.ndarray:
+        """Where each row's uses start, and the end: int64, shape (n + 1,)."""
+        return np.append(self.columns["rows"]["first_use"], len(self.columns["uses"]["clip"]))
+
+    @cached_property
+    def change_bounds(self) -> np.ndarray:
+        """Where each clip's changes start, and the end."""
+        return np.append(self.columns["clips"]["first_change"], len(self.columns["changes"]["op"]))
+
+    def label_numbers(self, row: int) -> tuple[int, ...]:
+        """The label sets whose mix is a row's labels."""
+        clips = self._clips(row)
+        labels = self.columns["clips"]["label"][clips]
+        return tuple(labels[labels >= 0].tolist())
+
+    def _clips(self, row: int) -> np.ndarray:
+        first, last = self._uses(row)
+        return np.asarray(self.columns["uses"]["clip"][first:last])
+
+    def _uses(self, row: int) -> tuple[int, int]:
+        first = self.columns["rows"]["first_use"]
+        last = first[row + 1] if row + 1 < len(first) else len(self.columns["uses"]["clip"])
+        return int(first[row]), int(last)
+
+    def layers(self, row: int, sources: Sequence[Source]) -> tuple[Layer, ...]:
+        """The layers of one row."""
+        uses, clips = self.columns["uses"], self.columns["clips"]
+        first, last = self._uses(row)
+        numbers = uses["clip"][first:last]
+        # a row's values as Python's own at once: one by one they take ten times as long
+        used = (uses[name][first:last].tolist() for name in ("snr_udb", "offset_us"))
+        own = (
+            clips[name][numbers].tolist() for name in ("source", "start_us", "length_us", "seed")
+        )
+        out: list[Layer] = []
+        for clip, snr, offset, source, start, length, seed in zip(
+            numbers.tolist(), *used, *own, strict=True
+        ):
+            out.append(
+                Layer(
+                    source=sources[source],
+                    start_s=start / 1e6,
+                    snr_db=snr / 1e6 if out else None,
+                    offset_s=offset / 1e6,
+                    length_s=_seconds(length),
+                    seed=None if seed < 0 else seed,
+                )
+            )
+            out += self._changes(clip, sources)
+        return tuple(out)
+
+    def _changes(self, clip: int, sources: Sequence[Source]) -> list[Layer]:
+        changes, first_change = self.columns["changes"], self.columns["clips"]["first_change"]
+        total = len(changes["op"])
+        first = int(first_change[clip])
+        last = int(first_change[clip + 1]) if clip + 1 < len(first_change) else total
+        out = []
+        for at in range(first, last):
+            source, seed = int(changes["source"][at]), int(changes["seed"][at])
+            low_hz, high_hz = float(changes["low_hz"][at]), float(changes["high_hz"][at])
+            banded = low_hz == low_hz
+            out.append(
+                Layer(
+                    source=None if source < 0 else sources[source],
+                    start_s=changes["start_us"][at] / 1e6,
+                    op=_OP_NAMES[int(changes["op"][at])],
+                    offset_s=changes["offset_us"][at] / 1e6,
+                    length_s=_seconds(changes["length_us"][at]),
+                    low_hz=low_hz if banded else None,
+                    high_hz=high_hz if banded else None,
+                    seed=None if seed < 0 else seed,
+                )
+            )
+        return out
+
+    def product(self, per_set: np.ndarray) -> np.ndarray:
+        """A value of label sets multiplied over each row's; 0 where mixing leaves too little.
+
+        ``per_set`` holds 1 last, for clips without a label set of their own. float64, shape (n,).
+        """
+        if not len(self):
+            return np.zeros(0)
+        labels = self.columns["clips"]["label"]
+        per_use = per_set[labels][self.columns["uses"]["clip"]]
+        out = np.multiply.reduceat(per_use, self.use_bounds[:-1])
+        # as `PartialLabels.mix` drops what is hardly a claim; one label set alone is never touched
+        low = np.flatnonzero((out < MIN_CONFIDENCE) & (out > 0))
+        mixed = [row for row in low if len(self.label_numbers(int(row))) > 1]
+        out[mixed] = 0.0
+        return np.asarray(out)
+
+    def of_single(self, per_set: np.ndarray, mixed: int) -> np.ndarray:
+        """A value of label sets for each row with one, ``mixed`` for rows with more, -1 for none.
+
+        int array, shape (n,).
+        """
+        if not len(self):
+            return np.zeros(0, dtype=np.int64)
+        labels = self.columns["clips"]["label"][self.columns["uses"]["clip"]]
+        starts, has = self.use_bounds[:-1], labels >= 0
+        many = np.add.reduceat(has, starts, dtype=np.int64) > 1
+        values = np.where(has, np.append(per_set, -1)[labels], -1)
+        return np.where(many, mixed, np.maximum.reduceat(values, starts))
+
+    def any_label(self, per_set: np.ndarray) -> np.ndarray:
+        """Rows with a marked label set: bool, shape (n,); the last mark is for none."""
+        if not len(self):
+            return np.zeros(0, dtype=bool)
+        per_use = per_set[self.columns["clips"]["label"]][self.columns["uses"]["clip"]]
+        return np.logical_or.reduceat(per_use, self.use_bounds[:-1])
+
+    def uses_any(self, per_source: np.ndarray) -> np.ndarray:
+        """Rows with a layer of a marked source: bool, shape (n,); the last mark is for none."""
+        if not len(self):
+            return np.zeros(0, dtype=bool)
+        clips, changes = self.columns["clips"], self.columns["changes"]
+        marked = per_source[clips["source"]]
+        changed = np.repeat(np.arange(len(marked)), np.diff(self.change_bounds))
+        hits = changed[per_source[changes["source"]]]
+        marked = marked | (np.bincount(hits, minlength=len(marked)) > 0)
+        return np.logical_or.reduceat(marked[self.columns["uses"]["clip"]], self.use_bounds[:-1])
+
+    def block(self, rows: np.ndarray) -> RecipeBlock:
+        """Rows of one kind as a block; numbers are those of the pool: int array, not empty."""
+        uses, clips, changes = (self.columns[name] for name in ("uses", "clips", "changes"))
+        use, use_counts = ragged(self.use_bounds, rows)
+        clip = uses["clip"][use].astype(np.int64)
+        change, change_counts = ragged(self.change_bounds, clip)
+        total = len(use) + len(change)
+        # an `add` stands before the changes of its clip
+        adds = np.arange(len(use)) + offsets(change_counts)[:-1]
+        others = np.ones(total, dtype=bool)
+        others[adds] = False
+
+        def column(of_clip: np.ndarray, of_change: np.ndarray | float, kind: str) -> np.ndarray:
+            out = np.empty(total, dtype=kind)
+            out[adds] = of_clip
+            out[others] = of_change
+            return out
+
+        first = np.zeros(len(use), dtype=bool)
+        first[offsets(use_counts)[:-1]] = True
+        lengths = column(clips["length_us"][clip], changes["length_us"][change], "f8")
+        label = clips["label"][clip]
+        row_of_use = np.repeat(np.arange(len(rows)), use_counts)
+        return RecipeBlock(
+            kind=self.kinds[self.kind_codes[rows[0]]],
+            layer_counts=np.bincount(
+                row_of_use, weights=change_counts + 1, minlength=len(rows)
+            ).astype(np.int32),
+            source=column(clips["source"][clip], changes["source"][change], "i4"),
+            op=column(np.zeros(len(use)), changes["op"][change], "u1"),
+            start_s=column(clips["start_us"][clip], changes["start_us"][change], "f8") / 1e6,
+            snr_db=column(np.where(first, np.nan, uses["snr_udb"][use] / 1e6), np.nan, "f8"),
+            offset_s=column(uses["offset_us"][use], changes["offset_us"][change], "f8") / 1e6,
+            length_s=np.where(lengths == 0, np.nan, lengths / 1e6),
+            low_hz=column(np.full(len(use), np.nan), changes["low_hz"][change], "f8"),
+            high_hz=column(np.full(len(use), np.nan), changes["high_hz"][change], "f8"),
+            seed=column(clips["seed"][clip], changes["seed"][change], "i8"),
+            label_counts=np.bincount(row_of_use[label >= 0], minlength=len(rows)),
+            label=label[label >= 0],
+        )
+
+
+def _seconds(microseconds: int) -> float | None:
+    return microseconds / 1e6 if microseconds else None

@@ -1,0 +1,150 @@
+"""The pool, opened: a sequence of recipes of confident negatives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from negmine.errors import PoolError, did_you_mean
+from negmine.pool.blocks import Numbered, Tables
+from negmine.pool.columns import read_columns
+from negmine.pool.files import part_folder, read_info, read_sources
+from negmine.pool.label_sets import LabelSets
+from negmine.pool.recipe_table import RecipeTable
+from negmine.recipe import Recipe, Source
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """An opened pool. A sequence of its recipes, by `recipes`.
+
+    Attributes
+    ----------
+    path : Path
+    classes : tuple of str
+    clip_s : float
+        Length of every recipe.
+    sample_rate : int
+        Hz at which recipes render unless told otherwise.
+    sources : list of Source
+    label_sets : LabelSets
+    recipes, calls : RecipeTable
+        The negatives, and the confirmed calls.
+    digest : str
+        Of all rows; what is derived from a pool carries it.
+    digests : tuple of str
+        The digest as it was after each part: rows that were added since leave what was derived from
+        the earlier ones true.
+    settings : mapping
+        What it was built with.
+    """
+
+    path: Path
+    classes: tuple[str, ...]
+    clip_s: float
+    sample_rate: int
+    sources: list[Source]
+    label_sets: LabelSets
+    digest: str
+    digests: tuple[str, ...]
+    settings: Mapping[str, Any]
+    recipes: RecipeTable
+    calls: RecipeTable
+
+    def __len__(self) -> int:
+        return len(self.recipes)
+
+    def __iter__(self) -> Iterator[Recipe]:
+        return iter(self.recipes)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.recipes[index]
+
+    def confidence(self, name: str) -> np.ndarray:
+        """Confidence that each recipe lacks a class: float32, shape (N,), 0 where not certified."""
+        return self.recipes.confidence(name)
+
+    @property
+    def tables(self) -> Tables:
+        """What `RecipeTable.block` names by number: sources and label sets, all of them."""
+        return Tables(Numbered(self.sources), Numbered(self.label_sets))
+
+
+def open_pool(path: str | Path) -> Pool:
+    """Open a pool folder.
+
+    Rows are mapped into memory, not read: a pool of a million opens in milliseconds.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    Pool
+
+    Raises
+    ------
+    PoolError
+        If it is no pool, of another version, or damaged.
+
+    Examples
+    --------
+    >>> pool = open_pool("pool")  # doctest: +SKIP
+    >>> pool[0].render().shape  # doctest: +SKIP
+    (64000,)
+    """
+    folder = Path(path)
+    info = read_info(folder)
+    parts = info["parts"]
+    folders = [part_folder(folder, part) for part in parts]
+    roots = {name: Path(root) for name, root in info["roots"].items()}
+    sources: list[Source] = []
+    for here in folders:
+        sources += read_sources(here, roots)
+    counts = [int(part["label_sets"]) for part in parts]
+    label_sets = LabelSets([here / "labels.parquet" for here in folders], counts)
+    clip_s, sample_rate = float(info["clip_s"]), int(info["sample_rate"])
+
+    def opened(name: str) -> RecipeTable:
+        columns = [
+            (read_columns(here / name, len(sources), len(label_sets), len(kinds)), kinds)
+            for here, kinds in zip(folders, (part["kinds"] for part in parts), strict=True)
+        ]
+        return RecipeTable(folder, columns, sources, label_sets, clip_s, sample_rate)
+
+    return Pool(
+        path=folder,
+        classes=tuple(info["classes"]),
+        clip_s=clip_s,
+        sample_rate=sample_rate,
+        sources=sources,
+        label_sets=label_sets,
+        digest=info["digest"],
+        digests=tuple(part["digest"] for part in parts),
+        settings=info["settings"],
+        recipes=opened("recipes"),
+        calls=opened("calls"),
+    )
+
+
+def check_classes(wanted: Sequence[str], known: Sequence[str], where: str) -> None:
+    """Check that two sets of classes are the same.
+
+    Raises
+    ------
+    PoolError
+        Naming the first class that only one side has.
+    """
+    for name in wanted:
+        if name not in known:
+            raise PoolError(f"{where}: class '{name}' is unknown there{did_you_mean(name, known)}")
+    for name in known:
+        if name not in wanted:
+            raise PoolError(
+                f"{where}: has a class '{name}' that is not among the {len(wanted)} here"
+            )

@@ -1,0 +1,194 @@
+"""Recipes in the tables of a pool, made when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property, reduce
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from negmine.errors import PoolError
+from negmine.labels import Certificate, PartialLabels
+from negmine.pool.blocks import BLOCK_ROWS, RecipeBlock, offsets
+from negmine.pool.columns import Columns
+from negmine.pool.label_sets import LabelSets
+from negmine.pool.part_columns import PartColumns
+from negmine.recipe import ID_BYTES, Recipe, Source
+
+# Mixes of label sets that are kept made: they may hold 10,000 classes each.
+_MIXES_KEPT = 4096
+
+_MIXED = list(Certificate).index(Certificate.MIXED)
+
+_ID = np.dtype([("leading", ">u8"), ("rest", f"V{ID_BYTES - 8}")])
+
+
+class Ids(Sequence[str]):
+    """Ids of recipes in hexadecimal, made when asked for.
+
+    Attributes
+    ----------
+    raw : array of 12-byte records, shape (N,)
+    """
+
+    def __init__(self, raw: np.ndarray) -> None:
+        self.raw = raw
+
+    def __len__(self) -> int:
+        return len(self.raw)
+
+    def __getitem__(self, index: Any) -> Any:
+        found = self.raw[index]
+        if isinstance(found, np.ndarray):
+            return np.array([one.tobytes().hex() for one in found], dtype=f"U{2 * ID_BYTES}")
+        return found.tobytes().hex()
+
+    def __iter__(self) -> Iterator[str]:
+        text = self.raw.tobytes().hex()
+        width = 2 * ID_BYTES
+        return (text[at : at + width] for at in range(0, len(text), width))
+
+
+class RecipeTable(Sequence[Recipe]):
+    """Recipes of a pool; those of its parts, one after another.
+
+    Attributes
+    ----------
+    ids : Ids
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        parts: Sequence[tuple[Columns, Sequence[str]]],
+        sources: Sequence[Source],
+        label_sets: LabelSets,
+        clip_s: float,
+        sample_rate: int,
+    ) -> None:
+        self._path = path
+        self._parts = [PartColumns(columns, kinds) for columns, kinds in parts]
+        self._first = offsets(np.array([len(part) for part in self._parts]))
+        self._sources = sources
+        self._label_sets = label_sets
+        self._clip_s = clip_s
+        self._sample_rate = sample_rate
+        self._mixed: dict[tuple[int, ...], PartialLabels] = {}
+        self.ids = Ids(_joined([part.ids for part in self._parts]))
+
+    def __len__(self) -> int:
+        return int(self._first[-1])
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        row = range(len(self))[int(index)]
+        number = int(np.searchsorted(self._first, row, side="right")) - 1
+        part, row = self._parts[number], row - int(self._first[number])
+        return Recipe(
+            kind=part.kinds[part.kind_codes[row]],
+            layers=part.layers(row, self._sources),
+            duration_s=self._clip_s,
+            sample_rate=self._sample_rate,
+            labels=self._labels(part.label_numbers(row)),
+        )
+
+    def _labels(self, numbers: tuple[int, ...]) -> PartialLabels:
+        """The mix of some label sets."""
+        if len(numbers) == 1:
+            made: PartialLabels = self._label_sets[numbers[0]]
+            return made
+        if numbers not in self._mixed:
+            if len(self._mixed) >= _MIXES_KEPT:
+                self._mixed.clear()
+            sets = (self._label_sets[number] for number in numbers)
+            self._mixed[numbers] = reduce(PartialLabels.mix, sets)
+        return self._mixed[numbers]
+
+    @cached_property
+    def kinds(self) -> np.ndarray:
+        """The kind of each recipe: array of str, shape (N,)."""
+        return _joined([np.array([*part.kinds, ""])[part.kind_codes] for part in self._parts])
+
+    def count_kinds(self) -> dict[str, int]:
+        """Recipes of each kind, by name."""
+        counts: dict[str, int] = {}
+        for part in self._parts:
+            found = np.bincount(part.kind_codes, minlength=len(part.kinds))
+            for kind, count in zip(part.kinds, found.tolist(), strict=True):
+                counts[kind] = counts.get(kind, 0) + count
+        return {kind: counts[kind] for kind in sorted(counts) if counts[kind]}
+
+    def confidence(self, name: str) -> np.ndarray:
+        """Confidence that each recipe lacks a class: float32, shape (N,), 0 where not certified."""
+        # a clip without a label set of its own leaves the product alone
+        per_set = np.append(self._label_sets.confidence(name), 1.0)
+        out = _joined([part.product(per_set) for part in self._parts])
+        return np.asarray(out, dtype=np.float32)
+
+    def certificates(self, name: str) -> np.ndarray:
+        """What certifies that each recipe lacks a class: int array, shape (N,).
+
+        Places in `Certificate`; -1 where nothing does.
+        """
+        per_set = self._label_sets.certificates(name)
+        out = _joined([part.of_single(per_set, _MIXED) for part in self._parts])
+        return np.where(self.confidence(name) > 0, out, -1)
+
+    def present(self, name: str) -> np.ndarray:
+        """Which recipes hold a class for certain: bool array, shape (N,)."""
+        per_set = np.append(self._label_sets.has_present(name), False)
+        return _joined([part.any_label(per_set) for part in self._parts])
+
+    def draws_on(self, names: frozenset[str]) -> np.ndarray:
+        """Which recipes have a layer from one of these recordings or groups: bool, shape (N,)."""
+        named = [source.is_of(names) for source in self._sources]
+        per_source = np.array([*named, False], dtype=bool)
+        return _joined([part.uses_any(per_source) for part in self._parts])
+
+    def blocks(self) -> Iterator[RecipeBlock]:
+        """All recipes as columns, a block a run of one kind; numbers are those of the pool."""
+        for part in self._parts:
+            turns = np.flatnonzero(np.diff(part.kind_codes)) + 1
+            for rows in np.split(np.arange(len(part)), turns):
+                for first in range(0, len(rows), BLOCK_ROWS):
+                    yield part.block(rows[first : first + BLOCK_ROWS])
+
+    @cached_property
+    def _order(self) -> np.ndarray:
+        return np.argsort(_leading(self.ids.raw), kind="stable")
+
+    def row_of(self, recipe_id: str) -> int:
+        """The row of a recipe.
+
+        Raises
+        ------
+        PoolError
+            If no recipe has this id.
+        """
+        try:
+            wanted = np.frombuffer(bytes.fromhex(recipe_id), dtype=self.ids.raw.dtype)
+        except ValueError:
+            wanted = self.ids.raw[:0]
+        if len(wanted) == 1:
+            # the first 8 bytes tell all but the rarest apart
+            leading = _leading(self.ids.raw)
+            key = _leading(wanted)[0]
+            at = int(np.searchsorted(leading, key, sorter=self._order))
+            while at < len(self) and leading[self._order[at]] == key:
+                row = int(self._order[at])
+                if self.ids.raw[row].tobytes() == wanted[0].tobytes():
+                    return row
+                at += 1
+        raise PoolError(f"{self._path}: no recipe '{recipe_id}' in this pool")
+
+
+def _leading(raw: np.ndarray) -> np.ndarray:
+    """The first 8 bytes of each id as a number."""
+    return np.frombuffer(raw.tobytes(), dtype=_ID)["leading"]
+
+
+def _joined(parts: list[np.ndarray]) -> np.ndarray:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)

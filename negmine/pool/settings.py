@@ -1,0 +1,80 @@
+"""What a pool is built with: one definition of each setting for Python, pool.toml and the flags.
+
+A setting is a field of a frozen dataclass, made by `setting`: its default, its flag, its type and
+its help stand in one place. `PoolSettings` holds the general ones and one section for each source
+of negatives (see `negmine.sources.settings`), which is also a table of pool.toml::
+
+    clip_s = 2.0
+
+    [mix]
+    count = 3000
+    snr_db = [-5, 10]
+
+Flags win over the file, the file over the defaults. Imports nothing heavy: the command line does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import click
+
+from negmine.setting import setting
+from negmine.sources.settings import (
+    AgreedSettings,
+    BandSettings,
+    EraseSettings,
+    ExternalSettings,
+    FpSettings,
+    MixSettings,
+    NearSettings,
+    NoiseSettings,
+    TransplantSettings,
+)
+
+
+@dataclass(frozen=True)
+class PoolSettings:
+    """What a pool is built with.
+
+    Attributes
+    ----------
+    clip_s : float
+        Length of every clip.
+    sample_rate : int
+        Hz.
+    seed : int
+        Of all draws.
+    unlabelled : str or None
+        Folder of recordings that nobody labelled: for ``agreed`` and ``erase``.
+    near_duplicates : bool
+        Look for files that hold the same sound, see `negmine.build.near_duplicates`.
+    bands : BandSettings
+    fp, external, noise, near, agreed, erase, transplant, mix
+        The sections of the sources.
+    """
+
+    clip_s: float = setting(2.0, "--clip-s", click.FloatRange(0.1), "Length of a clip.")
+    sample_rate: int = setting(32_000, "--sample-rate", click.IntRange(1000), "Hz.")
+    seed: int = setting(0, "--seed", click.IntRange(0), "Of all draws.")
+    unlabelled: str | None = setting(
+        None,
+        "--unlabelled",
+        click.Path(file_okay=False),
+        "Folder of recordings that nobody labelled, for --agreed-models and --erase.",
+    )
+    near_duplicates: bool = setting(
+        True,
+        "--near-duplicates/--no-near-duplicates",
+        bool,
+        "Whether to look for files that hold the same sound, re-encoded, at another gain or cut.",
+    )
+    bands: BandSettings = field(default_factory=BandSettings)
+    fp: FpSettings = field(default_factory=FpSettings)
+    external: ExternalSettings = field(default_factory=ExternalSettings)
+    noise: NoiseSettings = field(default_factory=NoiseSettings)
+    near: NearSettings = field(default_factory=NearSettings)
+    agreed: AgreedSettings = field(default_factory=AgreedSettings)
+    erase: EraseSettings = field(default_factory=EraseSettings)
+    transplant: TransplantSettings = field(default_factory=TransplantSettings)
+    mix: MixSettings = field(default_factory=MixSettings)

@@ -1,0 +1,337 @@
+"""A selection as one page that opens offline: what was chosen, to be seen and heard."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from negmine.errors import PoolError, did_you_mean
+from negmine.pool import Pool
+from negmine.report.changes import (
+    Change,
+    by_class,
+    compare_classes,
+    median_score,
+    scores_of,
+)
+from negmine.report.clips import LOUDNESS_DB, Heard, Picture, data_uri, hear, pictures
+from negmine.report.figure import draw_scores
+from negmine.report.read import Histogram, Rule, class_report, histogram_of, number, rules_of
+from negmine.selection import Chosen, Selection
+from negmine.spectrogram import frequency_ticks, time_ticks
+from negmine.tables import writing
+
+# Clips that are rendered at a time; the page is the same whatever their number.
+_THREADS = 2
+
+# Stands where a number is not known: never 0.
+_UNKNOWN = "\N{EN DASH}"
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """The older of two selections, and its report if there is one."""
+
+    selection: Selection
+    report: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class WrittenReport:
+    """What was written: how large the page is, and what it shows."""
+
+    path: Path
+    size_bytes: int
+    classes: int
+    negatives: int
+    calls: int
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "report": str(self.path),
+            "bytes": self.size_bytes,
+            "classes": self.classes,
+            "negatives": self.negatives,
+            "calls": self.calls,
+        }
+
+
+@dataclass(frozen=True)
+class _Card:
+    """A negative as the page shows it, beside the confirmed call nearest to it."""
+
+    row: Chosen
+    clip: Heard
+    picture: Picture
+    call: Heard | None
+    call_picture: Picture | None
+    then: float
+    replayed: bool
+
+
+@dataclass(frozen=True)
+class _Section:
+    """A class as the page shows it; `chosen` are all its rows, `cards` the hardest of them."""
+
+    name: str
+    chosen: int
+    median: float
+    highest: float
+    certified: float
+    calls_median: float
+    cards: Sequence[_Card]
+    figure: str
+    histogram: Histogram | None
+    rules: Sequence[Rule]
+    change: Change | None
+
+    @property
+    def sampled(self) -> bool:
+        """Whether the histogram counts but a part of the certified negatives."""
+        return self.histogram is not None and self.histogram.negatives.sum() < self.certified
+
+
+def write_report(
+    path: Path,
+    selection: Selection,
+    pool: Pool,
+    report: Mapping[str, Any] | None = None,
+    *,
+    before: Earlier | None = None,
+    per_class: int = 5,
+    classes: Collection[str] = (),
+    on_clip: Callable[[int], object] = lambda clips: None,
+) -> WrittenReport:
+    """Write a page of the hardest negatives of each class, with sound, pictures and numbers.
+
+    The page names no other file and no address: it opens anywhere, without a network. The same
+    inputs give the same bytes.
+
+    Parameters
+    ----------
+    path : Path
+    selection : Selection
+    pool : Pool
+        The one it was chosen from.
+    report : mapping, optional
+        The mining run's own (`negmine.mine_report.MineReport.to_dict`). The page says what it
+        lacks.
+    before : Earlier, optional
+        An older selection, to tell what changed.
+    per_class : int
+        Negatives shown a class, the highest-scoring.
+    classes : collection of str
+        Those shown; all by default.
+    on_clip : callable
+        Called with a number of clips as they are rendered; in all `clips_to_render`.
+
+    Raises
+    ------
+    PoolError
+        If a class is unknown, the pool lacks a chosen row, or the report is malformed.
+    AudioError
+        If the sound of a clip is missing or was changed.
+    OutputError
+        If the page cannot be written.
+    """
+    names = _classes(pool, classes)
+    shown = _shown(selection, names, per_class)
+    heard = _hear(pool, shown, on_clip)
+    whole, changes = compare_classes(selection, before.selection, names) if before else (None, {})
+    rows = by_class(selection)
+    old_rows = by_class(before.selection) if before else {}
+    old_scores = scores_of(before.selection.rows) if before else {}
+    other_model = before is not None and before.selection.model != selection.model
+    sections = [
+        _section(
+            name,
+            rows.get(name, []),
+            [_card(row, heard, old_scores, other_model) for row in shown[name]],
+            class_report(report, name),
+            class_report(before.report, name) if before else {},
+            old_rows.get(name, []),
+            changes.get(name),
+        )
+        for name in names
+    ]
+    text = _template().render(
+        sections=sections,
+        selection=selection,
+        pool=pool,
+        report=report or {},
+        before=before,
+        whole=whole,
+        per_class=per_class,
+        missing=_missing(sections, report, before),
+        frequency_ticks=frequency_ticks(pool.sample_rate),
+        time_ticks=time_ticks(pool.clip_s),
+        doubt_auc=number(report or {}, "doubt_auc"),
+        loudness_db=LOUDNESS_DB,
+    )
+    content = text.encode("utf-8", "backslashreplace")
+    with writing(path) as temporary:
+        temporary.write_bytes(content)
+    return WrittenReport(
+        path=path,
+        size_bytes=len(content),
+        classes=len(sections),
+        negatives=sum(len(section.cards) for section in sections),
+        calls=len({c.call.id for s in sections for c in s.cards if c.call}),
+    )
+
+
+def clips_to_render(
+    selection: Selection, pool: Pool, per_class: int = 5, classes: Collection[str] = ()
+) -> int:
+    """How many clips `write_report` renders."""
+    return len(_recipes_of(_shown(selection, _classes(pool, classes), per_class)))
+
+
+def _classes(pool: Pool, wanted: Collection[str]) -> list[str]:
+    for name in wanted:
+        if name not in pool.classes:
+            raise PoolError(f"{pool.path}: no class '{name}'{did_you_mean(name, pool.classes)}")
+    return [name for name in pool.classes if not wanted or name in wanted]
+
+
+def _shown(selection: Selection, names: Sequence[str], per_class: int) -> dict[str, list[Chosen]]:
+    rows = by_class(selection)
+    return {name: rows.get(name, [])[:per_class] for name in names}
+
+
+def _recipes_of(shown: Mapping[str, Sequence[Chosen]]) -> list[tuple[bool, str]]:
+    """What is to be rendered, each once: whether it is a confirmed call, and its id."""
+    wanted: dict[tuple[bool, str], None] = {}
+    for rows in shown.values():
+        for row in rows:
+            wanted[False, row.recipe] = None
+            if row.nearest_call:
+                wanted[True, row.nearest_call] = None
+    return list(wanted)
+
+
+def _hear(
+    pool: Pool, shown: Mapping[str, Sequence[Chosen]], on_clip: Callable[[int], object]
+) -> dict[tuple[bool, str], Heard]:
+    wanted = _recipes_of(shown)
+    recipes = []
+    for is_call, recipe_id in wanted:
+        table = pool.calls if is_call else pool.recipes
+        recipes.append(table[table.row_of(recipe_id)])
+    heard = {}
+    with ThreadPoolExecutor(_THREADS) as threads:
+        jobs = [threads.submit(hear, recipe) for recipe in recipes]
+        try:
+            for key, job in zip(wanted, jobs, strict=True):
+                heard[key] = job.result()
+                on_clip(1)
+        except BaseException:
+            threads.shutdown(wait=False, cancel_futures=True)
+            raise
+    return heard
+
+
+def _card(
+    row: Chosen,
+    heard: Mapping[tuple[bool, str], Heard],
+    old_scores: Mapping[tuple[str, str], float],
+    other_model: bool,
+) -> _Card:
+    clip = heard[False, row.recipe]
+    call = heard[True, row.nearest_call] if row.nearest_call else None
+    drawn = pictures([clip, call] if call else [clip])
+    then = old_scores.get((row.recipe, row.label), math.nan)
+    return _Card(
+        row=row,
+        clip=clip,
+        picture=drawn[0],
+        call=call,
+        call_picture=drawn[1] if call else None,
+        then=then,
+        replayed=other_model and then == row.score,
+    )
+
+
+def _section(
+    name: str,
+    rows: Sequence[Chosen],
+    cards: Sequence[_Card],
+    entry: Mapping[str, Any],
+    old_entry: Mapping[str, Any],
+    old_rows: Sequence[Chosen],
+    change: Change | None,
+) -> _Section:
+    now, then = histogram_of(entry, name), histogram_of(old_entry, name)
+    drawn = draw_scores(now, [r.score for r in rows], then, [r.score for r in old_rows])
+    return _Section(
+        name=name,
+        chosen=len(rows),
+        median=median_score(rows),
+        highest=rows[0].score if rows else math.nan,
+        certified=number(entry, "certified"),
+        calls_median=number(entry, "calls"),
+        cards=cards,
+        figure=data_uri("image/svg+xml", drawn) if drawn else "",
+        histogram=now,
+        rules=rules_of(entry, name),
+        change=change,
+    )
+
+
+def _missing(
+    sections: Sequence[_Section], report: Mapping[str, Any] | None, before: Earlier | None
+) -> list[str]:
+    """What the page cannot show, and why."""
+    found = []
+    if report is None:
+        found.append(
+            "No mining report stands beside the selection: how many rows were certified, what each "
+            "rule rejected and how all scores are distributed is not known here. 'negmine mine' "
+            "writes it."
+        )
+    elif not any(section.histogram for section in sections):
+        found.append(
+            "The mining report holds no histograms of scores: the plots show chosen rows alone."
+        )
+    cards = [card for section in sections for card in section.cards]
+    if cards and all(math.isnan(card.row.doubt) for card in cards):
+        found.append("The selection carries no doubt: how likely a class is there after all.")
+    if before and before.report is None:
+        found.append("No mining report stands beside the older selection either: no scores before.")
+    return found
+
+
+def _template() -> Any:
+    """The page, with every value escaped unless it is markup of the template's own."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("negmine"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number"] = _number
+    environment.filters["count"] = _count
+    environment.tests["known"] = lambda value: value is not None and bool(np.isfinite(value))
+    return environment.get_template("report.html.j2")
+
+
+def _number(value: float, digits: int = 2, signed: bool = False) -> str:
+    """A number with a true minus sign; a dash where it is not known."""
+    if not math.isfinite(value):
+        return _UNKNOWN
+    text = f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def _count(value: float | None) -> str:
+    """A whole number, its thousands apart; a dash where it is not known."""
+    return f"{int(value):,}" if value is not None and math.isfinite(value) else _UNKNOWN

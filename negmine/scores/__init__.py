@@ -1,0 +1,1 @@
+"""What models say of a pool's rows: computed once, kept, and scanned."""

@@ -1,0 +1,142 @@
+"""Rendering and scoring the recipes that a store does not know yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from negmine.cache import CachedReader
+from negmine.errors import ModelError
+from negmine.pool.recipe_table import RecipeTable
+from negmine.recipe import ID_BYTES
+from negmine.render import render_batches
+from negmine.scorer import Scorer
+from negmine.scores.store import ScoreStore
+
+# Rows scored between two writes: what a run that is killed loses at most.
+SHARD_ROWS = 2048
+
+
+@dataclass(frozen=True)
+class Block:
+    """Scores of some rows of a table.
+
+    Attributes
+    ----------
+    rows : int64 array, shape (n,)
+        Ascending.
+    embeddings : bfloat16 Tensor, shape (n, D)
+    logits : float32 array, shape (n, C)
+    """
+
+    rows: np.ndarray
+    embeddings: torch.Tensor
+    logits: np.ndarray
+
+
+class Scores:
+    """Scores of a table of recipes, in whatever shards they lie.
+
+    Parameters
+    ----------
+    store : ScoreStore
+    ids : uint8 array, shape (N, 12)
+        Of the table's rows; all in the store.
+    scored : int
+        How many of them were scored in this run.
+    """
+
+    def __init__(self, store: ScoreStore, ids: np.ndarray, scored: int = 0) -> None:
+        self.store = store
+        self.scored = scored
+        self._position = store.positions(ids)
+        if (self._position < 0).any():
+            raise ModelError(f"{int((self._position < 0).sum())} rows have no score")
+        self._by_position = np.argsort(self._position, kind="stable")
+
+    def __len__(self) -> int:
+        return len(self._position)
+
+    def __iter__(self) -> Iterator[Block]:
+        """Blocks that together hold every row once."""
+        sorted_positions = self._position[self._by_position]
+        for shard in self.store:
+            first, last = np.searchsorted(sorted_positions, [shard.start, shard.end])
+            if first == last:
+                continue
+            rows = self._by_position[first:last]
+            inside = sorted_positions[first:last] - shard.start
+            if last - first == len(shard.ids) and (np.diff(inside) == 1).all():
+                yield _ascending(Block(rows, shard.embeddings, shard.logits))
+            else:
+                yield _ascending(Block(rows, shard.embeddings[inside], shard.logits[inside]))
+
+    def logits(self, rows: np.ndarray) -> np.ndarray:
+        """Logits of some rows, in their order: float32, shape (len(rows), C)."""
+        return self.store.logits(self._position[rows])
+
+    def embeddings(self, rows: np.ndarray) -> np.ndarray:
+        """Embeddings of some rows, in their order: float32, shape (len(rows), D), L2-normalised."""
+        return self.store.embeddings(self._position[rows])
+
+
+def _ascending(block: Block) -> Block:
+    if (np.diff(block.rows) > 0).all():
+        return block
+    order = np.argsort(block.rows)
+    return Block(block.rows[order], block.embeddings[order], block.logits[order])
+
+
+def score_recipes(
+    scorer: Scorer,
+    recipes: RecipeTable,
+    folder: Path,
+    *,
+    batch_size: int = 32,
+    reader: CachedReader | None = None,
+    on_rows: Callable[[int], object] = lambda rows: None,
+) -> Scores:
+    """Score the recipes that the model has not scored before.
+
+    Parameters
+    ----------
+    scorer : Scorer
+    recipes : RecipeTable
+    folder : Path
+        Of the stores; see `negmine.scores.store`.
+    batch_size : int
+    reader : CachedReader, optional
+        Where sound is read from; from its files by default.
+    on_rows : callable
+        Called with a number of rows as they are done, for a progress bar.
+
+    Raises
+    ------
+    ModelError
+        If the model returns NaN.
+    """
+    # from the cache, sound is rounded to 16 bits: scores are near the same, not the same
+    heard = f"-cache{reader.sample_rate}" if reader else ""
+    store = ScoreStore(folder, scorer.fingerprint + heard)
+    ids = recipes.ids.raw.view(np.uint8).reshape(-1, ID_BYTES)
+    missing = np.flatnonzero(store.positions(ids) < 0)
+    # one recipe may stand in two rows: the confirmed calls of two boxes with the same clip
+    missing = missing[np.sort(np.unique(ids[missing], axis=0, return_index=True)[1])]
+    on_rows(len(recipes) - len(missing))
+    for start in range(0, len(missing), SHARD_ROWS):
+        rows = missing[start : start + SHARD_ROWS]
+        embeddings, logits = [], []
+        shard = (recipes[row] for row in rows)
+        for waveforms in render_batches(shard, scorer.sample_rate, batch_size, reader=reader):
+            embedded, scores = scorer.score(waveforms)
+            if not (np.isfinite(embedded).all() and np.isfinite(scores).all()):
+                raise ModelError("the model returned NaN or infinite values; was training stable?")
+            embeddings.append(embedded)
+            logits.append(scores)
+            on_rows(len(waveforms))
+        store.append(ids[rows], np.concatenate(embeddings), np.concatenate(logits))
+    return Scores(store, ids, len(missing))

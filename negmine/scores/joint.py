@@ -1,0 +1,53 @@
+"""The scores of several models of the same rows, as one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from negmine.scores.embed import Block, Scores
+
+
+class JointScores:
+    """Mean logits of several models, and how far they lie apart.
+
+    Embeddings are those of the first model: two models' spaces have nothing to do with each other.
+
+    Parameters
+    ----------
+    members : sequence of Scores
+        Of the same rows, one a model.
+    """
+
+    def __init__(self, members: Sequence[Scores]) -> None:
+        self.members = tuple(members)
+
+    def __len__(self) -> int:
+        return len(self.members[0])
+
+    @property
+    def scored(self) -> int:
+        """Rows that some model scored in this run."""
+        return max(member.scored for member in self.members)
+
+    def __iter__(self) -> Iterator[Block]:
+        first, *others = self.members
+        for block in first:
+            logits = block.logits
+            if others:
+                every = [logits, *(other.logits(block.rows) for other in others)]
+                logits = np.asarray(np.mean(every, axis=0, dtype=np.float32))
+            yield Block(block.rows, block.embeddings, logits)
+
+    def by_model(self, rows: np.ndarray) -> np.ndarray:
+        """Logits of each model, in the order of the rows: float32, shape (M, len(rows), C)."""
+        return np.stack([member.logits(rows) for member in self.members])
+
+    def logits(self, rows: np.ndarray) -> np.ndarray:
+        """Mean logits of some rows, in their order: float32, shape (len(rows), C)."""
+        return np.asarray(self.by_model(rows).mean(axis=0, dtype=np.float32))
+
+    def embeddings(self, rows: np.ndarray) -> np.ndarray:
+        """The first model's, in the rows' order: float32, shape (len(rows), D), L2-normalised."""
+        return self.members[0].embeddings(rows)

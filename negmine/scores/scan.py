@@ -1,0 +1,157 @@
+"""Passes over all scores of a pool, block by block: what ranks highest, what lies nearest.
+
+For the tens or hundreds of confirmed calls of a class, one matrix product over the embeddings as
+they lie on disk (bfloat16, memory-mapped) beats any index. A product in bfloat16 rounds its results
+to eight bits, so a cut several times wider than wanted is taken, and ranked again in float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import torch
+
+from negmine.scores.joint import JointScores
+from negmine.select.top import TopRows
+
+# The cut of the rounded pass, as a multiple of what is wanted.
+WIDER = 4
+# Rows converted at a time where the processor has no bfloat16 product: a piece fits its cache.
+_PIECE = 2048
+
+
+class Eligible:
+    """Which rows may stand as a negative of which class: a bit each.
+
+    Parameters
+    ----------
+    rows, classes : int
+    """
+
+    def __init__(self, rows: int, classes: int) -> None:
+        self._bits = np.zeros(((classes + 7) // 8, rows), dtype=np.uint8)
+
+    def set(self, column: int, rows: np.ndarray) -> None:
+        """Say for a class which rows may: bool array, shape (N,)."""
+        byte, bit = divmod(column, 8)
+        self._bits[byte] &= np.uint8(255 ^ (1 << bit))
+        self._bits[byte] |= rows.astype(np.uint8) << bit
+
+    def of_class(self, column: int) -> np.ndarray:
+        """bool array, shape (N,)."""
+        byte, bit = divmod(column, 8)
+        return np.asarray(self._bits[byte] >> bit & 1, dtype=bool)
+
+    def of_rows(self, rows: np.ndarray, classes: int) -> np.ndarray:
+        """bool array, shape (len(rows), classes)."""
+        bits = np.unpackbits(self._bits[:, rows], axis=0, count=classes, bitorder="little")
+        return bits.T.astype(bool)
+
+
+@dataclass(frozen=True)
+class Shortlists:
+    """The best rows of each class, and how many were outside its limits.
+
+    Attributes
+    ----------
+    top : TopRows
+    outside : int64 array, shape (C, 2)
+        Eligible rows that scored below, and above.
+    """
+
+    top: TopRows
+    outside: np.ndarray
+
+
+def highest(scores: JointScores, eligible: Eligible, limits: np.ndarray, length: int) -> Shortlists:
+    """The rows that score highest for each class, in one pass.
+
+    Parameters
+    ----------
+    scores : JointScores
+    eligible : Eligible
+    limits : float array, shape (C, 2)
+        The lowest and the highest score that may enter, by class.
+    length : int
+        Rows a class.
+    """
+    classes = len(limits)
+    found = Shortlists(TopRows(classes, length), np.zeros((classes, 2), dtype=np.int64))
+    for block in scores:
+        keys = np.array(block.logits)
+        keys[~eligible.of_rows(block.rows, classes)] = -np.inf
+        below = (keys < limits[:, 0]) & (keys > -np.inf)
+        above = keys > limits[:, 1]
+        found.outside[:, 0] += below.sum(axis=0)
+        found.outside[:, 1] += above.sum(axis=0)
+        keys[below | above] = -np.inf
+        found.top.offer(block.rows, keys)
+    return found
+
+
+def most_similar(
+    scores: JointScores,
+    calls: Sequence[np.ndarray],
+    eligible: Eligible,
+    limits: np.ndarray,
+    length: int,
+) -> Shortlists:
+    """The rows nearest to any confirmed call of each class, in one pass.
+
+    Parameters
+    ----------
+    scores : JointScores
+    calls : sequence of float32 arrays, shape (P_c, D)
+        The calls' embeddings, L2-normalised, one array a class; a class without calls has no rows.
+    eligible : Eligible
+    limits : float array, shape (C, 2)
+        As for `highest`: of scores, not of similarities.
+    length : int
+        Rows a class.
+    """
+    classes = len(calls)
+    wide = Shortlists(TopRows(classes, length * WIDER), np.zeros((classes, 2), dtype=np.int64))
+    starts = np.cumsum([0, *(len(of_class) for of_class in calls)])
+    stacked = torch.from_numpy(np.concatenate(calls).astype(np.float32))
+    for block in scores:
+        near = products(block.embeddings, stacked)
+        keys = np.full((len(block.rows), classes), -np.inf, dtype=np.float32)
+        for column in range(classes):
+            first, last = starts[column], starts[column + 1]
+            if last > first:
+                keys[:, column] = near[:, first:last].amax(dim=1).numpy()
+        keys[~eligible.of_rows(block.rows, classes)] = -np.inf
+        below = (block.logits < limits[:, 0]) & (keys > -np.inf)
+        above = (block.logits > limits[:, 1]) & (keys > -np.inf)
+        wide.outside[:, 0] += below.sum(axis=0)
+        wide.outside[:, 1] += above.sum(axis=0)
+        keys[below | above] = -np.inf
+        wide.top.offer(block.rows, keys)
+    top = TopRows(classes, length)
+    for column, of_class in enumerate(calls):
+        rows, _ = wide.top.best(column)
+        if len(rows):
+            keys = np.full((len(rows), classes), -np.inf, dtype=np.float32)
+            keys[:, column] = (scores.embeddings(rows) @ of_class.T).max(axis=1)
+            top.offer(rows, keys)
+    return Shortlists(top, wide.outside)
+
+
+def products(embeddings: torch.Tensor, queries: torch.Tensor) -> torch.Tensor:
+    """Dot products: bfloat16 (N, D) and float32 (Q, D) give float32 (N, Q).
+
+    In bfloat16 where the processor multiplies it, rounded; else piece by piece in float32.
+    """
+    if _multiplies_bf16():
+        return (embeddings @ queries.bfloat16().T).float()
+    pieces = [piece.float() @ queries.T for piece in torch.split(embeddings, _PIECE)]
+    return torch.cat(pieces) if pieces else torch.zeros(0, len(queries))
+
+
+@cache
+def _multiplies_bf16() -> bool:
+    """Whether the processor has bfloat16 products (AVX-512 BF16, AMX, or Arm's)."""
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())

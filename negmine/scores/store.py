@@ -1,0 +1,193 @@
+"""Scores on disk, by recipe and model: computed once, read ever after.
+
+A store is a folder of shards. A shard holds some recipes' ids, embeddings and logits in one
+safetensors file, written whole or not at all, with a checksum in its name. Nothing depends on which
+rows share a shard or on their order, so a pool that grew has only its new rows scored, and a run
+that was killed loses the shard it was at.
+
+Embeddings are bfloat16: they take half the memory traffic of float32, and the products that scan
+them run in it. What the rounding blurs is ranked again in float32 (`negmine.scores.scan`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+import xxhash
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from negmine.errors import OutputError, PoolError
+from negmine.recipe import ID_BYTES
+from negmine.tables import writing
+
+_SUFFIX = ".safetensors"
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Scores of some recipes.
+
+    Attributes
+    ----------
+    path : Path
+    start : int
+        Position of its first row in the store.
+    ids : uint8 array, shape (n, 12)
+    embeddings : bfloat16 Tensor, shape (n, D)
+        L2-normalised to within the rounding; memory-mapped.
+    logits : float32 array, shape (n, C)
+        Memory-mapped.
+    """
+
+    path: Path
+    start: int
+    ids: np.ndarray
+    embeddings: torch.Tensor
+    logits: np.ndarray
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.ids)
+
+
+class ScoreStore:
+    """The scores of one model.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds a folder for each model that scored.
+    fingerprint : str
+        Of the model: its weights, its front end, and whatever else its outputs depend on.
+
+    Attributes
+    ----------
+    folder : Path
+        Of this model's shards.
+    damaged : tuple of str
+        Names of shards whose checksum did not hold; they are gone, and their rows are missing.
+    """
+
+    def __init__(self, folder: Path, fingerprint: str) -> None:
+        self.folder = folder / fingerprint
+        self._shards: list[Shard] = []
+        self.damaged: tuple[str, ...] = ()
+        if self.folder.is_dir():
+            for path in sorted(self.folder.glob(f"[!.]*{_SUFFIX}")):
+                self._open(path)
+
+    def __len__(self) -> int:
+        return self._shards[-1].end if self._shards else 0
+
+    def __iter__(self) -> Iterator[Shard]:
+        return iter(self._shards)
+
+    def _open(self, path: Path) -> None:
+        try:
+            if _name(np.memmap(path, dtype=np.uint8, mode="r").data) != path.name:
+                raise ValueError("checksum")
+            with safe_open(path, framework="pt") as file:
+                ids, embeddings, logits = (
+                    file.get_tensor(name) for name in ("ids", "embeddings", "logits")
+                )
+        except OSError as error:
+            raise PoolError(f"{path}: not readable: {error.strerror}") from error
+        except (ValueError, SafetensorError):
+            # scores can always be made again; bytes that rotted must not be read as scores
+            self.damaged = (*self.damaged, path.name)
+            try:
+                path.unlink()
+            except OSError as error:
+                raise OutputError(f"{path}: damaged, and cannot be removed: {error}") from error
+            return
+        self._shards.append(Shard(path, len(self), ids.numpy(), embeddings, logits.numpy()))
+        self.__dict__.pop("_keys", None)
+
+    def append(self, ids: np.ndarray, embeddings: np.ndarray, logits: np.ndarray) -> None:
+        """Write a shard.
+
+        Parameters
+        ----------
+        ids : uint8 array, shape (n, 12)
+            Not in the store yet.
+        embeddings : float32 array, shape (n, D)
+            L2-normalised here.
+        logits : float32 array, shape (n, C)
+        """
+        unit = torch.nn.functional.normalize(torch.from_numpy(embeddings).float(), dim=1, eps=1e-12)
+        content = save(
+            {
+                "ids": torch.from_numpy(np.ascontiguousarray(ids)),
+                "embeddings": unit.bfloat16(),
+                "logits": torch.from_numpy(np.ascontiguousarray(logits, dtype=np.float32)),
+            }
+        )
+        path = self.folder / _name(content)
+        with writing(path) as temporary:
+            temporary.write_bytes(content)
+        self._open(path)
+
+    @cached_property
+    def _keys(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Ids of all rows; their first eight bytes as numbers, sorted; and the order of that."""
+        ids = np.concatenate([s.ids for s in self._shards] or [np.zeros((0, ID_BYTES), np.uint8)])
+        keys = _leading(ids)
+        order = np.argsort(keys, kind="stable")
+        return ids, keys[order], order
+
+    def positions(self, ids: np.ndarray) -> np.ndarray:
+        """Where recipes stand in the store.
+
+        Parameters
+        ----------
+        ids : uint8 array, shape (N, 12)
+
+        Returns
+        -------
+        int64 array, shape (N,)
+            -1 where a recipe was not scored.
+        """
+        known, keys, order = self._keys
+        if not len(known):
+            return np.full(len(ids), -1, dtype=np.int64)
+        found = np.searchsorted(keys, _leading(ids))
+        position = order[np.minimum(found, len(keys) - 1)]
+        # ids are hashes: two that share eight bytes and differ are not met with
+        return np.where((known[position] == ids).all(axis=1), position, -1)
+
+    def logits(self, positions: np.ndarray) -> np.ndarray:
+        """Logits at positions, in their order: float32, shape (N, C)."""
+        return self._gather(positions, "logits")
+
+    def embeddings(self, positions: np.ndarray) -> np.ndarray:
+        """Embeddings at positions, in their order: float32, shape (N, D), L2-normalised."""
+        rows = self._gather(positions, "embeddings")
+        # again: bfloat16 leaves lengths off by as much as near sounds differ
+        return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12))
+
+    def _gather(self, positions: np.ndarray, name: str) -> np.ndarray:
+        width = getattr(self._shards[0], name).shape[1] if self._shards else 0
+        out = np.zeros((len(positions), width), dtype=np.float32)
+        starts = np.array([shard.start for shard in self._shards])
+        shards = np.searchsorted(starts, positions, side="right") - 1
+        for number in np.unique(shards):
+            here = shards == number
+            shard = self._shards[number]
+            rows = positions[here] - shard.start
+            part = getattr(shard, name)[rows]
+            out[here] = part.float().numpy() if isinstance(part, torch.Tensor) else part
+        return out
+
+
+def _leading(ids: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(ids[:, :8]).view(">u8").ravel().astype(np.uint64)
+
+
+def _name(content: bytes | memoryview) -> str:
+    return xxhash.xxh3_128_hexdigest(content) + _SUFFIX

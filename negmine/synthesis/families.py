@@ -1,0 +1,171 @@
+"""Families of synthesis, and what they propose: a kind of parent, a class, a move."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from negmine.pool import Pool
+from negmine.recipe import Recipe
+from negmine.synthesis.archive import Beams
+from negmine.synthesis.moves import MoveRules, late, level, mix, shift, transplant
+
+MOVES = ("mix", "level", "late", "shift", "transplant")
+EXPLORE = "explore"
+
+# Draws of parents before a family gives up on a proposal.
+_DRAWS = 8
+
+# Share of transplants whose crop is a confirmed call of the class, where there is one.
+_OWN_CALLS = 0.5
+
+_ALONE: Mapping[str, Callable[[Recipe, MoveRules, np.random.Generator], Recipe | None]] = {
+    "level": level,
+    "late": late,
+    "shift": shift,
+}
+
+
+@dataclass
+class Family:
+    """A family, what it cost and what it gave.
+
+    Attributes
+    ----------
+    kind : str
+        Of the parent; for a transplant, of what gives the band.
+    label : str
+        The class; empty for `EXPLORE`, which tries a row of the pool for all of them.
+    move : str
+        One of `MOVES`, or `EXPLORE`.
+    forwards, found : int
+        Clips scored, and finds of any class among them.
+    best : float
+        The highest score, of the family's class.
+    """
+
+    kind: str
+    label: str
+    move: str
+    forwards: int = 0
+    found: int = 0
+    best: float = -math.inf
+
+
+def families_of(kinds: Sequence[str], classes: Sequence[str]) -> list[Family]:
+    """All families of some kinds and classes."""
+    made = [Family(kind, name, move) for kind in kinds for name in classes for move in MOVES]
+    return made + [Family(kind, "", EXPLORE) for kind in kinds]
+
+
+def factors(families: Sequence[Family]) -> np.ndarray:
+    """Each family's kind, class and move as numbers: int64, shape (A, 3)."""
+    columns = zip(*((f.kind, f.label, f.move) for f in families), strict=True)
+    return np.stack([np.unique(column, return_inverse=True)[1] for column in columns], axis=1)
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A recipe to be scored.
+
+    Attributes
+    ----------
+    recipe : Recipe
+    parents : tuple of str
+        Ids; none for a row of the pool.
+    family : int
+    """
+
+    recipe: Recipe
+    parents: tuple[str, ...]
+    family: int
+
+
+class Proposer:
+    """Makes proposals: each new, certified free of its family's class, of usable parents.
+
+    Parameters
+    ----------
+    pool : Pool
+    classes : sequence of str
+        The model's.
+    families : sequence of Family
+    beams : Beams
+        The parents.
+    rules : MoveRules
+    unscored : int array
+        Rows of the pool to explore.
+    held_out : frozenset of str
+        Groups whose calls are no crops for transplants.
+    rng : numpy.random.Generator
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        classes: Sequence[str],
+        families: Sequence[Family],
+        beams: Beams,
+        rules: MoveRules,
+        unscored: np.ndarray,
+        held_out: frozenset[str],
+        rng: np.random.Generator,
+    ) -> None:
+        self._pool, self._families, self._beams = pool, families, beams
+        self._rules, self._rng = rules, rng
+        self._columns = {name: column for column, name in enumerate(classes)}
+        self._known = {one.tobytes() for one in pool.recipes.ids.raw}
+        kinds = pool.recipes.kinds[unscored]
+        # the next one last
+        self._unscored = {
+            str(kind): rng.permutation(unscored[kinds == kind]).tolist()
+            for kind in np.unique(kinds)
+        }
+        free = ~pool.calls.draws_on(held_out)
+        self._calls = {name: np.flatnonzero(free & pool.calls.present(name)) for name in classes}
+
+    def open_families(self) -> np.ndarray:
+        """Which families have something to try: bool, shape (A,)."""
+        return np.array([self._is_open(family) for family in self._families], dtype=bool)
+
+    def _is_open(self, family: Family) -> bool:
+        if family.move == EXPLORE:
+            return bool(self._unscored.get(family.kind))
+        if family.move == "transplant" and self._rules.bands is None:
+            return False
+        return self._beams.has(self._columns[family.label], family.kind)
+
+    def propose(self, number: int) -> Proposal | None:
+        """A proposal of one family; None where its draws gave nothing new that is certified."""
+        family = self._families[number]
+        if family.move == EXPLORE:
+            waiting = self._unscored.get(family.kind)
+            return Proposal(self._pool.recipes[waiting.pop()], (), number) if waiting else None
+        for _ in range(_DRAWS):
+            made, parents = self._made(family)
+            # what it is free of follows from its parts; a class that is unknown then is no find
+            if made is None or family.label not in made.labels.absent:
+                continue
+            key = bytes.fromhex(made.id)
+            if key not in self._known:
+                self._known.add(key)
+                return Proposal(made, parents, number)
+        return None
+
+    def _made(self, family: Family) -> tuple[Recipe | None, tuple[str, ...]]:
+        rules, rng, column = self._rules, self._rng, self._columns[family.label]
+        parent = self._beams.draw(column, family.kind, rng).recipe
+        if family.move in _ALONE:
+            return _ALONE[family.move](parent, rules, rng), (parent.id,)
+        other = self._beams.draw(column, None, rng).recipe
+        if family.move == "mix":
+            # the first keeps its level where the whole is not too loud
+            first, second = (parent, other) if rng.random() < 0.5 else (other, parent)
+            return mix(first, second, rules, rng), (first.id, second.id)
+        calls = self._calls[family.label]
+        if len(calls) and rng.random() < _OWN_CALLS:
+            other = self._pool.calls[int(rng.choice(calls))]
+        return transplant(other, parent, family.label, rules, rng), (other.id, parent.id)

@@ -1,0 +1,183 @@
+"""What synthesis found, added to the pool with its ancestry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from negmine.annotations import Annotations
+from negmine.class_bands import class_bands
+from negmine.errors import AnnotationError
+from negmine.pool import Pool, check_classes
+from negmine.pool.append import append_recipes
+from negmine.reader import Reader
+from negmine.scorer import Scorer
+from negmine.sources.banded import Bands
+from negmine.sources.settings import BandSettings, FpSettings, TransplantSettings
+from negmine.synthesis.moves import MoveRules
+from negmine.synthesis.synthesise import (
+    OnScored,
+    Scored,
+    Synthesised,
+    SynthesisSettings,
+    synthesise,
+)
+from negmine.tables import read_table, write_table
+
+# In the pool's folder.
+ANCESTRY = "ancestry.parquet"
+
+_COLUMNS = {
+    "recipe": pa.string(),
+    "parents": pa.list_(pa.string()),
+    "move": pa.string(),
+    "class": pa.string(),
+    "score": pa.float32(),
+    "model": pa.string(),
+}
+
+
+@dataclass(frozen=True)
+class Added:
+    """A search, and how many of its recipes are new in the pool."""
+
+    search: Synthesised
+    added: int
+
+
+def synthesise_into(
+    scorer: Scorer,
+    pool: Pool,
+    settings: SynthesisSettings,
+    *,
+    scores: Scored | None = None,
+    scored_rows: np.ndarray | None = None,
+    reader: Reader | None = None,
+    on_scored: OnScored = lambda recipes, embeddings, logits: None,
+) -> Added:
+    """Search as `negmine.synthesis.synthesise` does, and append what it keeps to the pool.
+
+    After Ctrl-C what was found by then is appended; ``search.stopped`` says so. The ancestry stands
+    before the recipes do: no recipe is in the pool without it.
+
+    Raises
+    ------
+    ModelError, PoolError
+        See there; or if the pool was added to meanwhile.
+    OutputError
+        If the pool's folder cannot be written.
+    """
+    search = synthesise(
+        scorer,
+        pool,
+        settings,
+        scores=scores,
+        scored_rows=scored_rows,
+        reader=reader,
+        on_scored=on_scored,
+    )
+    if not search.kept:
+        return Added(search, 0)
+    write_ancestry(pool.path, search, scorer.fingerprint)
+    record = {
+        "synthesis": {
+            "model": scorer.fingerprint,
+            "pool": pool.digest,
+            "budget": settings.budget,
+            "forwards": search.forwards,
+            "seed": settings.seed,
+        }
+    }
+    return Added(search, append_recipes(pool.path, _ordered(search), record))
+
+
+def _ordered(search: Synthesised) -> list[Any]:
+    # rows of one kind together: a pool stores them in blocks
+    return [p.recipe for p in sorted(search.kept, key=lambda p: p.recipe.kind)]
+
+
+def write_ancestry(pool: Path, search: Synthesised, model: str) -> None:
+    """Add the lineage of what a search kept to the pool's table; what stands there stays.
+
+    A row a product: its id, its parents' ids, the move, the class it was made for, its score for
+    that class, the model's fingerprint. Parents are recipes of the pool, its confirmed calls, or
+    further rows: those that were not good enough to enter the pool themselves are here, too.
+
+    Raises
+    ------
+    PoolError
+        If the table that stands there is damaged.
+    OutputError
+        If it cannot be written.
+    """
+    path = pool / ANCESTRY
+    rows = read_ancestry(pool)
+    known = {row["recipe"] for row in rows}
+    rows += [
+        {
+            "recipe": product.recipe.id,
+            "parents": list(product.parents),
+            "move": product.move,
+            "class": product.label,
+            "score": product.score,
+            "model": model,
+        }
+        for product in search.lineage
+        if product.recipe.id not in known
+    ]
+    write_table(path, pa.Table.from_pylist(rows, schema=pa.schema(list(_COLUMNS.items()))))
+
+
+def read_ancestry(pool: Path) -> list[dict[str, Any]]:
+    """The rows of a pool's table of ancestry, see `write_ancestry`; none where it has no table."""
+    if not (pool / ANCESTRY).exists():
+        return []
+    table, _ = read_table(pool / ANCESTRY, _COLUMNS)
+    rows: list[dict[str, Any]] = table.to_pylist()
+    return rows
+
+
+def rules_for(pool: Pool, annotations: Annotations | None) -> MoveRules:
+    """What moves may do in a pool: the settings that it was built with, and the boxes if given.
+
+    Raises
+    ------
+    PoolError
+        If the annotations name other classes than the pool.
+    AnnotationError
+        If they do not tell the band of a class.
+    """
+    if annotations is None:
+        return MoveRules()
+    check_classes(annotations.classes, pool.classes, str(pool.path))
+
+    bands = _section(pool, "bands", BandSettings())
+    nyquist_hz = pool.sample_rate / 2
+    try:
+        edges = class_bands(
+            annotations,
+            bands["margin"],
+            Path(bands["table"]) if bands["table"] else None,
+            nyquist_hz,
+        )
+    except AnnotationError as error:
+        raise AnnotationError(f"{error} (the pool's own settings name the bands)") from error
+    widest_hz = bands["widest"] * nyquist_hz
+    names = tuple(n for n, (low, high) in edges.items() if high - low <= widest_hz)
+    return MoveRules(
+        boxes=annotations.by_recording,
+        beyond_per_s=_section(pool, "fp", FpSettings())["beyond_per_s"],
+        bands=Bands(edges, names) if names else None,
+        transplant_confidence=_section(pool, "transplant", TransplantSettings())["confidence"],
+    )
+
+
+def _section(pool: Pool, name: str, defaults: Any) -> dict[str, Any]:
+    """A section of the settings that a pool was built with; pools made otherwise lack some."""
+    found = pool.settings.get(name)
+    return asdict(defaults) | (dict(found) if isinstance(found, Mapping) else {})

@@ -1,0 +1,390 @@
+"""Synthesis: a search, within a budget of model forwards, for certified negatives that score high.
+
+What scores high is mixed, transplanted and shifted with what scores high; labels follow from the
+algebra, never from the score. The best of it become parents in turn. A bandit over families (kind
+of the parent, class, move) spends the budget where it finds most. One further family for each kind
+scores rows of the pool that nobody has scored yet, so that a search can start from no scores.
+
+A *find* is a clip certified free of a class that scores above the class's bar and is no near copy
+of what is known there already. The bar is the worst of the class's ``per_class`` hardest so far,
+and at least the threshold.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from negmine.errors import ModelError, PoolError, did_you_mean
+from negmine.pool import Pool, check_classes
+from negmine.reader import Reader
+from negmine.recipe import Recipe
+from negmine.render import SilentError, render
+from negmine.scorer import Scorer
+from negmine.synthesis.archive import BEAM, Archive, Beams, Clip
+from negmine.synthesis.bandit import Bandit
+from negmine.synthesis.families import EXPLORE, Family, Proposal, Proposer, factors, families_of
+from negmine.synthesis.moves import MoveRules
+
+# Tries between one look at what was found and the next. Fixed, so that what is found does not
+# depend on the size of the batches that are scored.
+GENERATION = 64
+
+# Rounds of proposals for one generation before it goes with what it has.
+_ROUNDS = 8
+
+# Offspring is as good as its parents: while fewer rows of the pool are scored than this share of
+# the budget, rows of the pool are all that is tried.
+_ROOTS = 0.25
+
+# Rows of the pool whose scores are read at a time.
+_BLOCK = 65_536
+
+# A call of `OnScored`: recipes, unit embeddings (n, D), logits (n, C), all in order.
+OnScored = Callable[[Sequence[Recipe], np.ndarray, np.ndarray], object]
+
+
+class Scored(Protocol):
+    """Scores of rows of a pool, as `negmine.scores.embed.Scores` has them."""
+
+    def logits(self, rows: np.ndarray) -> np.ndarray: ...
+    def embeddings(self, rows: np.ndarray) -> np.ndarray: ...
+
+
+@dataclass(frozen=True)
+class SynthesisSettings:
+    """How synthesis searches.
+
+    Attributes
+    ----------
+    budget : int
+        Forwards: clips scored.
+    seed : int
+    per_class : int
+        Of so many hardest of a class the worst is the bar.
+    threshold : mapping of str to float
+        By class, a score at or below which nothing is a find.
+    classes : collection of str
+        To find negatives of; empty: all.
+    min_distance : float
+        Nearer embeddings (1 - cosine similarity) are the same sound.
+    batch_size : int
+    moves : MoveRules
+    """
+
+    budget: int
+    seed: int = 0
+    per_class: int = 50
+    threshold: Mapping[str, float] = field(default_factory=dict)
+    classes: Collection[str] = ()
+    min_distance: float = 0.02
+    batch_size: int = 32
+    moves: MoveRules = field(default_factory=MoveRules)
+
+
+@dataclass(frozen=True)
+class Product:
+    """A recipe that the search made.
+
+    Attributes
+    ----------
+    recipe : Recipe
+    parents : tuple of str
+        Ids.
+    move : str
+    label : str
+        The class it was made for.
+    score : float
+        For that class.
+    """
+
+    recipe: Recipe
+    parents: tuple[str, ...]
+    move: str
+    label: str
+    score: float
+
+
+@dataclass(frozen=True)
+class Find:
+    """A certified hard negative: recipe, class, score, and the forward that found it, from 1."""
+
+    recipe: str
+    label: str
+    score: float
+    forward: int
+
+
+@dataclass(frozen=True)
+class Synthesised:
+    """What a search gave.
+
+    Attributes
+    ----------
+    kept : tuple of Product
+        Those that are among their classes' hardest in the end.
+    lineage : tuple of Product
+        All products that those are made of, themselves included, in the order of their making.
+    finds : tuple of Find
+        Rows of the pool that the search scored are among them.
+    families : tuple of Family
+        That were tried, those that found most first.
+    forwards : int
+    stopped : bool
+        By Ctrl-C.
+    """
+
+    kept: tuple[Product, ...]
+    lineage: tuple[Product, ...]
+    finds: tuple[Find, ...]
+    families: tuple[Family, ...]
+    forwards: int
+    stopped: bool
+
+
+def synthesise(
+    scorer: Scorer,
+    pool: Pool,
+    settings: SynthesisSettings,
+    *,
+    scores: Scored | None = None,
+    scored_rows: np.ndarray | None = None,
+    reader: Reader | None = None,
+    on_scored: OnScored = lambda recipes, embeddings, logits: None,
+) -> Synthesised:
+    """Search for certified negatives that score high; the pool is only read.
+
+    Parameters
+    ----------
+    scorer : Scorer
+    pool : Pool
+    settings : SynthesisSettings
+    scores : Scored, optional
+        Of the pool's rows, what the search starts from.
+    scored_rows : int array, optional
+        The rows that ``scores`` knows; all by default.
+    reader : Reader, optional
+        Where sound is read from; from its files by default.
+    on_scored : callable
+        Called with recipes, their unit embeddings and their logits as they are scored.
+
+    Raises
+    ------
+    ModelError
+        If the model returns NaN.
+    PoolError
+        If model and pool have different classes, or a class of the settings is unknown.
+    """
+    rows = np.zeros(0, dtype=np.int64)
+    if scores is not None:
+        rows = np.arange(len(pool)) if scored_rows is None else np.asarray(scored_rows)
+    search = _Search(scorer, pool, settings, rows, reader)
+    if scores is not None:
+        search.start(scores, rows)
+    stopped = False
+    try:
+        while search.forwards < settings.budget:
+            proposals, waveforms = search.propose()
+            if not proposals:
+                break
+            search.learn(proposals, *search.score(waveforms), on_scored)
+    except KeyboardInterrupt:
+        stopped = True
+    return search.result(stopped)
+
+
+class _Search:
+    """The state of a search."""
+
+    def __init__(
+        self,
+        scorer: Scorer,
+        pool: Pool,
+        settings: SynthesisSettings,
+        scored: np.ndarray,
+        reader: Reader | None,
+    ) -> None:
+        check_classes(scorer.classes, pool.classes, f"pool {pool.path} does not fit the model")
+        classes = scorer.classes
+        wanted = settings.classes or classes
+        for name in (*wanted, *settings.threshold):
+            if name not in classes:
+                raise PoolError(f"no class '{name}'{did_you_mean(name, classes)}")
+        self._scorer, self._pool, self._settings, self._reader = scorer, pool, settings, reader
+        self._names = {column: name for column, name in enumerate(classes) if name in wanted}
+        self._archives = {
+            column: Archive(
+                settings.per_class, settings.threshold.get(name, -math.inf), settings.min_distance
+            )
+            for column, name in self._names.items()
+        }
+        held_out = pool.recipes.draws_on(scorer.held_out)
+        self._certified = {
+            column: np.flatnonzero((pool.confidence(name) > 0) & ~held_out)
+            for column, name in self._names.items()
+        }
+        usable = np.zeros(len(pool), dtype=bool)
+        for certified in self._certified.values():
+            usable[certified] = True
+        usable[scored] = False
+        self._rng = np.random.default_rng([settings.seed, *b"synthesis"])
+        self._beams = Beams()
+        kinds = sorted({*pool.recipes.count_kinds(), "mix", "transplant"})
+        self._families = families_of(kinds, list(self._names.values()))
+        self._bandit = Bandit(factors(self._families))
+        self._proposer = Proposer(
+            pool,
+            classes,
+            self._families,
+            self._beams,
+            settings.moves,
+            np.flatnonzero(usable),
+            scorer.held_out,
+            self._rng,
+        )
+        self._products: dict[str, Product] = {}
+        self._finds: list[Find] = []
+        self._roots = len(scored)
+        self.forwards = 0
+
+    def start(self, scores: Scored, scored: np.ndarray) -> None:
+        """Take in what is known of the pool's rows: the hardest of each class and kind."""
+        _, codes = np.unique(self._pool.recipes.kinds, return_inverse=True)
+        known = np.zeros(len(self._pool), dtype=bool)
+        known[scored] = True
+        # more than are kept: near copies and rows of one recording fall out
+        count = 4 * max(self._settings.per_class, BEAM)
+        for column, certified in self._certified.items():
+            rows = certified[known[certified]]
+            hardest = _hardest(scores, rows, codes[rows], column, count)
+            if not len(hardest):
+                continue
+            logits, embeddings = scores.logits(hardest), scores.embeddings(hardest)
+            clips = [
+                Clip(self._pool.recipes[row], logits[i]) for i, row in enumerate(hardest.tolist())
+            ]
+            self._beams.offer(column, clips)
+            for i in np.argsort(-logits[:, column], kind="stable").tolist():
+                score = float(logits[i, column])
+                self._archives[column].offer(clips[i].recipe.id, score, embeddings[i])
+
+    def propose(self) -> tuple[list[Proposal], list[np.ndarray]]:
+        """The next generation and its waveforms; fewer where the budget ends, or ideas do."""
+        count = min(GENERATION, self._settings.budget - self.forwards)
+        proposals: list[Proposal] = []
+        waveforms: list[np.ndarray] = []
+        for _ in range(_ROUNDS):
+            open_families = self._proposer.open_families()
+            exploring = np.array([f.move == EXPLORE for f in self._families])
+            if self._roots < _ROOTS * self._settings.budget and open_families[exploring].any():
+                open_families &= exploring
+            if len(proposals) == count or not open_families.any():
+                break
+            drawn = self._bandit.choose(self._rng, count - len(proposals), open_families)
+            made = [p for number in drawn.tolist() if (p := self._proposer.propose(number))]
+            with ThreadPoolExecutor(2) as threads:
+                for proposal, samples in zip(made, threads.map(self._rendered, made), strict=True):
+                    if samples is not None:
+                        proposals.append(proposal)
+                        waveforms.append(samples)
+        return proposals, waveforms
+
+    def _rendered(self, proposal: Proposal) -> np.ndarray | None:
+        """Samples; None for what holds a silent part, to which no ratio is defined."""
+        try:
+            return render(proposal.recipe, self._scorer.sample_rate, self._reader)
+        except SilentError:
+            return None
+
+    def score(self, waveforms: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Unit embeddings and logits of clips, batch by batch."""
+        size = self._settings.batch_size
+        batches = (np.stack(waveforms[i : i + size]) for i in range(0, len(waveforms), size))
+        parts = [self._scorer.score(batch) for batch in batches]
+        embeddings, logits = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
+        if not (np.isfinite(embeddings).all() and np.isfinite(logits).all()):
+            raise ModelError("the model returned NaN or infinite values; was training stable?")
+        norms = np.linalg.norm(embeddings, axis=1, keepdims=True)
+        return embeddings / np.maximum(norms, 1e-12), logits
+
+    def learn(
+        self,
+        proposals: Sequence[Proposal],
+        embeddings: np.ndarray,
+        logits: np.ndarray,
+        on_scored: OnScored,
+    ) -> None:
+        """Take in a generation: finds, new parents, and what its families are worth."""
+        found = np.zeros(len(proposals))
+        offered: dict[int, list[Clip]] = {column: [] for column in self._names}
+        for i, proposal in enumerate(proposals):
+            self.forwards += 1
+            self._roots += not proposal.parents
+            recipe, family = proposal.recipe, self._families[proposal.family]
+            for column, name in self._names.items():
+                if name not in recipe.labels.absent:
+                    continue
+                offered[column].append(Clip(recipe, logits[i]))
+                score, archive = float(logits[i, column]), self._archives[column]
+                # while anything will do, a find says nothing of its family
+                earned = math.isfinite(archive.bar)
+                if archive.offer(recipe.id, score, embeddings[i]):
+                    self._finds.append(Find(recipe.id, name, score, self.forwards))
+                    family.found += 1
+                    found[i] += earned
+                if family.label in ("", name):
+                    family.best = max(family.best, score)
+                if family.label == name:
+                    self._products[recipe.id] = Product(
+                        recipe, proposal.parents, family.move, name, score
+                    )
+            family.forwards += 1
+        for column, clips in offered.items():
+            self._beams.offer(column, clips)
+        self._bandit.learn(np.array([proposal.family for proposal in proposals]), found)
+        on_scored([proposal.recipe for proposal in proposals], embeddings, logits)
+
+    def result(self, stopped: bool) -> Synthesised:
+        """What stands at the end."""
+        hardest = {entry.recipe for a in self._archives.values() for entry in a.entries}
+        kept = tuple(p for key, p in self._products.items() if key in hardest)
+        needed: set[str] = set()
+        waiting = [product.recipe.id for product in kept]
+        while waiting:
+            key = waiting.pop()
+            if key in self._products and key not in needed:
+                needed.add(key)
+                waiting += self._products[key].parents
+        tried = [family for family in self._families if family.forwards]
+        return Synthesised(
+            kept=kept,
+            lineage=tuple(p for key, p in self._products.items() if key in needed),
+            finds=tuple(self._finds),
+            families=tuple(sorted(tried, key=lambda f: (-f.found, f.forwards))),
+            forwards=self.forwards,
+            stopped=stopped,
+        )
+
+
+def _hardest(
+    scores: Scored, rows: np.ndarray, kinds: np.ndarray, column: int, count: int
+) -> np.ndarray:
+    """Of some rows the ``count`` that score highest of each kind, in one pass: int64, shape (n,).
+
+    ``kinds`` are their numbers. Ties go to the earlier row.
+    """
+    kept = np.zeros((3, 0), dtype=np.float64)
+    for first in range(0, len(rows), _BLOCK):
+        here = slice(first, first + _BLOCK)
+        logits = scores.logits(rows[here])[:, column]
+        # kind, minus the score, row: as float64 all are exact
+        offered = np.concatenate([kept, np.stack([kinds[here], -logits, rows[here]])], axis=1)
+        offered = offered[:, np.lexsort(offered[::-1])]
+        place = np.arange(offered.shape[1]) - np.searchsorted(offered[0], offered[0])
+        kept = offered[:, place < count]
+    return np.asarray(kept[2], dtype=np.int64)
