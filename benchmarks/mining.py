@@ -3,26 +3,30 @@
     python -m benchmarks.mining --rows 10000,100000,1000000
 
 Pools of made-up recipes (`benchmarks.pool`) and made-up scores of them: embeddings round so many
-places as sounds have, logits by one head a class. Every line is measured in a process of its own
-that finds the scores on disk: the bare product of all embeddings with the heads and the top of
-each class; a whole mining run, ``top`` and ``near``, with doubt, near-duplicates, the control and
-the report; its peak memory. With ``--peer`` the same is asked of sentence-transformers'
-``mine_hard_negatives`` with the embeddings at hand, where it is installed.
+places as sounds have, logits by one head a class. Every measurement is a process of its own that
+finds the scores on disk. *Bare* is the product of all embeddings with the queries and the top of
+each class, nothing else: the queries of ``top`` are a head a class, those of ``near`` all
+confirmed calls. *Mine* is the whole of a run: pool and store are opened, checksums verified, doubt
+fitted, near-duplicates dropped, the control drawn. With ``--peer`` the same is asked of
+sentence-transformers and perch-hoplite (`benchmarks.mining_peers`); with ``--index`` an index is
+built, as ``negmine search`` does. Times are the processor's, all threads together, so that other
+work on the machine changes little.
 """
 
 from __future__ import annotations
 
 import json
-import multiprocessing
 import tempfile
 import time
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import click
 
 PLACES = 20_000
+# Files with boxes: calls then stand as far apart as they do in recordings.
+ANNOTATED = 500
+PER_CLASS = 50
 
 
 class Told:
@@ -40,12 +44,20 @@ class Told:
         raise AssertionError("a score is missing")
 
 
+def raw_ids(recipes: Any) -> Any:
+    """Ids of a table as a store takes them: uint8 array, shape (N, 12)."""
+    import numpy as np
+
+    from negmine.recipe import ID_BYTES
+
+    return np.ascontiguousarray(recipes.ids.raw).view(np.uint8).reshape(-1, ID_BYTES)
+
+
 def fill_store(pool_path: Path, scores: Path, width: int) -> None:
     """Write made-up scores of all recipes of a pool."""
     import numpy as np
 
     from negmine.pool import open_pool
-    from negmine.recipe import ID_BYTES
     from negmine.scores.embed import SHARD_ROWS
     from negmine.scores.store import ScoreStore
 
@@ -54,176 +66,187 @@ def fill_store(pool_path: Path, scores: Path, width: int) -> None:
     places = rng.normal(size=(PLACES, width)).astype(np.float32)
     heads = rng.normal(size=(width, len(pool.classes))).astype(np.float32) / np.sqrt(width)
     store = ScoreStore(scores, Told.fingerprint)
-    ids = np.concatenate(
-        [
-            np.ascontiguousarray(recipes.ids.raw).view(np.uint8).reshape(-1, ID_BYTES)
-            for recipes in (pool.recipes, pool.calls)
-        ]
-    )
+    ids = np.concatenate([raw_ids(recipes) for recipes in (pool.recipes, pool.calls)])
     ids = np.unique(ids, axis=0)
     for start in range(0, len(ids), SHARD_ROWS):
         part = ids[start : start + SHARD_ROWS]
-        noise = rng.normal(size=(len(part), width)).astype(np.float32)
+        noise = rng.standard_normal((len(part), width), dtype=np.float32)
         embeddings = places[rng.integers(PLACES, size=len(part))] + noise
         store.append(part, embeddings, embeddings @ heads)
 
 
+class Timed:
+    """Seconds of the processor, and peak memory, of a block in a fresh process."""
+
+    def __enter__(self) -> Timed:
+        self._start = time.process_time()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        from benchmarks.losses import peak_rss_mib
+
+        self.seconds, self.mib = time.process_time() - self._start, peak_rss_mib()
+
+
 def bare(pool_path: Path, scores: Path, count: int) -> dict[str, float]:
-    """The product of all embeddings with a head a class, and the top of each: nothing else."""
+    """The product of all embeddings with the queries, and the top of each class."""
+    import numpy as np
     import torch
 
     from negmine.pool import open_pool
     from negmine.scores.scan import products
     from negmine.scores.store import ScoreStore
 
-    classes = len(open_pool(pool_path).classes)
+    pool = open_pool(pool_path)
     store = ScoreStore(scores, Told.fingerprint)
-    width = next(iter(store)).embeddings.shape[1]
+    calls = store.embeddings(store.positions(raw_ids(pool.calls)))
+    classes, width = len(pool.classes), calls.shape[1]
     heads = torch.randn(classes, width, generator=torch.Generator().manual_seed(0))
-    start = time.perf_counter()
-    best = torch.zeros(classes, 0)
-    for shard in store:
-        found = products(shard.embeddings, heads).T
-        best = (
-            torch.cat([best, found], dim=1).topk(min(count, best.shape[1] + found.shape[1])).values
-        )
-    return {"bare_s": time.perf_counter() - start}
+    of_class = [np.flatnonzero(pool.calls.present(name)) for name in pool.classes]
+    queries = {
+        "top": (heads, [slice(number, number + 1) for number in range(classes)]),
+        "near": (torch.from_numpy(calls), of_class),
+    }
+    out: dict[str, float] = {"calls": len(calls), "calls_a_class": np.mean([*map(len, of_class)])}
+    for name, (asked, columns) in queries.items():
+        with Timed() as timed:
+            best = torch.zeros(classes, 0)
+            for shard in store:
+                found = products(shard.embeddings, asked)
+                one = torch.stack([found[:, column].amax(dim=1) for column in columns])
+                every = torch.cat([best, one], dim=1)
+                best = every.topk(min(count, every.shape[1])).values
+        out[f"bare_{name}_s"] = timed.seconds
+    return out
 
 
 def mined(pool_path: Path, scores: Path, strategy: str) -> dict[str, float]:
-    """A whole mining run over scores that stand: seconds and peak memory."""
-    from benchmarks.losses import peak_rss_mib
+    """A whole mining run over scores that stand."""
     from negmine.mine import MineSettings, mine
     from negmine.pool import open_pool
     from negmine.strategy import parse_strategy
 
-    start = time.perf_counter()
-    pool = open_pool(pool_path)
-    opened = time.perf_counter() - start
-    start = time.perf_counter()
-    settings = MineSettings(strategy=parse_strategy(strategy))
-    found = mine(Told(pool.classes), pool, scores, settings)
-    seconds = time.perf_counter() - start
+    settings = MineSettings(strategy=parse_strategy(strategy), per_class=PER_CLASS)
+    with Timed() as timed:
+        pool = open_pool(pool_path)
+        found = mine(Told(pool.classes), pool, scores, settings)
     return {
         "rows": len(pool),
-        "open_s": opened,
-        f"{strategy}_s": seconds,
-        f"{strategy}_mib": peak_rss_mib(),
-        "chosen": len(found.selection.rows),
+        f"{strategy}_s": timed.seconds,
+        f"{strategy}_mib": timed.mib,
+        f"{strategy}_chosen": len(found.selection.rows),
     }
 
 
-def peer(pool_path: Path, scores: Path, count: int) -> dict[str, float]:
-    """sentence-transformers over the same embeddings; its own search and selection alone."""
+def indexed(pool_path: Path, scores: Path, factory: str | None) -> dict[str, Any]:
+    """Build the index that ``negmine search`` would, or another, and ask it."""
     import numpy as np
-    from datasets import Dataset
-    from sentence_transformers.util import mine_hard_negatives
 
-    from benchmarks.losses import peak_rss_mib
     from negmine.pool import open_pool
-    from negmine.recipe import ID_BYTES
+    from negmine.pool_index import open_index
+    from negmine.scores.embed import Scores
     from negmine.scores.store import ScoreStore
 
     pool = open_pool(pool_path)
-    store = ScoreStore(scores, Told.fingerprint)
-
-    def embeddings(recipes: Any) -> np.ndarray:
-        raw = np.ascontiguousarray(recipes.ids.raw).view(np.uint8).reshape(-1, ID_BYTES)
-        return store.embeddings(store.positions(raw))
-
-    corpus = list(pool.recipes.ids)
-    queries = list(pool.calls.ids)[:2400]
-    known = dict(zip(corpus, embeddings(pool.recipes), strict=True))
-    known |= dict(zip(pool.calls.ids, embeddings(pool.calls), strict=True))
-
-    class Model:
-        """Looks embeddings up."""
-
-        similarity_fn_name = "cosine"
-
-        def encode(self, texts: list[str], **_: Any) -> np.ndarray:
-            return np.stack([known[text] for text in texts])
-
-        encode_query = encode_document = encode
-
-        def similarity(self, one: Any, other: Any) -> Any:
-            import torch
-
-            return torch.as_tensor(one) @ torch.as_tensor(other).T
-
-        def similarity_pairwise(self, one: Any, other: Any) -> Any:
-            import torch
-
-            return (torch.as_tensor(one) * torch.as_tensor(other)).sum(dim=-1)
-
-    data = Dataset.from_dict({"anchor": queries, "positive": queries})
-    start = time.perf_counter()
-    mine_hard_negatives(
-        data, Model(), anchor_column_name="anchor", positive_column_name="positive",
-        corpus=corpus, num_negatives=count, range_max=count, verbose=False, use_faiss=False,
-    )  # fmt: skip
-    return {"peer_s": time.perf_counter() - start, "peer_mib": peak_rss_mib()}
+    of_pool = Scores(ScoreStore(scores, Told.fingerprint), raw_ids(pool.recipes))
+    with Timed() as timed:
+        index, _ = open_index(of_pool, pool.digest, factory=factory)
+    queries = of_pool.embeddings(np.arange(100))
+    with Timed() as asked:
+        index.search(queries, 40)
+    info = index.info
+    return {
+        "index": info.factory,
+        "index_s": timed.seconds,
+        "index_mib": timed.mib,
+        "recall": info.recall,
+        "query_ms": 10 * asked.seconds,
+    }
 
 
 @click.command(help=__doc__)
 @click.option("--rows", default="10000,100000,1000000", show_default=True)
 @click.option("--classes", default=24, show_default=True)
+@click.option("--calls", default=100, show_default=True, help="Confirmed calls a class.")
 @click.option("--width", default=1280, show_default=True)
-@click.option("--peer", "asks_peer", is_flag=True, help="Ask sentence-transformers, too.")
+@click.option("--peer", "asks_peers", is_flag=True, help="Ask the peers, too.")
 @click.option("--peer-rows", default=100_000, show_default=True, help="Only up to so many.")
+@click.option("--index", "asks_index", is_flag=True, help="Build an index, too.")
+@click.option("--factory", help="Of the index, instead of the one that negmine chooses.")
 @click.option("--work", type=click.Path(path_type=Path), help="Keep the pools and scores there.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a Markdown table.")
 def main(
-    rows: str, classes: int, width: int, asks_peer: bool, peer_rows: int, work: Path | None
+    rows: str,
+    classes: int,
+    calls: int,
+    width: int,
+    asks_peers: bool,
+    peer_rows: int,
+    asks_index: bool,
+    factory: str | None,
+    work: Path | None,
+    as_json: bool,
 ) -> None:
-    from benchmarks.pool import build
+    from benchmarks.mining_peers import hoplite, sentence_transformers
+    from benchmarks.pool import apart, build
 
     with tempfile.TemporaryDirectory() as folder:
         results = []
         for count in map(int, rows.split(",")):
-            here = (work or Path(folder)) / f"rows{count}"
+            here = (work or Path(folder)) / f"rows{count}-calls{calls}-classes{classes}"
             pool, scores = here / "pool", here / "scores"
             if not pool.exists():
-                _alone(build, max(50, count // 200), classes, count, here)
+                files = ANNOTATED + max(40, count // 250)
+                boxes = (calls * classes, min(8_000, count // 10), ANNOTATED)
+                apart(build, files, classes, count, here, *boxes)
             if not scores.exists():
-                _alone(fill_store, pool, scores, width)
-            found: dict[str, Any] = {}
+                apart(fill_store, pool, scores, width)
+            found: dict[str, Any] = apart(bare, pool, scores, 8 * PER_CLASS)
             for strategy in ("top", "near"):
-                found |= _alone(mined, pool, scores, strategy)
-            found |= _alone(bare, pool, scores, 400)
-            if asks_peer and count <= peer_rows:
-                found |= _alone(peer, pool, scores, 50)
+                found |= apart(mined, pool, scores, strategy)
+            if asks_index:
+                found |= apart(indexed, pool, scores, factory)
+            if asks_peers and count <= peer_rows:
+                found |= apart(hoplite, pool, scores, 8 * PER_CLASS)
+                found |= apart(sentence_transformers, pool, scores, PER_CLASS)
             results.append(found)
             click.echo(json.dumps(found), err=True)
-    click.echo(markdown(results))
+    click.echo(json.dumps(results, indent=2) if as_json else markdown(results))
 
 
-def _alone(function: Any, *arguments: Any) -> Any:
-    """Run in a fresh process."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
-        return process.submit(function, *arguments).result()
+COLUMNS = {
+    "rows": "rows",
+    "calls": "calls",
+    "bare_top_s": "bare, heads, s",
+    "top_s": "mine top, s",
+    "top_mib": "peak, MiB",
+    "hoplite_s": "perch-hoplite, heads, s",
+    "hoplite_mib": "peak, MiB",
+    "bare_near_s": "bare, calls, s",
+    "near_s": "mine near, s",
+    "near_mib": "peak, MiB",
+    "st_s": "sentence-transformers, calls, s",
+    "st_mib": "peak, MiB",
+    "index": "index",
+    "index_s": "built, s",
+    "index_mib": "peak, MiB",
+    "recall": "recall of 10",
+    "query_ms": "a query, ms",
+}
 
 
 def markdown(results: list[dict[str, Any]]) -> str:
-    columns = {
-        "rows": "rows",
-        "open_s": "open the pool, s",
-        "bare_s": "bare product and top, s",
-        "top_s": "mine top, s",
-        "top_mib": "peak, MiB",
-        "near_s": "mine near, s",
-        "near_mib": "peak, MiB",
-        "peer_s": "sentence-transformers, s",
-        "peer_mib": "peak, MiB",
-    }
-    shown = {key: title for key, title in columns.items() if any(key in r for r in results)}
-    lines = [f"| {' | '.join(shown.values())} |", "|---" * len(shown) + "|"]
+    shown = {key: title for key, title in COLUMNS.items() if any(key in r for r in results)}
+    lines = [f"| {' | '.join(shown.values())} |", "|" + "--:|" * len(shown)]
     for found in results:
-        cells = [_number(found[key]) if key in found else "-" for key in shown]
+        cells = [_text(found[key]) if key in found else "" for key in shown]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _number(value: float) -> str:
+def _text(value: float | str) -> str:
+    if isinstance(value, str):
+        return value
     return f"{value:,.0f}" if value >= 100 else f"{value:.2f}"
 
 

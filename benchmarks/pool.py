@@ -24,8 +24,16 @@ RECORDING_S, CLIP_S, SAMPLE_RATE = 60.0, 2.0, 32_000
 BATCH = 256
 
 
-def made_up(files: int, classes: int, recipes: int, out: Path) -> Any:
-    """Return a build's context: a fifth of the files with boxes, the others declared free."""
+def made_up(
+    files: int,
+    classes: int,
+    recipes: int,
+    out: Path,
+    calls: int = CALLS,
+    rejected: int = REJECTED,
+    annotated: int | None = None,
+) -> Any:
+    """Return a build's context: some files with boxes (a fifth), the others declared free."""
     import numpy as np
 
     from negmine.annotations import Annotation, Annotations
@@ -49,11 +57,12 @@ def made_up(files: int, classes: int, recipes: int, out: Path) -> Any:
             infos[path.stem] = AudioInfo(path, SAMPLE_RATE, frames, 1, f"{number:032x}", power)
         return Recordings(root, infos, ())
 
-    annotated = folder(out / "recordings", 0, files // 5)
-    other = folder(out / "external", files // 5, files - files // 5)
-    recorded = list(annotated.infos)
+    boxed = files // 5 if annotated is None else annotated
+    recordings = folder(out / "recordings", 0, boxed)
+    other = folder(out / "external", boxed, files - boxed)
+    recorded = list(recordings.infos)
     boxes = []
-    for number in range(CALLS + REJECTED):
+    for number in range(calls + rejected):
         start_s = round(float(rng.uniform(0, RECORDING_S - 2)), 3)
         span = Span(start_s, round(start_s + float(rng.uniform(0.3, 2.0)), 3))
         low_hz = 1000.0 + 100 * (number % classes % 40)
@@ -62,7 +71,7 @@ def made_up(files: int, classes: int, recipes: int, out: Path) -> Any:
                 recording=recorded[rng.integers(len(recorded))],
                 label=names[number % classes],
                 songtype="1",
-                present=number < CALLS,
+                present=number < calls,
                 span=span,
                 f_min_hz=low_hz,
                 f_max_hz=low_hz + 1500,
@@ -79,17 +88,20 @@ def made_up(files: int, classes: int, recipes: int, out: Path) -> Any:
         mix=MixSettings(count=max(0, round((recipes - windows - 2 * changed) * 1.005))),
     )
     declared = DeclaredFolder(other, dict.fromkeys(other.infos, names))
-    return BuildContext(Annotations(tuple(boxes), names), annotated, (declared,), settings)
+    return BuildContext(Annotations(tuple(boxes), names), recordings, (declared,), settings)
 
 
-def build(files: int, classes: int, recipes: int, out: Path) -> dict[str, Any]:
-    """Build a pool of made-up files: rows, seconds, peak of the resident size, bytes on disk."""
+def build(files: int, classes: int, recipes: int, out: Path, *boxes: int) -> dict[str, Any]:
+    """Build a pool of made-up files: rows, seconds, peak of the resident size, bytes on disk.
+
+    ``boxes``: calls, rejected detections and files that have them, as for `made_up`.
+    """
     from benchmarks.losses import peak_rss_mib
     from negmine.build.build import fill
     from negmine.pool.files import write_new
     from negmine.pool.writer import PoolWriter
 
-    context = made_up(files, classes, recipes, out)
+    context = made_up(files, classes, recipes, out, *boxes)
     start, cpu = time.perf_counter(), time.process_time()
     writer = PoolWriter(CLIP_S)
     fill(writer, context)

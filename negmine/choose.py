@@ -74,8 +74,7 @@ class Chooser:
         """Probability that each row holds the class: float64, shape (len(rows),)."""
         by_model = self._scores.by_model(rows)[:, :, known.column]
         features = known.features(by_model, call_similarity(embeddings, known.embeddings))
-        absent = [self._pool.recipes[row].labels.absent for row in rows.tolist()]
-        confidence = np.array([of_row[known.name].confidence for of_row in absent])
+        confidence = self._pool.recipes.confidence(known.name, rows)
         return self._doubt.probability(features, confidence)
 
     def choose(self, known: KnownClass, shortlist: np.ndarray, wanted: int) -> Choice:

@@ -11,7 +11,7 @@ from negmine.errors import PoolError
 
 
 class EmbeddingIndex:
-    """Exact search by cosine similarity.
+    """Exact search by cosine similarity, in pieces: no matrix of all pairs is made.
 
     Parameters
     ----------
@@ -25,25 +25,6 @@ class EmbeddingIndex:
 
     def __len__(self) -> int:
         return int(self._index.ntotal)
-
-    def nearest(self, queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The nearest row to each query.
-
-        Parameters
-        ----------
-        queries : float32 array, shape (Q, D)
-
-        Returns
-        -------
-        row : int64 array, shape (Q,)
-            -1 where the index is empty.
-        distance : float32 array, shape (Q,)
-            1 - cosine similarity; NaN where the index is empty.
-        """
-        if not len(self) or not len(queries):
-            return np.full(len(queries), -1), np.full(len(queries), np.nan, dtype=np.float32)
-        similarity, row = self._index.search(np.ascontiguousarray(queries, dtype=np.float32), 1)
-        return row[:, 0], 1.0 - similarity[:, 0]
 
     def within(self, queries: np.ndarray, distance: float) -> list[np.ndarray]:
         """For each query, the rows nearer than a distance, in no order: list of int64 arrays."""

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from negmine.doubt import MIN_CLIPS, DoubtModel, Evidence, clip_features
-from negmine.index import EmbeddingIndex
 from negmine.labels import Certificate
 from negmine.pool import Pool
 from negmine.scores.joint import JointScores
@@ -22,6 +21,7 @@ _SAMPLE = 200_000
 _SAMPLE_CELLS = 50_000_000
 # Confirmed calls of a class, and rejected detections, that doubt is fitted on.
 _FITTED = 500
+_VERIFIED = list(Certificate).index(Certificate.VERIFIED)
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,7 @@ class KnownClass:
     by_model : float32 array, shape (M, P)
         Their logits, by model.
     embeddings : float32 array, shape (P, D)
-    index : EmbeddingIndex
-        Of these.
+        L2-normalised.
     """
 
     name: str
@@ -49,7 +48,6 @@ class KnownClass:
     calls: np.ndarray
     by_model: np.ndarray
     embeddings: np.ndarray
-    index: EmbeddingIndex
 
     def features(self, by_model: np.ndarray, similarity: np.ndarray) -> np.ndarray:
         """What doubt sees of clips: logits (M, N) and similarity (N,) to the nearest call."""
@@ -84,7 +82,6 @@ def know_classes(
                 np.asarray(pool.calls.ids[rows]),
                 by_model,
                 embeddings,
-                EmbeddingIndex(embeddings),
             )
         )
     return found
@@ -122,15 +119,11 @@ def fit_doubt(
         groups[1].extend(_group(pool.calls[row].groups) for row in rows[own].tolist())
         drawn = np.flatnonzero(kinds & (pool.confidence(one.name) > 0))
         rng.shuffle(drawn)
-        rejected = [
-            row
-            for row in np.sort(drawn[:_FITTED]).tolist()
-            if pool.recipes[row].labels.absent[one.name].certificate is Certificate.VERIFIED
-        ]
-        chosen = np.array(rejected, dtype=np.int64)
+        drawn = np.sort(drawn[:_FITTED])
+        chosen = drawn[pool.recipes.certificates(one.name, drawn) == _VERIFIED]
         near = call_similarity(scores.embeddings(chosen), one.embeddings)
         found[0].append(one.features(scores.by_model(chosen)[:, :, one.column], near))
-        groups[0].extend(_group(pool.recipes[row].groups) for row in rejected)
+        groups[0].extend(_group(pool.recipes[row].groups) for row in chosen.tolist())
     rejections, calls = (
         Evidence(np.concatenate(rows), of_rows) for rows, of_rows in zip(found, groups, strict=True)
     )

@@ -13,21 +13,24 @@ from negmine.cache import CachedReader
 from negmine.choose import Choice, Chooser
 from negmine.errors import ModelError
 from negmine.known import KnownClass, fit_doubt, know_classes
+from negmine.labels import Certificate
 from negmine.mine_report import MineReport, class_report
 from negmine.pool import Pool, check_classes
 from negmine.scorer import Scorer
-from negmine.scores.embed import score_recipes
+from negmine.scores.embed import open_store, score_recipes
 from negmine.scores.joint import JointScores
 from negmine.scores.scan import Eligible, Shortlists, highest, most_similar
 from negmine.select import matched_random
 from negmine.select.chain import Strategy
 from negmine.select.intrusion import IntrusionCost
+from negmine.select.near import nearest_call
 from negmine.selection import Chosen, Selection
 
 # A class's first shortlist is this many times the number wanted; one that is too short grows
 # fourfold, up to so many rows: their embeddings are held in memory, one class at a time.
 _SHORTLIST = 8
 _LONGEST = 20_000
+_CERTIFICATES = tuple(certificate.value for certificate in Certificate)
 # The most that one class may have of a budget that classes share, in even shares.
 _MOST_SHARES = 4
 
@@ -109,11 +112,12 @@ def mine(
     check_classes(classes, pool.classes, f"pool {pool.path} does not fit the model")
     if any(model.classes != classes for model in models):
         raise ModelError("the models have different classes, or the same in another order")
+    stores = {model.fingerprint: open_store(model, scores_folder, reader) for model in models}
     scores, calls = (
         JointScores(
             [
                 score_recipes(
-                    model, table, scores_folder,
+                    model, table, stores[model.fingerprint],
                     batch_size=s.batch_size, reader=reader, on_rows=on_rows,
                 )
                 for model in models
@@ -238,24 +242,26 @@ class _Describer:
 
     def __call__(self, known: KnownClass, rows: np.ndarray) -> list[Chosen]:
         embeddings = self._scores.embeddings(rows)
-        nearest, distance = known.index.nearest(embeddings)
+        nearest, similarity = nearest_call(embeddings, known.embeddings)
         doubts = self._chooser.doubts(known, rows, embeddings)
         by_model = self._scores.by_model(rows)[:, :, known.column]
+        recipes = self._pool.recipes
+        # from columns: a thousand recipes made take as long as a pass over all scores
+        certificates = recipes.certificates(known.name, rows).tolist()
+        confidence = recipes.confidence(known.name, rows).tolist()
         out = []
         for rank, row in enumerate(rows.tolist()):
-            recipe = self._pool.recipes[row]
-            absence = recipe.labels.absent[known.name]
             out.append(
                 Chosen(
-                    recipe=str(self._pool.recipes.ids[row]),
+                    recipe=str(recipes.ids[row]),
                     label=known.name,
                     score=float(by_model[:, rank].mean(dtype=np.float32)),
                     rank=rank + 1,
-                    kind=recipe.kind,
-                    certificate=absence.certificate.value,
-                    confidence=absence.confidence,
+                    kind=str(recipes.kinds[row]),
+                    certificate=_CERTIFICATES[certificates[rank]],
+                    confidence=confidence[rank],
                     nearest_call=str(known.calls[nearest[rank]]) if nearest[rank] >= 0 else "",
-                    distance=float(distance[rank]),
+                    distance=1.0 - float(similarity[rank]) if nearest[rank] >= 0 else float("nan"),
                     doubt=float(doubts[rank]),
                     spread=float(by_model[:, rank].std()),
                 )

@@ -251,6 +251,7 @@ def _synthesise(
         scores=known,
         reader=reader,
         on_scored=lambda recipes, embeddings, logits: advance(len(recipes)),
+        store=known.store,
     )
     if done.search.stopped:
         raise KeyboardInterrupt

@@ -63,7 +63,8 @@ _SHOWN = 15
     "--scores",
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder of 'negmine mine' for scores: the search starts from those of the whole pool, and "
-    "rows that have none are scored first, besides the budget.  [default: from none]",
+    "rows that have none are scored first, besides the budget. What the search scores is kept "
+    "there.  [default: from none]",
 )
 @click.option(
     "--tp",
@@ -159,6 +160,7 @@ def synthesise(
             scores=known,
             reader=reader,
             on_scored=lambda recipes, embeddings, logits: advance(len(recipes)),
+            store=known.store if known else None,
         )
     if as_json:
         print_json({"pool": str(pool), "added": done.added, **_summary(done.search)})

@@ -110,31 +110,45 @@ class PartColumns:
             )
         return out
 
-    def product(self, per_set: np.ndarray) -> np.ndarray:
+    @cached_property
+    def _use_labels(self) -> np.ndarray:
+        """The label set of each use's clip, -1 where it has none: int32, shape (uses,)."""
+        return np.asarray(self.columns["clips"]["label"][self.columns["uses"]["clip"]])
+
+    def _labels_of(self, rows: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """Label sets of the uses of some rows, row after row, and where each row's start."""
+        if rows is None:
+            return self._use_labels, self.use_bounds[:-1]
+        uses, counts = ragged(self.use_bounds, rows)
+        return self._use_labels[uses], offsets(counts)[:-1]
+
+    def product(self, per_set: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
         """A value of label sets multiplied over each row's; 0 where mixing leaves too little.
 
-        ``per_set`` holds 1 last, for clips without a label set of their own. float64, shape (n,).
+        ``per_set`` holds 1 last, for clips without a label set of their own. Of all rows, or of
+        some: float64, shape (n,).
         """
-        if not len(self):
+        labels, starts = self._labels_of(rows)
+        if not len(starts):
             return np.zeros(0)
-        labels = self.columns["clips"]["label"]
-        per_use = per_set[labels][self.columns["uses"]["clip"]]
-        out = np.multiply.reduceat(per_use, self.use_bounds[:-1])
+        out = np.multiply.reduceat(per_set[labels], starts)
         # as `PartialLabels.mix` drops what is hardly a claim; one label set alone is never touched
         low = np.flatnonzero((out < MIN_CONFIDENCE) & (out > 0))
-        mixed = [row for row in low if len(self.label_numbers(int(row))) > 1]
-        out[mixed] = 0.0
+        if len(low):
+            out[low[np.add.reduceat(labels >= 0, starts, dtype=np.int64)[low] > 1]] = 0.0
         return np.asarray(out)
 
-    def of_single(self, per_set: np.ndarray, mixed: int) -> np.ndarray:
+    def of_single(
+        self, per_set: np.ndarray, mixed: int, rows: np.ndarray | None = None
+    ) -> np.ndarray:
         """A value of label sets for each row with one, ``mixed`` for rows with more, -1 for none.
 
-        int array, shape (n,).
+        Of all rows, or of some: int array, shape (n,).
         """
-        if not len(self):
+        labels, starts = self._labels_of(rows)
+        if not len(starts):
             return np.zeros(0, dtype=np.int64)
-        labels = self.columns["clips"]["label"][self.columns["uses"]["clip"]]
-        starts, has = self.use_bounds[:-1], labels >= 0
+        has = labels >= 0
         many = np.add.reduceat(has, starts, dtype=np.int64) > 1
         values = np.where(has, np.append(per_set, -1)[labels], -1)
         return np.where(many, mixed, np.maximum.reduceat(values, starts))
@@ -143,8 +157,7 @@ class PartColumns:
         """Rows with a marked label set: bool, shape (n,); the last mark is for none."""
         if not len(self):
             return np.zeros(0, dtype=bool)
-        per_use = per_set[self.columns["clips"]["label"]][self.columns["uses"]["clip"]]
-        return np.logical_or.reduceat(per_use, self.use_bounds[:-1])
+        return np.logical_or.reduceat(per_set[self._use_labels], self.use_bounds[:-1])
 
     def uses_any(self, per_source: np.ndarray) -> np.ndarray:
         """Rows with a layer of a marked source: bool, shape (n,); the last mark is for none."""

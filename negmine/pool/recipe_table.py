@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, reduce
 from pathlib import Path
 from typing import Any
@@ -121,21 +121,40 @@ class RecipeTable(Sequence[Recipe]):
                 counts[kind] = counts.get(kind, 0) + count
         return {kind: counts[kind] for kind in sorted(counts) if counts[kind]}
 
-    def confidence(self, name: str) -> np.ndarray:
-        """Confidence that each recipe lacks a class: float32, shape (N,), 0 where not certified."""
+    def confidence(self, name: str, rows: np.ndarray | None = None) -> np.ndarray:
+        """Confidence that each recipe lacks a class, 0 where not certified.
+
+        Of all recipes, or of some rows in their order: float32, shape (N,) or (len(rows),).
+        """
         # a clip without a label set of its own leaves the product alone
         per_set = np.append(self._label_sets.confidence(name), 1.0)
-        out = _joined([part.product(per_set) for part in self._parts])
+        out = self._by_part(lambda part, own: part.product(per_set, own), rows)
         return np.asarray(out, dtype=np.float32)
 
-    def certificates(self, name: str) -> np.ndarray:
-        """What certifies that each recipe lacks a class: int array, shape (N,).
+    def certificates(self, name: str, rows: np.ndarray | None = None) -> np.ndarray:
+        """What certifies that each recipe lacks a class: int array, as `confidence`.
 
         Places in `Certificate`; -1 where nothing does.
         """
         per_set = self._label_sets.certificates(name)
-        out = _joined([part.of_single(per_set, _MIXED) for part in self._parts])
-        return np.where(self.confidence(name) > 0, out, -1)
+        out = self._by_part(lambda part, own: part.of_single(per_set, _MIXED, own), rows)
+        return np.where(self.confidence(name, rows) > 0, out, -1)
+
+    def _by_part(
+        self, ask: Callable[[PartColumns, np.ndarray | None], np.ndarray], rows: np.ndarray | None
+    ) -> np.ndarray:
+        """What parts say of all their rows, or of some, in the order of the table's rows."""
+        if rows is None:
+            return _joined([ask(part, None) for part in self._parts])
+        numbers = np.searchsorted(self._first, rows, side="right") - 1
+        order = np.argsort(numbers, kind="stable")
+        said = [
+            ask(part, rows[numbers == number] - self._first[number])
+            for number, part in enumerate(self._parts)
+        ]
+        out = _joined(said)
+        out[order] = out.copy()
+        return out
 
     def present(self, name: str) -> np.ndarray:
         """Which recipes hold a class for certain: bool array, shape (N,)."""

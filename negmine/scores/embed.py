@@ -1,8 +1,8 @@
-"""Rendering and scoring the recipes that a store does not know yet."""
+"""Scoring the recipes that a store does not know yet, and keeping what was scored elsewhere."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import torch
 from negmine.cache import CachedReader
 from negmine.errors import ModelError
 from negmine.pool.recipe_table import RecipeTable
-from negmine.recipe import ID_BYTES
+from negmine.recipe import ID_BYTES, Recipe
 from negmine.render import render_batches
 from negmine.scorer import Scorer
 from negmine.scores.store import ScoreStore
@@ -91,10 +91,17 @@ def _ascending(block: Block) -> Block:
     return Block(block.rows[order], block.embeddings[order], block.logits[order])
 
 
+def open_store(scorer: Scorer, folder: Path, reader: CachedReader | None = None) -> ScoreStore:
+    """The scores of a model in a folder of stores, of sound that a reader reads."""
+    # from the cache, sound is rounded to 16 bits: scores are near the same, not the same
+    heard = f"-cache{reader.sample_rate}" if reader else ""
+    return ScoreStore(folder, scorer.fingerprint + heard)
+
+
 def score_recipes(
     scorer: Scorer,
     recipes: RecipeTable,
-    folder: Path,
+    folder: Path | ScoreStore,
     *,
     batch_size: int = 32,
     reader: CachedReader | None = None,
@@ -106,8 +113,9 @@ def score_recipes(
     ----------
     scorer : Scorer
     recipes : RecipeTable
-    folder : Path
-        Of the stores; see `negmine.scores.store`.
+    folder : Path or ScoreStore
+        Of the stores; or the model's own, opened by `open_store`: its checksums are then read once
+        for several tables.
     batch_size : int
     reader : CachedReader, optional
         Where sound is read from; from its files by default.
@@ -119,9 +127,7 @@ def score_recipes(
     ModelError
         If the model returns NaN.
     """
-    # from the cache, sound is rounded to 16 bits: scores are near the same, not the same
-    heard = f"-cache{reader.sample_rate}" if reader else ""
-    store = ScoreStore(folder, scorer.fingerprint + heard)
+    store = folder if isinstance(folder, ScoreStore) else open_store(scorer, folder, reader)
     ids = recipes.ids.raw.view(np.uint8).reshape(-1, ID_BYTES)
     missing = np.flatnonzero(store.positions(ids) < 0)
     # one recipe may stand in two rows: the confirmed calls of two boxes with the same clip
@@ -140,3 +146,38 @@ def score_recipes(
             on_rows(len(waveforms))
         store.append(ids[rows], np.concatenate(embeddings), np.concatenate(logits))
     return Scores(store, ids, len(missing))
+
+
+class Keeper:
+    """Keeps scores that are made elsewhere, a shard at a time, so that nobody makes them again.
+
+    Parameters
+    ----------
+    store : ScoreStore
+        Of the model that scores.
+    """
+
+    def __init__(self, store: ScoreStore) -> None:
+        self._store = store
+        self._waiting: list[tuple[bytes, np.ndarray, np.ndarray]] = []
+
+    def __call__(
+        self, recipes: Sequence[Recipe], embeddings: np.ndarray, logits: np.ndarray
+    ) -> None:
+        """Take in recipes and their scores, in order: float32, shapes (n, D) and (n, C)."""
+        ids = (bytes.fromhex(recipe.id) for recipe in recipes)
+        self._waiting += zip(ids, embeddings, logits, strict=True)
+        if len(self._waiting) >= SHARD_ROWS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is waiting, as far as the store does not know it."""
+        rows = list({row[0]: row for row in self._waiting}.values())
+        if rows:
+            raw = b"".join(row[0] for row in rows)
+            ids = np.frombuffer(raw, dtype=np.uint8).reshape(-1, ID_BYTES)
+            new = np.flatnonzero(self._store.positions(ids) < 0)
+            if len(new):
+                embeddings, logits = (np.stack([rows[i][at] for i in new]) for at in (1, 2))
+                self._store.append(ids[new], embeddings, logits)
+        self._waiting = []

@@ -174,14 +174,15 @@ class ScoreStore:
     def _gather(self, positions: np.ndarray, name: str) -> np.ndarray:
         width = getattr(self._shards[0], name).shape[1] if self._shards else 0
         out = np.zeros((len(positions), width), dtype=np.float32)
+        order = np.argsort(positions, kind="stable")
+        ordered = positions[order]
         starts = np.array([shard.start for shard in self._shards])
-        shards = np.searchsorted(starts, positions, side="right") - 1
-        for number in np.unique(shards):
-            here = shards == number
+        bounds = np.append(np.searchsorted(ordered, starts), len(ordered))
+        for number in np.flatnonzero(np.diff(bounds)).tolist():
+            here = slice(bounds[number], bounds[number + 1])
             shard = self._shards[number]
-            rows = positions[here] - shard.start
-            part = getattr(shard, name)[rows]
-            out[here] = part.float().numpy() if isinstance(part, torch.Tensor) else part
+            part = getattr(shard, name)[ordered[here] - shard.start]
+            out[order[here]] = part.float().numpy() if isinstance(part, torch.Tensor) else part
         return out
 
 

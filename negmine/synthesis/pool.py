@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,10 @@ from negmine.errors import AnnotationError
 from negmine.pool import Pool, check_classes
 from negmine.pool.append import append_recipes
 from negmine.reader import Reader
+from negmine.recipe import Recipe
 from negmine.scorer import Scorer
+from negmine.scores.embed import Keeper
+from negmine.scores.store import ScoreStore
 from negmine.sources.banded import Bands
 from negmine.sources.settings import BandSettings, FpSettings, TransplantSettings
 from negmine.synthesis.moves import MoveRules
@@ -59,8 +62,12 @@ def synthesise_into(
     scored_rows: np.ndarray | None = None,
     reader: Reader | None = None,
     on_scored: OnScored = lambda recipes, embeddings, logits: None,
+    store: ScoreStore | None = None,
 ) -> Added:
     """Search as `negmine.synthesis.synthesise` does, and append what it keeps to the pool.
+
+    What the search scores is kept in ``store``, if one is given, before the pool knows it: mining
+    then scores no product a second time. It must be the model's own, of sound from this reader.
 
     After Ctrl-C what was found by then is appended; ``search.stopped`` says so. The ancestry stands
     before the recipes do: no recipe is in the pool without it.
@@ -72,15 +79,26 @@ def synthesise_into(
     OutputError
         If the pool's folder cannot be written.
     """
-    search = synthesise(
-        scorer,
-        pool,
-        settings,
-        scores=scores,
-        scored_rows=scored_rows,
-        reader=reader,
-        on_scored=on_scored,
-    )
+    keeper = Keeper(store) if store else None
+
+    def scored(recipes: Sequence[Recipe], embeddings: np.ndarray, logits: np.ndarray) -> None:
+        if keeper:
+            keeper(recipes, embeddings, logits)
+        on_scored(recipes, embeddings, logits)
+
+    try:
+        search = synthesise(
+            scorer,
+            pool,
+            settings,
+            scores=scores,
+            scored_rows=scored_rows,
+            reader=reader,
+            on_scored=scored,
+        )
+    finally:
+        if keeper:
+            keeper.flush()
     if not search.kept:
         return Added(search, 0)
     write_ancestry(pool.path, search, scorer.fingerprint)

@@ -147,7 +147,7 @@ def test_each_row_says_what_the_pool_says_of_it(pool: Pool, mined: Mined) -> Non
         recipe = recipes[row.recipe]
         absence = recipe.labels.absent[row.label]
         assert (row.kind, row.certificate) == (recipe.kind, absence.certificate.value)
-        assert row.confidence == absence.confidence
+        assert row.confidence == np.float32(absence.confidence)
         ranks[row.label] += 1
         assert row.rank == ranks[row.label]
         here = scored(recipe)[0]

@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 from negmine.select.diversity import k_center
 from negmine.select.intrusion import IntrusionCost
 from negmine.select.margin import margin_threshold
-from negmine.select.near import call_similarity
+from negmine.select.near import call_similarity, nearest_call
 from negmine.select.quota import within_quota
 from negmine.select.window import score_window
 from training.metrics import lwlrap
@@ -44,6 +44,20 @@ def test_similarity_is_to_the_nearest_call() -> None:
     slow = [max(float(r @ c) for c in calls) for r in rows]
     np.testing.assert_allclose(found, slow, atol=1e-6)
     assert call_similarity(rows, np.zeros((0, 4))).tolist() == [-1.0] * 9
+
+
+def test_the_nearest_call_is_the_most_similar_and_the_first_of_equals() -> None:
+    rng = np.random.default_rng(3)
+    rows, calls = rng.normal(size=(9, 4)), rng.normal(size=(5, 4))
+    calls[3] = calls[1]
+    call, similarity = nearest_call(rows, calls)
+    for row, at, found in zip(rows, call.tolist(), similarity.tolist(), strict=True):
+        every = [float(sum(a * b for a, b in zip(row, one, strict=True))) for one in calls]
+        assert at == every.index(max(every))
+        assert found == pytest.approx(max(every), rel=1e-5)
+    call, similarity = nearest_call(rows, calls[:0])
+    assert call.tolist() == [-1] * 9
+    assert similarity.tolist() == [-1.0] * 9
 
 
 clips = hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=6).flatmap(

@@ -17,6 +17,7 @@ import negmine
 from negmine.errors import PoolError
 from negmine.labels import Absence, Certificate, PartialLabels
 from negmine.pool import check_classes, open_pool
+from negmine.pool.append import append_recipes
 from negmine.pool.columns import TABLES
 from negmine.pool.files import write_pool
 from negmine.recipe import Layer, Recipe, Source
@@ -127,6 +128,22 @@ def test_confidence_is_that_of_each_recipes_labels(tmp_path: Path) -> None:
             r.labels.absent[name].confidence if name in r.labels.absent else 0 for r in pool
         ]
         np.testing.assert_array_equal(found, np.array(expected, dtype=np.float32))
+
+
+def test_some_rows_of_several_parts_say_what_all_rows_do(pool_copy: Path) -> None:
+    pool = open_pool(pool_copy)
+    added = append_recipes(pool_copy, [pool[0].mix(pool[-1], 2.0), pool[1].mix(pool[2], 1.0)], {})
+    table = open_pool(pool_copy).recipes
+    assert added > 0
+    last = len(table) - 1
+    for name in (*pool.classes, "unheard of"):
+        of_rows = [recipe.labels.absent.get(name) for recipe in table]
+        kinds = [-1 if a is None else list(Certificate).index(a.certificate) for a in of_rows]
+        sure = [0.0 if a is None else np.float32(a.confidence) for a in of_rows]
+        for rows in ([last, 0, 5, 0, 3], [2], [last], [], list(range(len(table)))):
+            asked = np.array(rows, dtype=np.int64)
+            assert table.certificates(name, asked).tolist() == [kinds[row] for row in rows]
+            assert table.confidence(name, asked).tolist() == [sure[row] for row in rows]
 
 
 @pytest.mark.parametrize("names", [(), ("p",), ("q", "r"), ("unheard of",), ("p", "q", "r")])

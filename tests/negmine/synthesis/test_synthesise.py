@@ -288,6 +288,46 @@ def test_what_was_found_before_ctrl_c_is_appended(own_pool: Path) -> None:
     assert len(open_pool(own_pool)) == before + done.added
 
 
+class Counting(PlaceholderScorer):
+    """Counts clips, not batches."""
+
+    forwards = 0
+
+    def score(self, waveforms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        self.forwards += len(waveforms)
+        return super().score(waveforms)
+
+
+@pytest.mark.parametrize("stop", [False, True])
+def test_what_the_search_scored_is_not_scored_again(
+    own_pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: bool
+) -> None:
+    class Scorer(Counting):
+        def score(self, waveforms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            if stop and self.forwards > len(before) + 150:
+                raise KeyboardInterrupt
+            return super().score(waveforms)
+
+    # several shards, and a last one that is not full
+    monkeypatch.setattr("negmine.scores.embed.SHARD_ROWS", 100)
+    before, folder = open_pool(own_pool), tmp_path / "scores"
+    scorer = Scorer()
+    known = score_recipes(scorer, before.recipes, folder)
+    done = synthesise_into(scorer, before, settings(310), scores=known, store=known.store)
+    assert done.search.stopped == stop
+    assert done.added > 0
+    if not stop:
+        assert scorer.forwards == len(before) + 310
+    after, mining = open_pool(own_pool), Counting()
+    scores = score_recipes(mining, after.recipes, folder)
+    assert (mining.forwards, scores.scored) == (0, 0)
+    # what was kept is what scoring them gives
+    fresh = score_recipes(PlaceholderScorer(), after.recipes, tmp_path / "fresh")
+    rows = np.arange(len(after))
+    np.testing.assert_array_equal(scores.logits(rows), fresh.logits(rows))
+    np.testing.assert_allclose(scores.embeddings(rows), fresh.embeddings(rows), atol=1 / 256)
+
+
 def test_rules_come_from_the_pools_own_settings(shared_data: Data, tmp_path: Path) -> None:
     made = make_pool(
         shared_data,
