@@ -108,13 +108,14 @@ class Chooser:
     ) -> Callable[[str], Sequence[Sequence[str]]]:
         @cache
         def keys(by: str) -> Sequence[Sequence[str]]:
-            recipes = [self._pool.recipes[row] for row in rows.tolist()]
+            recipes = self._pool.recipes
             if by == "kind":
-                return [(recipe.kind,) for recipe in recipes]
+                return [(kind,) for kind in recipes.kinds[rows].tolist()]
             if by == "certificate":
-                return [(r.labels.absent[known.name].certificate.value,) for r in recipes]
+                return [(str(one),) for one in recipes.certificates(known.name, rows).tolist()]
             if by == "source":
-                return [tuple(f"{s.root}/{s.name}" for s in r.sources) for r in recipes]
-            return [tuple(recipe.groups) for recipe in recipes]
+                made = (recipes[row] for row in rows.tolist())
+                return [tuple(f"{s.root}/{s.name}" for s in recipe.sources) for recipe in made]
+            return [tuple(groups) for groups in recipes.groups(rows)]
 
         return keys

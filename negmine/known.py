@@ -116,24 +116,20 @@ def fit_doubt(
         others[np.arange(len(own)), own] = -1.0
         nearest = others.max(axis=1, initial=-1.0)
         found[1].append(one.features(one.by_model[:, own], nearest))
-        groups[1].extend(_group(pool.calls[row].groups) for row in rows[own].tolist())
+        groups[1].extend(min(of_row, default="") for of_row in pool.calls.groups(rows[own]))
         drawn = np.flatnonzero(kinds & (pool.confidence(one.name) > 0))
         rng.shuffle(drawn)
         drawn = np.sort(drawn[:_FITTED])
         chosen = drawn[pool.recipes.certificates(one.name, drawn) == _VERIFIED]
         near = call_similarity(scores.embeddings(chosen), one.embeddings)
         found[0].append(one.features(scores.by_model(chosen)[:, :, one.column], near))
-        groups[0].extend(_group(pool.recipes[row].groups) for row in chosen.tolist())
+        groups[0].extend(min(of_row, default="") for of_row in pool.recipes.groups(chosen))
     rejections, calls = (
         Evidence(np.concatenate(rows), of_rows) for rows, of_rows in zip(found, groups, strict=True)
     )
     inside = [_only(evidence, held_out) for evidence in (calls, rejections)]
     held = min(len(evidence.groups) for evidence in inside) >= MIN_CLIPS
     return DoubtModel(*(inside if held else (calls, rejections))), held
-
-
-def _group(groups: frozenset[str]) -> str:
-    return min(groups, default="")
 
 
 def _only(evidence: Evidence, groups: frozenset[str]) -> Evidence:

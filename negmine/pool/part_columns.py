@@ -170,6 +170,17 @@ class PartColumns:
         marked = marked | (np.bincount(hits, minlength=len(marked)) > 0)
         return np.logical_or.reduceat(marked[self.columns["uses"]["clip"]], self.use_bounds[:-1])
 
+    def source_numbers(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Sources of all layers of some rows, and whose they are: int64, in no order."""
+        use, use_counts = ragged(self.use_bounds, rows)
+        clip = self.columns["uses"]["clip"][use].astype(np.int64)
+        change, change_counts = ragged(self.change_bounds, clip)
+        places = np.repeat(np.arange(len(rows)), use_counts)
+        numbers = [self.columns["clips"]["source"][clip], self.columns["changes"]["source"][change]]
+        every = np.concatenate(numbers)
+        places = np.concatenate([places, np.repeat(places, change_counts)])
+        return every[every >= 0], places[every >= 0]
+
     def block(self, rows: np.ndarray) -> RecipeBlock:
         """Rows of one kind as a block; numbers are those of the pool: int array, not empty."""
         uses, clips, changes = (self.columns[name] for name in ("uses", "clips", "changes"))

@@ -167,6 +167,18 @@ class RecipeTable(Sequence[Recipe]):
         per_source = np.array([*named, False], dtype=bool)
         return _joined([part.uses_any(per_source) for part in self._parts])
 
+    def groups(self, rows: np.ndarray) -> list[set[str]]:
+        """The groups of all layers of some rows, in their order: as `Recipe.groups`."""
+        out: list[set[str]] = [set() for _ in rows]
+        numbers = np.searchsorted(self._first, rows, side="right") - 1
+        for number, part in enumerate(self._parts):
+            here = np.flatnonzero(numbers == number)
+            sources, places = part.source_numbers(rows[here] - self._first[number])
+            for source, place in zip(sources.tolist(), here[places].tolist(), strict=True):
+                if group := self._sources[source].group:
+                    out[place].add(group)
+        return out
+
     def blocks(self) -> Iterator[RecipeBlock]:
         """All recipes as columns, a block a run of one kind; numbers are those of the pool."""
         for part in self._parts:
