@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
+from negmine.budget import wanted_rows
 from negmine.cache import CachedReader
 from negmine.choose import Choice, Chooser
 from negmine.errors import ModelError
@@ -22,17 +23,16 @@ from negmine.scores.joint import JointScores
 from negmine.scores.scan import Eligible, Shortlists, highest, most_similar
 from negmine.select import matched_random
 from negmine.select.chain import Strategy
-from negmine.select.intrusion import IntrusionCost
 from negmine.select.near import nearest_call
 from negmine.selection import Chosen, Selection
+from negmine.strategy import with_window
+from negmine.window_auto import WindowChoice, choose_window
 
 # A class's first shortlist is this many times the number wanted; one that is too short grows
 # fourfold, up to so many rows: their embeddings are held in memory, one class at a time.
 _SHORTLIST = 8
 _LONGEST = 20_000
 _CERTIFICATES = tuple(certificate.value for certificate in Certificate)
-# The most that one class may have of a budget that classes share, in even shares.
-_MOST_SHARES = 4
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,8 @@ class MineSettings:
         How rows are ranked, and by what rules some are taken away.
     max_doubt : float
         Rows that hold the class with a higher probability go to review.
+    auto_window : bool
+        Put a window before the strategy's rules, see `negmine.window_auto`.
     """
 
     per_class: int = 50
@@ -59,6 +61,7 @@ class MineSettings:
     seed: int = 0
     strategy: Strategy = field(default_factory=Strategy)
     max_doubt: float = 0.5
+    auto_window: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,10 +134,15 @@ def mine(
     rng = np.random.default_rng(s.seed)
     known = know_classes(pool, classes, scores, calls, eligible, rng)
     doubt, held = fit_doubt(pool, known, scores, held_out, rng)
+    window: WindowChoice | None = None
+    if s.auto_window:
+        window = choose_window(pool, known, scores, eligible, held_out, s.per_class, rng)
+        if window.high < 1.0:
+            s = replace(s, strategy=with_window(s.strategy, f"0,{window.high}"))
     chooser = Chooser(pool, scores, doubt, s.strategy, s.min_distance, s.max_doubt)
     picked, found = _pick(pool, known, scores, calls, eligible, chooser, s)
     report = MineReport(
-        len(pool), scores.scored, int(leaking.sum()), s.strategy.text, doubt.auc, held
+        len(pool), scores.scored, int(leaking.sum()), s.strategy.text, doubt.auc, held, window
     )
     describe = _Describer(pool, scores, chooser)
     chosen: list[Chosen] = []
@@ -197,7 +205,8 @@ def _pick(
         else:
             found = highest(scores, eligible, limits, length)
         if wanted is None:
-            wanted = _wanted(pool, known, calls, found, settings)
+            ranking = settings.strategy.ranking
+            wanted = wanted_rows(ranking, settings.per_class, pool, known, calls, found)
         for one, count in zip(known, wanted, strict=True):
             rows, _ = found.top.best(one.column)
             before = picked.get(one.column)
@@ -210,28 +219,6 @@ def _pick(
         if not short or length >= max(_LONGEST, settings.per_class * _SHORTLIST):
             return [picked[one.column] for one in known], found
         length = min(length * 4, max(_LONGEST, settings.per_class * _SHORTLIST))
-
-
-def _wanted(
-    pool: Pool,
-    known: Sequence[KnownClass],
-    calls: JointScores,
-    found: Shortlists,
-    settings: MineSettings,
-) -> list[int]:
-    """How many rows of each class: as many of all, unless the budget goes where it costs most."""
-    if settings.strategy.ranking != "intrusion":
-        return [settings.per_class] * len(known)
-    every = np.arange(len(pool.calls))
-    present = np.stack([pool.calls.present(one.name) for one in known], axis=1)
-    cost = IntrusionCost(calls.logits(every), present)
-    most = settings.per_class * _MOST_SHARES
-    costs = [cost(one.column, found.top.best(one.column)[1][:most]) for one in known]
-    column = np.repeat(np.arange(len(known)), [len(of_class) for of_class in costs])
-    # stable: of equal costs, every class's best before any class's second
-    rank = np.concatenate([np.arange(len(of_class)) for of_class in costs])
-    order = np.lexsort((column, rank, -np.concatenate(costs)))[: settings.per_class * len(known)]
-    return [int(count) for count in np.bincount(column[order], minlength=len(known))]
 
 
 class _Describer:

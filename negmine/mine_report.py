@@ -12,6 +12,7 @@ import numpy as np
 from negmine.choose import DOUBT, DUPLICATES, Choice
 from negmine.console import table
 from negmine.known import KnownClass
+from negmine.window_auto import WindowChoice
 
 _BINS = 40
 _REASONS = {
@@ -41,6 +42,8 @@ class MineReport:
         fitted on; NaN where there are too few.
     doubt_held_out : bool
         Whether doubt was fitted on recordings that the models did not train on.
+    window : WindowChoice, optional
+        What ``--window auto`` tried, and chose.
     classes : dict of str to dict
         From `class_report`.
     """
@@ -51,10 +54,11 @@ class MineReport:
     strategy: str = "top"
     doubt_auc: float = math.nan
     doubt_held_out: bool = False
+    window: WindowChoice | None = None
     classes: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return asdict(self) | {"window": self.window.to_dict() if self.window else None}
 
     def to_text(self) -> str:
         rules = list(
@@ -77,6 +81,8 @@ class MineReport:
             notes.append(
                 f"doubt tells calls from rejections with AUC {self.doubt_auc:.3f} ({where})"
             )
+        if self.window:
+            notes.append(self.window.to_text())
         return "\n".join([head, table(headers, rows), *notes])
 
 

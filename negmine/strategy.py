@@ -16,6 +16,7 @@ PRESETS = MappingProxyType(
         "spread": "top + quota:by=group,most=20 + diverse",
         "near": "near",
         "ranking": "intrusion",
+        "alarm": "alarm",
     }
 )
 
@@ -62,6 +63,22 @@ def parse_strategy(text: str) -> Strategy:
             )
         steps.append(make_step(name, settings, where))
     return Strategy(ranking, tuple(steps))
+
+
+def with_window(strategy: Strategy, text: str) -> Strategy:
+    """A strategy with a window of hardness, ``LOW,HIGH``, before its own rules.
+
+    Raises
+    ------
+    InputError
+        If the text is no window.
+    """
+    where = f"--window '{text}'"
+    low, comma, high = text.partition(",")
+    if not comma:
+        raise InputError(f"{where}: expected two quantiles, as in 0.9,0.999, or auto")
+    step = make_step("window", {"low": low, "high": high}, where)
+    return Strategy(strategy.ranking, (step, *strategy.steps))
 
 
 def _from_toml(path: Path) -> Strategy:

@@ -306,6 +306,7 @@ def loop(
     stop_after: int,
     per_class: int,
     strategy: str,
+    window: str | None,
     max_doubt: float,
     min_distance: float,
     hard_ratio: float,
@@ -332,7 +333,9 @@ def loop(
     """
     config, mixed = run_config(options), read_hard_mix(hard_mix, hard_mix_snr, hard_mix_by)
     group = grouping(fold_by, sites, site_regex)
-    mining = choosing_settings(per_class, strategy, max_doubt, min_distance, seed=config.seed)
+    mining = choosing_settings(
+        per_class, strategy, window, max_doubt, min_distance, seed=config.seed
+    )
     from negmine.pool import open_pool
     from training.loop import loop_table, run_loop
     from training.scorer import choose_device

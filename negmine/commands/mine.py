@@ -36,8 +36,14 @@ _CHOOSING = (
     ),
     click.option(
         "--strategy", default="hard", show_default=True, metavar="TEXT|FILE.toml",
-        help="A preset (hard, careful, spread, near, ranking), or a ranking (top, near, intrusion) "
-        "and rules (window, margin, diverse, quota) joined by '+', or a TOML file.",
+        help="A preset (hard, careful, spread, near, ranking, alarm), or a ranking (top, near, "
+        "intrusion, alarm) and rules (window, margin, diverse, quota) joined by '+', or a TOML "
+        "file.",
+    ),
+    click.option(
+        "--window", metavar="LOW,HIGH|auto",
+        help="Only rows between two quantiles of hardness, before the strategy's rules; 'auto' "
+        "chooses the upper end on recordings set aside.",
     ),
     click.option(
         "--max-doubt", type=click.FloatRange(0, 1), default=0.5, show_default=True,
@@ -58,15 +64,25 @@ def choosing_options(command: Command) -> Command:
 
 
 def choosing_settings(
-    per_class: int, strategy: str, max_doubt: float, min_distance: float, **others: Any
+    per_class: int,
+    strategy: str,
+    window: str | None,
+    max_doubt: float,
+    min_distance: float,
+    **others: Any,
 ) -> MineSettings:
     """The settings of these options."""
     from negmine.mine import MineSettings
-    from negmine.strategy import parse_strategy
+    from negmine.strategy import parse_strategy, with_window
+
+    chain = parse_strategy(strategy)
+    if window and window != "auto":
+        chain = with_window(chain, window)
 
     return MineSettings(
         per_class=per_class,
-        strategy=parse_strategy(strategy),
+        strategy=chain,
+        auto_window=window == "auto",
         max_doubt=max_doubt,
         min_distance=min_distance,
         **others,

@@ -93,6 +93,7 @@ RANKINGS: Mapping[str, str] = {
     "top": "the highest-scoring first",
     "near": "those nearest to the class's confirmed calls in embedding space first",
     "intrusion": "the highest-scoring first; what costs most LWLRAP gets most of the budget",
+    "alarm": "the highest-scoring first; what raises most false alarms gets most of the budget",
 }
 RULES: Mapping[str, _Rule] = {
     "window": _Rule(

@@ -339,7 +339,7 @@ def test_a_class_whose_negatives_cost_nothing_gets_none_of_a_shared_budget(
     def cost(self: object, column: int, scores: np.ndarray) -> np.ndarray:
         return np.full(len(scores), 0.5 if column else 0.0)
 
-    monkeypatch.setattr("negmine.mine.IntrusionCost.__call__", cost)
+    monkeypatch.setattr("negmine.budget.IntrusionCost.__call__", cost)
     strategy = parse_strategy("ranking")
     settings = MineSettings(per_class=4, min_distance=0.0, strategy=strategy, max_doubt=1.0)
     mined = mine(PlaceholderScorer(), pool, scores, settings)
@@ -348,3 +348,35 @@ def test_a_class_whose_negatives_cost_nothing_gets_none_of_a_shared_budget(
     counts = mined.report.classes["0"]
     assert (counts["chosen"], rejected(counts)["below"]) == (0, counts["certified"])
     assert not [row for row in mined.review.rows if row.label == "0"]
+
+
+def test_a_window_chosen_by_itself_stands_in_the_report_and_in_the_choice(
+    pool: Pool, scores: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = MineSettings(per_class=4, min_distance=0.0, max_doubt=1.0)
+    plain = mine(PlaceholderScorer(), pool, scores, settings)
+    monkeypatch.setattr("negmine.window_auto.ENDS", (0.5,))
+    auto = mine(PlaceholderScorer(), pool, scores, replace(settings, auto_window=True))
+    assert plain.report.to_dict()["window"] is None
+    assert auto.report.to_dict()["window"]["high"] == 0.5
+    assert auto.report.strategy == "top + window:low=0.0,high=0.5"
+    assert "window: up to the quantile 0.5" in auto.report.to_text()
+    by_hand = replace(settings, strategy=parse_strategy("top + window:low=0.0,high=0.5"))
+    assert auto.selection == mine(PlaceholderScorer(), pool, scores, by_hand).selection
+    assert auto.selection != plain.selection
+
+
+def test_alarms_get_the_budget(pool: Pool, scores: Path) -> None:
+    strategy = parse_strategy("alarm")
+    settings = MineSettings(per_class=4, min_distance=0.0, strategy=strategy, max_doubt=1.0)
+    mined = mine(PlaceholderScorer(), pool, scores, settings)
+    counts = Counter(row.label for row in mined.selection.rows)
+    rates = {}
+    for column, name in enumerate(pool.classes):
+        calls = np.sort([scored(c)[1][column] for c in pool.calls if name in c.labels.present])
+        threshold = calls[len(calls) - math.ceil(0.7 * len(calls))]
+        rows = [scored(r)[1][column] for r in pool if name in r.labels.absent]
+        rates[name] = (sum(x >= threshold for x in rows) + 0.5) / (len(rows) + 1)
+    assert counts.total() == 8
+    expected = 8 * rates["0"] / (rates["0"] + rates["1"])
+    assert abs(counts["0"] - expected) < 1

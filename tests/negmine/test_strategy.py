@@ -9,7 +9,7 @@ import pytest
 
 from negmine.errors import InputError
 from negmine.select.chain import Candidates, ClassScores, Strategy
-from negmine.strategy import PRESETS, parse_strategy
+from negmine.strategy import PRESETS, parse_strategy, with_window
 
 KNOWN = ClassScores(np.array([1.0, 2.0, 3.0]), np.arange(101.0) / 10 - 5)
 
@@ -112,3 +112,24 @@ def test_a_mistake_in_a_file_is_named(tmp_path: Path, content: str, message: str
         parse_strategy(str(path))
     with pytest.raises(InputError, match="cannot be read"):
         parse_strategy(str(tmp_path / "gone.toml"))
+
+
+def test_a_window_stands_before_the_rules() -> None:
+    made = with_window(parse_strategy("near + quota"), "0.9,0.99")
+    assert made == parse_strategy("near + window:low=0.9,high=0.99 + quota")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("0.9", r"--window '0.9': expected two quantiles, as in 0.9,0.999, or auto"),
+        ("a,1", r"--window 'a,1': window:low=a: expected a number"),
+        (
+            "0.9,0.5",
+            r"--window '0.9,0.5': window: window 0.9 to 0.5: expected 0 <= low < high <= 1",
+        ),
+    ],
+)
+def test_a_window_that_is_none_is_named(text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        with_window(Strategy(), text)
