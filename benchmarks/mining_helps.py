@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import shutil
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ from negmine.console import Bars
 from negmine.mine import MineSettings, mine
 from negmine.pool import Pool, open_pool
 from negmine.recordings import Recordings, open_annotated
+from negmine.scores.embed import score_recipes
 from negmine.selection import Selection, open_selection
 from negmine.sources.settings import (
     AgreedSettings,
@@ -41,7 +43,9 @@ from negmine.sources.settings import (
     TransplantSettings,
 )
 from negmine.strategy import parse_strategy
-from negmine.tables import write_json
+from negmine.synthesis.pool import read_ancestry, rules_for, synthesise_into
+from negmine.synthesis.synthesise import SynthesisSettings
+from negmine.tables import write_json, writing_folder
 
 METRICS = {
     "lwlrap": "LWLRAP",
@@ -80,14 +84,37 @@ class Arm:
     pseudo: bool = False
 
 
-# A strategy, and whether all bases score as one.
-CHOICES: dict[str, tuple[str, bool]] = {
-    "top": ("top", False),
-    "window": ("top + window:low=0.9,high=0.99", False),
-    "careful": ("careful", False),
-    "near": ("near", False),
-    "ranking": ("ranking", False),
-    "joint": ("top", True),
+@dataclass(frozen=True)
+class Choice:
+    """How negatives are chosen.
+
+    Attributes
+    ----------
+    strategy : str
+    joint : bool
+        Whether all bases score as one.
+    auto : bool
+        Whether the window chooses itself.
+    budget : int
+        Forwards of a search for harder ones, before.
+    """
+
+    strategy: str = "top"
+    joint: bool = False
+    auto: bool = False
+    budget: int = 0
+
+
+CHOICES = {
+    "top": Choice(),
+    "window": Choice("top + window:low=0.9,high=0.99"),
+    "auto": Choice(auto=True),
+    "careful": Choice("careful"),
+    "near": Choice("near"),
+    "ranking": Choice("ranking"),
+    "alarm": Choice("alarm"),
+    "joint": Choice(joint=True),
+    "synthesis": Choice(budget=2000),
 }
 ARMS = {
     "none": Arm("TP + FP, as many steps more", None),
@@ -211,17 +238,47 @@ class Bench:
         from training.scorer import load
 
         folder = self.out / f"seed{seed}"
-        for name, (strategy, joint) in CHOICES.items():
+        for name, choice in CHOICES.items():
             if (folder / f"{name}.parquet").exists():
                 continue
-            models = [load(self.base(s), "cpu") for s in (range(self.seeds) if joint else [seed])]
-            settings = MineSettings(self.per_class, seed=seed, strategy=parse_strategy(strategy))
+            by = range(self.seeds) if choice.joint else [seed]
+            models = [load(self.base(s), "cpu") for s in by]
+            settings = MineSettings(
+                self.per_class,
+                seed=seed,
+                strategy=parse_strategy(choice.strategy),
+                auto_window=choice.auto,
+            )
+            drawn = self.searched(seed, pool, choice.budget, bars) if choice.budget else pool
             advance = bars(f"seed {seed}: {name}", len(models) * (len(pool) + len(pool.calls)), "")
-            mined = mine(models, pool, self.out / "scores", settings, on_rows=advance)
+            mined = mine(models, drawn, self.out / "scores", settings, on_rows=advance)
+            write_json(folder / f"{name}.report.json", mined.report.to_dict())
             if name == "top":
                 mined.control.write(folder / "random.parquet")
             mined.review.write(folder / f"{name}.review.parquet")
             mined.selection.write(folder / f"{name}.parquet")
+
+    def searched(self, seed: int, pool: Pool, budget: int, bars: Bars) -> Pool:
+        """A seed's own copy of the pool, with what a search of its base found."""
+        from training.scorer import load
+
+        path = self.out / f"seed{seed}" / "pool"
+        if not path.exists():
+            with writing_folder(path) as temporary:
+                shutil.copytree(pool.path, temporary, dirs_exist_ok=True)
+        own = open_pool(path)
+        if not read_ancestry(path):
+            scorer = load(self.base(seed), "cpu")
+            known = score_recipes(scorer, own.recipes, self.out / "scores")
+            search = SynthesisSettings(
+                budget=budget, seed=seed, per_class=self.per_class, moves=rules_for(own, None)
+            )
+            advance = bars(f"seed {seed}: searching", budget, "clip")
+            synthesise_into(
+                scorer, own, search, scores=known, store=known.store,
+                on_scored=lambda recipes, embeddings, logits: advance(len(recipes)),
+            )  # fmt: skip
+        return open_pool(path)
 
     def label(self, bars: Bars) -> None:
         """Pseudo labels of the training recordings: the mean of what each base says."""
@@ -366,24 +423,26 @@ def audit_table(out: Path, pool: Pool, events: list[Path], seeds: int) -> str:
     for name in ("random", *CHOICES):
         kept = [open_selection(out / f"seed{s}" / f"{name}.parquet") for s in range(seeds)]
         rows = [row for selection in kept for row in selection.rows]
-        wrong = _wrong(kept, pool, auditor)
+        wrong = _wrong(kept, auditor)
         doubt = float(np.mean([row.doubt for row in rows])) if rows else float("nan")
         cells = [name, str(len(rows)), _share(wrong), f"{doubt:.1%}", "", ""]
         if name != "random":
             review = [
                 open_selection(out / f"seed{s}" / f"{name}.review.parquet") for s in range(seeds)
             ]
-            found = _wrong(review, pool, auditor)
+            found = _wrong(review, auditor)
             cells[4:] = [str(len(found)), _share(found)]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _wrong(selections: Iterable[Selection], pool: Pool, auditor: Auditor) -> list[bool]:
+def _wrong(selections: Iterable[Selection], auditor: Auditor) -> list[bool]:
     return [
         auditor.contradicts(recipe, row.label)
         for selection in selections
-        for row, recipe in zip(selection.rows, selection.recipes(pool), strict=True)
+        for row, recipe in zip(
+            selection.rows, selection.recipes(open_pool(selection.pool)), strict=True
+        )
     ]
 
 

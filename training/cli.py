@@ -135,6 +135,7 @@ def train(
     pseudo_in_fold: bool,
     pseudo_per_step: int,
     pseudo_quantile: float,
+    pseudo_level: str,
     pseudo_temperature: float,
     pseudo_hop: float,
     device: str,
@@ -188,7 +189,9 @@ def train(
         if recipe is not None:
             from training.pseudo import PseudoSettings
 
-            common["labelling"] = PseudoSettings(pseudo_hop, pseudo_quantile, pseudo_temperature)
+            common["labelling"] = PseudoSettings(
+                pseudo_hop, pseudo_quantile, pseudo_temperature, pseudo_level
+            )
         if seeds is not None:
             from training.crossval import members_table, run_seeds
 

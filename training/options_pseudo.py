@@ -22,11 +22,19 @@ _OPTIONS = (
     ),
     click.option(
         "--pseudo-quantile",
-        type=click.FloatRange(0, 1),
+        type=click.FloatRange(0, 1, max_open=True),
         default=0.25,
         show_default=True,
-        help="With --recipe: what scores as this quantile of a class's confirmed calls is labelled "
-        "0.5.",
+        help="With --recipe: quantile of a class's confirmed calls that sets the level of its "
+        "labels.",
+    ),
+    click.option(
+        "--pseudo-level",
+        type=click.Choice(["share", "calls"]),
+        default="share",
+        show_default=True,
+        help="With --recipe: labels add up to the share of windows that may hold the class, or are "
+        "0.5 at the quantile of its calls.",
     ),
     click.option(
         "--pseudo-temperature",

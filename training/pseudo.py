@@ -2,8 +2,8 @@
 
 Each recording is labelled by the model that held it out, so that no model labels what it trained
 on. Raw probabilities make poor labels: partly labelled training leaves their level arbitrary. The
-label of a class is instead ``sigmoid((logit - centre) / temperature)``, the centre being a low
-quantile of the class's confirmed calls, as the same models score them.
+label of a class is instead ``sigmoid((logit - centre) / temperature)``, and what sets the centre is
+one of `LEVELS`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,11 @@ from training.inference import Reading, RecordingScorer
 from training.predict import read_ahead
 
 FORMAT = "negmine-pseudo-labels"
-VERSION = "1"
+VERSION = "2"
+
+# Where a class's centre lies: where the labels add up to the share of windows that may hold it, or
+# at a low quantile of its confirmed calls.
+LEVELS = ("share", "calls")
 
 # A class with fewer confirmed calls takes the centre of all classes' calls together.
 _MIN_CALLS = 5
@@ -45,14 +49,18 @@ class PseudoSettings:
     hop_s : float
         Step of the windows; their length is the checkpoint's ``window_s``.
     quantile : float
-        Of a class's confirmed calls: what scores so gets the label 0.5.
+        Of a class's confirmed calls: a threshold that tells the share of windows with the class,
+        or with ``level="calls"`` the centre itself.
     temperature : float
         In logits.
+    level : str
+        One of `LEVELS`.
     """
 
     hop_s: float = 0.5
     quantile: float = 0.25
     temperature: float = 1.0
+    level: str = "share"
 
 
 @dataclass(frozen=True)
@@ -226,6 +234,9 @@ def label_recordings(
             found[name] = _windows(read[0])
             on_done()
     centres = call_centres(found, annotations, s.quantile)
+    if s.level == "share":
+        windows = np.concatenate([w.values for w in found.values()])
+        centres = share_centres(windows, centres, s.quantile, s.temperature)
     labels = {
         name: Windows(w.start_s, w.end_s, _calibrated(w.values, centres, s.temperature))
         for name, w in found.items()
@@ -277,3 +288,42 @@ def call_centres(
     return np.array(
         [np.quantile(own, quantile) if len(own) >= _MIN_CALLS else pooled for own in scores]
     )
+
+
+def share_centres(
+    logits: np.ndarray, thresholds: np.ndarray, quantile: float, temperature: float
+) -> np.ndarray:
+    """Centres that give each class as much label as windows may hold it.
+
+    Of the windows that hold a class, as many should score above a quantile of its confirmed calls
+    as of the calls: ``1 - quantile``. So the share of windows with the class is at most ``P(window
+    above) / (1 - quantile)``, with equality where no other window scores so high (the bound on a
+    class's prior of Blanchard, Lee and Scott, *Semi-supervised novelty detection*, JMLR 2010). A
+    centre is where the mean label of all windows is that share.
+
+    Parameters
+    ----------
+    logits : float array, shape (N, C)
+        Of all windows.
+    thresholds : float array, shape (C,)
+        The quantile of each class's confirmed calls.
+    quantile : float
+        Below 1.
+    temperature : float
+        In logits.
+
+    Returns
+    -------
+    float64 array, shape (C,)
+        A share is taken for half at most.
+    """
+    above = (logits >= thresholds).mean(axis=0)
+    # half a window, so that a class which no window reaches has a share
+    share = np.clip(above / (1.0 - quantile), 0.5 / len(logits), 0.5)
+    low = logits.min(axis=0) - 40.0 * temperature
+    high = logits.max(axis=0) + 40.0 * temperature
+    for _ in range(60):
+        middle = (low + high) / 2
+        more = expit((logits - middle) / temperature).mean(axis=0) > share
+        low, high = np.where(more, middle, low), np.where(more, high, middle)
+    return np.asarray((low + high) / 2, dtype=np.float64)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import Opened, tiny_config
+from scipy.special import expit
 
 from negmine.annotations import Annotation, Annotations
 from negmine.errors import InputError, ModelError
@@ -15,7 +16,15 @@ from negmine.windows import Span
 from training import pseudo
 from training import train as training_loop
 from training.checkpoint import Checkpoint
-from training.pseudo import PseudoLabels, PseudoSettings, Windows, call_centres, label_recordings
+from training.pseudo import (
+    LEVELS,
+    PseudoLabels,
+    PseudoSettings,
+    Windows,
+    call_centres,
+    label_recordings,
+    share_centres,
+)
 from training.pseudo_rows import PseudoRows
 from training.rows import make_example
 
@@ -141,3 +150,39 @@ def test_pseudo_rows_are_soft_where_nobody_said_anything(shared_opened: Opened) 
     assert all(
         np.array_equal(a.waveform, b.waveform) for a, b in zip(again, plugin.rows(3), strict=True)
     )
+
+
+def test_labels_add_up_to_the_share_of_windows_with_the_class() -> None:
+    rng = np.random.default_rng(0)
+    holds = rng.random((20_000, 2)) < np.array([0.02, 0.1])
+    logits = np.where(holds, rng.normal(2.0, 1.0, holds.shape), rng.normal(-4.0, 1.0, holds.shape))
+    threshold = np.quantile(rng.normal(2.0, 1.0, 5000), 0.25) * np.ones(2)
+    for temperature in (0.3, 2.0):
+        centres = share_centres(logits, threshold, 0.25, temperature)
+        labels = expit((logits - centres) / temperature)
+        np.testing.assert_allclose(labels.mean(axis=0), holds.mean(axis=0), rtol=0.05)
+    # the plain quantile says more wherever the temperature is wide
+    assert (expit((logits - threshold) / 2.0).mean(axis=0) > 2 * holds.mean(axis=0))[0]
+
+
+def test_a_class_that_no_window_reaches_has_hardly_a_label() -> None:
+    centres = share_centres(np.full((100, 1), -3.0), np.array([5.0]), 0.25, 1.0)
+    assert expit(-3.0 - centres[0]) == pytest.approx(0.005)
+
+
+def test_a_class_that_fires_everywhere_is_not_labelled_everywhere(
+    shared_opened: Opened, folds: list[Checkpoint]
+) -> None:
+    o = shared_opened
+    by = {
+        level: label_recordings(
+            folds, o.annotations, o.recordings, CPU, PseudoSettings(level=level)
+        )
+        for level in LEVELS
+    }
+    mean = {
+        level: np.concatenate([w.values for w in labels.recordings.values()]).mean(axis=0)
+        for level, labels in by.items()
+    }
+    assert (mean["share"] <= 0.5 + 1e-6).all()
+    assert not np.allclose(mean["share"], mean["calls"])
