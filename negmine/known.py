@@ -105,7 +105,7 @@ def fit_doubt(
     held : bool
         Whether held-out recordings alone were used.
     """
-    kinds = pool.recipes.kinds == "fp"
+    fp = np.flatnonzero(pool.recipes.kinds == "fp")
     found: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
     groups: tuple[list[str], list[str]] = ([], [])
     for one in known:
@@ -117,7 +117,7 @@ def fit_doubt(
         nearest = others.max(axis=1, initial=-1.0)
         found[1].append(one.features(one.by_model[:, own], nearest))
         groups[1].extend(min(of_row, default="") for of_row in pool.calls.groups(rows[own]))
-        drawn = np.flatnonzero(kinds & (pool.confidence(one.name) > 0))
+        drawn = fp[pool.recipes.confidence(one.name, fp) > 0]
         rng.shuffle(drawn)
         drawn = np.sort(drawn[:_FITTED])
         chosen = drawn[pool.recipes.certificates(one.name, drawn) == _VERIFIED]

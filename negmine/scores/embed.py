@@ -15,7 +15,7 @@ from negmine.pool.recipe_table import RecipeTable
 from negmine.recipe import ID_BYTES, Recipe
 from negmine.render import render_batches
 from negmine.scorer import Scorer
-from negmine.scores.store import ScoreStore
+from negmine.scores.store import ScoreStore, Shard
 
 # Rows scored between two writes: what a run that is killed loses at most.
 SHARD_ROWS = 2048
@@ -28,14 +28,24 @@ class Block:
     Attributes
     ----------
     rows : int64 array, shape (n,)
-        Ascending.
-    embeddings : bfloat16 Tensor, shape (n, D)
+        In the order in which they are kept.
     logits : float32 array, shape (n, C)
+    shard : Shard
+        That they lie in.
+    inside : int64 array, shape (n,), or None
+        Where in the shard; None: they are all of it, in its order.
     """
 
     rows: np.ndarray
-    embeddings: torch.Tensor
     logits: np.ndarray
+    shard: Shard
+    inside: np.ndarray | None
+
+    @property
+    def embeddings(self) -> torch.Tensor:
+        """bfloat16, shape (n, D); read when asked for: they are nearly all of a store."""
+        every = self.shard.embeddings
+        return every if self.inside is None else every[torch.from_numpy(self.inside)]
 
 
 class Scores:
@@ -48,12 +58,20 @@ class Scores:
         Of the table's rows; all in the store.
     scored : int
         How many of them were scored in this run.
+    position : int64 array, shape (N,), optional
+        Where they stand in the store, if that is known.
     """
 
-    def __init__(self, store: ScoreStore, ids: np.ndarray, scored: int = 0) -> None:
+    def __init__(
+        self,
+        store: ScoreStore,
+        ids: np.ndarray,
+        scored: int = 0,
+        position: np.ndarray | None = None,
+    ) -> None:
         self.store = store
         self.scored = scored
-        self._position = store.positions(ids)
+        self._position = store.positions(ids) if position is None else position
         if (self._position < 0).any():
             raise ModelError(f"{int((self._position < 0).sum())} rows have no score")
         self._by_position = np.argsort(self._position, kind="stable")
@@ -71,9 +89,9 @@ class Scores:
             rows = self._by_position[first:last]
             inside = sorted_positions[first:last] - shard.start
             if last - first == len(shard.ids) and (np.diff(inside) == 1).all():
-                yield _ascending(Block(rows, shard.embeddings, shard.logits))
+                yield Block(rows, shard.logits, shard, None)
             else:
-                yield _ascending(Block(rows, shard.embeddings[inside], shard.logits[inside]))
+                yield Block(rows, shard.logits[inside], shard, inside)
 
     def logits(self, rows: np.ndarray) -> np.ndarray:
         """Logits of some rows, in their order: float32, shape (len(rows), C)."""
@@ -82,13 +100,6 @@ class Scores:
     def embeddings(self, rows: np.ndarray) -> np.ndarray:
         """Embeddings of some rows, in their order: float32, shape (len(rows), D), L2-normalised."""
         return self.store.embeddings(self._position[rows])
-
-
-def _ascending(block: Block) -> Block:
-    if (np.diff(block.rows) > 0).all():
-        return block
-    order = np.argsort(block.rows)
-    return Block(block.rows[order], block.embeddings[order], block.logits[order])
 
 
 def open_store(scorer: Scorer, folder: Path, reader: CachedReader | None = None) -> ScoreStore:
@@ -129,7 +140,8 @@ def score_recipes(
     """
     store = folder if isinstance(folder, ScoreStore) else open_store(scorer, folder, reader)
     ids = recipes.ids.raw.view(np.uint8).reshape(-1, ID_BYTES)
-    missing = np.flatnonzero(store.positions(ids) < 0)
+    position = store.positions(ids)
+    missing = np.flatnonzero(position < 0)
     # one recipe may stand in two rows: the confirmed calls of two boxes with the same clip
     missing = missing[np.sort(np.unique(ids[missing], axis=0, return_index=True)[1])]
     on_rows(len(recipes) - len(missing))
@@ -145,7 +157,7 @@ def score_recipes(
             logits.append(scores)
             on_rows(len(waveforms))
         store.append(ids[rows], np.concatenate(embeddings), np.concatenate(logits))
-    return Scores(store, ids, len(missing))
+    return Scores(store, ids, len(missing), None if len(missing) else position)
 
 
 class Keeper:

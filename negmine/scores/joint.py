@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -38,7 +39,7 @@ class JointScores:
             if others:
                 every = [logits, *(other.logits(block.rows) for other in others)]
                 logits = np.asarray(np.mean(every, axis=0, dtype=np.float32))
-            yield Block(block.rows, block.embeddings, logits)
+            yield replace(block, logits=logits)
 
     def by_model(self, rows: np.ndarray) -> np.ndarray:
         """Logits of each model, in the order of the rows: float32, shape (M, len(rows), C)."""

@@ -90,6 +90,15 @@ def test_chunks_do_not_change_the_result(chunk: int, monkeypatch: pytest.MonkeyP
     torch.testing.assert_close(front_end(waveforms), alone, rtol=0, atol=1e-5)
 
 
+def test_the_spectrogram_is_torchaudios() -> None:
+    for n_mels in (16, 128):
+        front_end = LogMel(FrontEndSettings.for_mels(16_000, n_mels))
+        waveforms = torch.randn(3, 9001, generator=torch.Generator().manual_seed(2))
+        power = front_end.mel(waveforms)
+        expected = (10 * torch.log10(power + 1e-10) + 30) / 40
+        torch.testing.assert_close(front_end(waveforms), expected, rtol=0, atol=1e-5)
+
+
 def test_autocast_does_not_reach_the_spectrogram() -> None:
     front_end = LogMel(FrontEndSettings.for_mels(8000, 16))
     waveform = sine(1000, 8000)
