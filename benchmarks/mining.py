@@ -201,16 +201,17 @@ def main(
                 apart(build, files, classes, count, here, *boxes)
             if not scores.exists():
                 apart(fill_store, pool, scores, width)
-            found: dict[str, Any] = apart(bare, pool, scores, 8 * PER_CLASS)
-            for strategy in ("top", "near"):
-                found |= apart(mined, pool, scores, strategy)
+            asked: list[tuple[Any, ...]] = [(mined, "top"), (bare, 8 * PER_CLASS), (mined, "near")]
             if asks_index:
-                found |= apart(indexed, pool, scores, factory)
+                asked.append((indexed, factory))
             if asks_peers and count <= peer_rows:
-                found |= apart(hoplite, pool, scores, 8 * PER_CLASS)
-                found |= apart(sentence_transformers, pool, scores, PER_CLASS)
+                asked += [(hoplite, 8 * PER_CLASS), (sentence_transformers, PER_CLASS)]
+            found: dict[str, Any] = {}
+            for function, setting in asked:
+                part = apart(function, pool, scores, setting)
+                click.echo(f"{count} {function.__name__} {json.dumps(part)}", err=True)
+                found |= part
             results.append(found)
-            click.echo(json.dumps(found), err=True)
     click.echo(json.dumps(results, indent=2) if as_json else markdown(results))
 
 

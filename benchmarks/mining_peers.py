@@ -44,6 +44,7 @@ def sentence_transformers(pool_path: Path, scores: Path, count: int) -> dict[str
     class Model:
         """Looks embeddings up."""
 
+        device = torch.device("cpu")
         similarity_fn_name = "cosine"
 
         def encode(self, texts: list[str], **_: Any) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ PEAK = 0.99
 # A span put into a clip, or on silence, fades in and out over this much of itself: no click, and
 # nothing is heard beyond the span.
 FADE_S = 0.01
+
+# Rendering is numpy's work for the most part: more threads than this wait for each other.
+_MOST_THREADS = 8
 
 # Below this RMS (-120 dBFS) a component is silent, and a ratio to it undefined.
 _SILENT_RMS = 1e-6
@@ -218,15 +222,16 @@ def render_batches(
     recipes: Iterable[Recipe],
     sample_rate: int,
     batch_size: int,
-    threads: int = 2,
+    threads: int | None = None,
     reader: Reader | None = None,
 ) -> Iterator[np.ndarray]:
     """Render in threads, a few batches ahead: float32 arrays of shape (up to batch_size, T).
 
-    Order and content do not depend on the number of threads.
+    Order and content do not depend on the number of threads, by default one a processor, from two
+    to eight.
     """
     remaining = iter(recipes)
-    with ThreadPoolExecutor(threads) as pool:
+    with ThreadPoolExecutor(threads or min(max(os.cpu_count() or 2, 2), _MOST_THREADS)) as pool:
         ahead: list[list[Future[np.ndarray]]] = []
         while True:
             while len(ahead) < 3 and (batch := list(islice(remaining, batch_size))):

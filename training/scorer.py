@@ -14,6 +14,11 @@ from training.checkpoint import Checkpoint
 from training.model import frames_per_second
 from training.validate import autocast
 
+# On a CPU a batch passes the network so many seconds of sound at a time: what its layers hand on
+# then stays in the cache. EfficientNet-B0 takes a fifth less time a clip for 8 clips of 2 s than
+# for 32, or less still.
+_CPU_SECONDS = 16.0
+
 
 class CheckpointScorer:
     """Scores clips with a trained detector, read out as its configuration says.
@@ -49,13 +54,21 @@ class CheckpointScorer:
     @torch.inference_mode()
     def score(self, waveforms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Embeddings (`training.model.Detector.embed`) and logits: see `negmine.scorer.Scorer`."""
-        with autocast(self._device, self._config.precision):
-            features = self._detector.features(torch.from_numpy(waveforms).to(self._device))
-        config = self._config
-        logits = self._detector.read_out(
-            features, config.readout, self._window, config.lse_sharpness
-        )
-        return self._detector.embed(features).cpu().numpy(), logits.cpu().numpy()
+        size = len(waveforms)
+        if self._device.type == "cpu":
+            size = int(_CPU_SECONDS * self.sample_rate / max(waveforms.shape[1], 1))
+        parts = [
+            self._score(part) for part in torch.split(torch.from_numpy(waveforms), max(size, 1))
+        ]
+        embeddings, logits = (torch.cat([part[i] for part in parts]) for i in (0, 1))
+        return embeddings.cpu().numpy(), logits.cpu().numpy()
+
+    def _score(self, waveforms: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        config, detector = self._config, self._detector
+        with autocast(self._device, config.precision):
+            features = detector.features(waveforms.to(self._device))
+        logits = detector.read_out(features, config.readout, self._window, config.lse_sharpness)
+        return detector.embed(features), logits
 
 
 def load(path: Path, device: str = "auto") -> CheckpointScorer:

@@ -52,6 +52,17 @@ def test_held_out_recordings_are_those_of_the_run(scorer: Scorer, checkpoint: Ch
     assert scorer.held_out < {f"rec{i:02d}" for i in range(8)}
 
 
+@pytest.mark.parametrize("seconds", [0.0, 0.5, 1.0, 100.0])
+def test_how_many_pass_the_network_at_once_does_not_matter(
+    scorer: Scorer, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = clips(5)
+    alone = [scorer.score(batch[i : i + 1]) for i in range(5)]
+    monkeypatch.setattr("training.scorer._CPU_SECONDS", seconds)
+    for found, of_each in zip(scorer.score(batch), zip(*alone, strict=True), strict=True):
+        np.testing.assert_allclose(found, np.concatenate(of_each), rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("count", [1, 3, 9])
 @pytest.mark.parametrize("seconds", [1.0, 2.3])
 def test_shapes_and_types(scorer: Scorer, count: int, seconds: float) -> None:
