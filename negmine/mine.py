@@ -232,6 +232,7 @@ class _Describer:
         nearest, similarity = nearest_call(embeddings, known.embeddings)
         doubts = self._chooser.doubts(known, rows, embeddings)
         by_model = self._scores.by_model(rows)[:, :, known.column]
+        score, spread = by_model.mean(axis=0, dtype=np.float32), by_model.std(axis=0)
         recipes = self._pool.recipes
         # from columns: a thousand recipes made take as long as a pass over all scores
         certificates = recipes.certificates(known.name, rows).tolist()
@@ -242,7 +243,7 @@ class _Describer:
                 Chosen(
                     recipe=str(recipes.ids[row]),
                     label=known.name,
-                    score=float(by_model[:, rank].mean(dtype=np.float32)),
+                    score=float(score[rank]),
                     rank=rank + 1,
                     kind=str(recipes.kinds[row]),
                     certificate=_CERTIFICATES[certificates[rank]],
@@ -250,7 +251,7 @@ class _Describer:
                     nearest_call=str(known.calls[nearest[rank]]) if nearest[rank] >= 0 else "",
                     distance=1.0 - float(similarity[rank]) if nearest[rank] >= 0 else float("nan"),
                     doubt=float(doubts[rank]),
-                    spread=float(by_model[:, rank].std()),
+                    spread=float(spread[rank]),
                 )
             )
         return out
