@@ -156,6 +156,12 @@ def write_arrow(path: Path, table: pa.Table) -> None:
 def read_table(path: Path, columns: Mapping[str, pa.DataType]) -> tuple[pa.Table, dict[str, str]]:
     """Read a Parquet table that must have these columns.
 
+    Parameters
+    ----------
+    path : Path
+    columns : mapping of str to DataType
+        Columns of text may be asked for as dictionaries, however they were written.
+
     Returns
     -------
     table : pyarrow.Table
@@ -167,7 +173,10 @@ def read_table(path: Path, columns: Mapping[str, pa.DataType]) -> tuple[pa.Table
         If the file is missing, is not Parquet, or lacks a column or has it of another type.
     """
     try:
-        table = pq.read_table(path)
+        # not read_table(): that loads pandas, which takes a second
+        coded = [name for name, kind in columns.items() if pa.types.is_dictionary(kind)]
+        with pq.ParquetFile(path, read_dictionary=coded) as file:
+            table = file.read()
     except FileNotFoundError as error:
         raise PoolError(f"{path}: no such file") from error
     except (pa.ArrowException, OSError) as error:

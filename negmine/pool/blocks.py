@@ -184,8 +184,13 @@ def ragged(starts: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray
     ``starts`` are `offsets`. Both int64: shapes (entries,) and (len(rows),).
     """
     counts = starts[rows + 1] - starts[rows]
-    shift = np.repeat(starts[rows] - offsets(counts)[:-1], counts)
-    return shift + np.arange(len(shift)), counts
+    return run_indices(starts[rows], counts), counts
+
+
+def run_indices(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """The indices of some runs, one after another: int64, shape (counts.sum(),)."""
+    shift = np.repeat(starts - offsets(counts)[:-1], counts)
+    return np.asarray(shift + np.arange(len(shift)))
 
 
 def rounded(values: np.ndarray) -> np.ndarray:
@@ -293,14 +298,14 @@ def block_of(recipes: Sequence[Recipe], tables: Tables) -> RecipeBlock:
 def as_blocks(rows: Iterable[Recipe | RecipeBlock], tables: Tables) -> Iterator[RecipeBlock]:
     """Rows that come as blocks or one by one, as blocks; the order stays."""
     waiting: list[RecipeBlock] = []
+    count = 0
     for block in _blocks(rows, tables):
         # small blocks, one a file say, go on as one
-        if waiting and (
-            block.kind != waiting[0].kind or sum(map(len, waiting)) + len(block) > BLOCK_ROWS
-        ):
+        if waiting and (block.kind != waiting[0].kind or count + len(block) > BLOCK_ROWS):
             yield join_blocks(waiting, waiting[0].kind)
-            waiting = []
+            waiting, count = [], 0
         waiting.append(block)
+        count += len(block)
     if waiting:
         yield join_blocks(waiting, waiting[0].kind)
 

@@ -98,12 +98,13 @@ def read_columns(folder: Path, sources: int, label_sets: int, kinds: int) -> Col
     for name, values, least, end in limits:
         if len(values) and (values.min() < least or values.max() >= end):
             raise PoolError(f"{folder}/{name}.arrow: names what is not there: damaged")
-    for name, first, total, step in (
-        ("rows", rows["first_use"], len(uses["clip"]), 1),
-        ("clips", clips["first_change"], len(changes["op"]), 0),
+    for name, first, end, wrong in (
+        # every row has a use, and not every clip a change; what has no row has neither
+        ("rows", rows["first_use"], len(uses["clip"]), np.less_equal),
+        ("clips", clips["first_change"], len(changes["op"]) + 1, np.less),
     ):
-        ends = np.append(first[1:], total) if len(first) else np.zeros(0, dtype=np.int64)
-        if (len(first) and first[0] != 0) or (ends < first + step).any() or (ends > total).any():
+        outside = len(first) > 0 and (first[0] != 0 or first[-1] >= end)
+        if outside or wrong(first[1:], first[:-1]).any():
             raise PoolError(f"{folder}/{name}.arrow: rows out of order: damaged")
     return columns
 
@@ -124,19 +125,21 @@ def _mapped(path: Path, schema: Mapping[str, pa.DataType]) -> dict[str, np.ndarr
         column = table.column(name)
         if column.type != kind or column.null_count:
             raise PoolError(f"{path}: column '{name}' is {column.type}, not {kind}")
-        found[name] = _view(column, kind)
+        found[name] = column_values(column, kind)
     return found
 
 
-def _view(column: pa.ChunkedArray, kind: pa.DataType) -> np.ndarray:
-    """A column without a copy, where it was written as one chunk."""
-    chunk = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
-    if not pa.types.is_fixed_size_binary(kind):
-        return np.asarray(chunk.to_numpy())
-    if not len(chunk):
+def column_values(column: pa.ChunkedArray, kind: pa.DataType) -> np.ndarray:
+    """The values of a column without nulls; not copied, where it was written as one chunk.
+
+    Not by Arrow's to_numpy(): that loads pandas, which takes half a second.
+    """
+    if not len(column):
         return empty_column(kind)
-    values = np.frombuffer(chunk.buffers()[1], dtype=column_type(kind))
-    return values[chunk.offset : chunk.offset + len(chunk)]
+    chunk = column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
+    dtype = column_type(kind)
+    first = chunk.offset * dtype.itemsize
+    return np.frombuffer(chunk.buffers()[1], dtype=dtype, count=len(chunk), offset=first)
 
 
 def column_type(kind: pa.DataType) -> np.dtype[Any]:

@@ -28,7 +28,7 @@ from negmine.pool.blocks import RecipeBlock, Tables, as_blocks
 from negmine.pool.columns import write_columns
 from negmine.pool.writer import PoolWriter
 from negmine.recipe import SYNTHETIC, Recipe, Source
-from negmine.tables import read_table, write_json, write_table, writing_folder
+from negmine.tables import write_json, write_table, writing_folder
 
 FORMAT = "negmine-pool"
 VERSION = 2
@@ -259,16 +259,3 @@ def _complete(folder: Path, info: Mapping[str, Any], needed: Sequence[str]) -> N
     missing = [key for key in needed if key not in info]
     if missing:
         raise PoolError(f"{folder}/pool.json: {', '.join(missing)} is missing: damaged")
-
-
-def read_sources(folder: Path, roots: Mapping[str, Path]) -> list[Source]:
-    """The sound files that a part's recipes cut from, all inside the pool's folders."""
-    table, _ = read_table(folder / "sources.parquet", SOURCES)
-    known = {**roots, str(SYNTHETIC): SYNTHETIC}
-    columns = (table.column(name).to_pylist() for name in SOURCES)
-    sources = []
-    for root, name, fingerprint, duration_s, group in zip(*columns, strict=True):
-        if name.startswith("/") or ".." in name.split("/") or root not in known:
-            raise PoolError(f"{folder}/sources.parquet: '{name}' lies outside the pool's folders")
-        sources.append(Source(known[root], name, fingerprint, duration_s, group))
-    return sources

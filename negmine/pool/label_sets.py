@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from negmine.errors import PoolError
 from negmine.labels import Absence, Certificate, PartialLabels
+from negmine.pool.blocks import offsets
+from negmine.pool.columns import column_values
 from negmine.pool.files import LABELS, PRESENT
 from negmine.tables import read_table
 
@@ -42,7 +45,7 @@ class LabelSets(Sequence[PartialLabels]):
         sets, self._classes, self._certificates, self._confidences = (
             np.concatenate([empty, *(part[i] for part in parts)]) for i in range(4)
         )
-        self._bounds = np.searchsorted(sets, np.arange(first + 1))
+        self._bounds = offsets(np.bincount(sets, minlength=first))
         self._sets = sets
         self._made: dict[int, PartialLabels] = {}
 
@@ -60,15 +63,16 @@ class LabelSets(Sequence[PartialLabels]):
     def _make(self, number: int) -> PartialLabels:
         present, absent = set(), {}
         shared: dict[tuple[int, float], Absence] = {}
-        first, last = self._bounds[number : number + 2]
-        for cell in range(first, last):
-            name = self._names[int(self._classes[cell])]
-            key = (int(self._certificates[cell]), float(self._confidences[cell]))
-            if key[0] < 0:
+        own = slice(*self._bounds[number : number + 2].tolist())
+        # as Python's own values at once: there may be 10,000 classes
+        columns = (self._classes, self._certificates, self._confidences)
+        for column, kind, confidence in zip(*(c[own].tolist() for c in columns), strict=True):
+            name = self._names[column]
+            if kind < 0:
                 present.add(name)
                 continue
-            if key not in shared:
-                shared[key] = Absence(_CERTIFICATES[key[0]], key[1])
+            if (key := (kind, confidence)) not in shared:
+                shared[key] = Absence(_CERTIFICATES[kind], confidence)
             absent[name] = shared[key]
         return PartialLabels(frozenset(present), absent)
 
@@ -99,27 +103,41 @@ class LabelSets(Sequence[PartialLabels]):
 
 _CERTIFICATES = tuple(Certificate)
 
+# Few distinct texts, read as numbers.
+_CODED = pa.dictionary(pa.int32(), pa.string())
+_COLUMNS = LABELS | {"class": _CODED, "certificate": _CODED}
+
 
 def _read(
     path: Path, first: int, count: int, names: dict[str, int]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Set, class, certificate (-1: present) and confidence of each cell; ``names`` grows."""
-    table, _ = read_table(path, LABELS)
-    sets = table.column("set").to_numpy().astype(np.int64)
-    confidences = table.column("confidence").to_numpy()
-    classes = table.column("class").combine_chunks().dictionary_encode()
-    certificates = table.column("certificate").combine_chunks().dictionary_encode()
+    table, _ = read_table(path, _COLUMNS)
+    if any(table.column(name).null_count for name in LABELS):
+        raise PoolError(f"{path}: damaged: an empty cell")
+    sets, confidences = (
+        column_values(table.column(name), LABELS[name]) for name in ("set", "confidence")
+    )
+    classes, class_of = _coded(table.column("class"))
+    kinds, kind_of = _coded(table.column("certificate"))
     if len(sets) and not (first <= sets.min() and sets.max() < first + count):
         raise PoolError(f"{path}: damaged: a label set that is not there")
-    if (np.diff(sets) < 0).any():
+    if (sets[1:] < sets[:-1]).any():
         raise PoolError(f"{path}: damaged: label sets out of order")
     known = {PRESENT: -1} | {c.value: i for i, c in enumerate(_CERTIFICATES)}
-    kinds = certificates.dictionary.to_pylist()
     if unknown := [kind for kind in kinds if kind not in known]:
         raise PoolError(f"{path}: damaged: '{unknown[0]}' is no certificate")
     if not ((confidences > 0) & (confidences <= 1)).all():
         raise PoolError(f"{path}: damaged: a confidence outside (0, 1]")
-    numbers = [names.setdefault(name, len(names)) for name in classes.dictionary.to_pylist()]
-    of_class = np.array(numbers, dtype=np.int64)[classes.indices.to_numpy()]
-    of_kind = np.array([known[kind] for kind in kinds], dtype=np.int64)
-    return sets, of_class, of_kind[certificates.indices.to_numpy()], confidences
+    numbers = np.array([names.setdefault(name, len(names)) for name in classes], dtype=np.int64)
+    codes = np.array([known[kind] for kind in kinds], dtype=np.int64)
+    return sets.astype(np.int64), numbers[class_of], codes[kind_of], confidences
+
+
+def _coded(column: pa.ChunkedArray) -> tuple[list[str], np.ndarray]:
+    """The distinct texts of a column, and which of them each entry is."""
+    chunks = column.unify_dictionaries().chunks
+    if not chunks:
+        return [], np.zeros(0, dtype=np.int64)
+    indices = pa.chunked_array([chunk.indices for chunk in chunks])
+    return chunks[0].dictionary.to_pylist(), column_values(indices, indices.type)

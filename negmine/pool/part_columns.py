@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 
 import numpy as np
 
 from negmine.labels import MIN_CONFIDENCE
-from negmine.pool.blocks import RecipeBlock, offsets, ragged
+from negmine.pool.blocks import RecipeBlock, offsets, run_indices
 from negmine.pool.columns import Columns
 from negmine.recipe import OPS, Layer, Source
 
@@ -34,81 +35,71 @@ class PartColumns:
     def kind_codes(self) -> np.ndarray:
         return self.columns["rows"]["kind"]
 
-    @cached_property
-    def use_bounds(self) -> np.ndarray:
-        """Where each row's uses start, and the end: int64, shape (n + 1,)."""
-        return np.append(self.columns["rows"]["first_use"], len(self.columns["uses"]["clip"]))
+    def _uses(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The uses of some rows, row after row, and how many each has: see `_entries`."""
+        return _entries(self.columns["rows"]["first_use"], len(self.columns["uses"]["clip"]), rows)
 
-    @cached_property
-    def change_bounds(self) -> np.ndarray:
-        """Where each clip's changes start, and the end."""
-        return np.append(self.columns["clips"]["first_change"], len(self.columns["changes"]["op"]))
+    def _changes(self, clips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The changes of some clips, likewise."""
+        first = self.columns["clips"]["first_change"]
+        return _entries(first, len(self.columns["changes"]["op"]), clips)
 
-    def label_numbers(self, row: int) -> tuple[int, ...]:
-        """The label sets whose mix is a row's labels."""
-        clips = self._clips(row)
-        labels = self.columns["clips"]["label"][clips]
-        return tuple(labels[labels >= 0].tolist())
+    def rows(
+        self, rows: np.ndarray, sources: Sequence[Source]
+    ) -> Iterator[tuple[str, tuple[Layer, ...], tuple[int, ...]]]:
+        """Some rows: int array, shape (n,).
 
-    def _clips(self, row: int) -> np.ndarray:
-        first, last = self._uses(row)
-        return np.asarray(self.columns["uses"]["clip"][first:last])
-
-    def _uses(self, row: int) -> tuple[int, int]:
-        first = self.columns["rows"]["first_use"]
-        last = first[row + 1] if row + 1 < len(first) else len(self.columns["uses"]["clip"])
-        return int(first[row]), int(last)
-
-    def layers(self, row: int, sources: Sequence[Source]) -> tuple[Layer, ...]:
-        """The layers of one row."""
+        Yields
+        ------
+        kind : str
+        layers : tuple of Layer
+        label_sets : tuple of int
+            Those whose mix is the row's labels.
+        """
         uses, clips = self.columns["uses"], self.columns["clips"]
-        first, last = self._uses(row)
-        numbers = uses["clip"][first:last]
-        # a row's values as Python's own at once: one by one they take ten times as long
-        used = (uses[name][first:last].tolist() for name in ("snr_udb", "offset_us"))
-        own = (
-            clips[name][numbers].tolist() for name in ("source", "start_us", "length_us", "seed")
-        )
-        out: list[Layer] = []
-        for clip, snr, offset, source, start, length, seed in zip(
-            numbers.tolist(), *used, *own, strict=True
-        ):
-            out.append(
-                Layer(
-                    source=sources[source],
-                    start_s=start / 1e6,
-                    snr_db=snr / 1e6 if out else None,
-                    offset_s=offset / 1e6,
-                    length_s=_seconds(length),
-                    seed=None if seed < 0 else seed,
+        use, use_counts = self._uses(rows)
+        clip = uses["clip"][use]
+        change, change_counts = self._changes(clip)
+        # as Python's own values at once: one by one they take ten times as long
+        of_use = (uses[name][use].tolist() for name in ("snr_udb", "offset_us"))
+        names = ("source", "start_us", "length_us", "seed", "label")
+        of_clip = (clips[name][clip].tolist() for name in names)
+        components = zip(*of_use, *of_clip, change_counts.tolist(), strict=True)
+        changed = self._changed(change, sources)
+        for code, count in zip(self.kind_codes[rows].tolist(), use_counts.tolist(), strict=True):
+            layers: list[Layer] = []
+            labels: list[int] = []
+            for snr, offset, source, start, length, seed, label, more in islice(components, count):
+                layers.append(
+                    Layer(
+                        source=sources[source],
+                        start_s=start / 1e6,
+                        snr_db=snr / 1e6 if layers else None,
+                        offset_s=offset / 1e6,
+                        length_s=_seconds(length),
+                        seed=None if seed < 0 else seed,
+                    )
                 )
-            )
-            out += self._changes(clip, sources)
-        return tuple(out)
+                layers += islice(changed, more)
+                if label >= 0:
+                    labels.append(label)
+            yield self.kinds[code], tuple(layers), tuple(labels)
 
-    def _changes(self, clip: int, sources: Sequence[Source]) -> list[Layer]:
-        changes, first_change = self.columns["changes"], self.columns["clips"]["first_change"]
-        total = len(changes["op"])
-        first = int(first_change[clip])
-        last = int(first_change[clip + 1]) if clip + 1 < len(first_change) else total
-        out = []
-        for at in range(first, last):
-            source, seed = int(changes["source"][at]), int(changes["seed"][at])
-            low_hz, high_hz = float(changes["low_hz"][at]), float(changes["high_hz"][at])
+    def _changed(self, rows: np.ndarray, sources: Sequence[Source]) -> Iterator[Layer]:
+        names = ("op", "source", "start_us", "offset_us", "length_us", "low_hz", "high_hz", "seed")
+        columns = (self.columns["changes"][name][rows].tolist() for name in names)
+        for op, source, start, offset, length, low_hz, high_hz, seed in zip(*columns, strict=True):
             banded = low_hz == low_hz
-            out.append(
-                Layer(
-                    source=None if source < 0 else sources[source],
-                    start_s=changes["start_us"][at] / 1e6,
-                    op=_OP_NAMES[int(changes["op"][at])],
-                    offset_s=changes["offset_us"][at] / 1e6,
-                    length_s=_seconds(changes["length_us"][at]),
-                    low_hz=low_hz if banded else None,
-                    high_hz=high_hz if banded else None,
-                    seed=None if seed < 0 else seed,
-                )
+            yield Layer(
+                source=None if source < 0 else sources[source],
+                start_s=start / 1e6,
+                op=_OP_NAMES[op],
+                offset_s=offset / 1e6,
+                length_s=_seconds(length),
+                low_hz=low_hz if banded else None,
+                high_hz=high_hz if banded else None,
+                seed=None if seed < 0 else seed,
             )
-        return out
 
     @cached_property
     def _use_labels(self) -> np.ndarray:
@@ -118,8 +109,8 @@ class PartColumns:
     def _labels_of(self, rows: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         """Label sets of the uses of some rows, row after row, and where each row's start."""
         if rows is None:
-            return self._use_labels, self.use_bounds[:-1]
-        uses, counts = ragged(self.use_bounds, rows)
+            return self._use_labels, self.columns["rows"]["first_use"]
+        uses, counts = self._uses(rows)
         return self._use_labels[uses], offsets(counts)[:-1]
 
     def product(self, per_set: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
@@ -157,7 +148,7 @@ class PartColumns:
         """Rows with a marked label set: bool, shape (n,); the last mark is for none."""
         if not len(self):
             return np.zeros(0, dtype=bool)
-        return np.logical_or.reduceat(per_set[self._use_labels], self.use_bounds[:-1])
+        return np.logical_or.reduceat(per_set[self._use_labels], self.columns["rows"]["first_use"])
 
     def uses_any(self, per_source: np.ndarray) -> np.ndarray:
         """Rows with a layer of a marked source: bool, shape (n,); the last mark is for none."""
@@ -165,16 +156,18 @@ class PartColumns:
             return np.zeros(0, dtype=bool)
         clips, changes = self.columns["clips"], self.columns["changes"]
         marked = per_source[clips["source"]]
-        changed = np.repeat(np.arange(len(marked)), np.diff(self.change_bounds))
+        counts = np.diff(clips["first_change"], append=len(changes["op"]))
+        changed = np.repeat(np.arange(len(marked)), counts)
         hits = changed[per_source[changes["source"]]]
         marked = marked | (np.bincount(hits, minlength=len(marked)) > 0)
-        return np.logical_or.reduceat(marked[self.columns["uses"]["clip"]], self.use_bounds[:-1])
+        used = marked[self.columns["uses"]["clip"]]
+        return np.logical_or.reduceat(used, self.columns["rows"]["first_use"])
 
     def source_numbers(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Sources of all layers of some rows, and whose they are: int64, in no order."""
-        use, use_counts = ragged(self.use_bounds, rows)
-        clip = self.columns["uses"]["clip"][use].astype(np.int64)
-        change, change_counts = ragged(self.change_bounds, clip)
+        use, use_counts = self._uses(rows)
+        clip = self.columns["uses"]["clip"][use]
+        change, change_counts = self._changes(clip)
         places = np.repeat(np.arange(len(rows)), use_counts)
         numbers = [self.columns["clips"]["source"][clip], self.columns["changes"]["source"][change]]
         every = np.concatenate(numbers)
@@ -184,9 +177,9 @@ class PartColumns:
     def block(self, rows: np.ndarray) -> RecipeBlock:
         """Rows of one kind as a block; numbers are those of the pool: int array, not empty."""
         uses, clips, changes = (self.columns[name] for name in ("uses", "clips", "changes"))
-        use, use_counts = ragged(self.use_bounds, rows)
+        use, use_counts = self._uses(rows)
         clip = uses["clip"][use].astype(np.int64)
-        change, change_counts = ragged(self.change_bounds, clip)
+        change, change_counts = self._changes(clip)
         total = len(use) + len(change)
         # an `add` stands before the changes of its clip
         adds = np.arange(len(use)) + offsets(change_counts)[:-1]
@@ -221,6 +214,24 @@ class PartColumns:
             label_counts=np.bincount(row_of_use[label >= 0], minlength=len(rows)),
             label=label[label >= 0],
         )
+
+
+def _entries(first: np.ndarray, total: int, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of the entries of some rows, row after row, and how many each has.
+
+    Both int64: shapes (entries,) and (len(rows),). ``first`` says where each row's entries start;
+    those of the last end at ``total``.
+    """
+    if len(rows) == 1:
+        row = int(rows[0])
+        start, end = int(first[row]), int(first[row + 1]) if row + 1 < len(first) else total
+        return np.arange(start, end), np.array([end - start])
+    starts = first[rows].astype(np.int64)
+    ends = np.full(len(rows), total)
+    inner = rows < len(first) - 1
+    ends[inner] = first[rows[inner] + 1]
+    counts = ends - starts
+    return run_indices(starts, counts), counts
 
 
 def _seconds(microseconds: int) -> float | None:

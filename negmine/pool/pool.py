@@ -12,10 +12,11 @@ import numpy as np
 from negmine.errors import PoolError, did_you_mean
 from negmine.pool.blocks import Numbered, Tables
 from negmine.pool.columns import read_columns
-from negmine.pool.files import part_folder, read_info, read_sources
+from negmine.pool.files import part_folder, read_info
 from negmine.pool.label_sets import LabelSets
 from negmine.pool.recipe_table import RecipeTable
-from negmine.recipe import Recipe, Source
+from negmine.pool.source_table import SourceTable
+from negmine.recipe import Recipe
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +31,7 @@ class Pool:
         Length of every recipe.
     sample_rate : int
         Hz at which recipes render unless told otherwise.
-    sources : list of Source
+    sources : SourceTable
     label_sets : LabelSets
     recipes, calls : RecipeTable
         The negatives, and the confirmed calls.
@@ -47,7 +48,7 @@ class Pool:
     classes: tuple[str, ...]
     clip_s: float
     sample_rate: int
-    sources: list[Source]
+    sources: SourceTable
     label_sets: LabelSets
     digest: str
     digests: tuple[str, ...]
@@ -103,9 +104,7 @@ def open_pool(path: str | Path) -> Pool:
     parts = info["parts"]
     folders = [part_folder(folder, part) for part in parts]
     roots = {name: Path(root) for name, root in info["roots"].items()}
-    sources: list[Source] = []
-    for here in folders:
-        sources += read_sources(here, roots)
+    sources = SourceTable([here / "sources.parquet" for here in folders], roots)
     counts = [int(part["label_sets"]) for part in parts]
     label_sets = LabelSets([here / "labels.parquet" for here in folders], counts)
     clip_s, sample_rate = float(info["clip_s"]), int(info["sample_rate"])

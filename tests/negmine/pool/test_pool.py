@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -100,6 +102,33 @@ def test_a_pool_is_a_sequence_of_recipes(tmp_path: Path) -> None:
         pool[len(recipes)]
     assert len(pool.calls) == 0
     assert pool.calls[:] == []
+
+
+def test_rows_read_at_once_are_those_read_one_by_one(tmp_path: Path) -> None:
+    erased = Layer(None, op="erase", low_hz=1000.0, high_hz=2000.0)
+    changed = Recipe("erase", (*clip("p").layers, erased), 1.5, 8000, MIXED_UP)
+    first = [*ragged(), changed, changed.mix(clip("s"), 2.0)]
+    write(tmp_path / "one", first)
+    negmine.append_recipes(tmp_path / "one", [clip("t")], {})
+    pool = open_pool(tmp_path / "one")
+    every = [*first, clip("t")]
+    rows = np.random.default_rng(0).integers(0, len(every), 50)
+    assert pool.recipes.at(rows) == [every[row] for row in rows] == [pool[row] for row in rows]
+    assert pool.recipes.at(rows[:0]) == []
+    for row in (-1, len(every)):
+        with pytest.raises(IndexError):
+            pool.recipes.at(np.array([0, row]))
+
+
+def test_opening_a_pool_loads_no_pandas(shared_pool: Path) -> None:
+    # what takes a second, and nothing here needs
+    code = (
+        "import sys; from negmine.pool import open_pool; "
+        f"pool = open_pool({str(shared_pool)!r}); pool[0]; pool.calls[0]; "
+        "print('pandas' in sys.modules or 'pyarrow.dataset' in sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "False"
 
 
 def test_a_recipe_enters_once_the_first_of_its_like(tmp_path: Path) -> None:
@@ -362,8 +391,11 @@ def test_a_row_of_what_is_not_there_is_refused(
         lambda values: [*values[:-1], 10**6],
         lambda values: [*values[:-2], *values[-2:][::-1]],
         lambda values: [*values[:-1], values[-2]],
+        lambda values: [*values[:-1], 2**63 - 1],
+        lambda values: [values[0], 2**63 - 1, *values[2:]],
+        lambda values: [values[0], -(2**63), *values[2:]],
     ],
-    ids=["late", "beyond", "out of order", "no layer"],
+    ids=["late", "beyond", "out of order", "no layer", "far beyond", "far inside", "far before"],
 )
 def test_rows_out_of_order_are_refused(
     pool_copy: Path, change: Callable[[list[Any]], list[Any]]
