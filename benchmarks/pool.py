@@ -192,8 +192,8 @@ def scale(recipes: int, files: int, classes: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(results, indent=2))
         return
-    head = ("classes", "recipes", "build, s", "of processor, s", "peak memory, MiB", "disk, MB")
-    head += tuple(f"{what}, ms" for what in READS.values())
+    head = ["classes", "recipes", "build, s", "of processor, s", "peak memory, MiB", "disk, MB"]
+    head += [f"{what}, ms" for what in READS.values()]
     click.echo(f"| {' | '.join(head)} |\n|{'--:|' * len(head)}")
     for row in results:
         cells = [f"{row['classes']:,}", f"{row['rows']:,}"]

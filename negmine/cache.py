@@ -330,7 +330,8 @@ class CachedReader:
         data, size = folder / DATA, 2 * int(index["samples"])
         if not data.is_file() or data.stat().st_size < size:
             raise PoolError(f"{data}: missing or cut short; run 'negmine cache' again")
-        self._samples = np.memmap(data, dtype="<i2", mode="r")
+        # as a plain array: slices of a memmap take longer to make
+        self._samples = np.memmap(data, dtype="<i2", mode="r").view(np.ndarray)
 
     def __reduce__(self) -> tuple[type[CachedReader], tuple[Path]]:
         # a pickled map would be a copy of all samples
@@ -367,12 +368,14 @@ class CachedReader:
         if entry is None or sample_rate != self.sample_rate:
             self.check([source], sample_rate)
             raise AssertionError("checked")
-        out = np.zeros(to_samples(duration_s, sample_rate), dtype=np.float32)
-        start = to_samples(start_s, sample_rate)
-        first, last = max(start, 0), min(start + len(out), entry.length)
-        if first < last:
-            span = self._samples[entry.offset + first : entry.offset + last]
-            np.multiply(span, np.float32(entry.scale), out=out[first - start : last - start])
+        length, start = to_samples(duration_s, sample_rate), to_samples(start_s, sample_rate)
+        first, last = max(start, 0), min(start + length, entry.length)
+        span = self._samples[entry.offset + first : entry.offset + max(first, last)]
+        sound = span * np.float32(entry.scale)
+        if len(sound) == length:
+            return sound
+        out = np.zeros(length, dtype=np.float32)
+        out[first - start : first - start + len(sound)] = sound
         return out
 
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 
 import numpy as np
@@ -26,6 +27,9 @@ FADE_S = 0.01
 # Rendering is numpy's work for the most part: more threads than this wait for each other.
 _MOST_THREADS = 8
 
+# Squares to sum in float32; their sums are summed in float64.
+_SUM = 1024
+
 # Below this RMS (-120 dBFS) a component is silent, and a ratio to it undefined.
 _SILENT_RMS = 1e-6
 
@@ -35,8 +39,14 @@ class SilentError(AudioError):
 
 
 def rms(samples: np.ndarray) -> float:
-    """Root of the mean square, in float64."""
-    return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))) if len(samples) else 0.0
+    """Root of the mean square, to a millionth of it or better: float array, shape (T,)."""
+    if not len(samples):
+        return 0.0
+    # sums short enough for float32, which need no copy of the samples
+    whole = len(samples) // _SUM * _SUM
+    sums = samples[:whole].reshape(-1, _SUM), samples[whole:].reshape(1, -1)
+    power = sum(np.einsum("ij,ij->i", part, part).sum(dtype=np.float64) for part in sums)
+    return math.sqrt(power / len(samples))
 
 
 def mix_at_snr(signal: np.ndarray, noise: np.ndarray, snr_db: float) -> np.ndarray:
@@ -116,14 +126,12 @@ def render_with_gain(
     """Render a recipe, and say how far its whole was scaled down: see `render`."""
     rate = sample_rate or recipe.sample_rate
     first, *others = recipe.components
-    base = _component(first, recipe.duration_s, rate, reader or DIRECT)
-    total = base
+    total = _component(first, recipe.duration_s, rate, reader or DIRECT)
+    reference_rms = _level(first, total, rate) if others else 0.0
     for layers in others:
         part = _component(layers, recipe.duration_s, rate, reader or DIRECT)
         try:
-            gain = _gain(
-                _level(first, base, rate), _level(layers, part, rate), layers[0].snr_db or 0.0
-            )
+            gain = _gain(reference_rms, _level(layers, part, rate), layers[0].snr_db or 0.0)
         except SilentError as error:
             spans = " and ".join(
                 f"'{la.source.name}' at {la.start_s:g} s"
@@ -133,11 +141,13 @@ def render_with_gain(
             raise SilentError(
                 f"recipe {recipe.id}: {error} ({spans}, {recipe.duration_s:g} s each)"
             ) from error
-        total = total + part * np.float32(gain)
-    peak = float(np.abs(total).max(initial=0.0))
+        part *= np.float32(gain)
+        total += part
+    peak = float(max(total.max(initial=0.0), -total.min(initial=0.0)))
     if peak <= PEAK:
         return Rendered(total, 0.0)
-    return Rendered(total * np.float32(PEAK / peak), 20 * math.log10(PEAK / peak))
+    total *= np.float32(PEAK / peak)
+    return Rendered(total, 20 * math.log10(PEAK / peak))
 
 
 def _level(layers: tuple[Layer, ...], samples: np.ndarray, rate: int) -> float:
@@ -186,7 +196,7 @@ def _inserted(samples: np.ndarray, layer: Layer, rate: int, reader: Reader) -> n
 
 
 def _over(under: np.ndarray, piece: np.ndarray, offset_s: float, rate: int) -> np.ndarray:
-    """A piece in place of what it covers, crossfaded at equal power inside its own span.
+    """``under``, changed: a piece in place of what it covers, crossfaded inside its own span.
 
     Equal power (cos^2 + sin^2 = 1) keeps the level of two sounds that know nothing of each other.
     The clip's own ends need no fade.
@@ -195,16 +205,22 @@ def _over(under: np.ndarray, piece: np.ndarray, offset_s: float, rate: int) -> n
     piece = piece[: len(under) - first]
     last = first + len(piece)
     fade = min(to_samples(FADE_S, rate), len(piece) // 2)
-    rising = np.sin(np.pi / 2 * (np.arange(fade, dtype=np.float32) + 0.5) / max(fade, 1))
-    gain = np.ones(len(piece), dtype=np.float32)
+    rising, sinking = _fades(fade)
+    # what is beneath the fades, before it is covered
+    head, tail = under[first : first + fade] * sinking, under[last - fade : last] * sinking[::-1]
+    under[first:last] = piece
     if first > 0:
-        gain[:fade] = rising
+        under[first : first + fade] = piece[:fade] * rising + head
     if last < len(under):
-        gain[len(piece) - fade :] = rising[::-1]
-    out = under.copy()
-    beneath = np.sqrt(np.maximum(0.0, 1.0 - gain * gain), dtype=np.float32)
-    out[first:last] = piece * gain + under[first:last] * beneath
-    return out
+        under[last - fade : last] = piece[len(piece) - fade :] * rising[::-1] + tail
+    return under
+
+
+@lru_cache(maxsize=64)
+def _fades(length: int) -> tuple[np.ndarray, np.ndarray]:
+    """Gains of what comes and of what goes: float32, shape (length,)."""
+    rising = np.sin(np.pi / 2 * (np.arange(length, dtype=np.float32) + 0.5) / max(length, 1))
+    return rising, np.sqrt(np.maximum(0.0, 1.0 - rising * rising), dtype=np.float32)
 
 
 def _read(layer: Layer, duration_s: float, rate: int, reader: Reader) -> np.ndarray:

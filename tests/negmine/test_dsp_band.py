@@ -89,6 +89,21 @@ def test_a_sample_does_not_depend_on_how_long_the_clip_is() -> None:
     np.testing.assert_allclose(long[RATE // 2 : 2 * RATE][inside], short[inside], atol=1e-6)
 
 
+@pytest.mark.parametrize("length", [500, 2300, 2330, 7000, 7100, 20_000])
+def test_blocks_join_to_one_convolution_and_a_second_at_the_ends(length: int) -> None:
+    impulse = np.zeros(8001, dtype=np.float32)
+    impulse[4000] = 1.0
+    kernel = erase_band(impulse, RATE, 2000, 3000)[3000:5001].astype(np.float64)
+    before = noise()[:length]
+    once = np.convolve(before.astype(np.float64), kernel)[1000:-1000]
+    twice = np.convolve(once, kernel)[1000:-1000]
+    out = erase_band(before, RATE, 2000, 3000)
+    # 1,162 taps or so: up to there the cut end is heard
+    np.testing.assert_allclose(out[:1100], twice[:1100], atol=1e-6)
+    np.testing.assert_allclose(out[-1100:], twice[-1100:], atol=1e-6)
+    np.testing.assert_allclose(out[1200:-1200], once[1200:-1200], atol=1e-6)
+
+
 @pytest.mark.parametrize("length", [0, 1, 7, 500])
 def test_clips_shorter_than_the_kernel(length: int) -> None:
     out = erase_band(noise()[:length], RATE, 2000, 3000)
