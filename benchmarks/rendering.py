@@ -3,7 +3,9 @@
     python -m benchmarks.rendering POOL CACHE
 
 CACHE is made by ``negmine cache POOL --sample-rate HZ``; its rate is the one rendered at. Clips of
-each kind are drawn from the pool; all ways render the same ones, in turn, in one thread.
+each kind are drawn from the pool; all ways render the same ones, in turn, in one thread. What
+``training`` makes of plain clips with an augmentation preset stands beside audiomentations' own
+chain of the same changes, as likely and as large.
 """
 
 from __future__ import annotations
@@ -18,9 +20,12 @@ import numpy as np
 
 from negmine.cache import CachedReader
 from negmine.pool import open_pool
-from negmine.reader import DIRECT
+from negmine.reader import DIRECT, Reader
 from negmine.recipe import Recipe
 from negmine.render import render
+from training.augment import Augmenter
+from training.config import AUGMENT_PRESETS
+from training.rows import Row, RowKind
 
 
 def per_second(
@@ -52,6 +57,44 @@ def by_audiomentations(folder: Path, rate: int) -> Callable[[Recipe], object]:
     return make
 
 
+def augmented(preset: str, rate: int, reader: Reader) -> Callable[[Recipe], object]:
+    """A clip, and what training changes in it at random."""
+    augmenter = Augmenter(AUGMENT_PRESETS[preset], rate, {})
+    rng = np.random.default_rng(0)
+
+    def make(recipe: Recipe) -> object:
+        clip = render(recipe, rate, reader)
+        return augmenter(Row(clip, recipe.labels, RowKind.POOL), rng)
+
+    return make
+
+
+def chain(preset: str, rate: int) -> Callable[[Recipe], object]:
+    """A clip cut from its file, and audiomentations' own chain of the same changes."""
+    import audiomentations as am
+
+    s = AUGMENT_PRESETS[preset]
+    pink, tempo = (-3.01, -3.01), 1 + s.stretch_share
+    compose = am.Compose(
+        [
+            am.PitchShift(-s.pitch_semitones, s.pitch_semitones, p=s.pitch),
+            am.TimeStretch(1 / tempo, tempo, p=s.stretch),
+            am.Shift(-s.shift_s, s.shift_s, "seconds", rollover=s.shift_roll, p=s.shift),
+            am.AddGaussianSNR(*s.noise_snr_db, p=s.noise),
+            am.AddColorNoise(*s.pink_snr_db, *pink, p=s.pink),
+            am.Gain(-s.gain_db, s.gain_db, p=s.gain),
+        ]
+    )
+
+    def make(recipe: Recipe) -> object:
+        first = recipe.layers[0]
+        assert first.source is not None
+        clip = DIRECT.read(first.source, first.start_s, recipe.duration_s, rate)
+        return compose(clip, sample_rate=rate)
+
+    return make
+
+
 @click.command()
 @click.argument("pool", type=click.Path(path_type=Path))
 @click.argument("cache", type=click.Path(path_type=Path))
@@ -76,21 +119,36 @@ def main(pool: Path, cache: Path, clips: int, least: float, seed: int) -> None:
         "|---|--:|--:|--:|--:|"
     )
     kinds = opened.recipes.kinds
+    plain: list[Recipe] = []
     for kind in ("external", "mix", "erase", "transplant"):
         rows = np.flatnonzero(kinds == kind)
         if not len(rows):
             continue
-        drawn = [opened.recipes[int(row)] for row in rng.permutation(rows)]
+        drawn = opened.recipes.at(rng.permutation(rows)[: 10 * clips])
         # of mixes those of two plain recordings: the rest is the cost of what they are made of
         if kind == "mix":
             drawn = [r for r in drawn if len(r.layers) == 2]
         drawn = [r for r in drawn if not any(s.is_synthetic for s in r.sources)][:clips]
-        fast = per_second(lambda r: render(r, rate, reader), drawn, least)
-        slow = per_second(lambda r: render(r, rate), drawn, least)
-        other = ""
+        plain = plain or drawn
+        ways: list[Callable[[Recipe], object]] = [
+            lambda r: render(r, rate, reader),
+            lambda r: render(r, rate),
+        ]
         if kind == "mix":
-            other = f"{per_second(by_audiomentations(folder, rate), drawn, least):,.0f}"
-        print(f"| {kind} | {fast:,.0f} | {slow:,.0f} | {fast / slow:.1f} | {other} |", flush=True)
+            ways.append(by_audiomentations(folder, rate))
+        print_row(kind, ways, drawn, least)
+    for preset in ("light", "full"):
+        ways = [augmented(preset, rate, reader), augmented(preset, rate, DIRECT)]
+        print_row(f"external, augmented '{preset}'", [*ways, chain(preset, rate)], plain, least)
+
+
+def print_row(
+    name: str, ways: Sequence[Callable[[Recipe], object]], drawn: Sequence[Recipe], least: float
+) -> None:
+    """A line of the table: the ways from the cache, from the files and, perhaps, another tool's."""
+    fast, slow, *others = (per_second(make, drawn, least) for make in ways)
+    other = f"{others[0]:,.0f}" if others else ""
+    print(f"| {name} | {fast:,.0f} | {slow:,.0f} | {fast / slow:.1f} | {other} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,14 @@ from negmine.class_bands import Band, class_bands
 from negmine.dsp.band import TRANSITION_HZ
 from negmine.errors import InputError
 from negmine.labels import PartialLabels
-from negmine.pool.blocks import LAYER_COLUMNS, RecipeBlock, empty_block, join_blocks, plain_block
+from negmine.pool.blocks import (
+    LAYER_COLUMNS,
+    RecipeBlock,
+    empty_block,
+    join_blocks,
+    offsets,
+    plain_block,
+)
 from negmine.recipe import OPS
 from negmine.sources.context import BuildContext
 from negmine.sources.external import window_starts
@@ -135,11 +142,12 @@ class Crops:
         rows = np.full(count, -1)
         if not len(self.block):
             return rows[:0], column[:0]
-        wants_own = rng.random(count) < own
-        for number, name in enumerate(bands.names):
-            mine = np.flatnonzero((column == number) & wants_own)
-            if len(calling := self.calling.get(name, rows[:0])):
-                rows[mine] = rng.choice(calling, len(mine))
+        # all classes at once: there may be 10,000
+        calling = [self.calling.get(name, rows[:0]) for name in bands.names]
+        counts = np.array([len(found) for found in calling])
+        mine = np.flatnonzero((rng.random(count) < own) & (counts[column] > 0))
+        at = (rng.random(len(mine)) * counts[column[mine]]).astype(np.int64)
+        rows[mine] = np.concatenate(calling)[offsets(counts)[column[mine]] + at]
         for _ in range(_TRIES):
             open_rows = np.flatnonzero(rows < 0)
             drawn = rng.integers(0, len(self.block), len(open_rows))
