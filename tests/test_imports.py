@@ -1,0 +1,149 @@
+"""Who may import whom: walked in the source, and seen in a running program."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+# These know labels and numbers alone, so that they can be used without the rest.
+OF_NUMBERS_ALONE = [
+    "bands",
+    "cells",
+    "config",
+    "ensemble",
+    "export_frontend",
+    "frontend",
+    "losses",
+    "lsep",
+    "metrics",
+    "missing_labels",
+    "program_archive",
+    "readout",
+    "specaugment",
+]
+
+# What a command's help does without.
+HEAVY = ["faiss", "matplotlib", "numpy", "pandas", "pyarrow", "scipy", "soundfile", "torch"]
+
+
+@cache
+def sources(package: str) -> dict[str, str]:
+    """The modules of a package, by name, and their source."""
+    found = {}
+    for path in sorted((ROOT / package).rglob("*.py")):
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        found[name] = path.read_text(encoding="utf-8")
+    return found
+
+
+@cache
+def imports(module: str, source: str) -> set[str]:
+    """Every module that a source imports, wherever the statement stands."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            parts = module.split(".")[: -node.level] if node.level else []
+            base = ".".join([*parts, node.module] if node.module else parts)
+            found |= {base} | {f"{base}.{alias.name}" for alias in node.names}
+    return found
+
+
+def importers(name: str, *packages: str) -> set[str]:
+    """The modules of some packages that import another package or module."""
+    return {
+        module
+        for package in packages
+        for module, source in sources(package).items()
+        if any(f"{i}.".startswith(f"{name}.") for i in imports(module, source))
+    }
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("import faiss", "faiss"),
+        ("import numpy as np, faiss.contrib", "faiss.contrib"),
+        ("from faiss import IndexFlat", "faiss"),
+        ("from negmine import index", "negmine.index"),
+        ("from . import index", "negmine.index"),
+        ("from .index import x", "negmine.index"),
+        ("def f():\n    import faiss", "faiss"),
+        ("if TYPE_CHECKING:\n    from faiss import x", "faiss"),
+    ],
+)
+def test_an_import_is_seen_wherever_it_stands(source: str, found: str) -> None:
+    assert found in imports("negmine.mine", source)
+
+
+def test_the_walk_sees_every_module() -> None:
+    found = sources("negmine")
+    assert {"negmine", "negmine.cli", "negmine.select.top", "negmine.annotations"} <= found.keys()
+    assert importers("negmine.labels", "negmine")
+
+
+def test_negmine_never_imports_its_trainer() -> None:
+    assert importers("training", "negmine") == set()
+
+
+def test_negmine_imports_torch_for_its_scores_alone() -> None:
+    # bfloat16 in safetensors, and the product over it
+    homes = {f"negmine.scores.{name}" for name in ("embed", "scan", "store")}
+    assert importers("torch", "negmine") == homes
+    assert importers("torchaudio", "negmine") == set()
+    assert importers("torch", "training")
+
+
+@pytest.mark.parametrize(
+    ("library", "home"), [("soundfile", "negmine.audio"), ("faiss", "negmine.index")]
+)
+def test_a_library_has_one_home(library: str, home: str) -> None:
+    assert importers(library, "negmine", "training") == {home}
+
+
+def test_augmenters_are_imported_by_augment_modules_alone() -> None:
+    found = importers("audiomentations", "negmine", "training")
+    assert {name for name in found if not name.split(".")[-1].startswith("augment")} == set()
+
+
+@pytest.mark.parametrize("name", OF_NUMBERS_ALONE)
+def test_losses_and_metrics_know_nothing_of_negmine(name: str) -> None:
+    assert f"training.{name}" in sources("training")
+    assert f"training.{name}" not in importers("negmine", "training")
+
+
+def test_help_imports_nothing_heavy() -> None:
+    program = """
+import json, sys
+import click
+from click.testing import CliRunner
+from negmine.cli import main
+
+done = []
+def ask(command, path):
+    result = CliRunner().invoke(main, [*path, "--help"])
+    assert result.exit_code == 0, (path, result.output)
+    assert "Usage:" in result.output
+    done.append(" ".join(path))
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            ask(command.get_command(context, name), [*path, name])
+
+ask(main, [])
+print(json.dumps({"done": done, "modules": sorted(sys.modules)}))
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    found = json.loads(ran.stdout)
+    assert {"", "build-pool", "inspect", "mine", "train"} <= set(found["done"])
+    assert [name for name in HEAVY if name in found["modules"]] == []
