@@ -79,8 +79,7 @@ def main(
             read_rfcx(data / "train_tp.csv", data / "train_fp.csv"),
             out / "pool",
             external=[str(data / "external")],
-            # composed soundscapes share beds and distractors with one another
-            settings=PoolSettings(mix=MixSettings(count=mix), near_duplicates=False),
+            settings=PoolSettings(mix=MixSettings(count=mix)),
             force=True,
             progress=bars,
         )

@@ -259,8 +259,6 @@ def main(
                 settings=PoolSettings(
                     clip_s=clip_s,
                     sample_rate=sample_rate,
-                    # composed soundscapes share beds and distractors with one another
-                    near_duplicates=False,
                     unlabelled=str(unlabelled) if unlabelled.is_dir() else None,
                     fp=FpSettings(placements=placements),
                     noise=NoiseSettings(count=each),

@@ -12,6 +12,7 @@ from negmine.annotations import Annotations
 from negmine.build.acoustic_files import read_prints, write_prints
 from negmine.build.declarations import Declaration, check_used, declared_files, read_declarations
 from negmine.build.sound import BuildSound
+from negmine.build.standing import check_standing, standing_roles
 from negmine.errors import InputError, PoolError
 from negmine.groups import SiteOf
 from negmine.levels import check_ratios
@@ -149,12 +150,16 @@ def build_pool(
     if site_of is not None:
         sound, sites = sound.by_site(site_of)
     stand = standing.sources if standing else ()
+    roles = standing_roles(standing) if standing else {}
     sound = sound.as_standing(stand, sited=site_of is not None)
     held_out = sound.held_out(holdout, sites)
     near = None
     if s.near_duplicates:
-        sound, near = sound.near_duplicates(stand, read_prints(out), held_out, progress)
-        held_out |= near.left_out | near.shared
+        sound, near = sound.near_duplicates(stand, roles, read_prints(out), held_out, progress)
+        held_out |= near.left_out.keys() | near.shared.keys()
+    if standing:
+        added = {info.fingerprint: info.path for info in annotated.infos.values()}
+        check_standing(standing, roles, added, near.left_out | near.shared if near else {})
     folders = [
         DeclaredFolder(folder, declared_files(folder.infos, absent, table))
         for folder, (_, absent) in zip(sound.external, declared, strict=True)

@@ -57,11 +57,11 @@ class NearDuplicates:
     ----------
     groups : dict of str to str
         The joint group of each group that has near-duplicates in another.
-    left_out : frozenset of str
-        Fingerprints of the near-duplicates of what is held out.
-    shared : frozenset of str
-        Of external files that hold part of an annotated recording: they would be declared free of
-        its calls.
+    left_out : dict of str to str
+        Near-duplicates of what is held out, by fingerprint, and which sound is shared.
+    shared : dict of str to str
+        The same of external files that hold part of an annotated recording: they would be declared
+        free of its calls.
     told : tuple of str
         What to warn of, a line each.
     prints : dict of str to AcousticPrint
@@ -69,8 +69,8 @@ class NearDuplicates:
     """
 
     groups: dict[str, str]
-    left_out: frozenset[str]
-    shared: frozenset[str]
+    left_out: dict[str, str]
+    shared: dict[str, str]
     told: tuple[str, ...]
     prints: dict[str, AcousticPrint]
 
@@ -114,19 +114,21 @@ def find_near_duplicates(
         list(prints.values()), progress=lambda total: progress("near-duplicates", total, "pair")
     )
     pairs = [_Pair(unique[m.first], unique[m.second], m) for m in matches]
-    left_out, shared = set[str](), dict[str, _Pair]()
+    left_out, shared = dict[str, _Pair](), dict[str, _Pair]()
     for pair in pairs:
         for here, there in (pair.ends, pair.ends[::-1]):
             if here in held_out and (pair.is_same or EXTERNAL in roles[there]):
-                left_out.add(there)
+                left_out.setdefault(there, pair)
             elif RECORDING in roles[here] and EXTERNAL in roles[there]:
                 shared.setdefault(there, pair)
-    left_out -= held_out
+    for name in held_out:
+        left_out.pop(name, None)
     for name in {*left_out, *held_out}:
         shared.pop(name, None)
     groups = _joined(pairs, unique)
     told = (*_shared_lines(list(shared.values())), *_lines(pairs, groups))
-    return NearDuplicates(groups, frozenset(left_out), frozenset(shared), told, prints)
+    barred = ({name: str(pair) for name, pair in some.items()} for some in (left_out, shared))
+    return NearDuplicates(groups, *barred, told, prints)
 
 
 @dataclass(frozen=True)

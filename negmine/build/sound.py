@@ -114,13 +114,23 @@ class BuildSound:
     def near_duplicates(
         self,
         standing: Sequence[Source],
+        roles: Mapping[str, str],
         known: Mapping[str, AcousticPrint],
         held_out: frozenset[str],
         progress: Callable[..., Callable[..., object]],
     ) -> tuple[BuildSound, NearDuplicates]:
-        """Near-duplicates in one group each: see `negmine.build.near_duplicates`."""
+        """Near-duplicates in one group each: see `negmine.build.near_duplicates`.
+
+        ``roles`` are those of files in ``standing``, where they are known.
+        """
         files = [
-            SoundFile(STANDING, one.path, one.fingerprint, one.duration_s, one.group)
+            SoundFile(
+                roles.get(one.fingerprint, STANDING),
+                one.path,
+                one.fingerprint,
+                one.duration_s,
+                one.group,
+            )
             for one in standing
             if one.fingerprint in known
         ]

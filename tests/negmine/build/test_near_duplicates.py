@@ -148,6 +148,56 @@ def test_what_is_added_joins_the_group_that_stands(data: Data, tmp_path: Path) -
     assert "one group 'external/other1.wav'" in report.near_duplicates[0]
 
 
+@pytest.mark.parametrize("holdout", [(), ("late",)])
+def test_external_sound_that_stands_may_hold_nothing_of_an_added_recording(
+    data: Data, tmp_path: Path, holdout: tuple[str, ...]
+) -> None:
+    before = build(data, tmp_path / "pool", mix=60).pool
+    of_other1 = before.recipes.draws_on(frozenset(["other1"]))
+    assert 0 < of_other1.sum() < len(before)
+    copy(data.external / "other1.wav", data.recordings / "late.ogg")
+    data.tp.write_text(data.tp.read_text() + "late,0,1,0.5,800.0,1.0,1200.0\n")
+    # the external folder need not be named again for its rows to stand
+    shutil.move(data.external, tmp_path / "away")
+    listed = listing(tmp_path / "pool")
+    with pytest.raises(PoolError, match=r"other1\.wav; the first: .*late\.ogg.* --force") as error:
+        build_pool(
+            data.recordings,
+            read_rfcx(data.tp, data.fp),
+            tmp_path / "pool",
+            settings=small_settings(),
+            append=True,
+            holdout=holdout,
+        )
+    assert f": {of_other1.sum()} rows draw on external sound" in str(error.value)
+    assert listing(tmp_path / "pool") == listed
+    assert list(open_pool(tmp_path / "pool")) == list(before)
+
+
+@pytest.mark.parametrize("near_duplicates", [True, False])
+def test_the_same_file_may_not_stand_as_external_sound(
+    data: Data, tmp_path: Path, near_duplicates: bool
+) -> None:
+    build(data, tmp_path / "pool", near_duplicates=near_duplicates)
+    (data.external / "other1.wav").rename(data.recordings / "late.wav")
+    data.tp.write_text(data.tp.read_text() + "late,0,1,0.5,800.0,1.0,1200.0\n")
+    with pytest.raises(PoolError, match=r"other1\.wav is the same file as .*late\.wav"):
+        build(data, tmp_path / "pool", append=True, near_duplicates=near_duplicates)
+
+
+def test_a_recording_that_stands_keeps_added_external_sound_out(data: Data, tmp_path: Path) -> None:
+    build(data, tmp_path / "pool")
+    copy(data.recordings / "rec05.flac", data.external / "innocent.ogg", first_s=1.0)
+    # the recording that stands is not among those that are opened now
+    (data.recordings / "rec05.flac").rename(tmp_path / "rec05.flac")
+    for table in (data.tp, data.fp):
+        lines = table.read_text().splitlines(keepends=True)
+        table.write_text("".join(line for line in lines if not line.startswith("rec05,")))
+    report = build(data, tmp_path / "pool", append=True)
+    assert "innocent.ogg" not in groups_of(report)
+    assert report.left_out["external files that hold part of a recording"] == 1
+
+
 # ---- sites
 
 
