@@ -127,8 +127,7 @@ def find_near_duplicates(
         shared.pop(name, None)
     groups = _joined(pairs, unique)
     told = (*_shared_lines(list(shared.values())), *_lines(pairs, groups))
-    barred = ({name: str(pair) for name, pair in some.items()} for some in (left_out, shared))
-    return NearDuplicates(groups, *barred, told, prints)
+    return NearDuplicates(groups, _as_text(left_out), _as_text(shared), told, prints)
 
 
 @dataclass(frozen=True)
@@ -151,6 +150,10 @@ class _Pair:
             f"{self.first.path} from {m.first_s:.1f} s and {self.second.path} from "
             f"{m.second_s:.1f} s share {m.shared_s:.1f} s"
         )
+
+
+def _as_text(pairs: Mapping[str, _Pair]) -> dict[str, str]:
+    return {name: str(pair) for name, pair in pairs.items()}
 
 
 def _shared_lines(pairs: Sequence[_Pair]) -> Iterable[str]:
