@@ -90,7 +90,8 @@ def run_arm(
     from training.config import AugmentSettings, TrainConfig
     from training.evaluate import Truth, evaluate, open_truth_recordings
     from training.inference import RecordingScorer
-    from training.stages import read_recipe, run_stages
+    from training.recipe import read_recipe
+    from training.stages import run_stages
     from training.train import train
 
     torch.set_num_threads(1)

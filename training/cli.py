@@ -29,6 +29,7 @@ from training.options_pseudo import check_pseudo_given, pseudo_options
 if TYPE_CHECKING:
     from negmine.annotations import Annotations
     from negmine.recordings import Recordings
+    from training.unlabelled import Unlabelled
 
 
 def _warn_if_emulated(device: Any, precision: str) -> None:
@@ -54,6 +55,24 @@ def _open_data(
     for line in opened.skipped:
         warn(f"skipped {line}")
     return opened, annotations
+
+
+def _open_unlabelled(
+    folder: Path, annotated: Recordings, group: Any, skip_bad: bool, bars: Bars
+) -> Unlabelled:
+    from training.unlabelled import open_beside
+
+    found, skipped = open_beside(
+        folder,
+        annotated,
+        group=group,
+        skip_bad=skip_bad,
+        progress=lambda total: bars("reading recordings without annotations", total),
+    )
+    bars.close()
+    for line in skipped:
+        warn(f"skipped {line}")
+    return found
 
 
 @click.command(cls=CleanCommand)
@@ -134,6 +153,7 @@ def train(
     stage_init: str | None,
     pseudo_in_fold: bool,
     pseudo_per_step: int,
+    unlabelled: Path | None,
     pseudo_quantile: float,
     pseudo_level: str,
     pseudo_temperature: float,
@@ -161,7 +181,7 @@ def train(
     config, mixed = run_config(options), read_hard_mix(hard_mix, hard_mix_snr, hard_mix_by)
     group = grouping(fold_by, sites, site_regex)
     if recipe is not None:
-        from training.stages import check_not_set, read_recipe, restarted
+        from training.recipe import check_not_set, read_recipe, restarted
 
         stages = read_recipe(recipe)
         check_not_set(stages, recipe, given_options())
@@ -189,6 +209,8 @@ def train(
         if recipe is not None:
             from training.pseudo import PseudoSettings
 
+            if unlabelled is not None:
+                common["unlabelled"] = _open_unlabelled(unlabelled, opened, group, skip_bad, bars)
             common["labelling"] = PseudoSettings(
                 pseudo_hop, pseudo_quantile, pseudo_temperature, pseudo_level
             )

@@ -19,10 +19,12 @@ from negmine.recordings import Recordings
 from negmine.tables import write_json, writing
 from training.checkpoint import Checkpoint
 from training.config import TrainConfig
+from training.distributed import joined_ranks
 from training.loop import Progress, run_training
 from training.members import KNOWN, OOF, OOF_VERDICTS
+from training.recipe import Stage
 from training.score_tables import ScoreTable, read_scores
-from training.stages import Stage, run_stages
+from training.stages import run_stages
 from training.validate import ClipScorer, KnownScores, read_recordings, verdict_scores
 
 
@@ -156,39 +158,55 @@ def run_seeds(
     rows: list[dict[str, Any]] = []
     folders = []
     known: KnownScores | None = None
-    for seed in range(config.seed, config.seed + seeds):
-        folder = out / f"seed{seed}"
-        checkpoints = []
-        for path in _train_folds(
-            replace(config, seed=seed), annotations, recordings, folder, stages,
-            device=device, progress=progress, cache=cache, **options,
-        ):  # fmt: skip
-            checkpoint = Checkpoint.load(path)
-            checkpoints.append(checkpoint)
-            best = {k: v for k, v in checkpoint.history[-1].items() if k != "epoch"}
-            row = {"seed": str(seed), "fold": str(checkpoint.config.fold)}
-            rows.append(row | best | {"checkpoint": str(path)})
-        models = {"models": [checkpoint.fingerprint for checkpoint in checkpoints]}
-        if not _scored(folder, models):
-            advance = progress(f"seed {seed}: out of fold", len(recordings.infos))
-            found = out_of_fold(checkpoints, annotations, recordings, device, advance)
-            found.write(folder)
-            write_json(folder / "oof.json", models)
-        folders.append(folder)
-        known = known or _known(annotations, tuple(recordings.infos))
-        rows.append({"seed": str(seed), "fold": "all"} | _summary(folder, known))
-    assert known is not None
+    with joined_ranks(device) as ranks:
+        for seed in range(config.seed, config.seed + seeds):
+            folder = out / f"seed{seed}"
+            checkpoints = []
+            for path in _train_folds(
+                replace(config, seed=seed), annotations, recordings, folder, stages,
+                device=device, progress=progress, cache=cache, **options,
+            ):  # fmt: skip
+                checkpoint = Checkpoint.load(path)
+                checkpoints.append(checkpoint)
+                best = {k: v for k, v in checkpoint.history[-1].items() if k != "epoch"}
+                row = {"seed": str(seed), "fold": str(checkpoint.config.fold)}
+                rows.append(row | best | {"checkpoint": str(path)})
+            models = {"models": [checkpoint.fingerprint for checkpoint in checkpoints]}
+            with ranks.first_before_others():
+                if not _scored(folder, models):
+                    advance = progress(f"seed {seed}: out of fold", len(recordings.infos))
+                    found = out_of_fold(checkpoints, annotations, recordings, device, advance)
+                    found.write(folder)
+                    write_json(folder / "oof.json", models)
+            folders.append(folder)
+            known = known or _known(annotations, tuple(recordings.infos))
+            rows.append({"seed": str(seed), "fold": "all"} | _summary(folder, known))
+        assert known is not None
+        if ranks.first:
+            _write_means(out, folders, annotations, recordings, known)
+        with ranks.first_before_others():
+            if seeds > 1:
+                rows.append({"seed": "mean", "fold": "all"} | _summary(out, known))
+        if ranks.first:
+            with writing(out / "members.csv") as temporary:
+                pd.DataFrame(rows).to_csv(temporary, index=False)
+    return rows
+
+
+def _write_means(
+    out: Path,
+    folders: Sequence[Path],
+    annotations: Annotations,
+    recordings: Recordings,
+    known: KnownScores,
+) -> None:
+    """What is known of each recording, and the mean of the seeds' scores."""
     labels = np.where(known.known, known.truth, np.nan)
     ScoreTable(tuple(recordings.infos), annotations.classes, labels).write(out / KNOWN)
     for name in (OOF, OOF_VERDICTS):
         tables = [read_scores(folder / name) for folder in folders]
         mean = np.mean([table.scores for table in tables], axis=0)
         ScoreTable(tables[0].recordings, tables[0].classes, mean).write(out / name)
-    if seeds > 1:
-        rows.append({"seed": "mean", "fold": "all"} | _summary(out, known))
-    with writing(out / "members.csv") as temporary:
-        pd.DataFrame(rows).to_csv(temporary, index=False)
-    return rows
 
 
 def _train_folds(

@@ -152,7 +152,9 @@ def _shared_forward(norm: Any, own: Any, x: Tensor) -> Tensor:
         norm.num_batches_tracked += 1
     shape = [1, -1, *([1] * (x.ndim - 2))]
     scaled = (values - mean.view(shape)) * torch.rsqrt(variance + norm.eps).view(shape)
-    out: Tensor = (scaled * norm.weight.view(shape) + norm.bias.view(shape)).to(x.dtype)
+    if norm.affine:
+        scaled = scaled * norm.weight.view(shape) + norm.bias.view(shape)
+    out: Tensor = scaled.to(x.dtype)
     # timm's layers carry their activation with them
     if hasattr(norm, "act"):
         activated: Tensor = norm.act(norm.drop(out))

@@ -12,7 +12,12 @@ from negmine.commands.scoring_options import device_option
 from negmine.console import Command
 from negmine.errors import InputError, did_you_mean
 from training.config import BAND_MODES, LOSSES, POOLINGS, PRECISIONS, READOUTS, TrainConfig
-from training.options_augment import augment_options, augment_settings
+from training.options_augment import (
+    augment_options,
+    augment_settings,
+    convert_setting,
+    of_type,
+)
 
 _COMMAND_LINE = click.core.ParameterSource.COMMANDLINE
 
@@ -107,6 +112,14 @@ _OPTIONS: tuple[tuple[str, Any, str], ...] = (
 )
 _NAMES = {"beyond_per_s": "fp_beyond"}
 
+# Settings of a recipe's stages: no options, but a stage's config.toml has them.
+_OF_STAGES: dict[str, click.ParamType] = {
+    "first_draw": click.IntRange(0),
+    "pseudo_per_step": click.IntRange(0),
+    "pseudo_weight": click.FloatRange(0),
+}
+_KEPT = "training.options"
+
 
 def given_options() -> list[str]:
     """What stands on the command line of the command at work, by the names of its settings."""
@@ -120,14 +133,14 @@ def check_setting(name: str, value: Any) -> None:
     Raises
     ------
     InputError
-        If it is out of range, or none of its choices.
+        If it is of another type, out of range, or none of its choices.
     """
-    for field, kind, _ in _OPTIONS:
-        if field == name and isinstance(kind, click.ParamType):
-            try:
-                kind.convert(value, None, None)
-            except click.BadParameter as error:
-                raise InputError(f"{name} = {value!r}: {error.message}") from error
+    default = TrainConfig().to_dict()[name]
+    if not of_type(value, default):
+        raise InputError(f"{name} = {value!r}: expected a {type(default).__name__}")
+    kinds = {field: kind for field, kind, _ in _OPTIONS} | _OF_STAGES
+    if isinstance(kind := kinds[name], click.ParamType):
+        convert_setting(name, value, kind)
 
 
 def _from_file(context: click.Context, _: click.Parameter, path: Path | None) -> Path | None:
@@ -157,6 +170,13 @@ def _from_file(context: click.Context, _: click.Parameter, path: Path | None) ->
             hint = did_you_mean(name, [*settings, *settings["augment"]])
             raise InputError(f"{path}: unknown setting '{name}'{hint}")
     context.default_map = {name: value for name, value in values.items() if name in known}
+    kept = {name: content[name] for name in _OF_STAGES if name in content}
+    for name, value in kept.items():
+        try:
+            check_setting(name, value)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
+    context.meta[_KEPT] = kept
     return path
 
 
@@ -204,7 +224,8 @@ def run_config(options: dict[str, Any]) -> TrainConfig:
         raise click.UsageError(
             f"--shift-s {augment.shift_s:g} is not shorter than --clip-s {options['clip_s']:g}"
         )
-    config = TrainConfig(**options, augment=augment)
+    kept = click.get_current_context().meta.get(_KEPT, {})
+    config = TrainConfig(**kept, **options, augment=augment)
     if config.fold >= config.folds:
         raise click.UsageError(
             f"--fold {config.fold}: the last of --folds {config.folds} is {config.folds - 1}"

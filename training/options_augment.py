@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from negmine.console import Command
+from negmine.errors import InputError, did_you_mean
 from training.config import AUGMENT_PRESETS, AUGMENT_PROBABILITIES, AugmentSettings
 
 # Options' names begin with it where click keeps them.
@@ -41,6 +42,60 @@ _OPTIONS: tuple[tuple[str, str, Any, str], ...] = (
 _CHANGES = (*AUGMENT_PROBABILITIES, "time_masks", "freq_masks")
 _DEFAULTS = AugmentSettings().to_dict()
 _RANGES = {name for name, value in _DEFAULTS.items() if isinstance(value, tuple)}
+
+
+def of_type(value: Any, default: Any) -> bool:
+    """Whether a setting of a file has the type of its default; a whole number is a float, too."""
+    if isinstance(default, tuple):
+        return (
+            isinstance(value, list | tuple)
+            and len(value) == len(default)
+            and all(map(of_type, value, default))
+        )
+    wanted = (float, int) if isinstance(default, float) else type(default)
+    return isinstance(value, wanted) and isinstance(value, bool) == isinstance(default, bool)
+
+
+def convert_setting(name: str, value: Any, kind: click.ParamType) -> None:
+    """Check a setting that comes from elsewhere as an option of this type would.
+
+    Raises
+    ------
+    InputError
+        If it is out of range, or none of its choices.
+    """
+    try:
+        kind.convert(value, None, None)
+    except click.BadParameter as error:
+        raise InputError(f"{name} = {value!r}: {error.message}") from error
+
+
+def read_augment(table: Any) -> dict[str, Any]:
+    """Changes of augmentation that a file makes, checked: the settings of `AugmentSettings`.
+
+    Raises
+    ------
+    InputError
+        If it is no table, or a setting is unknown, of another type or out of range.
+    """
+    if not isinstance(table, dict):
+        raise InputError(f"augment = {table!r}: expected a table of settings, such as noise = 0.3")
+    kinds = {field: kind for field, _, kind, _ in _OPTIONS}
+    found: dict[str, Any] = {}
+    for name, value in table.items():
+        if name not in _DEFAULTS:
+            raise InputError(f"augment: unknown setting '{name}'{did_you_mean(name, _DEFAULTS)}")
+        default = _DEFAULTS[name]
+        if not of_type(value, default):
+            wanted = "range of two numbers" if name in _RANGES else type(default).__name__
+            raise InputError(f"augment: {name} = {value!r}: expected a {wanted}")
+        for one in value if name in _RANGES else (value,):
+            if name in kinds:
+                convert_setting(f"augment: {name}", one, kinds[name])
+        found[name] = tuple(value) if name in _RANGES else value
+        if name in _RANGES and value[0] > value[1]:
+            raise InputError(f"augment: {name} = {value!r}: the lower end comes first")
+    return found
 
 
 def augment_options(command: Command) -> Command:

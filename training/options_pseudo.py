@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from negmine.console import Command
@@ -16,9 +18,15 @@ _OPTIONS = (
     click.option(
         "--pseudo-per-step",
         type=click.IntRange(0),
-        default=0,
+        default=7,
         show_default=True,
         help="With --recipe: rows a step from anywhere in the recordings, with pseudo labels.",
+    ),
+    click.option(
+        "--unlabelled",
+        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        help="With --recipe: a folder of recordings nobody annotated; those rows are drawn from "
+        "them, too.",
     ),
     click.option(
         "--pseudo-quantile",
@@ -70,5 +78,5 @@ def check_pseudo_given(recipe: str | None) -> None:
         Naming the first option that would do nothing.
     """
     for name in given_options() if recipe is None else ():
-        if name.startswith("pseudo_") or name == "stage_init":
+        if name.startswith("pseudo_") or name in ("stage_init", "unlabelled"):
             raise click.UsageError(f"--{name.replace('_', '-')} goes with --recipe")

@@ -21,6 +21,7 @@ import torch
 from scipy.special import expit
 
 from negmine.annotations import Annotations
+from negmine.audio import AudioInfo
 from negmine.errors import AudioError, InputError, ModelError
 from negmine.recordings import Recordings
 from negmine.tables import read_table, write_table
@@ -185,6 +186,7 @@ def label_recordings(
     device: torch.device,
     settings: PseudoSettings | None = None,
     *,
+    others: Sequence[Mapping[str, AudioInfo]] = (),
     in_fold: bool = False,
     on_done: Callable[[], object] = lambda: None,
 ) -> PseudoLabels:
@@ -199,6 +201,8 @@ def label_recordings(
     recordings : Recordings
     device : torch.device
     settings : PseudoSettings, optional
+    others : sequence of mapping of str to AudioInfo
+        Recordings that nobody annotated: for each checkpoint, those that it labels.
     in_fold : bool
         Recordings that no model held out are labelled by the first, which trained on them.
     on_done : callable
@@ -212,23 +216,24 @@ def label_recordings(
         If a recording cannot be read.
     """
     s = settings or PseudoSettings()
-    labelled_by: defaultdict[int, list[str]] = defaultdict(list)
-    for name in recordings.infos:
+    labelled_by: defaultdict[int, dict[str, Path]] = defaultdict(dict)
+    for name, info in recordings.infos.items():
         held_out_by = [i for i, c in enumerate(checkpoints) if name in c.held_out]
         if not held_out_by and not in_fold:
             raise InputError(
                 f"recording '{name}' was held out by none of {len(checkpoints)} models, and no "
                 "model may label what it trained on; train all folds, or pass --pseudo-in-fold"
             )
-        labelled_by[held_out_by[0] if held_out_by else 0].append(name)
+        labelled_by[held_out_by[0] if held_out_by else 0][name] = info.path
+    for number, infos in enumerate(others):
+        labelled_by[number].update({name: info.path for name, info in infos.items()})
     found: dict[str, Windows] = {}
-    for number, names in sorted(labelled_by.items()):
+    for number, paths in sorted(labelled_by.items()):
         checkpoint = checkpoints[number]
         hop_s = min(s.hop_s, checkpoint.config.window_s)
         detector = checkpoint.detector(device)
         scorer = RecordingScorer(detector, checkpoint.config, device, hop_s=hop_s)
-        paths = [recordings.infos[name].path for name in names]
-        for name, read in zip(names, read_ahead([scorer], paths), strict=True):
+        for name, read in zip(paths, read_ahead([scorer], list(paths.values())), strict=True):
             if isinstance(read, AudioError):
                 raise read
             found[name] = _windows(read[0])

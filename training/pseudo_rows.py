@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from negmine.annotations import Annotations
-from negmine.audio import read_span
+from negmine.audio import AudioInfo, read_span
+from negmine.cache import CachedReader, Sound, build_cache
 from negmine.errors import InputError
 from negmine.labels import label_clip
+from negmine.recipe import Source
 from negmine.recordings import Recordings
+from negmine.tables import alone_in
 from negmine.windows import Span, to_microseconds
+from training.clips import Progress
 from training.config import TrainConfig
 from training.data import Soft
 from training.rows import Example, Row, RowKind
@@ -31,12 +37,29 @@ class PseudoRows:
     soft : Soft
     annotations : Annotations
     recordings : Recordings
+        The annotated ones.
+    others : mapping of str to AudioInfo
+        Recordings that nobody annotated, by name: their windows are drawn from as well.
+    groups : mapping of str to str
+        What is held out together: a site, for example. Each recording alone by default.
+    cache : Path, optional
+        A cache of all of them, see `decode_recordings`; without it each window is decoded anew.
     """
 
-    def __init__(self, soft: Soft, annotations: Annotations, recordings: Recordings) -> None:
+    def __init__(
+        self,
+        soft: Soft,
+        annotations: Annotations,
+        recordings: Recordings,
+        others: Mapping[str, AudioInfo] | None = None,
+        groups: Mapping[str, str] | None = None,
+        cache: Path | None = None,
+    ) -> None:
         self._soft = soft
         self._annotations = annotations
-        self._recordings = recordings
+        self._infos = recordings.infos | dict(others or {})
+        self._groups = groups or {}
+        self._cache = CachedReader(cache) if cache else None
         self.description = f"pseudo rows {soft.description}"
 
     def prepare(
@@ -50,10 +73,12 @@ class PseudoRows:
             If no recording is left that is as long as a crop.
         """
         self._config = config
+        group = self._groups.get
+        kept_out = {group(name, name) for name in held_out}
         self._names = [
             name
-            for name, info in self._recordings.infos.items()
-            if name not in held_out and info.duration_s >= config.clip_s
+            for name, info in self._infos.items()
+            if group(name, name) not in kept_out and info.duration_s >= config.clip_s
         ]
         if not self._names:
             raise InputError(f"no recording is as long as a crop of {config.clip_s:g} s")
@@ -65,15 +90,67 @@ class PseudoRows:
         found = []
         for _ in range(config.pseudo_per_step):
             name = self._names[rng.integers(len(self._names))]
-            info = self._recordings.infos[name]
+            info = self._infos[name]
             start_s = to_microseconds(rng.uniform(0, info.duration_s - config.clip_s))
             clip = Span(start_s, start_s + config.clip_s)
             boxes = self._annotations.by_recording.get(name, ())
             labels = label_clip(boxes, clip, beyond_per_s=config.beyond_per_s)
-            samples = read_span(info.path, start_s, config.clip_s, config.sample_rate)
+            samples = self._read(info, start_s)
             found.append(Row(samples, labels, RowKind.POOL, self._soft(name, clip)))
         return found
+
+    def _read(self, info: AudioInfo, start_s: float) -> np.ndarray:
+        span = start_s, self._config.clip_s, self._config.sample_rate
+        if self._cache is None:
+            return read_span(info.path, *span)
+        return self._cache.read(_source(info), *span)
 
     def transform(self, example: Example, step: int, index: int) -> Example:
         """Rows stay as they are."""
         return example
+
+
+def decode_recordings(
+    folder: Path, infos: Iterable[AudioInfo], sample_rate: int, progress: Progress
+) -> Path:
+    """Decode whole recordings once, to int16: 2 bytes a sample on disk.
+
+    What stands there already is checked, and not decoded again.
+
+    Parameters
+    ----------
+    folder : Path
+        A subfolder of it, named after the files, holds them: see `negmine.cache`.
+    infos : iterable of AudioInfo
+    sample_rate : int
+        Hz.
+    progress : callable
+        Given a title and a number of recordings, returns what to call after each.
+
+    Returns
+    -------
+    Path
+        The subfolder.
+
+    Raises
+    ------
+    AudioError
+        If a recording cannot be read, or changed since it was checked.
+    OutputError
+        If the folder cannot be written.
+    """
+    sounds = [Sound(info.path, info.fingerprint, info.duration_s) for info in infos]
+    text = repr((sample_rate, [sound.fingerprint for sound in sounds]))
+    name = hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+    place = folder / f"recordings-{name}"
+    with alone_in(place, "run"):
+        build_cache(
+            place, sounds, sample_rate, progress=lambda n: progress("decoding recordings", n)
+        )
+    return place
+
+
+def _source(info: AudioInfo) -> Source:
+    # the reader finds a sound by its fingerprint alone
+    name = info.path.name
+    return Source(info.path.parent, name, info.fingerprint, info.duration_s, name)

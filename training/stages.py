@@ -1,11 +1,9 @@
-"""A recipe: stages of training, each a table of settings, each from the last one's labels."""
+"""A recipe's stages, trained: each from the last one's labels."""
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
-from importlib.resources import files
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,122 +12,21 @@ import pandas as pd
 import torch
 
 from negmine.annotations import Annotations
-from negmine.errors import InputError, did_you_mean
+from negmine.audio import AudioInfo
+from negmine.errors import InputError
 from negmine.recordings import Recordings
 from negmine.tables import writing
 from training.checkpoint import Checkpoint
 from training.config import TrainConfig
+from training.distributed import joined_ranks
 from training.loop import Progress, run_training
-from training.options import check_setting
 from training.pseudo import PseudoLabels, PseudoSettings, label_recordings
-from training.pseudo_rows import PseudoRows
-
-_OWN = ("name", "repeat", "init", "pseudo")
-
-# What stages must share, or folds and draws would not fit together.
-_THE_RUNS = ("folds", "fold", "seed", "first_draw")
+from training.pseudo_rows import PseudoRows, decode_recordings
+from training.recipe import Stage
+from training.unlabelled import Unlabelled
 
 # What makes the network: weights of one are of no use in another.
 _NETWORK = ("backbone", "sample_rate", "n_mels", "pooling", "bands")
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One round of training.
-
-    Attributes
-    ----------
-    name : str
-        With its number, the name of its folder.
-    init : {"scratch", "previous"}
-        Where its weights start.
-    pseudo : bool
-        Whether unknown cells are filled by labels of the stage before.
-    settings : mapping
-        What it changes in the run's configuration.
-    """
-
-    name: str
-    init: str = "scratch"
-    pseudo: bool = False
-    settings: Mapping[str, Any] = field(default_factory=dict)
-
-
-def recipe_names() -> list[str]:
-    """Recipes that come with the trainer."""
-    folder = files("training").joinpath("recipes")
-    return sorted(entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".toml"))
-
-
-def read_recipe(name: str) -> list[Stage]:
-    """Stages in their order, repeated ones each by itself.
-
-    Parameters
-    ----------
-    name : str
-        Of a recipe that comes with the trainer, or the path of a TOML file with ``[[stage]]``
-        tables: ``name``, ``repeat``, ``init`` ("scratch" or "previous"), ``pseudo`` (true or
-        false), and any setting of a run.
-
-    Raises
-    ------
-    InputError
-        If there is no such recipe, or it is malformed.
-    """
-    if name.endswith(".toml"):
-        try:
-            text = Path(name).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{name}: cannot be read: {error}") from error
-    elif name in recipe_names():
-        text = files("training").joinpath("recipes", f"{name}.toml").read_text(encoding="utf-8")
-    else:
-        raise InputError(
-            f"no recipe '{name}'{did_you_mean(name, recipe_names())}; there are: "
-            f"{', '.join(recipe_names())}; or name a .toml file"
-        )
-    try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{name}: not TOML: {error}") from error
-    tables = content.get("stage")
-    if set(content) != {"stage"} or not isinstance(tables, list) or not tables:
-        raise InputError(f"{name}: expected [[stage]] tables, and nothing else")
-    stages = [stage for i, table in enumerate(tables, 1) for stage in _stages(table, name, i)]
-    first = stages[0]
-    if first.pseudo or first.init == "previous":
-        raise InputError(f"{name}: the first stage has none before it to start from")
-    return stages
-
-
-def _stages(table: Mapping[str, Any], recipe: str, number: int) -> list[Stage]:
-    where = f"{recipe}: stage {number}"
-    settings = {key: value for key, value in table.items() if key not in _OWN}
-    known = [f.name for f in fields(TrainConfig) if f.name not in _THE_RUNS]
-    for key in settings:
-        if key not in known or key == "augment":
-            hint = did_you_mean(key, [*known, *_OWN])
-            raise InputError(f"{where}: unknown setting '{key}'{hint}")
-    defaults = TrainConfig().to_dict()
-    for key, value in settings.items():
-        wanted = type(defaults[key])
-        fits = isinstance(value, (float, int) if wanted is float else wanted)
-        if not fits or (isinstance(value, bool) and wanted is not bool):
-            raise InputError(f"{where}: {key} = {value!r}: expected a {wanted.__name__}")
-        try:
-            check_setting(key, value)
-        except InputError as error:
-            raise InputError(f"{where}: {error}") from error
-    name, repeat, init = table.get("name", ""), table.get("repeat", 1), table.get("init", "scratch")
-    if not isinstance(name, str) or not name.replace("-", "").replace("_", "").isalnum():
-        raise InputError(f"{where}: name = {name!r}: expected letters and digits")
-    if not isinstance(repeat, int) or repeat < 1:
-        raise InputError(f"{where}: repeat = {repeat!r}: expected a whole number from 1")
-    if init not in ("scratch", "previous"):
-        raise InputError(f"{where}: init = {init!r}: expected 'scratch' or 'previous'")
-    if not isinstance(pseudo := table.get("pseudo", False), bool):
-        raise InputError(f"{where}: pseudo = {pseudo!r}: expected true or false")
-    return [Stage(name, init, pseudo, settings)] * repeat
 
 
 @dataclass(frozen=True)
@@ -166,6 +63,7 @@ def run_stages(
     out: Path,
     *,
     labelling: PseudoSettings | None = None,
+    unlabelled: Unlabelled | None = None,
     in_fold: bool = False,
     device: torch.device,
     progress: Progress,
@@ -186,6 +84,8 @@ def run_stages(
         Each stage has a folder in it: ``1-lsoft/fold0/best.pt``, ``1-lsoft/pseudo.parquet``, ...
         ``stages.csv`` is the table of them all.
     labelling : PseudoSettings, optional
+    unlabelled : Unlabelled, optional
+        Recordings that nobody annotated; stages with pseudo labels draw windows from them, too.
     in_fold : bool
     device : torch.device
     progress : callable
@@ -202,53 +102,114 @@ def run_stages(
             "on; choose --folds 2 or more, or pass --pseudo-in-fold"
         )
     _check_networks(stages, config)
+    changed = _configured(stages, config)
+    _check_unlabelled(stages, changed, unlabelled)
     folds = [config.fold] if in_fold else list(range(config.folds))
     cache = options.pop("cache", None) or out / "cache"
+    groups = {**(options.get("groups") or {}), **(unlabelled.groups if unlabelled else {})}
+    # with one fold, or in it, there is none to keep any from
+    dealt = {
+        fold: unlabelled.of_fold(fold, config.folds, config.seed)
+        for fold in folds
+        if unlabelled and not in_fold
+    }
+    others = dict(unlabelled.infos) if unlabelled else {}
     results: list[StageResult] = []
     before: dict[int, Path] = {}
     soft: PseudoLabels | None = None
-    drawn = config.first_draw
-    for number, stage in enumerate(stages, start=1):
-        folder = out / f"{number}-{stage.name}"
-        changed = replace(config, **stage.settings, first_draw=drawn)
-        drawn += changed.total_steps
-        checkpoints = []
-        for fold in folds:
-            run = replace(changed, fold=fold)
+    with joined_ranks(device) as ranks:
+        for number, (stage, of_stage) in enumerate(zip(stages, changed, strict=True), start=1):
+            folder = out / f"{number}-{stage.name}"
             labels = soft if stage.pseudo else None
-            rows = (
-                [PseudoRows(labels, annotations, recordings)]
-                if labels and run.pseudo_per_step
-                else []
-            )
-            checkpoint, _ = run_training(
-                run,
-                annotations,
-                recordings,
-                folder / f"fold{fold}",
-                cache=cache,
-                soft=labels,
-                plugins=rows,
-                init=before[fold] if stage.init == "previous" else None,
-                device=device,
-                progress=progress,
-                title=f"{number}-{stage.name}, fold {fold}",
-                **options,
-            )
-            checkpoints.append(checkpoint)
-            best = folder / f"fold{fold}" / "best.pt"
-            results.append(StageResult(folder.name, fold, run.loss, best, checkpoint.history[-1]))
-        before = {fold: r.checkpoint for fold, r in zip(folds, results[-len(folds) :], strict=True)}
-        if number < len(stages) and stages[number].pseudo:
-            advance = progress(f"{number}-{stage.name}: labelling", len(recordings.infos))
-            soft = _labels(
-                folder / "pseudo.parquet", checkpoints, annotations, recordings, device,
-                labelling, in_fold, advance,
-            )  # fmt: skip
-    table = pd.DataFrame([result.to_dict() for result in results])
-    with writing(out / "stages.csv") as temporary:
-        table.to_csv(temporary, index=False)
+            decoded: Path | None = None
+            if labels and of_stage.pseudo_per_step:
+                infos = [*recordings.infos.values(), *others.values()]
+                if ranks.first:
+                    decoded = decode_recordings(cache, infos, of_stage.sample_rate, progress)
+                decoded = ranks.from_first(decoded)
+            checkpoints = []
+            for fold in folds:
+                run = replace(of_stage, fold=fold)
+                rows = []
+                if labels and decoded:
+                    kept = {n: info for n, info in others.items() if n not in dealt.get(fold, ())}
+                    rows = [PseudoRows(labels, annotations, recordings, kept, groups, decoded)]
+                checkpoint, _ = run_training(
+                    run,
+                    annotations,
+                    recordings,
+                    folder / f"fold{fold}",
+                    cache=cache,
+                    soft=labels,
+                    plugins=rows,
+                    init=before[fold] if stage.init == "previous" else None,
+                    device=device,
+                    progress=progress,
+                    title=f"{number}-{stage.name}, fold {fold}",
+                    **options,
+                )
+                checkpoints.append(checkpoint)
+                best = folder / f"fold{fold}" / "best.pt"
+                score = checkpoint.history[-1]
+                results.append(StageResult(folder.name, fold, run.loss, best, score))
+                before[fold] = best
+            if number < len(stages) and stages[number].pseudo:
+                total = len(recordings.infos) + len(others)
+                advance = _nothing
+                if ranks.first:
+                    advance = progress(f"{number}-{stage.name}: labelling", total)
+                with ranks.first_before_others():
+                    soft = _labels(
+                        folder / "pseudo.parquet", checkpoints, annotations, recordings, device,
+                        labelling, in_fold, advance,
+                        [dealt.get(fold, others) for fold in folds],
+                    )  # fmt: skip
+        if ranks.first:
+            table = pd.DataFrame([result.to_dict() for result in results])
+            with writing(out / "stages.csv") as temporary:
+                table.to_csv(temporary, index=False)
     return results
+
+
+def _nothing() -> None:
+    pass
+
+
+def _configured(stages: Sequence[Stage], config: TrainConfig) -> list[TrainConfig]:
+    """Each stage's settings, drawing on where the one before it ends.
+
+    Raises
+    ------
+    InputError
+        If a stage's settings do not fit together.
+    """
+    found, drawn = [], config.first_draw
+    for number, stage in enumerate(stages, start=1):
+        try:
+            changed = replace(stage.configured(config), first_draw=drawn)
+        except ValueError as error:
+            raise InputError(f"stage {number}, '{stage.name}': {error}") from error
+        drawn += changed.total_steps
+        found.append(changed)
+    return found
+
+
+def _check_unlabelled(
+    stages: Sequence[Stage], changed: Sequence[TrainConfig], unlabelled: Unlabelled | None
+) -> None:
+    """Check that recordings without annotations would be drawn from.
+
+    Raises
+    ------
+    InputError
+        If no stage draws pseudo rows.
+    """
+    drawn = any(s.pseudo and c.pseudo_per_step for s, c in zip(stages, changed, strict=True))
+    if unlabelled and not drawn:
+        raise InputError(
+            "recordings without annotations train as pseudo rows, and no stage draws any; take a "
+            "recipe with pseudo = true, and --pseudo-per-step above 0"
+        )
 
 
 def _check_networks(stages: Sequence[Stage], config: TrainConfig) -> None:
@@ -269,28 +230,6 @@ def _check_networks(stages: Sequence[Stage], config: TrainConfig) -> None:
                 )
 
 
-def restarted(stages: Sequence[Stage], init: str) -> list[Stage]:
-    """The same stages, all but the first of which start from ``init``."""
-    return [replace(stage, init=init if i else stage.init) for i, stage in enumerate(stages)]
-
-
-def check_not_set(stages: Sequence[Stage], recipe: str, given: Iterable[str]) -> None:
-    """Check that no setting of the command line is one that a stage sets for itself.
-
-    Raises
-    ------
-    InputError
-        Naming the first one: it would do nothing.
-    """
-    for name in given:
-        for stage in stages:
-            if name in stage.settings:
-                raise InputError(
-                    f"--{name.replace('_', '-')}: stage '{stage.name}' of recipe {recipe} sets "
-                    f"{name} = {stage.settings[name]!r}; leave the option out, or write a recipe"
-                )
-
-
 def _labels(
     path: Path,
     checkpoints: Sequence[Checkpoint],
@@ -300,16 +239,20 @@ def _labels(
     labelling: PseudoSettings | None,
     in_fold: bool,
     on_done: Callable[[], object],
+    others: Sequence[Mapping[str, AudioInfo]] = (),
 ) -> PseudoLabels:
     """A stage's pseudo labels: read where they stand, made by the same models in the same way."""
     if path.exists():
         found = PseudoLabels.read(path, annotations.classes)
         by = tuple(c.fingerprint for c in checkpoints)
-        if (found.models, found.settings) == (by, labelling or PseudoSettings()):
+        names = set(recordings.infos).union(*others)
+        same = (found.models, found.settings) == (by, labelling or PseudoSettings())
+        if same and found.recordings.keys() == names:
             return found
     made = label_recordings(
-        checkpoints, annotations, recordings, device, labelling, in_fold=in_fold, on_done=on_done
-    )
+        checkpoints, annotations, recordings, device, labelling,
+        others=others, in_fold=in_fold, on_done=on_done,
+    )  # fmt: skip
     made.write(path)
     return made
 

@@ -20,8 +20,8 @@ from training.ensemble import mean
 from training.members import compare, open_members
 from training.metrics import masked_lwlrap
 from training.model import FeatureMap
+from training.recipe import Stage
 from training.score_tables import read_scores, read_truth
-from training.stages import Stage
 from training.validate import ClipScorer, known_scores
 
 CPU = torch.device("cpu")

@@ -19,7 +19,8 @@ from training import stages as stages_module
 from training.checkpoint import Checkpoint
 from training.model import weights_fingerprint
 from training.pseudo import PseudoLabels, PseudoSettings
-from training.stages import Stage, StageResult, read_recipe, recipe_names, restarted, run_stages
+from training.recipe import Stage, read_recipe, recipe_names, restarted
+from training.stages import StageResult, run_stages
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

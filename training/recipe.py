@@ -1,0 +1,146 @@
+"""A recipe: stages of training as data, each a table of settings."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from negmine.errors import InputError, did_you_mean
+from training.config import TrainConfig
+from training.options import check_setting
+from training.options_augment import read_augment
+
+_OWN = ("name", "repeat", "init", "pseudo", "augment")
+
+# What stages must share, or folds and draws would not fit together.
+_THE_RUNS = ("folds", "fold", "seed", "first_draw")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One round of training.
+
+    Attributes
+    ----------
+    name : str
+        With its number, the name of its folder.
+    init : {"scratch", "previous"}
+        Where its weights start.
+    pseudo : bool
+        Whether unknown cells are filled by labels of the stage before.
+    settings : mapping
+        What it changes in the run's configuration.
+    augment : mapping
+        What it changes in the run's augmentation; the rest stays.
+    """
+
+    name: str
+    init: str = "scratch"
+    pseudo: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    augment: Mapping[str, Any] = field(default_factory=dict)
+
+    def configured(self, config: TrainConfig) -> TrainConfig:
+        """The stage's configuration, of that of its run."""
+        return replace(config, **self.settings, augment=replace(config.augment, **self.augment))
+
+
+def recipe_names() -> list[str]:
+    """Recipes that come with the trainer."""
+    folder = files("training").joinpath("recipes")
+    return sorted(entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".toml"))
+
+
+def read_recipe(name: str) -> list[Stage]:
+    """Stages in their order, repeated ones each by itself.
+
+    Parameters
+    ----------
+    name : str
+        Of a recipe that comes with the trainer, or the path of a TOML file with ``[[stage]]``
+        tables: ``name``, ``repeat``, ``init`` ("scratch" or "previous"), ``pseudo`` (true or
+        false), ``augment`` (a table of settings of augmentation), and any setting of a run.
+
+    Raises
+    ------
+    InputError
+        If there is no such recipe, or it is malformed.
+    """
+    if name.endswith(".toml"):
+        try:
+            text = Path(name).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"{name}: cannot be read: {error}") from error
+    elif name in recipe_names():
+        text = files("training").joinpath("recipes", f"{name}.toml").read_text(encoding="utf-8")
+    else:
+        raise InputError(
+            f"no recipe '{name}'{did_you_mean(name, recipe_names())}; there are: "
+            f"{', '.join(recipe_names())}; or name a .toml file"
+        )
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{name}: not TOML: {error}") from error
+    tables = content.get("stage")
+    if set(content) != {"stage"} or not isinstance(tables, list) or not tables:
+        raise InputError(f"{name}: expected [[stage]] tables, and nothing else")
+    stages = [stage for i, table in enumerate(tables, 1) for stage in _stages(table, name, i)]
+    first = stages[0]
+    if first.pseudo or first.init == "previous":
+        raise InputError(f"{name}: the first stage has none before it to start from")
+    return stages
+
+
+def _stages(table: Mapping[str, Any], recipe: str, number: int) -> list[Stage]:
+    where = f"{recipe}: stage {number}"
+    settings = {key: value for key, value in table.items() if key not in _OWN}
+    known = [f.name for f in fields(TrainConfig) if f.name not in (*_THE_RUNS, "augment")]
+    for key in settings:
+        if key not in known:
+            hint = did_you_mean(key, [*known, *_OWN])
+            raise InputError(f"{where}: unknown setting '{key}'{hint}")
+    try:
+        for key, value in settings.items():
+            check_setting(key, value)
+        augment = read_augment(table.get("augment", {}))
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
+    name, repeat, init = table.get("name", ""), table.get("repeat", 1), table.get("init", "scratch")
+    if not isinstance(name, str) or not name.replace("-", "").replace("_", "").isalnum():
+        raise InputError(f"{where}: name = {name!r}: expected letters and digits")
+    if not isinstance(repeat, int) or repeat < 1:
+        raise InputError(f"{where}: repeat = {repeat!r}: expected a whole number from 1")
+    if init not in ("scratch", "previous"):
+        raise InputError(f"{where}: init = {init!r}: expected 'scratch' or 'previous'")
+    if not isinstance(pseudo := table.get("pseudo", False), bool):
+        raise InputError(f"{where}: pseudo = {pseudo!r}: expected true or false")
+    return [Stage(name, init, pseudo, settings, augment)] * repeat
+
+
+def restarted(stages: Sequence[Stage], init: str) -> list[Stage]:
+    """The same stages, all but the first of which start from ``init``."""
+    return [replace(stage, init=init if i else stage.init) for i, stage in enumerate(stages)]
+
+
+def check_not_set(stages: Sequence[Stage], recipe: str, given: Iterable[str]) -> None:
+    """Check that no setting of the command line is one that a stage sets for itself.
+
+    Raises
+    ------
+    InputError
+        Naming the first one: it would do nothing.
+    """
+    for name in given:
+        for stage in stages:
+            own = {**stage.settings, **{f"augment_{key}": v for key, v in stage.augment.items()}}
+            if name in own:
+                name, value = name.removeprefix("augment_"), own[name]
+                raise InputError(
+                    f"--{name.replace('_', '-')}: stage '{stage.name}' of recipe {recipe} sets "
+                    f"{name} = {value!r}; leave the option out, or write a recipe"
+                )
