@@ -18,6 +18,7 @@ import click
 if TYPE_CHECKING:
     import numpy as np
 
+    from training.config import Readout
     from training.inference import RecordingScorer
 
 SECONDS = 60.0
@@ -44,7 +45,8 @@ def sliding(scorer: RecordingScorer, samples: np.ndarray, hop: int) -> np.ndarra
 def timed(run: Callable[[], object], seconds: float) -> float:
     """Median of as many runs as fit, in seconds, after one that does not count."""
     run()
-    times, until = [], time.perf_counter() + seconds
+    times: list[float] = []
+    until = time.perf_counter() + seconds
     while time.perf_counter() < until or not times:
         start = time.perf_counter()
         run()
@@ -109,7 +111,7 @@ def windows_alone(scorer: RecordingScorer, samples: np.ndarray, readout: str) ->
         for first in range(0, len(starts), 8):
             batch = np.stack([samples[a : a + length] for a in starts[first : first + 8]])
             features = detector.features(torch.from_numpy(batch))
-            alone = "power" if readout == "power" else "mean"
+            alone: Readout = "power" if readout == "power" else "mean"
             found.append(detector.read_out(features, alone, scorer.window))
         logits = torch.cat(found)
         if readout == "max":

@@ -113,7 +113,7 @@ _OPTIONS: tuple[tuple[str, Any, str], ...] = (
 _NAMES = {"beyond_per_s": "fp_beyond"}
 
 # Settings of a recipe's stages: no options, but a stage's config.toml has them.
-_OF_STAGES: dict[str, click.ParamType] = {
+_OF_STAGES: dict[str, Any] = {
     "first_draw": click.IntRange(0),
     "pseudo_per_step": click.IntRange(0),
     "pseudo_weight": click.FloatRange(0),

@@ -56,7 +56,7 @@ def of_type(value: Any, default: Any) -> bool:
     return isinstance(value, wanted) and isinstance(value, bool) == isinstance(default, bool)
 
 
-def convert_setting(name: str, value: Any, kind: click.ParamType) -> None:
+def convert_setting(name: str, value: Any, kind: Any) -> None:
     """Check a setting that comes from elsewhere as an option of this type would.
 
     Raises

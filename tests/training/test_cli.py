@@ -693,12 +693,17 @@ def test_settings_of_a_run_are_read_again_and_options_win(
 
     monkeypatch.setattr("training.loop.train", stopped)
     file = tmp_path / "config.toml"
-    file.write_text('loss = "hill"\nlr = 0.5\ncompile = true\n[augment]\nnoise = 0.25\n')
+    file.write_text(
+        'loss = "hill"\nlr = 0.5\ncompile = true\nfirst_draw = 40\npseudo_weight = 0.5\n'
+        "[augment]\nnoise = 0.25\n"
+    )
     common = [*shared_data.options, "--out", tmp_path / "run", "--config", file]
     call("train", *common, "--lr", "0.25", "--gain", "0.5")
     (config,) = seen
     assert (config.loss, config.lr, config.compile) == ("hill", 0.25, True)
     assert (config.augment.noise, config.augment.gain) == (0.25, 0.5)
+    # a stage's, which have no options
+    assert (config.first_draw, config.pseudo_weight) == (40, 0.5)
 
 
 @pytest.mark.parametrize(
@@ -707,6 +712,8 @@ def test_settings_of_a_run_are_read_again_and_options_win(
         ("epoch = 3", r"unknown setting 'epoch' \(did you mean epochs\?\)"),
         ("[augment]\nnoisy = 1", r"unknown setting 'noisy' \(did you mean noise\?\)"),
         ("augment = 3", "expected a table"),
+        ("first_draw = -1", "first_draw = -1: -1 is not in the range"),
+        ("first_draw = 1.5", "first_draw = 1.5: expected a int"),
         ("epochs =", "not TOML"),
         (None, "cannot be read"),
     ],

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from conftest import Data
@@ -101,3 +102,23 @@ def test_without_a_decay_the_weights_themselves_are_kept() -> None:
     with torch.no_grad():
         model.weight.fill_(42.0)
     assert float(average.state_dict()["weight"]) == 42.0
+
+
+def test_two_processes_cross_validate_and_the_first_alone_writes(
+    shared_data: Data, tmp_path: Path
+) -> None:
+    port, out = free_port(), tmp_path / "run"
+    options = ["--seeds", "1", "--folds", "2", "--epochs", "1", "--steps-per-epoch", "2"]
+    started = [start(shared_data, out, rank, 2, port, *options) for rank in range(2)]
+    for process in started:
+        _, errors = process.communicate(timeout=240)
+        assert process.returncode == 0, errors
+    held_out = [
+        set(Checkpoint.load(out / "seed0" / f"fold{fold}" / "best.pt").held_out)
+        for fold in range(2)
+    ]
+    scored = pd.read_csv(out / "oof.csv")["recording_id"]
+    assert len(scored) == 8
+    assert held_out[0].isdisjoint(held_out[1])
+    assert set(scored) == held_out[0] | held_out[1]
+    assert list(pd.read_csv(out / "members.csv")["fold"]) == ["0", "1", "all"]

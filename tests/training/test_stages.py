@@ -17,6 +17,7 @@ from negmine.errors import InputError
 from training import loop
 from training import stages as stages_module
 from training.checkpoint import Checkpoint
+from training.config import AugmentSettings
 from training.model import weights_fingerprint
 from training.pseudo import PseudoLabels, PseudoSettings
 from training.recipe import Stage, read_recipe, recipe_names, restarted
@@ -253,3 +254,61 @@ def test_misuse_of_recipes_is_told(
     result = call("train", *shared_data.options, "--out", tmp_path / "run", *options)
     assert result.exit_code == 2
     assert message in result.stderr
+
+
+def test_a_stage_changes_the_augmentation_it_names_and_no_other(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(
+        "[[stage]]\nname = 'a'\n[[stage]]\nname = 'b'\nlr = 1\n"
+        "[stage.augment]\nnoise = 0.5\nnoise_snr_db = [0, 10]\n"
+    )
+    first, second = read_recipe(str(file))
+    config = tiny_config(augment=AugmentSettings(noise=0.25, gain=0.75))
+    assert first.configured(config) == config
+    changed = second.configured(config).augment
+    assert changed == AugmentSettings(noise=0.5, noise_snr_db=(0, 10), gain=0.75)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("augment = 3", "augment = 3: expected a table"),
+        ("augment = {noisy = 1}", r"unknown setting 'noisy' \(did you mean noise\?\)"),
+        ("augment = {noise = 'much'}", "noise = 'much': expected a float"),
+        ("augment = {noise = 2.0}", "noise = 2.0: 2.0 is not in the range"),
+        ("augment = {noise_snr_db = 3}", "noise_snr_db = 3: expected a range of two numbers"),
+        ("augment = {noise_snr_db = [9, 3]}", "the lower end comes first"),
+        ("augment = {shift_roll = 1}", "shift_roll = 1: expected a bool"),
+    ],
+)
+def test_malformed_augmentation_of_a_stage_is_misuse(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(f"[[stage]]\nname = 'a'\n{text}\n")
+    with pytest.raises(InputError, match=f"stage 1: .*{message}"):
+        read_recipe(str(file))
+
+
+def test_an_option_of_augmentation_that_a_stage_sets_would_do_nothing(
+    shared_data: Data, tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text("[[stage]]\nname = 'a'\naugment = {noise = 0.5}\n")
+    result = call(
+        "train", *shared_data.options, "--out", tmp_path / "run", "--recipe", file, "--noise", 1
+    )
+    assert result.exit_code == 2
+    assert "--noise: stage 'a'" in result.stderr
+
+
+def test_settings_of_stages_that_do_not_fit_are_told_before_any_training(
+    shared_opened: Opened, tmp_path: Path
+) -> None:
+    o, stages = shared_opened, [Stage("a"), Stage("b", augment={"shift": 1.0, "shift_s": 2.0})]
+    with pytest.raises(InputError, match=r"stage 2, 'b': a shift of 2 s leaves nothing"):
+        run_stages(
+            stages, tiny_config(), o.annotations, o.recordings, tmp_path,
+            device=torch.device("cpu"), progress=silent,
+        )  # fmt: skip
+    assert list(tmp_path.iterdir()) == []
