@@ -104,9 +104,8 @@ def test_without_a_decay_the_weights_themselves_are_kept() -> None:
     assert float(average.state_dict()["weight"]) == 42.0
 
 
-def test_two_processes_cross_validate_and_the_first_alone_writes(
-    shared_data: Data, tmp_path: Path
-) -> None:
+@pytest.mark.slow
+def test_two_processes_cross_validate(shared_data: Data, tmp_path: Path) -> None:
     port, out = free_port(), tmp_path / "run"
     options = ["--seeds", "1", "--folds", "2", "--epochs", "1", "--steps-per-epoch", "2"]
     started = [start(shared_data, out, rank, 2, port, *options) for rank in range(2)]
