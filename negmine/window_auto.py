@@ -139,10 +139,7 @@ class _Trial:
         held_out: frozenset[str],
         rng: np.random.Generator,
     ) -> None:
-        calls = [
-            pool.calls[row].groups
-            for row in np.flatnonzero(pool.calls.present(known.name)).tolist()
-        ]
+        calls = pool.calls.groups(np.flatnonzero(pool.calls.present(known.name)))
         self.folds, self.held_out = _folds(calls, held_out, rng)
         if not self.folds:
             return
@@ -152,7 +149,7 @@ class _Trial:
         self._logits = scores.logits(rows)[:, known.column]
         self._embeddings = scores.embeddings(rows)
         self._rejected = pool.recipes.kinds[rows] == "fp"
-        groups = [pool.recipes[row].groups for row in rows.tolist()]
+        groups = pool.recipes.groups(rows)
         self._calls = known.embeddings
         # a row or call belongs to a fold where any of its recordings does
         self._call_in = [np.array([bool(g & fold) for g in calls]) for fold in self.folds]
@@ -183,13 +180,13 @@ class _Trial:
 
 
 def _folds(
-    calls: Sequence[frozenset[str]], held_out: frozenset[str], rng: np.random.Generator
+    calls: Sequence[set[str]], held_out: frozenset[str], rng: np.random.Generator
 ) -> tuple[list[frozenset[str]], bool]:
     """Recordings to set aside in turn; none where there are too few calls."""
     inside = sum(bool(groups & held_out) for groups in calls)
     if inside >= _MIN_CALLS and inside < len(calls):
         return [held_out], True
-    names = sorted(frozenset().union(*calls))
+    names = sorted(set[str]().union(*calls))
     if len(calls) < _MIN_CALLS or len(names) < 2:
         return [], False
     folds = np.array_split(rng.permutation(names), min(_FOLDS, len(names)))

@@ -73,8 +73,8 @@ class _Rows:
     def present(self, name: str) -> np.ndarray:
         return self.kinds == name
 
-    def __getitem__(self, row: int) -> Any:
-        return SimpleNamespace(groups=self._groups[row])
+    def groups(self, rows: np.ndarray) -> list[set[str]]:
+        return [set(self._groups[row]) for row in rows]
 
 
 def test_clean_hard_rows_want_no_window() -> None:
