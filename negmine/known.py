@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from negmine.doubt import MIN_CLIPS, DoubtModel, Evidence, clip_features
-from negmine.labels import Certificate
+from negmine.labels import CERTIFICATES, Certificate
 from negmine.pool import Pool
 from negmine.scores.joint import JointScores
 from negmine.scores.scan import Eligible
@@ -21,7 +21,7 @@ _SAMPLE = 200_000
 _SAMPLE_CELLS = 50_000_000
 # Confirmed calls of a class, and rejected detections, that doubt is fitted on.
 _FITTED = 500
-_VERIFIED = list(Certificate).index(Certificate.VERIFIED)
+_VERIFIED = CERTIFICATES.index(Certificate.VERIFIED)
 
 
 @dataclass(frozen=True)

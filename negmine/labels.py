@@ -57,6 +57,9 @@ class Certificate(StrEnum):
     AGREED = "agreed"
 
 
+# Columns tell a certificate by its place here, and -1 where nothing vouches for an absence.
+CERTIFICATES = tuple(Certificate)
+
 DEFAULT_CONFIDENCE: Mapping[Certificate, float] = MappingProxyType(
     {
         Certificate.VERIFIED: 1.0,

@@ -14,7 +14,7 @@ from negmine.cache import CachedReader
 from negmine.choose import Choice, Chooser
 from negmine.errors import ModelError
 from negmine.known import KnownClass, fit_doubt, know_classes
-from negmine.labels import Certificate
+from negmine.labels import CERTIFICATES
 from negmine.mine_report import MineReport, class_report
 from negmine.pool import Pool, check_classes
 from negmine.scorer import Scorer
@@ -32,7 +32,6 @@ from negmine.window_auto import WindowChoice, choose_window
 # fourfold, up to so many rows: their embeddings are held in memory, one class at a time.
 _SHORTLIST = 8
 _LONGEST = 20_000
-_CERTIFICATES = tuple(certificate.value for certificate in Certificate)
 
 
 @dataclass(frozen=True)
@@ -246,7 +245,7 @@ class _Describer:
                     score=float(score[rank]),
                     rank=rank + 1,
                     kind=str(recipes.kinds[row]),
-                    certificate=_CERTIFICATES[certificates[rank]],
+                    certificate=CERTIFICATES[certificates[rank]].value,
                     confidence=confidence[rank],
                     nearest_call=str(known.calls[nearest[rank]]) if nearest[rank] >= 0 else "",
                     distance=1.0 - float(similarity[rank]) if nearest[rank] >= 0 else float("nan"),

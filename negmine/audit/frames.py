@@ -13,7 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
-from negmine.labels import Certificate
+from negmine.labels import CERTIFICATES
 from negmine.pool import Pool
 from negmine.selection import Selection
 
@@ -22,8 +22,6 @@ FIELDS = ("certificate", "kind", "hardness", "class")
 
 # Rows of a class of a selection by score, from the top: up to which share each stratum reaches.
 HARDNESS = {"top 10%": 0.1, "next 40%": 0.5, "rest": 1.0}
-
-_CERTIFICATES = tuple(certificate.value for certificate in Certificate)
 
 
 @dataclass(frozen=True)
@@ -94,7 +92,7 @@ class PoolFrame:
         self._certified: tuple[str, np.ndarray, np.ndarray] | None = None
         kinds, self._kinds = np.unique(pool.recipes.kinds, return_inverse=True)
         self.names: dict[str, tuple[str, ...]] = {
-            "certificate": _CERTIFICATES,
+            "certificate": CERTIFICATES,
             "kind": tuple(kinds.tolist()),
         }
 
@@ -129,7 +127,7 @@ class SelectionFrame:
     def __init__(self, selection: Selection) -> None:
         kinds = sorted({row.kind for row in selection.rows})
         self.names: dict[str, tuple[str, ...]] = {
-            "certificate": _CERTIFICATES,
+            "certificate": CERTIFICATES,
             "kind": tuple(kinds),
             "hardness": tuple(HARDNESS),
         }

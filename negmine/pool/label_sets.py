@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from negmine.errors import PoolError
-from negmine.labels import Absence, Certificate, PartialLabels
+from negmine.labels import CERTIFICATES, Absence, PartialLabels
 from negmine.pool.blocks import offsets
 from negmine.pool.columns import column_values
 from negmine.pool.files import LABELS, PRESENT
@@ -72,7 +72,7 @@ class LabelSets(Sequence[PartialLabels]):
                 present.add(name)
                 continue
             if (key := (kind, confidence)) not in shared:
-                shared[key] = Absence(_CERTIFICATES[kind], confidence)
+                shared[key] = Absence(CERTIFICATES[kind], confidence)
             absent[name] = shared[key]
         return PartialLabels(frozenset(present), absent)
 
@@ -85,7 +85,7 @@ class LabelSets(Sequence[PartialLabels]):
         return out
 
     def certificates(self, name: str) -> np.ndarray:
-        """What certifies a class in each set, by place in `Certificate`; -1: nothing. int64."""
+        """What certifies a class in each set, by place in `CERTIFICATES`; -1: nothing. int64."""
         out = np.full(len(self), -1)
         if name in self._numbers:
             cells = (self._classes == self._numbers[name]) & (self._certificates >= 0)
@@ -100,8 +100,6 @@ class LabelSets(Sequence[PartialLabels]):
             out[self._sets[cells].astype(np.int64)] = True
         return out
 
-
-_CERTIFICATES = tuple(Certificate)
 
 # Few distinct texts, read as numbers.
 _CODED = pa.dictionary(pa.int32(), pa.string())
@@ -124,7 +122,7 @@ def _read(
         raise PoolError(f"{path}: damaged: a label set that is not there")
     if (sets[1:] < sets[:-1]).any():
         raise PoolError(f"{path}: damaged: label sets out of order")
-    known = {PRESENT: -1} | {c.value: i for i, c in enumerate(_CERTIFICATES)}
+    known = {PRESENT: -1} | {c.value: i for i, c in enumerate(CERTIFICATES)}
     if unknown := [kind for kind in kinds if kind not in known]:
         raise PoolError(f"{path}: damaged: '{unknown[0]}' is no certificate")
     if not ((confidences > 0) & (confidences <= 1)).all():

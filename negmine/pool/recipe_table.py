@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from negmine.errors import PoolError
-from negmine.labels import Certificate, PartialLabels
+from negmine.labels import CERTIFICATES, Certificate, PartialLabels
 from negmine.pool.blocks import BLOCK_ROWS, RecipeBlock, offsets
 from negmine.pool.columns import Columns
 from negmine.pool.label_sets import LabelSets
@@ -20,7 +20,7 @@ from negmine.recipe import ID_BYTES, Recipe, Source
 # Mixes of label sets that are kept made: they may hold 10,000 classes each.
 _MIXES_KEPT = 4096
 
-_MIXED = list(Certificate).index(Certificate.MIXED)
+_MIXED = CERTIFICATES.index(Certificate.MIXED)
 
 _ID = np.dtype([("leading", ">u8"), ("rest", f"V{ID_BYTES - 8}")])
 
@@ -156,7 +156,7 @@ class RecipeTable(Sequence[Recipe]):
     def certificates(self, name: str, rows: np.ndarray | None = None) -> np.ndarray:
         """What certifies that each recipe lacks a class: int array, as `confidence`.
 
-        Places in `Certificate`; -1 where nothing does.
+        Places in `CERTIFICATES`; -1 where nothing does.
         """
         per_set = self._label_sets.certificates(name)
         out = self._by_part(lambda part, own: part.of_single(per_set, _MIXED, own), rows)
