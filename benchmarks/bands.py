@@ -5,14 +5,9 @@ Run it from the repository's root: `OMP_NUM_THREADS=1 python -m benchmarks.bands
 
 from __future__ import annotations
 
-import multiprocessing
-import resource
-import sys
-import time
-from concurrent.futures import ProcessPoolExecutor
-from statistics import median
-
 import click
+
+from benchmarks.measure import apart, median_s, peak_rss_mib
 
 MODES = ("off", "shared", "crops")
 
@@ -45,24 +40,8 @@ def measure(mode: str, classes: int, backbone: str, seconds: float) -> tuple[flo
     def score() -> None:
         detector.eval().read_out(detector.features(clip), "max", 8)
 
-    return timed(train, seconds), timed(score, seconds), peak_rss_mib() - before
-
-
-def timed(run, seconds: float) -> float:  # type: ignore[no-untyped-def]
-    """Median of as many runs as fit, in ms, after one that does not count."""
-    run()
-    times, until = [], time.perf_counter() + seconds
-    while time.perf_counter() < until or not times:
-        start = time.perf_counter()
-        run()
-        times.append(1000 * (time.perf_counter() - start))
-    return median(times)
-
-
-def peak_rss_mib() -> float:
-    """Return the highest resident size this process ever had."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+    times = [1000 * median_s(run, seconds) for run in (train, score)]
+    return times[0], times[1], peak_rss_mib() - before
 
 
 @click.command(help=__doc__)
@@ -75,11 +54,7 @@ def main(classes: tuple[int, ...], backbone: str, seconds: float) -> None:
     for count in classes:
         plain: tuple[float, float] | None = None
         for mode in MODES:
-            # each in a process of its own: a peak never falls
-            with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as processes:
-                step, clip, memory = processes.submit(
-                    measure, mode, count, backbone, seconds
-                ).result()
+            step, clip, memory = apart(measure, mode, count, backbone, seconds)
             plain = plain or (step, clip)
             print(
                 f"| {count} | {mode} | {step:.0f} | {step / plain[0]:.2f} | {clip:.0f} | "

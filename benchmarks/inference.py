@@ -7,13 +7,13 @@ alone; with `RECORDINGS --truth truth.csv --model run/best.pt` trained models ar
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING
 
 import click
+
+from benchmarks.measure import median_s
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,18 +40,6 @@ def sliding(scorer: RecordingScorer, samples: np.ndarray, hop: int) -> np.ndarra
         with torch.inference_mode(), autocast(torch.device("cpu"), config.precision):
             found.append(scorer.detector(torch.from_numpy(batch)).float().numpy())
     return np.concatenate(found)
-
-
-def timed(run: Callable[[], object], seconds: float) -> float:
-    """Median of as many runs as fit, in seconds, after one that does not count."""
-    run()
-    times: list[float] = []
-    until = time.perf_counter() + seconds
-    while time.perf_counter() < until or not times:
-        start = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - start)
-    return median(times)
 
 
 def made_scorer(backbone: str) -> RecordingScorer:
@@ -81,10 +69,10 @@ def cost_table(backbones: tuple[str, ...], seconds: float) -> str:
         rng = np.random.default_rng(0)
         samples = (0.1 * rng.standard_normal(round(SECONDS * rate))).astype(np.float32)
         window = scorer.window * scorer.frame
-        one = timed(lambda s=scorer, x=samples: s.read(x), seconds)  # type: ignore[misc]
+        one = median_s(lambda s=scorer, x=samples: s.read(x), seconds)  # type: ignore[misc]
         lines.append(f"| {backbone} | one pass | {one:.2f} | 1.0 |")
         for title, hop in (("windows side by side", window), ("windows half over", window // 2)):
-            cost = timed(
+            cost = median_s(
                 lambda s=scorer, x=samples, h=hop: sliding(s, x, h),  # type: ignore[misc]
                 seconds,
             )

@@ -6,15 +6,14 @@ Run it from the repository's root: `python -m benchmarks.losses`.
 from __future__ import annotations
 
 import json
-import multiprocessing
 import resource
-import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING
 
 import click
+
+from benchmarks.measure import apart, peak_rss_mib
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -66,21 +65,14 @@ def measure(
     return 1e3 * min(times), peak
 
 
-def peak_rss_mib() -> float:
-    """Return the largest resident size this process has had so far, in MiB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
-
-
 def measure_apart(
     form: str, classes: int, batch: int, seconds: float, memory_gib: float
 ) -> tuple[float, float] | None:
-    """Run `measure` in a fresh process, whose peak is its own and whose death is an answer."""
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        try:
-            return pool.submit(measure, form, classes, batch, seconds, memory_gib).result()
-        except BrokenProcessPool:
-            return None
+    """Run `measure` in a fresh process, whose death is an answer."""
+    try:
+        return apart(measure, form, classes, batch, seconds, memory_gib)
+    except BrokenProcessPool:
+        return None
 
 
 @click.command()

@@ -6,8 +6,6 @@ Run it from the repository's root: `python -m benchmarks.metrics`.
 from __future__ import annotations
 
 import json
-import resource
-import sys
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -15,6 +13,7 @@ from collections.abc import Callable
 import click
 import numpy as np
 
+from benchmarks.measure import peak_rss_mib
 from training import metrics
 
 MIB = 2**20
@@ -55,10 +54,7 @@ def main(clips: int, classes: int, present: float, known: float, seed: int, as_j
     }
     rows = [(name, *measure(job)) for name, job in jobs.items()]
 
-    # Linux counts the peak in KiB, macOS in bytes.
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
-        MIB if sys.platform == "darwin" else 1024
-    )
+    peak = peak_rss_mib()
     inputs = (truth.nbytes + scores.nbytes + sure.nbytes) / MIB
     if as_json:
         result = {"clips": clips, "classes": classes, "inputs_mib": inputs, "peak_mib": peak}

@@ -24,7 +24,7 @@ from typing import Any
 
 import click
 
-from benchmarks.losses import peak_rss_mib
+from benchmarks.measure import apart, peak_rss_mib
 
 PLACES = 20_000
 # Files with boxes: calls then stand as far apart as they do in recordings.
@@ -214,7 +214,7 @@ def main(
     as_json: bool,
 ) -> None:
     from benchmarks.mining_peers import hoplite, sentence_transformers
-    from benchmarks.pool import apart, build
+    from benchmarks.pool import build
 
     with tempfile.TemporaryDirectory() as folder:
         results = []

@@ -12,21 +12,17 @@ nothing trains on them. What is done already in WORK is not repeated.
 
 from __future__ import annotations
 
-import json
-import multiprocessing
 import shutil
-from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
-import pandas as pd
-from scipy import stats
 
-from benchmarks.certificates import Auditor, read_events
+from benchmarks.compare import evaluate_weights, side_by_side
+from benchmarks.mining_arms import ARMS, CHOICES
+from benchmarks.mining_tables import audit_table, results_table
 from negmine.annotations import read_rfcx
 from negmine.build import PoolSettings, build_pool
 from negmine.console import Bars
@@ -34,7 +30,6 @@ from negmine.mine import MineSettings, mine
 from negmine.pool import Pool, open_pool
 from negmine.recordings import Recordings, open_annotated
 from negmine.scores.embed import score_recipes
-from negmine.selection import Selection, open_selection
 from negmine.sources.settings import (
     AgreedSettings,
     EraseSettings,
@@ -46,96 +41,6 @@ from negmine.strategy import parse_strategy
 from negmine.synthesis.pool import read_ancestry, rules_for, synthesise_into
 from negmine.synthesis.synthesise import SynthesisSettings
 from negmine.tables import write_json, writing_folder
-
-METRICS = {
-    "lwlrap": "LWLRAP",
-    "macro_ap": "macro AP",
-    "neg@3": "neg@3",
-    "neg@5": "neg@5",
-    "fp/h@0.7": "FP/h at 0.7",
-    "fp/h@0.9": "FP/h at 0.9",
-}
-
-
-@dataclass(frozen=True)
-class Arm:
-    """What an arm trains with besides TP and FP rows.
-
-    Attributes
-    ----------
-    title : str
-    control : str or None
-        The arm it is held against.
-    chosen : str or None
-        One of `CHOICES`, or ``random``: the control of ``top``.
-    rows : float
-        Negatives as rows of their own, as a share of the others.
-    inside : float
-        Rows of all kinds that get a negative mixed in.
-    pseudo : bool
-        Whether unknown cells are filled by the bases' labels, and windows from anywhere train too.
-    """
-
-    title: str
-    control: str | None
-    chosen: str | None = None
-    rows: float = 0.25
-    inside: float = 0.0
-    pseudo: bool = False
-
-
-@dataclass(frozen=True)
-class Choice:
-    """How negatives are chosen.
-
-    Attributes
-    ----------
-    strategy : str
-    joint : bool
-        Whether all bases score as one.
-    auto : bool
-        Whether the window chooses itself.
-    budget : int
-        Forwards of a search for harder ones, before.
-    """
-
-    strategy: str = "top"
-    joint: bool = False
-    auto: bool = False
-    budget: int = 0
-
-
-CHOICES = {
-    "top": Choice(),
-    "window": Choice("top + window:low=0.9,high=0.99"),
-    "auto": Choice(auto=True),
-    "careful": Choice("careful"),
-    "near": Choice("near"),
-    "ranking": Choice("ranking"),
-    "alarm": Choice("alarm"),
-    "joint": Choice(joint=True),
-    "synthesis": Choice(budget=2000),
-}
-ARMS = {
-    "none": Arm("TP + FP, as many steps more", None),
-    "random": Arm("+ random negatives", "none", "random"),
-    "top": Arm("+ the highest-scoring", "random", "top"),
-    "random-in": Arm("+ random, inside rows too", "random", "random", inside=0.25),
-    **{
-        f"{name}-in": Arm(f"+ `{name}`, inside rows too", "random-in", name, inside=0.25)
-        for name in CHOICES
-    },
-    "pseudo": Arm("+ pseudo labels", "none", pseudo=True),
-    "pseudo-random": Arm(
-        "+ pseudo labels, random inside", "pseudo", "random", inside=0.25, pseudo=True
-    ),
-    "pseudo-top": Arm(
-        "+ pseudo labels, `top` inside", "pseudo-random", "top", inside=0.25, pseudo=True
-    ),
-    "pseudo-joint": Arm(
-        "+ pseudo labels, `joint` inside", "pseudo-random", "joint", inside=0.25, pseudo=True
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -163,11 +68,8 @@ class Bench:
         """Train a base or an arm, and test it."""
         import torch
 
-        from training.checkpoint import Checkpoint
         from training.config import HardMix, TrainConfig
-        from training.evaluate import Truth, evaluate, open_truth_recordings
         from training.hard_negatives import HardNegatives
-        from training.inference import RecordingScorer
         from training.pseudo import PseudoLabels
         from training.pseudo_rows import PseudoRows
         from training.train import train
@@ -198,14 +100,7 @@ class Bench:
             extra |= {"init": self.base(seed), "plugins": plugins}
         config = TrainConfig(**settings, epochs=1, folds=1, patience=0)
         train(config, annotations, recordings, folder, cache=cache, **extra)
-        device = torch.device("cpu")
-        truth = Truth(
-            self.data / "test_truth.csv", self.data / "test_events.csv", annotations.classes
-        ).first(self.test)
-        test = open_truth_recordings(self.data / "test", truth)
-        checkpoint = Checkpoint.load(folder / "last.pt")
-        scorer = RecordingScorer(checkpoint.detector(device), config, device)
-        write_json(stored, evaluate(scorer, test, truth).metrics)
+        evaluate_weights(folder / "last.pt", config, self.data, self.test, stored)
 
     def pool(self, bars: Bars) -> Pool:
         """One pool for all seeds, of every kind of negative that the data allow."""
@@ -346,108 +241,18 @@ def main(
     names = arms.split(",")
     settings["steps_per_epoch"] = base_steps
     bench = Bench(data, out, seeds, steps, test, per_class, mix, settings)
-    _side_by_side(bench.train, [(seed, "base") for seed in range(seeds)], jobs)
+    side_by_side(bench.train, [(seed, "base") for seed in range(seeds)], jobs)
     with Bars(quiet) as bars:
         pool = bench.pool(bars)
         for seed in range(seeds):
             bench.choose(seed, pool, bars)
         if any(ARMS[name].pseudo for name in names):
             bench.label(bars)
-    _side_by_side(bench.train, [(seed, arm) for seed in range(seeds) for arm in names], jobs)
+    side_by_side(bench.train, [(seed, arm) for seed in range(seeds) for arm in names], jobs)
     click.echo(results_table(out, names, seeds))
     events = [data / f"{part}_events.csv" for part in ("train", "unlabelled")]
     if events[0].exists():
         click.echo(audit_table(out, pool, [e for e in events if e.exists()], seeds))
-
-
-def _side_by_side(run: Callable[..., None], tasks: list[tuple[Any, ...]], jobs: int) -> None:
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as processes:
-        waiting = {processes.submit(run, *task): task for task in tasks}
-        for done in as_completed(waiting):
-            done.result()
-            click.echo(f"{waiting[done]} done", err=True)
-
-
-def results_table(out: Path, arms: Iterable[str], seeds: int) -> str:
-    """Mean and deviation of each arm; and its paired difference to its control, 95 % interval."""
-    found = {
-        arm: pd.DataFrame(
-            json.loads((out / f"seed{seed}" / arm / "test.json").read_text())
-            for seed in range(seeds)
-        )[list(METRICS)].astype(float)
-        for arm in ("base", *arms)
-    }
-    head = [f"| arm | {' | '.join(METRICS.values())} |", "|---" * (len(METRICS) + 1) + "|"]
-    lines = list(head)
-    for arm, scores in found.items():
-        title = "the bases" if arm == "base" else ARMS[arm].title
-        cells = [_cell(scores[name].to_numpy()) for name in METRICS]
-        lines.append(f"| {title} | {' | '.join(cells)} |")
-    lines += [
-        "",
-        "Mean (sd) over seeds. Paired differences, 95 % intervals (Student's t):",
-        "",
-    ]
-    lines += head
-    for arm in arms:
-        control = ARMS[arm].control
-        if control in found:
-            cells = [_difference(found[arm][m] - found[control][m]) for m in METRICS]
-            title = f"{ARMS[arm].title} - {ARMS[control].title}"
-            lines.append(f"| {title} | {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def _cell(values: np.ndarray) -> str:
-    digits = 0 if np.abs(values).max() > 20 else 3
-    spread = values.std(ddof=1) if len(values) > 1 else 0.0
-    return f"{values.mean():.{digits}f} ({spread:.{digits}f})"
-
-
-def _difference(values: pd.Series) -> str:
-    digits = 0 if values.abs().max() > 20 else 3
-    mean = f"{values.mean():+.{digits}f}"
-    if len(values) < 2:
-        return mean
-    half = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
-    return f"{mean} ± {half:.{digits}f}"
-
-
-def audit_table(out: Path, pool: Pool, events: list[Path], seeds: int) -> str:
-    """How many of the chosen absences the truth contradicts, and what doubt said of them."""
-    calls = {(call.layers[0], name) for call in pool.calls for name in call.labels.present}
-    auditor = Auditor(read_events(events), calls)
-    head = "choice | rows | class present after all | mean doubt | to review | of which present"
-    lines = ["", f"| {head} |"]
-    lines.append("|---" * 6 + "|")
-    for name in ("random", *CHOICES):
-        kept = [open_selection(out / f"seed{s}" / f"{name}.parquet") for s in range(seeds)]
-        rows = [row for selection in kept for row in selection.rows]
-        wrong = _wrong(kept, auditor)
-        doubt = float(np.mean([row.doubt for row in rows])) if rows else float("nan")
-        cells = [name, str(len(rows)), _share(wrong), f"{doubt:.1%}", "", ""]
-        if name != "random":
-            review = [
-                open_selection(out / f"seed{s}" / f"{name}.review.parquet") for s in range(seeds)
-            ]
-            found = _wrong(review, auditor)
-            cells[4:] = [str(len(found)), _share(found)]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def _wrong(selections: Iterable[Selection], auditor: Auditor) -> list[bool]:
-    return [
-        auditor.contradicts(recipe, row.label)
-        for selection in selections
-        for row, recipe in zip(
-            selection.rows, selection.recipes(open_pool(selection.pool)), strict=True
-        )
-    ]
-
-
-def _share(found: list[bool]) -> str:
-    return f"{np.mean(found):.1%}" if found else "-"
 
 
 if __name__ == "__main__":

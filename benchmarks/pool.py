@@ -9,15 +9,15 @@ joining their labels, writing them, and reading them again.
 from __future__ import annotations
 
 import json
-import multiprocessing
 import sys
 import tempfile
 import time
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import click
+
+from benchmarks.measure import apart, peak_rss_mib
 
 CALLS, REJECTED = 10_000, 8_000
 RECORDING_S, CLIP_S, SAMPLE_RATE = 60.0, 2.0, 32_000
@@ -104,7 +104,6 @@ def build(files: int, classes: int, recipes: int, out: Path, *boxes: int) -> dic
 
     ``boxes``: calls, rejected detections and files that have them, as for `made_up`.
     """
-    from benchmarks.losses import peak_rss_mib
     from negmine.build.build import fill
     from negmine.pool.files import write_new
     from negmine.pool.writer import PoolWriter
@@ -164,12 +163,6 @@ def timed(job: Any) -> tuple[Any, list[float]]:
     start, cpu = time.perf_counter(), time.process_time()
     given = job()
     return given, [1e3 * (time.perf_counter() - start), 1e3 * (time.process_time() - cpu)]
-
-
-def apart(function: Any, *arguments: Any) -> Any:
-    """Run a function in a fresh process, whose peak is its own."""
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(function, *arguments).result()
 
 
 @click.group()

@@ -11,17 +11,14 @@ in fold. What is done already in WORK is not repeated, so the table can be made 
 
 from __future__ import annotations
 
-import json
-import multiprocessing
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
-import pandas as pd
+
+from benchmarks.compare import evaluate_weights, mean_sd, read_scores, side_by_side
 
 # Every augmentation group at the chance it has alone, the costly ones less often.
 FULL = {
@@ -59,10 +56,18 @@ ARMS: dict[str, tuple[str, str | None, dict[str, Any]]] = {
 TOGETHER = ("pseudo", "rank")
 
 
-def run_arms(arms: Sequence[str], *rest: Any) -> None:
-    """Train and test some arms, one after the other: see `run_arm`."""
+def run_arms(
+    data: Path,
+    out: Path,
+    most: int,
+    round_steps: int,
+    settings: dict[str, Any],
+    seed: int,
+    *arms: str,
+) -> None:
+    """Train and test some arms with one seed, one after the other: see `run_arm`."""
     for arm in arms:
-        run_arm(arm, *rest)
+        run_arm(arm, data, out, most, round_steps, settings | {"seed": seed})
 
 
 def run_arm(
@@ -85,11 +90,7 @@ def run_arm(
 
     from negmine.annotations import read_rfcx
     from negmine.recordings import open_annotated
-    from negmine.tables import write_json
-    from training.checkpoint import Checkpoint
     from training.config import AugmentSettings, TrainConfig
-    from training.evaluate import Truth, evaluate, open_truth_recordings
-    from training.inference import RecordingScorer
     from training.recipe import read_recipe
     from training.stages import run_stages
     from training.train import train
@@ -113,7 +114,6 @@ def run_arm(
     config = TrainConfig(**(settings | changes), augment=augment, patience=0)
     annotations = read_rfcx(data / "train_tp.csv", data / "train_fp.csv")
     recordings, annotations = open_annotated(data / "train", annotations)
-    device = torch.device("cpu")
     if stages:
         first, *later = read_recipe("rfcx")[:stages]
         shorter = {"steps_per_epoch": round_steps}
@@ -121,17 +121,14 @@ def run_arm(
         shared = out / f"seed{settings['seed']}" / ("stages-full" if arm == "full" else "stages")
         results = run_stages(
             [first, *later], config, annotations, recordings, shared,
-            cache=out / "cache", in_fold=True, device=device, progress=lambda *_: _nothing,
+            cache=out / "cache", in_fold=True, device=torch.device("cpu"),
+            progress=lambda *_: _nothing,
         )  # fmt: skip
-        checkpoint = Checkpoint.load(results[-1].checkpoint.with_name("last.pt"))
+        weights = results[-1].checkpoint.with_name("last.pt")
     else:
         train(config, annotations, recordings, folder, cache=out / "cache")
-        checkpoint = Checkpoint.load(folder / "last.pt")
-    truth = Truth(data / "test_truth.csv", data / "test_events.csv", annotations.classes)
-    truth = truth.first(most)
-    test = open_truth_recordings(data / "test", truth)
-    scorer = RecordingScorer(checkpoint.detector(device), config, device)
-    write_json(stored, evaluate(scorer, test, truth).metrics)
+        weights = folder / "last.pt"
+    evaluate_weights(weights, config, data, most, stored)
 
 
 def _nothing(*_: object, **__: object) -> None:
@@ -171,38 +168,23 @@ def main(
     # the longest first
     groups = [(arm,) for arm in reversed(chosen) if arm not in TOGETHER]
     groups = ([tuple(together)] if together else []) + groups
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as processes:
-        waiting = {
-            processes.submit(
-                run_arms, group, data, out, test, round_steps, settings | {"seed": seed}
-            ): (*group, seed)
-            for seed in range(seeds)
-            for group in groups
-        }
-        for done in as_completed(waiting):
-            done.result()
-            click.echo(f"{waiting[done]} done", err=True)
+    run = partial(run_arms, data, out, test, round_steps, settings)
+    side_by_side(run, [(seed, *group) for seed in range(seeds) for group in groups], jobs)
     click.echo(markdown(out, chosen, seeds))
 
 
 def markdown(out: Path, arms: list[str], seeds: int) -> str:
     """Mean and deviation of each arm, and its paired difference to the arm it changes."""
-    found = {
-        arm: pd.DataFrame(
-            json.loads((out / f"seed{seed}" / arm / "test.json").read_text())
-            for seed in range(seeds)
-        )[list(METRICS)]
-        for arm in arms
-    }
+    found = {arm: read_scores(out, arm, seeds, list(METRICS)) for arm in arms}
     lines = [f"| arm | {' | '.join(METRICS.values())} | LWLRAP against | FP/h against |"]
     lines.append("|---" * (len(METRICS) + 3) + "|")
     for arm, scores in found.items():
         title, before, _ = ARMS[arm]
-        cells = [_cell(scores[name].to_numpy()) for name in METRICS]
+        cells = [mean_sd(scores[name].to_numpy()) for name in METRICS]
         for name in ("lwlrap", "fp/h@0.7"):
             if before in found:
                 difference = (scores[name] - found[before][name]).to_numpy()
-                cells.append(f"{_cell(difference, '+')} ({(difference > 0).sum()}/{seeds})")
+                cells.append(f"{mean_sd(difference, '+')} ({(difference > 0).sum()}/{seeds})")
             else:
                 cells.append("")
         lines.append(f"| {title} | {' | '.join(cells)} |")
@@ -211,12 +193,6 @@ def markdown(out: Path, arms: list[str], seeds: int) -> str:
         "Mean (sd) over seeds; against: the arm it changes, paired, seeds above zero of all."
     )
     return "\n".join(lines)
-
-
-def _cell(values: np.ndarray, sign: str = "") -> str:
-    digits = 0 if np.abs(values).max() > 20 else 3
-    spread = values.std(ddof=1) if len(values) > 1 else 0.0
-    return f"{values.mean():{sign}.{digits}f} ({spread:.{digits}f})"
 
 
 if __name__ == "__main__":

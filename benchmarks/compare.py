@@ -1,0 +1,59 @@
+"""What benchmarks share that train arms with several seeds: WORK/seed0/ARM/test.json is of each."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from training.config import TrainConfig
+
+
+def evaluate_weights(
+    weights: Path, config: TrainConfig, data: Path, most: int, stored: Path
+) -> None:
+    """Test a checkpoint on the first recordings by name of the test part of DATA."""
+    import torch
+
+    from negmine.tables import write_json
+    from training.checkpoint import Checkpoint
+    from training.evaluate import Truth, evaluate, open_truth_recordings
+    from training.inference import RecordingScorer
+
+    device = torch.device("cpu")
+    checkpoint = Checkpoint.load(weights)
+    tables = data / "test_truth.csv", data / "test_events.csv"
+    truth = Truth(*tables, checkpoint.classes).first(most)
+    recordings = open_truth_recordings(data / "test", truth)
+    scorer = RecordingScorer(checkpoint.detector(device), config, device)
+    write_json(stored, evaluate(scorer, recordings, truth).metrics)
+
+
+def side_by_side(run: Callable[..., None], tasks: Iterable[tuple[Any, ...]], jobs: int) -> None:
+    """Call a function with each task, in ``jobs`` processes."""
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as processes:
+        waiting = {processes.submit(run, *task): task for task in tasks}
+        for done in as_completed(waiting):
+            done.result()
+            click.echo(f"{waiting[done]} done", err=True)
+
+
+def read_scores(out: Path, arm: str, seeds: int, metrics: Sequence[str]) -> pd.DataFrame:
+    """What an arm's tests found: a row a seed, a column a metric."""
+    found = [out / f"seed{seed}" / arm / "test.json" for seed in range(seeds)]
+    return pd.DataFrame(json.loads(path.read_text()) for path in found)[list(metrics)].astype(float)
+
+
+def mean_sd(values: np.ndarray, sign: str = "") -> str:
+    """Mean and standard deviation over seeds, as a table's cell."""
+    digits = 0 if np.abs(values).max() > 20 else 3
+    spread = values.std(ddof=1) if len(values) > 1 else 0.0
+    return f"{values.mean():{sign}.{digits}f} ({spread:.{digits}f})"
