@@ -10,7 +10,8 @@ import numpy as np
 
 from negmine.annotations import Annotations
 from negmine.audio import AudioInfo, read_span
-from negmine.cache import CachedReader, Sound, build_cache
+from negmine.cache import CachedReader
+from negmine.cache_build import Sound, build_cache
 from negmine.errors import InputError
 from negmine.labels import label_clip
 from negmine.recipe import Source

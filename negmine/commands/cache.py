@@ -47,7 +47,7 @@ def cache(
       negmine cache pool
     """
     from negmine.audio import find_audio
-    from negmine.cache import build_cache, sounds_of_folder, sounds_of_pool
+    from negmine.cache_build import build_cache, sounds_of_folder, sounds_of_pool
     from negmine.pool import open_pool
     from negmine.tables import alone_in
 

@@ -14,9 +14,9 @@ import pytest
 import soundfile as sf
 from click.testing import CliRunner
 
-from negmine import cache as module
 from negmine.audio import file_fingerprint, find_audio
-from negmine.cache import CachedReader, build_cache, sounds_of_folder
+from negmine.cache import CachedReader
+from negmine.cache_build import CacheReport, build_cache, sounds_of_folder
 from negmine.cli import main
 from negmine.errors import AudioError, PoolError
 from negmine.pool import open_pool
@@ -54,7 +54,7 @@ def sound(tmp_path: Path) -> Path:
     return folder
 
 
-def build(sound: Path, out: Path, workers: int = 2) -> module.CacheReport:
+def build(sound: Path, out: Path, workers: int = 2) -> CacheReport:
     return build_cache(out, sounds_of_folder(find_audio(sound)), RATE, workers=workers)
 
 
