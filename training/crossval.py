@@ -20,9 +20,9 @@ from negmine.tables import write_json, writing
 from training.checkpoint import Checkpoint
 from training.config import TrainConfig
 from training.distributed import joined_ranks
-from training.loop import Progress, run_training
 from training.members import KNOWN, OOF, OOF_VERDICTS
 from training.recipe import Stage
+from training.run import Progress, run_training
 from training.score_tables import ScoreTable, read_scores
 from training.stages import run_stages
 from training.validate import ClipScorer, KnownScores, read_recordings, verdict_scores
@@ -140,7 +140,7 @@ def run_seeds(
         If there are any, each seed trains them all, and the last stage's models score.
     device : torch.device
     progress : callable
-        As for `training.loop.run_training`, which gets ``options``.
+        As for `training.run.run_training`, which gets ``options``.
     cache : Path
 
     Returns

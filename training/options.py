@@ -180,6 +180,14 @@ def _from_file(context: click.Context, _: click.Parameter, path: Path | None) ->
     return path
 
 
+band_table_option = click.option(
+    "--band-table",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="CSV of the classes' frequency bands, for --bands: class, f_min, f_max in Hz.  "
+    "[default: those of the confirmed boxes]",
+)
+
+
 def run_options(command: Command) -> Command:
     """Add the settings of a run, the device, and what to do about unreadable files."""
     command = click.option(

@@ -19,10 +19,10 @@ from negmine.tables import writing
 from training.checkpoint import Checkpoint
 from training.config import TrainConfig
 from training.distributed import joined_ranks
-from training.loop import Progress, run_training
 from training.pseudo import PseudoLabels, PseudoSettings, label_recordings
 from training.pseudo_rows import PseudoRows, decode_recordings
 from training.recipe import Stage
+from training.run import Progress, run_training
 from training.unlabelled import Unlabelled
 
 # What makes the network: weights of one are of no use in another.
@@ -89,7 +89,7 @@ def run_stages(
     in_fold : bool
     device : torch.device
     progress : callable
-        As for `training.loop.run_training`, which gets ``options``.
+        As for `training.run.run_training`, which gets ``options``.
 
     Raises
     ------

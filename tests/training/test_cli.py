@@ -125,7 +125,7 @@ def test_every_setting_reaches_the_run(
         seen.append(config)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("training.loop.train", stopped)
+    monkeypatch.setattr("training.run.train", stopped)
     changes: dict[str, Any] = {
         "backbone": "resnet10t",
         "sample_rate": 4000,
@@ -179,7 +179,7 @@ def augmented(options: str, data: Data, monkeypatch: pytest.MonkeyPatch) -> Augm
         seen.append(config.augment)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("training.loop.train", stopped)
+    monkeypatch.setattr("training.run.train", stopped)
     call("train", *data.options, "--out", data.root / "unused", *options.split())
     return seen[0]
 
@@ -252,7 +252,7 @@ def test_settings_of_hard_negatives_reach_the_run(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(
-        f"training.loop.run_{'training' if command == 'train' else 'loop'}", stopped
+        "training.run.run_training" if command == "train" else "training.loop.run_loop", stopped
     )
     inputs = ["--hard-negatives", hard] if command == "train" else ["--pool", shared_pool]
     base = [command, *shared_data.options, "--out", tmp_path / "run", *inputs]
@@ -691,7 +691,7 @@ def test_settings_of_a_run_are_read_again_and_options_win(
         seen.append(config)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("training.loop.train", stopped)
+    monkeypatch.setattr("training.run.train", stopped)
     file = tmp_path / "config.toml"
     file.write_text(
         'loss = "hill"\nlr = 0.5\ncompile = true\nfirst_draw = 40\npseudo_weight = 0.5\n'

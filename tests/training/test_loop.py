@@ -19,7 +19,8 @@ from negmine.mine import MineSettings
 from negmine.pool import open_pool
 from negmine.selection import Selection, open_selection
 from training.checkpoint import Checkpoint
-from training.loop import Round, loop_table, run_loop, run_training
+from training.loop import Round, loop_table, run_loop
+from training.run import run_training
 from training.scorer import CheckpointScorer
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -28,7 +28,8 @@ from training.demo.soundscapes import make_soundscapes
 from training.evaluate import Truth, evaluate, open_truth_recordings
 from training.figure import Panel, draw_negatives
 from training.inference import RecordingScorer
-from training.loop import Progress, Round, run_loop
+from training.loop import Round, run_loop
+from training.run import Progress
 from training.scorer import CheckpointScorer
 
 SAMPLE_RATE = 16_000

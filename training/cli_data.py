@@ -1,0 +1,39 @@
+"""What the commands that train open first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from negmine.console import Bars, warn
+
+if TYPE_CHECKING:
+    from negmine.annotations import Annotations
+    from negmine.recordings import Recordings
+
+
+def warn_if_emulated(device: Any, precision: str) -> None:
+    """Warn of a precision that a processor only imitates."""
+    from training.validate import emulated
+
+    if emulated(device, precision):
+        warn(f"this processor imitates {precision}, many times slower than fp32: take that")
+
+
+def open_data(
+    recordings: Path, tp: Path, fp: Path | None, songtypes: Any, skip_bad: bool, bars: Bars
+) -> tuple[Recordings, Annotations]:
+    """Annotated recordings and what is said of them; unreadable files are warned of."""
+    from negmine.annotations import read_rfcx
+    from negmine.recordings import open_annotated
+
+    opened, annotations = open_annotated(
+        recordings,
+        read_rfcx(tp, fp, songtypes=songtypes),
+        skip_bad=skip_bad,
+        progress=lambda total: bars("reading recordings", total),
+    )
+    bars.close()  # else the first warning would stand on the bar's line
+    for line in opened.skipped:
+        warn(f"skipped {line}")
+    return opened, annotations

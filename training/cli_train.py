@@ -1,0 +1,231 @@
+"""The command ``train``. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from negmine.console import (
+    Bars,
+    CleanCommand,
+    data_options,
+    print_json,
+    quiet_and_json,
+    say,
+    table,
+    warn,
+)
+from training.cli_data import open_data, warn_if_emulated
+from training.options import band_table_option, given_options, run_config, run_options
+from training.options_folds import check_seeds, fold_options, grouping
+from training.options_hard import hard_options, read_hard_mix
+from training.options_pseudo import check_pseudo_given, pseudo_options
+
+if TYPE_CHECKING:
+    from negmine.recordings import Recordings
+    from training.unlabelled import Unlabelled
+
+
+@click.command(cls=CleanCommand)
+@data_options
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="The run's folder.",
+)
+@click.option(
+    "--hard-negatives",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A selection by 'negmine mine', added to every step as known zeros and mixed into it.",
+)
+@hard_options
+@click.option(
+    "--init",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Checkpoint whose weights to start from.",
+)
+@click.option(
+    "--cache",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for decoded clips, which runs may share.  [default: OUT/cache]",
+)
+@click.option(
+    "--tensorboard", is_flag=True, help="Write events for TensorBoard to OUT/tensorboard."
+)
+@click.option(
+    "--seeds",
+    type=click.IntRange(1),
+    help="Train every fold with so many seeds, from --seed on, and score each recording by the "
+    "models that held it out: OUT/seed0/fold0/, ..., OUT/oof.csv.",
+)
+@click.option(
+    "--recipe",
+    help="Train in stages: 'rfcx' (LSoft, three rounds of pseudo labels, two of LSEP), or a TOML "
+    "file of stages. Every stage trains all folds.",
+)
+@click.option(
+    "--stage-init",
+    type=click.Choice(["previous", "scratch"]),
+    help="With --recipe: where the weights of all stages but the first start.  "
+    "[default: as the recipe says]",
+)
+@pseudo_options
+@band_table_option
+@fold_options
+@run_options
+@quiet_and_json
+def train(
+    recordings: Path,
+    tp: Path,
+    fp: Path | None,
+    songtypes: Any,
+    out: Path,
+    hard_negatives: Path | None,
+    hard_ratio: float,
+    hard_mix: float,
+    hard_mix_snr: tuple[float, float],
+    hard_mix_by: Any,
+    init: Path | None,
+    cache: Path | None,
+    band_table: Path | None,
+    fold_by: str,
+    sites: Path | None,
+    site_regex: str | None,
+    tensorboard: bool,
+    seeds: int | None,
+    recipe: str | None,
+    stage_init: str | None,
+    pseudo_in_fold: bool,
+    pseudo_per_step: int,
+    unlabelled: Path | None,
+    pseudo_quantile: float,
+    pseudo_level: str,
+    pseudo_temperature: float,
+    pseudo_hop: float,
+    device: str,
+    skip_bad: bool,
+    quiet: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Train a detector on confirmed calls and rejected detections in RECORDINGS.
+
+    The same command goes on where it was stopped.
+
+    \b
+    Example:
+      negmine train train/ --tp train_tp.csv --fp train_fp.csv --out run1 \\
+          --hard-negatives hard.parquet
+    """
+    check_pseudo_given(recipe)
+    if recipe is not None and init:
+        raise click.UsageError("--init: the stages of a --recipe start from one another")
+    if seeds is not None:
+        check_seeds(seeds, options, init=init, pseudo_in_fold=pseudo_in_fold)
+    config, mixed = run_config(options), read_hard_mix(hard_mix, hard_mix_snr, hard_mix_by)
+    group = grouping(fold_by, sites, site_regex)
+    if recipe is not None:
+        from training.recipe import check_not_set, read_recipe, restarted
+
+        stages = read_recipe(recipe)
+        check_not_set(stages, recipe, given_options())
+        if stage_init:
+            stages = restarted(stages, stage_init)
+        config = replace(config, pseudo_per_step=pseudo_per_step)
+    from training.run import run_training
+    from training.scorer import choose_device
+
+    chosen = choose_device(device)
+    warn_if_emulated(chosen, config.precision)
+    with Bars(quiet) as bars:
+        opened, annotations = open_data(recordings, tp, fp, songtypes, skip_bad, bars)
+        common: dict[str, Any] = {
+            "cache": cache or out / "cache",
+            "progress": bars,
+            "hard_negatives": hard_negatives,
+            "hard_ratio": hard_ratio,
+            "hard_mix": mixed,
+            "band_table": band_table,
+            "groups": group(opened.infos),
+            "tensorboard": tensorboard,
+            "device": chosen,
+        }
+        if recipe is not None:
+            from training.pseudo import PseudoSettings
+
+            if unlabelled is not None:
+                common["unlabelled"] = _open_unlabelled(unlabelled, opened, group, skip_bad, bars)
+            common["labelling"] = PseudoSettings(
+                pseudo_hop, pseudo_quantile, pseudo_temperature, pseudo_level
+            )
+        if seeds is not None:
+            from training.crossval import members_table, run_seeds
+
+            members = run_seeds(
+                config,
+                annotations,
+                opened,
+                out,
+                seeds=seeds,
+                stages=stages if recipe is not None else (),
+                **common,
+            )
+        elif recipe is not None:
+            from training.stages import run_stages, stages_table
+
+            results = run_stages(
+                stages, config, annotations, opened, out, in_fold=pseudo_in_fold, **common
+            )
+        else:
+            checkpoint, used = run_training(config, annotations, opened, out, init=init, **common)
+    if seeds is not None:
+        if as_json:
+            print_json({"members": members, "out_of_fold": str(out / "oof.csv")})
+        else:
+            say(table(*members_table(members)), quiet)
+        return
+    if recipe is not None:
+        if as_json:
+            print_json({"stages": [found.to_dict() for found in results]})
+        else:
+            say(table(*stages_table(results)), quiet)
+        return
+    best = checkpoint.history[-1]
+    result = {
+        "checkpoint": str(out / "best.pt"),
+        "fingerprint": checkpoint.fingerprint,
+        "steps": checkpoint.step,
+        "hard_negatives": used,
+        "held_out": len(checkpoint.held_out),
+        **best,
+    }
+    if as_json:
+        print_json(result)
+        return
+    scores = ", ".join(f"{k} {v:.4f}" for k, v in best.items() if k != "epoch")
+    say(f"{out / 'best.pt'}: epoch {best['epoch']:.0f}: {scores}", quiet)
+    if hard_negatives:
+        say(f"{used} hard negatives used", quiet)
+
+
+def _open_unlabelled(
+    folder: Path, annotated: Recordings, group: Any, skip_bad: bool, bars: Bars
+) -> Unlabelled:
+    from training.unlabelled import open_beside
+
+    found, skipped = open_beside(
+        folder,
+        annotated,
+        group=group,
+        skip_bad=skip_bad,
+        progress=lambda total: bars("reading recordings without annotations", total),
+    )
+    bars.close()
+    for line in skipped:
+        warn(f"skipped {line}")
+    return found

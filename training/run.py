@@ -1,0 +1,96 @@
+"""One run of training, with its bars, its processes and its hard negatives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from negmine.annotations import Annotations
+from negmine.recordings import Recordings
+from training.board import Board
+from training.checkpoint import Checkpoint
+from training.config import HardMix, TrainConfig
+from training.data import RowSource, Soft
+from training.distributed import joined_ranks, local_device
+from training.hard_negatives import HardNegatives
+from training.train import RunState, train
+
+# Given a title, a total and a unit, a progress bar gives what advances it.
+Progress = Callable[..., Callable[..., Any]]
+
+
+def run_training(
+    config: TrainConfig,
+    annotations: Annotations,
+    recordings: Recordings,
+    out: Path,
+    *,
+    cache: Path,
+    progress: Progress,
+    hard_negatives: Path | None = None,
+    hard_ratio: float = 0.25,
+    hard_mix: HardMix | None = None,
+    init: Path | None = None,
+    band_table: Path | None = None,
+    groups: Mapping[str, str] | None = None,
+    soft: Soft | None = None,
+    plugins: Sequence[RowSource] = (),
+    tensorboard: bool = False,
+    device: torch.device,
+    title: str = "training",
+) -> tuple[Checkpoint, int]:
+    """Train with a progress bar; returns the best checkpoint and how many negatives it used."""
+
+    def decoding(what: str, total: int) -> Callable[[], object]:
+        return progress(what, total, "clip")
+
+    negatives = (
+        HardNegatives(hard_negatives, hard_ratio, cache, decoding, hard_mix)
+        if hard_negatives
+        else None
+    )
+    advance: Callable[..., Any] | None = None
+    done = 0
+
+    def show(state: RunState) -> None:
+        nonlocal advance, done
+        # the bar begins with the first step: decoding has bars of its own before it
+        advance = advance or progress(title, config.total_steps, "step")
+        advance(state.step - done, loss=f"{state.loss:.4f}", lwlrap=f"{state.score:.3f}")
+        done = state.step
+        if board:
+            board.step(state.step, state.loss)
+
+    with joined_ranks(device) as ranks:
+        if not ranks.first:
+            progress = _silent
+        board = Board(out) if tensorboard and ranks.first else None
+        try:
+            checkpoint = train(
+                config,
+                annotations,
+                recordings,
+                out,
+                cache=cache,
+                plugins=[*plugins, *([negatives] if negatives else [])],
+                init=init,
+                band_table=band_table,
+                groups=groups,
+                soft=soft,
+                ranks=ranks,
+                device=local_device(device),
+                progress=decoding,
+                on_step=show,
+                on_epoch=board.epoch if board else lambda entry: None,
+            )
+        finally:
+            if board:
+                board.close()
+    return checkpoint, negatives.used if negatives else 0
+
+
+def _silent(*_: object) -> Callable[..., object]:
+    return lambda *args, **kwargs: None
