@@ -48,8 +48,8 @@ def check_writable(path: Path) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent):
-            pass
+        # a file without a name, so that nothing stays behind whatever happens here
+        tempfile.TemporaryFile(dir=path.parent).close()
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
 

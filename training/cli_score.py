@@ -137,15 +137,15 @@ def predict(
     )
     found, skipped = find_recordings(recordings, skip_bad=skip_bad)
     output = Output(out, detections, per_recording, min_conf, merge, top)
-    with Bars(quiet) as bars:
-        total = math.ceil(sum(one.promised_s for one in found)) + 1  # headers may say a little less
-        advance = bars("predicting", total, "s")
-        try:
+    total = math.ceil(sum(one.promised_s for one in found)) + 1  # headers may say a little less
+    try:
+        with Bars(quiet) as bars:
+            advance = bars("predicting", total, "s")
             result = run_prediction(
                 scorers, found, classes, bands, output, skip_bad=skip_bad, on_s=advance
             )
-        except KeyboardInterrupt as error:
-            raise Failure("stopped; nothing was written", STOPPED) from error
+    except KeyboardInterrupt as error:
+        raise Failure("stopped; nothing was written", STOPPED) from error
     skipped += result.skipped
     for line in skipped:
         warn(f"skipped {line}")

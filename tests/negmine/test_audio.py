@@ -21,6 +21,7 @@ from negmine.audio import (
     probe_all,
     read_all,
     read_span,
+    stream,
     write_flac,
 )
 from negmine.errors import AudioError, InputError, OutputError
@@ -274,6 +275,33 @@ def test_a_whole_file_is_read_at_another_rate(tmp_path: Path) -> None:
     np.testing.assert_array_equal(
         read_all(path, SAMPLE_RATE), read_span(path, 0.0, 1.3, SAMPLE_RATE)
     )
+
+
+@pytest.mark.parametrize("seconds", [0.01, 6.4, 21.37])
+@pytest.mark.parametrize("stored", [SAMPLE_RATE, 22_050, 48_000, 4000])
+def test_a_stream_is_the_whole_file_in_blocks(tmp_path: Path, stored: int, seconds: float) -> None:
+    channels = np.stack([noise(seconds, stored), np.zeros(round(seconds * stored))], axis=1)
+    path = write(tmp_path / "a.wav", channels, stored, subtype="FLOAT")
+    blocks = list(stream(path, SAMPLE_RATE))
+    want = read_all(path, SAMPLE_RATE)
+    # its own blocks of 6.4 s, and what the resampler held back
+    assert all(len(block) <= 7.0 * SAMPLE_RATE for block in blocks)
+    got = np.concatenate(blocks)
+    assert got.dtype == np.float32
+    assert len(got) == len(want)
+    edge = 0 if stored == SAMPLE_RATE else 200  # where a resampler rings against silence
+    np.testing.assert_allclose(got, want, atol=5e-3 if edge else 0)
+    inner = slice(edge, len(want) - edge)
+    np.testing.assert_allclose(got[inner], want[inner], atol=1e-6 if edge else 0)
+
+
+def test_a_stream_fails_where_the_fault_is_met(tmp_path: Path) -> None:
+    samples = noise(20.0)
+    samples[15 * SAMPLE_RATE] = np.nan
+    blocks = stream(write(tmp_path / "a.wav", samples, subtype="FLOAT"), SAMPLE_RATE)
+    np.testing.assert_array_equal(next(blocks), samples[: round(6.4 * SAMPLE_RATE)])
+    with pytest.raises(AudioError, match=r"a\.wav: NaN or infinite samples from 15\.00 s"):
+        list(blocks)
 
 
 def test_an_unreadable_span_is_named(tmp_path: Path) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -143,3 +146,64 @@ def test_several_models_are_averaged(
     np.testing.assert_allclose(
         pd.read_csv(one)[["s0", "s1"]], pd.read_csv(two)[["s0", "s1"]], rtol=1e-6
     )
+
+
+def write_long(path: Path, minutes: int) -> None:
+    block = np.random.default_rng(0).normal(0, 0.1, 60 * SAMPLE_RATE)
+    with sf.SoundFile(path, "w", SAMPLE_RATE, 1) as file:
+        for _ in range(minutes):
+            file.write(block)
+
+
+def test_ctrl_c_ends_predict_at_once_and_writes_nothing(
+    shared_checkpoint: Path, tmp_path: Path
+) -> None:
+    write_long(tmp_path / "long.wav", 90)
+    out = tmp_path / "out"
+    out.mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "negmine", "predict", tmp_path / "long.wav", "--model",
+         shared_checkpoint, "--out", out / "scores.csv", "--detections", out / "found.txt",
+         "--per-recording", out / "each"],
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    shown = ""
+    while "predicting" not in shown:  # the bar: reading has begun
+        shown += process.stderr.read(1)
+        assert process.poll() is None, shown
+    process.send_signal(signal.SIGINT)
+    _, rest = process.communicate(timeout=60)
+    assert process.returncode == 130, rest
+    assert "stopped; nothing was written" in rest
+    assert "Traceback" not in rest
+    assert not [path for path in out.rglob("*") if path.is_file()]
+
+
+_PEAKS = """
+import resource, sys
+import torch
+from click.testing import CliRunner
+from negmine.cli import main
+torch.set_num_threads(1)
+for name in sys.argv[3:]:
+    done = CliRunner().invoke(
+        main, ["predict", name, "--model", sys.argv[1], "--out", sys.argv[2], "--quiet"]
+    )
+    assert done.exit_code == 0, done.output
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+@pytest.mark.slow
+def test_an_hour_takes_no_more_memory_than_minutes(shared_checkpoint: Path, tmp_path: Path) -> None:
+    for minutes in (4, 60):
+        write_long(tmp_path / f"{minutes}.wav", minutes)
+    run = subprocess.run(
+        [sys.executable, "-c", _PEAKS, shared_checkpoint, tmp_path / "out.csv",
+         tmp_path / "4.wav", tmp_path / "60.wav"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    few, hour = (int(line) for line in run.stdout.split())
+    # an hour of float32 at 8 kHz alone is 115 MB
+    assert hour - few < 40
