@@ -29,7 +29,7 @@ def sliding(scorer: RecordingScorer, samples: np.ndarray, hop: int) -> np.ndarra
     import numpy as np
     import torch
 
-    from training.validate import autocast
+    from training.precision import autocast
 
     config = scorer.config
     length = scorer.window * scorer.frame

@@ -69,7 +69,7 @@ def measure(
     import torch
 
     from negmine.render import render_batches
-    from training.validate import autocast
+    from training.precision import autocast
 
     detector, config = scorer._detector, scorer._config
     waveforms = list(render_batches(recipes, RATE, batch, reader=reader))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def warn_if_emulated(device: Any, precision: str) -> None:
     """Warn of a precision that a processor only imitates."""
-    from training.validate import emulated
+    from training.precision import emulated
 
     if emulated(device, precision):
         warn(f"this processor imitates {precision}, many times slower than fp32: take that")

@@ -208,7 +208,7 @@ class TrainConfig:
     augment : AugmentSettings
         What is changed at random in them.
     pseudo_per_step : int
-        Rows of windows from anywhere in the training recordings, once there are pseudo labels.
+        Rows of windows from anywhere in recordings, once there are pseudo labels.
     first_draw : int
         A run draws the rows of the steps from this one on: later stages of a recipe see others.
     pseudo_weight : float

@@ -1,4 +1,4 @@
-"""Pseudo labels: what models say of windows of the training recordings that nobody labelled.
+"""Pseudo labels: what models say of windows that nobody labelled.
 
 Each recording is labelled by the model that held it out, so that no model labels what it trained
 on. Raw probabilities make poor labels: partly labelled training leaves their level arbitrary. The

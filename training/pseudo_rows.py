@@ -1,4 +1,4 @@
-"""Rows of random windows of the training recordings, with pseudo labels."""
+"""Rows of random windows of recordings, annotated or not, with pseudo labels."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _STREAM = 5
 
 
 class PseudoRows:
-    """A plug-in of the trainer: windows from anywhere in the training recordings.
+    """A plug-in of the trainer: windows from anywhere in recordings.
 
     Boxes show a recording where something was found; windows from anywhere show its beds. What a
     person said of a window stays known; pseudo labels say the rest.

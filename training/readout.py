@@ -45,11 +45,6 @@ class Frames:
     def length(self) -> int:
         return self.numerator.shape[-1]
 
-    def window(self, first: int, last: int) -> Frames:
-        """Some frames of it."""
-        part = slice(first, last)
-        return Frames(self.numerator[..., part], self.denominator[..., part], self.rows)
-
 
 def pool_frames(
     features: Tensor, pooling: str, rows: Tensor | None = None, attention: Tensor | None = None

@@ -35,10 +35,7 @@ def describe_run(
     held_out : frozenset of str
         Recordings of the validation fold.
     """
-    settings = config.to_dict()
-    text = tomli_w.dumps({k: v for k, v in settings.items() if k != "augment"} | {
-        "augment": settings["augment"]
-    })  # fmt: skip
+    text = tomli_w.dumps(config.to_dict())
     with writing(out / "config.toml") as temporary:
         temporary.write_text(text, encoding="utf-8")
     write_json(

@@ -12,7 +12,7 @@ import torch
 from negmine.errors import ModelError
 from training.checkpoint import Checkpoint
 from training.model import frames_per_second
-from training.validate import autocast
+from training.precision import autocast
 
 # On a CPU a batch passes the network so many seconds of sound at a time: what its layers hand on
 # then stays in the cache. EfficientNet-B0 takes a fifth less time a clip for 8 clips of 2 s than

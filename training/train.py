@@ -28,10 +28,11 @@ from training.history import is_best, learning_rate, should_stop, write_history
 from training.interrupt import HeldInterrupt
 from training.model import Detector
 from training.objective import mean_loss, summed_loss
+from training.precision import autocast
 from training.rows import Batch
 from training.run_folder import check_same_run, describe_run
 from training.start import band_edges, described, start_from
-from training.validate import ClipScorer, autocast, known_scores
+from training.validate import ClipScorer, known_scores
 
 
 @dataclass

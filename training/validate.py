@@ -19,9 +19,10 @@ from negmine.annotations import Annotation, Annotations
 from negmine.audio import read_all
 from negmine.recordings import Recordings
 from negmine.windows import Span
-from training.config import Readout, TrainConfig
+from training.config import TrainConfig
 from training.metrics import masked_lwlrap, neg_at_k
 from training.model import Detector, FeatureMap, frames_per_second
+from training.precision import autocast
 
 
 @dataclass(frozen=True)
@@ -77,11 +78,11 @@ class ClipScorer:
             return self._detector.features(waveform)
 
     @torch.inference_mode()
-    def clip_logits(self, features: FeatureMap, readout: Readout | None = None) -> np.ndarray:
+    def clip_logits(self, features: FeatureMap) -> np.ndarray:
         """Logits of the whole recording: float32, shape (C,)."""
         logits = self._detector.read_out(
             features,
-            readout or self._config.readout,
+            self._config.readout,
             self.window_frames,
             self._config.lse_sharpness,
         )
@@ -97,34 +98,6 @@ class ClipScorer:
         first = max(0, min(first - missing // 2, frames - self.window_frames))
         last = min(frames, max(last + missing - missing // 2, first + self.window_frames))
         return self.clip_logits(features.window(first, last))
-
-    @torch.inference_mode()
-    def window_logits(self, features: FeatureMap) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Logits of windows side by side, and their spans.
-
-        Returns
-        -------
-        logits : float32 array, shape (N, C)
-        start_s, end_s : float64 arrays, shape (N,)
-        """
-        logits, start, end = self._detector.window_logits(features, self.window_frames)
-        rate = self.frames_per_second
-        return logits[0].cpu().numpy(), start.numpy() / rate, end.numpy() / rate
-
-
-def emulated(device: torch.device, precision: str) -> bool:
-    """Whether a processor lacks products of this precision: it imitates them, many times slower."""
-    if device.type != "cpu" or precision == "fp32":
-        return False
-    if precision == "fp16":
-        return not torch.ops.mkldnn._is_mkldnn_fp16_supported()
-    return not torch.ops.mkldnn._is_mkldnn_bf16_supported()
-
-
-def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """The context in which convolutions run at the chosen precision."""
-    dtype = torch.float16 if precision == "fp16" else torch.bfloat16
-    return torch.autocast(device.type, dtype=dtype, enabled=precision != "fp32")
 
 
 def read_recordings(recordings: Recordings, sample_rate: int) -> Iterator[tuple[str, np.ndarray]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from conftest import SAMPLE_RATE, tiny_config
+from conftest import SAMPLE_RATE, tiny_config, tone, tone_detector
 from torch import nn
 
 from training.config import READOUTS
@@ -74,3 +74,26 @@ def test_a_recording_shorter_than_a_window_has_one(seconds: float) -> None:
     reading = RecordingScorer(detector(), config, CPU).read(sound(seconds))
     assert len(reading.windows) == 1
     assert np.isfinite(reading.clip).all()
+
+
+def test_windows_tell_when_a_call_is_heard() -> None:
+    rng = np.random.default_rng(0)
+    samples = rng.normal(0, 0.01, 30 * SAMPLE_RATE).astype(np.float32)
+    for hz, start in ((1000, 20.25), (2500, 3.1)):
+        samples[round(start * SAMPLE_RATE) :][: SAMPLE_RATE // 2] += tone(hz, 0.5)
+    reading = RecordingScorer(tone_detector(), tiny_config(), CPU).read(samples)
+    logits, start_s, end_s = reading.windows, reading.start_s, reading.end_s
+    assert logits.shape == (len(start_s), 2)
+    assert logits.dtype == np.float32
+    # side by side, to the recording's end
+    assert start_s[0] == 0
+    np.testing.assert_array_equal(start_s[1:], end_s[:-1])
+    np.testing.assert_allclose(end_s[:-1] - start_s[:-1], 31 / 62.5)
+    assert end_s[-1] == pytest.approx(30, abs=0.05)
+    for column, (first, last) in enumerate([(20.25, 20.75), (3.1, 3.6)]):
+        best = int(logits[:, column].argmax())
+        assert start_s[best] < last
+        assert end_s[best] > first
+        loud = logits[:, column] > 3
+        assert (start_s[loud] < last + 0.05).all()
+        assert (end_s[loud] > first - 0.05).all()

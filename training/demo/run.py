@@ -15,6 +15,7 @@ from scipy.special import expit
 
 from negmine.annotations import Annotations, read_rfcx
 from negmine.build import PoolSettings, build_pool
+from negmine.class_bands import class_bands
 from negmine.console import table
 from negmine.errors import InputError
 from negmine.mine import MineSettings
@@ -171,13 +172,7 @@ def _draw(
     before, after = (
         _probabilities(found.checkpoint, clips, chosen) for found in (rounds[0], rounds[-1])
     )
-    bands = {
-        name: (
-            min(box.f_min_hz for box in annotations.confirmed if box.label == name),
-            max(box.f_max_hz for box in annotations.confirmed if box.label == name),
-        )
-        for name in annotations.classes
-    }
+    bands = class_bands(annotations, margin=0)
     panels = [
         Panel(
             samples=clip,
