@@ -1,12 +1,9 @@
-"""Reading and writing sound files. The only module that imports soundfile."""
+"""Reading sound files: whole, in spans, or block by block. `negmine.audio_write` writes them."""
 
 from __future__ import annotations
 
-import hashlib
-import io
 import math
 import re
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,7 +13,8 @@ import numpy as np
 import soundfile as sf
 import soxr
 
-from negmine.errors import AudioError, InputError, OutputError, shorten
+from negmine.errors import AudioError, InputError, shorten
+from negmine.fingerprint import file_fingerprint
 from negmine.windows import to_samples
 
 SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff"})
@@ -34,11 +32,6 @@ _MP3_PADDING = 2 * 1152
 # silence. A length of 2 GiB and more is what streaming recorders write who know none.
 _CUT_SHORT = re.compile(r"^ ?(?:data|SSND) ?: (\d+) \(should be (\d+)\)", re.MULTILINE)
 _NO_LENGTH = 0x7FFF0000
-
-# The rates in Hz that MP3 knows, and how small it is made: variable rate, 4 kB a second, nothing
-# below 10 kHz dropped. A step smaller, and the encoder keeps only what is below 7 kHz.
-_MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
-_MP3_COMPRESSION = 0.8
 
 
 @dataclass(frozen=True)
@@ -76,15 +69,6 @@ class AudioInfo:
         if not len(blocks):
             blocks = self.power[max(0, math.floor(first)) : max(0, math.ceil(last))]
         return float(np.sqrt(blocks.mean())) if len(blocks) else 0.0
-
-
-def file_fingerprint(path: Path) -> str:
-    """BLAKE2b of a file's bytes, 16 bytes in hexadecimal."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
-    except OSError as error:
-        raise AudioError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def probe(path: Path) -> AudioInfo:
@@ -307,98 +291,3 @@ def read_all(path: Path, sample_rate: int) -> np.ndarray:
     except (sf.LibsndfileError, OSError) as error:
         raise AudioError(f"{path}: not readable as audio: {error}") from error
     return read_span(path, 0.0, info.frames / info.samplerate, sample_rate)
-
-
-def write_flac(path: Path, samples: np.ndarray, sample_rate: int) -> None:
-    """Write mono samples, shape (T,), as 16-bit FLAC.
-
-    Raises
-    ------
-    AudioError
-        If a sample lies outside [-1, 1]: it would be clipped.
-    OutputError
-        If the file cannot be written.
-    """
-    peak = float(np.abs(samples).max(initial=0.0))
-    if peak > 1.0:
-        raise AudioError(f"{path}: a peak of {peak:.2f} would be clipped; scale the samples first")
-    try:
-        sf.write(path, samples, sample_rate, subtype="PCM_16", format="FLAC")
-    except (sf.LibsndfileError, OSError) as error:
-        raise OutputError(f"{path}: cannot be written: {error}") from error
-
-
-def encode_mp3(samples: np.ndarray, sample_rate: int, highest_rate: int = 22_050) -> bytes:
-    """Mono samples as a small MP3, which every browser plays: for listening, not for measuring.
-
-    Parameters
-    ----------
-    samples : float32 array, shape (T,), within [-1, 1]
-    sample_rate : int
-        Hz.
-    highest_rate : int
-        Hz. Encoded is at the lowest rate of MP3's that keeps all frequencies, or at the highest
-        up to this.
-
-    Raises
-    ------
-    OutputError
-        If the libsndfile in use writes no MP3.
-    """
-    allowed = [rate for rate in _MP3_RATES if rate <= highest_rate]
-    rate = next((r for r in allowed if r >= sample_rate), allowed[-1])
-    if rate != sample_rate:
-        samples = soxr.resample(samples, sample_rate, rate, quality="HQ")
-    out = io.BytesIO()
-    try:
-        with sf.SoundFile(
-            out,
-            "w",
-            rate,
-            1,
-            format="MP3",
-            subtype="MPEG_LAYER_III",
-            compression_level=_MP3_COMPRESSION,
-            bitrate_mode="VARIABLE",
-        ) as file:
-            # resampling may pass full scale by a little
-            file.write(np.clip(samples, -1.0, 1.0))
-    except (sf.LibsndfileError, ValueError) as error:
-        raise OutputError(
-            f"this libsndfile ({sf.__libsndfile_version__}) writes no MP3: {error}; install "
-            "soundfile from its own wheel"
-        ) from error
-    return out.getvalue()
-
-
-class VerifiedFiles:
-    """Files whose bytes were found, in this process, to be those a fingerprint was taken from."""
-
-    def __init__(self) -> None:
-        self._known: dict[Path, str] = {}
-        self._lock = threading.Lock()
-
-    def check(self, path: Path, fingerprint: str) -> None:
-        """Hash a file on its first use.
-
-        Raises
-        ------
-        AudioError
-            If the file is missing or was changed since its fingerprint was taken.
-        """
-        with self._lock:
-            found = self._known.get(path)
-        # a file that was changed and fingerprinted anew is hashed again
-        if found != fingerprint:
-            if not path.is_file():
-                raise AudioError(
-                    f"{path}: no such file; if the folder was moved, build the pool again"
-                )
-            found = file_fingerprint(path)
-            with self._lock:
-                self._known[path] = found
-        if found != fingerprint:
-            raise AudioError(
-                f"{path}: the file changed since the pool was built "
-                f"(fingerprint {found[:8]}, then {fingerprint[:8]}); build the pool again"
-            )

@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from negmine.audio import file_fingerprint, promised_s, stream
+from negmine.audio import promised_s, stream
 from negmine.cache import DATA, FORMAT, INDEX, JOURNAL, VERSION, Entry, read_index
 from negmine.errors import AudioError, OutputError
+from negmine.fingerprint import file_fingerprint
 from negmine.recipe import Source
 from negmine.tables import write_json, writing
 from negmine.windows import to_samples

@@ -6,7 +6,8 @@ from typing import Protocol
 
 import numpy as np
 
-from negmine.audio import VerifiedFiles, read_span
+from negmine.audio import read_span
+from negmine.fingerprint import VerifiedFiles
 from negmine.recipe import Source
 
 

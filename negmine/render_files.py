@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from negmine.audio import write_flac
+from negmine.audio_write import write_flac
 from negmine.errors import OutputError, PoolError, did_you_mean
 from negmine.pool import Pool
 from negmine.render import render_with_gain

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from negmine.audio import write_flac
+from negmine.audio_write import write_flac
 from negmine.audit.files import (
     CLIPS,
     COLUMNS,

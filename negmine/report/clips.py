@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from negmine.ancestry import ancestry
-from negmine.audio import encode_mp3
+from negmine.audio_write import encode_mp3
 from negmine.recipe import Recipe
 from negmine.render import rms
 from negmine.spectrogram import draw_levels, level_range, mel_levels

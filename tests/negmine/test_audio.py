@@ -1,9 +1,7 @@
-"""Reading and writing sound: what is refused, and that spans are what the whole file says."""
+"""Reading sound: what is refused, and that spans are what the whole file says."""
 
 from __future__ import annotations
 
-import io
-import re
 from pathlib import Path
 
 import numpy as np
@@ -13,18 +11,14 @@ from conftest import SAMPLE_RATE, tone
 
 from negmine.audio import (
     LEVEL_BLOCK_S,
-    VerifiedFiles,
-    encode_mp3,
-    file_fingerprint,
     find_audio,
     probe,
     probe_all,
     read_all,
     read_span,
     stream,
-    write_flac,
 )
-from negmine.errors import AudioError, InputError, OutputError
+from negmine.errors import AudioError, InputError
 
 
 def noise(seconds: float, rate: int = SAMPLE_RATE, level: float = 0.1) -> np.ndarray:
@@ -310,88 +304,3 @@ def test_an_unreadable_span_is_named(tmp_path: Path) -> None:
         read_span(tmp_path / "a.wav", 1.0, 2.0, SAMPLE_RATE)
     with pytest.raises(AudioError, match=r"a\.wav: not readable as audio"):
         read_all(tmp_path / "a.wav", SAMPLE_RATE)
-
-
-# ---- write
-
-
-def test_written_samples_are_read_again_to_16_bits(tmp_path: Path) -> None:
-    samples = noise(0.5)
-    write_flac(tmp_path / "a.flac", samples, SAMPLE_RATE)
-    found = read_all(tmp_path / "a.flac", SAMPLE_RATE)
-    np.testing.assert_allclose(found, samples, atol=2**-15)
-
-
-def test_samples_that_would_be_clipped_are_refused(tmp_path: Path) -> None:
-    samples = noise(0.5)
-    samples[7] = -1.5
-    with pytest.raises(AudioError, match=r"a peak of 1\.50 would be clipped; scale"):
-        write_flac(tmp_path / "a.flac", samples, SAMPLE_RATE)
-    assert not (tmp_path / "a.flac").exists()
-
-
-def test_an_unwritable_place_is_named(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match=r"a\.flac: cannot be written"):
-        write_flac(tmp_path / "file" / "a.flac", noise(0.1), SAMPLE_RATE)
-
-
-# ---- encoding
-
-
-@pytest.mark.parametrize(
-    ("rate", "encoded"),
-    [(4000, 8000), (8000, 8000), (10_000, 11_025), (22_050, 22_050), (48_000, 22_050)],
-)
-def test_an_mp3_is_small_as_long_and_sounds_the_same(rate: int, encoded: int) -> None:
-    times = np.arange(2 * rate) / rate
-    samples = (0.5 * np.sin(2 * np.pi * 1000 * times)).astype(np.float32)
-    content = encode_mp3(samples, rate)
-    assert content == encode_mp3(samples, rate)
-    assert len(content) < 2 * 5000
-    found, at = sf.read(io.BytesIO(content))
-    assert (at, len(found)) == (encoded, 2 * encoded)
-    power = np.abs(np.fft.rfft(found * np.hanning(len(found)))) ** 2
-    assert power.argmax() / 2 == pytest.approx(1000, abs=1)
-    assert power[1990:2010].sum() > 0.99 * power.sum()
-
-
-def test_no_mp3_without_an_encoder_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*args: object, **kwargs: object) -> None:
-        raise ValueError("Unknown format: 'MP3'")
-
-    monkeypatch.setattr("negmine.audio.sf.SoundFile", refuse)
-    with pytest.raises(OutputError, match="writes no MP3: Unknown format"):
-        encode_mp3(np.zeros(8000, np.float32), 8000)
-
-
-# ---- fingerprints
-
-
-def test_a_fingerprint_is_of_the_bytes_and_not_of_the_name(tmp_path: Path) -> None:
-    one = write(tmp_path / "a.wav", noise(0.2))
-    twin, other = tmp_path / "b.wav", tmp_path / "c.wav"
-    twin.write_bytes(one.read_bytes())
-    other.write_bytes(one.read_bytes()[:-1] + b"x")
-    assert file_fingerprint(one) == file_fingerprint(twin) != file_fingerprint(other)
-    assert re.fullmatch("[0-9a-f]{32}", file_fingerprint(one))
-
-
-def test_a_changed_file_is_noticed_and_a_moved_one_named(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.wav", noise(0.2))
-    then = file_fingerprint(path)
-    VerifiedFiles().check(path, then)
-    write(path, noise(0.2) / 2)
-    with pytest.raises(AudioError, match=r"a\.wav: the file changed since the pool was built"):
-        VerifiedFiles().check(path, then)
-    path.unlink()
-    with pytest.raises(AudioError, match=r"a\.wav: no such file; if the folder was moved"):
-        VerifiedFiles().check(path, then)
-
-
-def test_a_file_changed_and_fingerprinted_again_is_believed(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.wav", noise(0.2))
-    files = VerifiedFiles()
-    files.check(path, file_fingerprint(path))
-    write(path, noise(0.2) / 2)
-    files.check(path, file_fingerprint(path))

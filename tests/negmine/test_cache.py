@@ -14,11 +14,12 @@ import pytest
 import soundfile as sf
 from click.testing import CliRunner
 
-from negmine.audio import file_fingerprint, find_audio
+from negmine.audio import find_audio
 from negmine.cache import CachedReader
 from negmine.cache_build import CacheReport, build_cache, sounds_of_folder
 from negmine.cli import main
 from negmine.errors import AudioError, PoolError
+from negmine.fingerprint import file_fingerprint
 from negmine.pool import open_pool
 from negmine.reader import DIRECT
 from negmine.recipe import Source

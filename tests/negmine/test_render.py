@@ -13,8 +13,8 @@ import pytest
 import soundfile as sf
 
 from negmine import render as render_module
-from negmine.audio import file_fingerprint
 from negmine.errors import AudioError
+from negmine.fingerprint import file_fingerprint
 from negmine.labels import PartialLabels
 from negmine.reader import DIRECT, DirectReader
 from negmine.recipe import Layer, Recipe, Source

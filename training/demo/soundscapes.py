@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from negmine.audio import write_flac
+from negmine.audio_write import write_flac
 from negmine.tables import writing_folder
 from negmine.windows import to_samples
 from training.demo.beds import ELSEWHERE, FIELD, Bed, background

@@ -1,0 +1,79 @@
+"""Writing sound files: FLAC for people and other tools, MP3 for pages."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import soundfile as sf
+import soxr
+
+from negmine.errors import AudioError, OutputError
+
+# The rates in Hz that MP3 knows, and how small it is made: variable rate, 4 kB a second, nothing
+# below 10 kHz dropped. A step smaller, and the encoder keeps only what is below 7 kHz.
+_MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+_MP3_COMPRESSION = 0.8
+
+
+def write_flac(path: Path, samples: np.ndarray, sample_rate: int) -> None:
+    """Write mono samples, shape (T,), as 16-bit FLAC.
+
+    Raises
+    ------
+    AudioError
+        If a sample lies outside [-1, 1]: it would be clipped.
+    OutputError
+        If the file cannot be written.
+    """
+    peak = float(np.abs(samples).max(initial=0.0))
+    if peak > 1.0:
+        raise AudioError(f"{path}: a peak of {peak:.2f} would be clipped; scale the samples first")
+    try:
+        sf.write(path, samples, sample_rate, subtype="PCM_16", format="FLAC")
+    except (sf.LibsndfileError, OSError) as error:
+        raise OutputError(f"{path}: cannot be written: {error}") from error
+
+
+def encode_mp3(samples: np.ndarray, sample_rate: int, highest_rate: int = 22_050) -> bytes:
+    """Mono samples as a small MP3, which every browser plays: for listening, not for measuring.
+
+    Parameters
+    ----------
+    samples : float32 array, shape (T,), within [-1, 1]
+    sample_rate : int
+        Hz.
+    highest_rate : int
+        Hz. Encoded is at the lowest rate of MP3's that keeps all frequencies, or at the highest
+        up to this.
+
+    Raises
+    ------
+    OutputError
+        If the libsndfile in use writes no MP3.
+    """
+    allowed = [rate for rate in _MP3_RATES if rate <= highest_rate]
+    rate = next((r for r in allowed if r >= sample_rate), allowed[-1])
+    if rate != sample_rate:
+        samples = soxr.resample(samples, sample_rate, rate, quality="HQ")
+    out = io.BytesIO()
+    try:
+        with sf.SoundFile(
+            out,
+            "w",
+            rate,
+            1,
+            format="MP3",
+            subtype="MPEG_LAYER_III",
+            compression_level=_MP3_COMPRESSION,
+            bitrate_mode="VARIABLE",
+        ) as file:
+            # resampling may pass full scale by a little
+            file.write(np.clip(samples, -1.0, 1.0))
+    except (sf.LibsndfileError, ValueError) as error:
+        raise OutputError(
+            f"this libsndfile ({sf.__libsndfile_version__}) writes no MP3: {error}; install "
+            "soundfile from its own wheel"
+        ) from error
+    return out.getvalue()
