@@ -8,7 +8,8 @@ import numpy as np
 
 from negmine.audio import LEVEL_BLOCK_S, SILENCE_RMS, AudioInfo
 from negmine.errors import AudioError
-from negmine.pool.blocks import RecipeBlock, offsets
+from negmine.pool.blocks import RecipeBlock
+from negmine.pool.ragged import offsets
 from negmine.recipe import OPS, Source
 
 

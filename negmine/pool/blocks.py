@@ -21,6 +21,7 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from negmine.labels import PartialLabels
+from negmine.pool.ragged import offsets, ragged
 from negmine.recipe import ID_BYTES, OPS, Layer, Recipe, Source
 
 # Rows to a block where recipes come one by one.
@@ -169,28 +170,6 @@ class RecipeBlock:
 
 
 LAYER_COLUMNS = tuple(f.name for f in fields(RecipeBlock) if f.name in Layer.__dataclass_fields__)
-
-
-def offsets(counts: np.ndarray) -> np.ndarray:
-    """Where each run starts, and the end: int64, shape (n + 1,)."""
-    out = np.zeros(len(counts) + 1, dtype=np.int64)
-    np.cumsum(counts, out=out[1:])
-    return out
-
-
-def ragged(starts: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of the entries of some rows, row after row, and how many each has.
-
-    ``starts`` are `offsets`. Both int64: shapes (entries,) and (len(rows),).
-    """
-    counts = starts[rows + 1] - starts[rows]
-    return run_indices(starts[rows], counts), counts
-
-
-def run_indices(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """The indices of some runs, one after another: int64, shape (counts.sum(),)."""
-    shift = np.repeat(starts - offsets(counts)[:-1], counts)
-    return np.asarray(shift + np.arange(len(shift)))
 
 
 def rounded(values: np.ndarray) -> np.ndarray:

@@ -11,9 +11,9 @@ import pyarrow as pa
 
 from negmine.errors import PoolError
 from negmine.labels import CERTIFICATES, Absence, PartialLabels
-from negmine.pool.blocks import offsets
 from negmine.pool.columns import column_values
 from negmine.pool.files import LABELS, PRESENT
+from negmine.pool.ragged import offsets
 from negmine.tables import read_table
 
 

@@ -11,10 +11,11 @@ import numpy as np
 
 from negmine.errors import PoolError
 from negmine.labels import CERTIFICATES, Certificate, PartialLabels
-from negmine.pool.blocks import BLOCK_ROWS, RecipeBlock, offsets
+from negmine.pool.blocks import BLOCK_ROWS, RecipeBlock
 from negmine.pool.columns import Columns
 from negmine.pool.label_sets import LabelSets
 from negmine.pool.part_columns import PartColumns
+from negmine.pool.ragged import offsets
 from negmine.recipe import ID_BYTES, Recipe, Source
 
 # Mixes of label sets that are kept made: they may hold 10,000 classes each.

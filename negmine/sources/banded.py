@@ -14,14 +14,8 @@ from negmine.class_bands import Band, class_bands
 from negmine.dsp.band import TRANSITION_HZ
 from negmine.errors import InputError
 from negmine.labels import PartialLabels
-from negmine.pool.blocks import (
-    LAYER_COLUMNS,
-    RecipeBlock,
-    empty_block,
-    join_blocks,
-    offsets,
-    plain_block,
-)
+from negmine.pool.blocks import LAYER_COLUMNS, RecipeBlock, empty_block, join_blocks, plain_block
+from negmine.pool.ragged import offsets
 from negmine.recipe import OPS
 from negmine.sources.context import BuildContext
 from negmine.sources.external import window_starts

@@ -35,7 +35,8 @@ import numpy as np
 from negmine.annotations import Annotations
 from negmine.labels import PartialLabels
 from negmine.levels import Levels, silent_layers
-from negmine.pool.blocks import RecipeBlock, Tables, empty_block, join_blocks, offsets
+from negmine.pool.blocks import RecipeBlock, Tables, empty_block, join_blocks
+from negmine.pool.ragged import offsets
 from negmine.pool.settings import PoolSettings
 from negmine.recordings import Recordings
 from negmine.scorer import Scorer

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from negmine.pool.blocks import BLOCK_ROWS, RecipeBlock, Tables, mixed_block, offsets
+from negmine.pool.blocks import BLOCK_ROWS, RecipeBlock, Tables, mixed_block
+from negmine.pool.ragged import offsets
 from negmine.recipe import OPS
 from negmine.sources.context import BuildContext
 from negmine.sources.partners import Certified, sounds

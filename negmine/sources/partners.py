@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from negmine.pool.blocks import RecipeBlock, Tables, offsets
+from negmine.pool.blocks import RecipeBlock, Tables
+from negmine.pool.ragged import offsets
 
 
 def sounds(parts: RecipeBlock, tables: Tables) -> np.ndarray:
