@@ -21,7 +21,9 @@ class Arm:
     inside : float
         Rows of all kinds that get a negative mixed in.
     pseudo : bool
-        Whether unknown cells are filled by the bases' labels, and windows from anywhere train too.
+        Whether windows from anywhere train too, with the bases' labels.
+    fill : bool
+        Whether these also say what is unknown in all other rows, in place of LSoft.
     """
 
     title: str
@@ -30,6 +32,7 @@ class Arm:
     rows: float = 0.25
     inside: float = 0.0
     pseudo: bool = False
+    fill: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,14 +76,23 @@ ARMS = {
         f"{name}-in": Arm(f"+ `{name}`, inside rows too", "random-in", name, inside=0.25)
         for name in CHOICES
     },
-    "pseudo": Arm("+ pseudo labels", "none", pseudo=True),
-    "pseudo-random": Arm(
-        "+ pseudo labels, random inside", "pseudo", "random", inside=0.25, pseudo=True
+    "filled": Arm("+ pseudo labels everywhere", "none", pseudo=True, fill=True),
+    "filled-random": Arm(
+        "+ pseudo labels everywhere, random inside", "filled", "random", inside=0.25,
+        pseudo=True, fill=True,
     ),
-    "pseudo-top": Arm(
-        "+ pseudo labels, `top` inside", "pseudo-random", "top", inside=0.25, pseudo=True
-    ),
-    "pseudo-joint": Arm(
-        "+ pseudo labels, `joint` inside", "pseudo-random", "joint", inside=0.25, pseudo=True
-    ),
-}
+    "pseudo": Arm("+ pseudo rows", "none", pseudo=True),
+    **{
+        f"pseudo-{name}": Arm(
+            f"+ pseudo rows, {title} inside", control, name, inside=0.25, pseudo=True
+        )
+        for name, title, control in (
+            ("random", "random", "pseudo"),
+            ("top", "`top`", "pseudo-random"),
+            ("window", "`window`", "pseudo-random"),
+            ("alarm", "`alarm`", "pseudo-random"),
+            ("synthesis", "`synthesis`", "pseudo-random"),
+            ("joint", "`joint`", "pseudo-random"),
+        )
+    },
+}  # fmt: skip

@@ -13,7 +13,9 @@ nothing trains on them. What is done already in WORK is not repeated.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,7 @@ from negmine.build import PoolSettings, build_pool
 from negmine.console import Bars
 from negmine.mine import MineSettings, mine
 from negmine.pool import Pool, open_pool
-from negmine.recordings import Recordings, open_annotated
+from negmine.recordings import Recordings, open_annotated, open_unlabelled
 from negmine.scores.embed import score_recipes
 from negmine.sources.settings import (
     AgreedSettings,
@@ -60,6 +62,12 @@ class Bench:
         annotations = read_rfcx(self.data / "train_tp.csv", self.data / "train_fp.csv")
         recordings, annotations = open_annotated(self.data / "train", annotations)
         return annotations, recordings
+
+    @cached_property
+    def unlabelled(self) -> Recordings | None:
+        """Recordings that nobody annotated, where the data have any."""
+        root = self.data / "unlabelled"
+        return open_unlabelled(root) if root.is_dir() else None
 
     def base(self, seed: int) -> Path:
         return self.out / f"seed{seed}" / "base" / "last.pt"
@@ -95,8 +103,10 @@ class Bench:
             if made.pseudo:
                 soft = PseudoLabels.read(self.out / "pseudo.parquet", annotations.classes)
                 settings |= {"pseudo_per_step": settings["tp_per_step"] // 4}
-                plugins.append(PseudoRows(soft, annotations, recordings))
-                extra["soft"] = soft
+                others = {} if self.unlabelled is None else self.unlabelled.infos
+                plugins.append(PseudoRows(soft, annotations, recordings, others))
+                if made.fill:
+                    extra["soft"] = soft
             extra |= {"init": self.base(seed), "plugins": plugins}
         config = TrainConfig(**settings, epochs=1, folds=1, patience=0)
         train(config, annotations, recordings, folder, cache=cache, **extra)
@@ -107,9 +117,8 @@ class Bench:
         if (self.out / "pool").exists():
             return open_pool(self.out / "pool")
         annotations, _ = self.opened()
-        unlabelled = self.data / "unlabelled"
         judges = tuple(str(self.base(seed)) for seed in range(min(3, self.seeds)))
-        agreed = unlabelled.is_dir() and len(judges) > 1
+        agreed = self.unlabelled is not None and len(judges) > 1
         return build_pool(
             self.data / "train",
             annotations,
@@ -118,7 +127,7 @@ class Bench:
             settings=PoolSettings(
                 clip_s=self.settings["clip_s"],
                 sample_rate=self.settings["sample_rate"],
-                unlabelled=str(unlabelled) if agreed else None,
+                unlabelled=str(self.data / "unlabelled") if agreed else None,
                 agreed=AgreedSettings(models=judges if agreed else ()),
                 fp=FpSettings(pad="beyond"),
                 erase=EraseSettings(count=self.mix // 6),
@@ -128,12 +137,13 @@ class Bench:
             progress=bars,
         ).pool
 
-    def choose(self, seed: int, pool: Pool, bars: Bars) -> None:
-        """What each choice takes with a seed's base, and the random control."""
+    def choose(self, seed: int, names: Iterable[str], pool: Pool, bars: Bars) -> None:
+        """What some choices take with a seed's base, and the random control of `top`."""
         from training.scorer import load
 
         folder = self.out / f"seed{seed}"
-        for name, choice in CHOICES.items():
+        for name in names:
+            choice = CHOICES[name]
             if (folder / f"{name}.parquet").exists():
                 continue
             by = range(self.seeds) if choice.joint else [seed]
@@ -185,12 +195,14 @@ class Bench:
         if path.exists():
             return
         annotations, recordings = self.opened()
+        others = {} if self.unlabelled is None else self.unlabelled.infos
         bases = [Checkpoint.load(self.base(seed)) for seed in range(self.seeds)]
-        advance = bars("labelling", len(bases) * len(recordings.infos), "recording")
+        total = len(bases) * (len(recordings.infos) + len(others))
+        advance = bars("labelling", total, "recording")
         each = [
             label_recordings(
-                [base], annotations, recordings, choose_device("cpu"), in_fold=True,
-                on_done=lambda: advance(1),
+                [base], annotations, recordings, choose_device("cpu"),
+                others=[others], in_fold=True, on_done=lambda: advance(1),
             )
             for base in bases
         ]  # fmt: skip
@@ -240,19 +252,21 @@ def main(
 ) -> None:
     names = arms.split(",")
     settings["steps_per_epoch"] = base_steps
+    wanted = {ARMS[name].chosen for name in names} - {None}
+    choices = [name for name in CHOICES if name in wanted or (name == "top" and wanted)]
     bench = Bench(data, out, seeds, steps, test, per_class, mix, settings)
     side_by_side(bench.train, [(seed, "base") for seed in range(seeds)], jobs)
     with Bars(quiet) as bars:
         pool = bench.pool(bars)
         for seed in range(seeds):
-            bench.choose(seed, pool, bars)
+            bench.choose(seed, choices, pool, bars)
         if any(ARMS[name].pseudo for name in names):
             bench.label(bars)
     side_by_side(bench.train, [(seed, arm) for seed in range(seeds) for arm in names], jobs)
     click.echo(results_table(out, names, seeds))
     events = [data / f"{part}_events.csv" for part in ("train", "unlabelled")]
     if events[0].exists():
-        click.echo(audit_table(out, pool, [e for e in events if e.exists()], seeds))
+        click.echo(audit_table(out, choices, pool, [e for e in events if e.exists()], seeds))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from scipy import stats
 
 from benchmarks.certificates import Auditor, read_events
 from benchmarks.compare import mean_sd, read_scores
-from benchmarks.mining_arms import ARMS, CHOICES
+from benchmarks.mining_arms import ARMS
 from negmine.pool import Pool, open_pool
 from negmine.selection import Selection, open_selection
 
@@ -58,14 +58,16 @@ def _difference(values: pd.Series) -> str:
     return f"{mean} ± {half:.{digits}f}"
 
 
-def audit_table(out: Path, pool: Pool, events: list[Path], seeds: int) -> str:
+def audit_table(
+    out: Path, choices: Sequence[str], pool: Pool, events: list[Path], seeds: int
+) -> str:
     """How many of the chosen absences the truth contradicts, and what doubt said of them."""
     calls = {(call.layers[0], name) for call in pool.calls for name in call.labels.present}
     auditor = Auditor(read_events(events), calls)
     head = "choice | rows | class present after all | mean doubt | to review | of which present"
     lines = ["", f"| {head} |"]
     lines.append("|---" * 6 + "|")
-    for name in ("random", *CHOICES):
+    for name in ("random", *choices):
         kept = [open_selection(out / f"seed{s}" / f"{name}.parquet") for s in range(seeds)]
         rows = [row for selection in kept for row in selection.rows]
         wrong = _wrong(kept, auditor)
