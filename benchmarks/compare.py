@@ -41,9 +41,14 @@ def side_by_side(run: Callable[..., None], tasks: Iterable[tuple[Any, ...]], job
     """Call a function with each task, in ``jobs`` processes."""
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as processes:
         waiting = {processes.submit(run, *task): task for task in tasks}
-        for done in as_completed(waiting):
-            done.result()
-            click.echo(f"{waiting[done]} done", err=True)
+        try:
+            for done in as_completed(waiting):
+                done.result()
+                click.echo(f"{waiting[done]} done", err=True)
+        except BaseException:
+            # or it would be told only after all the others, hours later
+            processes.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def read_scores(out: Path, arm: str, seeds: int, metrics: Sequence[str]) -> pd.DataFrame:

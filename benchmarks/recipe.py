@@ -105,6 +105,8 @@ def run_arm(
     while name:
         _, name, own = ARMS[name]
         changes = own | changes
+    if "stages" in changes:  # they take their rounds' steps one after the other
+        changes.pop("rounds", None)
     augment = AugmentSettings(**changes.pop("augment", {}))
     stages = changes.pop("stages", 0)
     settings = settings | {
