@@ -20,6 +20,8 @@ class Arm:
         Negatives as rows of their own, as a share of the others.
     inside : float
         Rows of all kinds that get a negative mixed in.
+    snr_db : (float, float)
+        How far above it the row lies.
     pseudo : bool
         Whether windows from anywhere train too, with the bases' labels.
     fill : bool
@@ -31,6 +33,7 @@ class Arm:
     chosen: str | None = None
     rows: float = 0.25
     inside: float = 0.0
+    snr_db: tuple[float, float] = (0.0, 15.0)
     pseudo: bool = False
     fill: bool = False
 
@@ -76,6 +79,16 @@ ARMS = {
         f"{name}-in": Arm(f"+ `{name}`, inside rows too", "random-in", name, inside=0.25)
         for name in CHOICES
     },
+    **{
+        f"deep-{name}": Arm(
+            f"+ {title} deep inside rows", control, name, inside=0.5, snr_db=(-10.0, 10.0)
+        )
+        for name, title, control in (
+            ("random", "random", "random-in"),
+            ("window", "`window`", "deep-random"),
+            ("alarm", "`alarm`", "deep-random"),
+        )
+    },
     "filled": Arm("+ pseudo labels everywhere", "none", pseudo=True, fill=True),
     "filled-random": Arm(
         "+ pseudo labels everywhere, random inside", "filled", "random", inside=0.25,
@@ -91,8 +104,17 @@ ARMS = {
             ("top", "`top`", "pseudo-random"),
             ("window", "`window`", "pseudo-random"),
             ("alarm", "`alarm`", "pseudo-random"),
-            ("synthesis", "`synthesis`", "pseudo-random"),
-            ("joint", "`joint`", "pseudo-random"),
+        )
+    },
+    **{
+        f"pseudo-deep-{name}": Arm(
+            f"+ pseudo rows, {title} deep inside", control, name, inside=0.5,
+            snr_db=(-10.0, 10.0), pseudo=True,
+        )
+        for name, title, control in (
+            ("random", "random", "pseudo-random"),
+            ("window", "`window`", "pseudo-deep-random"),
+            ("alarm", "`alarm`", "pseudo-deep-random"),
         )
     },
 }  # fmt: skip

@@ -98,7 +98,7 @@ class Bench:
             if made.chosen:
                 path = self.out / f"seed{seed}" / f"{made.chosen}.parquet"
                 plugins.append(
-                    HardNegatives(path, made.rows, cache, mix=HardMix(share=made.inside))
+                    HardNegatives(path, made.rows, cache, mix=HardMix(made.inside, made.snr_db))
                 )
             if made.pseudo:
                 soft = PseudoLabels.read(self.out / "pseudo.parquet", annotations.classes)

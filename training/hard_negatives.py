@@ -117,6 +117,7 @@ class HardNegatives:
                 f"{self._path}: none of its {len(selection.rows)} rows may train this fold"
             )
         self._by_class = [np.array(by_class[name]) for name in sorted(by_class)]
+        self._counts = np.array([len(rows) for rows in self._by_class])
         self._classes = tuple(classes)
         # the model's output of each class that has negatives
         self._columns = np.array([self._classes.index(name) for name in sorted(by_class)])
@@ -134,11 +135,8 @@ class HardNegatives:
     def rows(self, step: int) -> list[Row]:
         """The rows added in a step: the same for the same step."""
         rng = np.random.default_rng([self._config.seed, step, _ROWS])
-        drawn = []
-        for _ in range(self._per_step):
-            rows = self._by_class[rng.integers(len(self._by_class))]
-            drawn.append(int(rows[rng.integers(len(rows))]))
-        return [self._row(i) for i in drawn]
+        every = np.arange(len(self._by_class))
+        return [self._row(self._draw(rng, every)) for _ in range(self._per_step)]
 
     def transform(self, example: Example, step: int, index: int) -> Example:
         """A row of the step, with a negative mixed into it or not: the same for the same row."""
@@ -150,9 +148,15 @@ class HardNegatives:
         fooled = self._fooled(example)
         if not len(fooled):
             return example
-        rows = self._by_class[rng.choice(fooled)]
-        negative = self._row(int(rows[rng.integers(len(rows))]))
+        negative = self._row(self._draw(rng, fooled))
         return mix(example, make_example(negative, self._classes), rng.uniform(*self._mix.snr_db))
+
+    def _draw(self, rng: np.random.Generator, places: np.ndarray) -> int:
+        """A row of some classes, each as likely: a class has the share of its rows, its budget."""
+        upto = self._counts[places].cumsum()
+        drawn = int(rng.integers(upto[-1]))
+        place = int(upto.searchsorted(drawn, side="right"))
+        return int(self._by_class[places[place]][drawn - upto[place]])
 
     def _fooled(self, example: Example) -> np.ndarray:
         """Which classes' negatives may be mixed into a row: places in `_by_class`."""
