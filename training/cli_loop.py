@@ -21,6 +21,7 @@ from training.cli_data import open_data, warn_if_emulated
 from training.options import band_table_option, run_config, run_options
 from training.options_folds import fold_options, grouping
 from training.options_hard import hard_options, read_hard_mix
+from training.options_used import check_used
 
 
 @click.command(cls=CleanCommand)
@@ -111,6 +112,7 @@ def loop(
       negmine loop train/ --tp train_tp.csv --fp train_fp.csv --pool pool --out rounds --control
     """
     config, mixed = run_config(options), read_hard_mix(hard_mix, hard_mix_snr, hard_mix_by)
+    check_used(config, {"recipe": None, "hard_negatives": True})
     group = grouping(fold_by, sites, site_regex)
     mining = choosing_settings(
         per_class, strategy, window, max_doubt, min_distance, seed=config.seed

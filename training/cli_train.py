@@ -22,7 +22,8 @@ from training.cli_data import open_data, warn_if_emulated
 from training.options import band_table_option, given_options, run_config, run_options
 from training.options_folds import check_seeds, fold_options, grouping
 from training.options_hard import hard_options, read_hard_mix
-from training.options_pseudo import check_pseudo_given, pseudo_options
+from training.options_pseudo import pseudo_options
+from training.options_used import check_used
 
 if TYPE_CHECKING:
     from negmine.recordings import Recordings
@@ -122,21 +123,21 @@ def train(
       negmine train train/ --tp train_tp.csv --fp train_fp.csv --out run1 \\
           --hard-negatives hard.parquet
     """
-    check_pseudo_given(recipe)
     if recipe is not None and init:
         raise click.UsageError("--init: the stages of a --recipe start from one another")
     if seeds is not None:
         check_seeds(seeds, options, init=init, pseudo_in_fold=pseudo_in_fold)
-    config, mixed = run_config(options), read_hard_mix(hard_mix, hard_mix_snr, hard_mix_by)
-    group = grouping(fold_by, sites, site_regex)
-    if recipe is not None:
-        from training.recipe import check_not_set, read_recipe, restarted
+    from training.recipe import check_not_set, read_recipe, restarted
 
-        stages = read_recipe(recipe)
+    config, mixed = run_config(options), read_hard_mix(hard_mix, hard_mix_snr, hard_mix_by)
+    stages = read_recipe(recipe) if recipe is not None else []
+    if recipe is not None:
         check_not_set(stages, recipe, given_options())
         if stage_init:
             stages = restarted(stages, stage_init)
         config = replace(config, pseudo_per_step=pseudo_per_step)
+    check_used(config, {"recipe": recipe, "hard_negatives": hard_negatives}, stages)
+    group = grouping(fold_by, sites, site_regex)
     from training.run import run_training
     from training.scorer import choose_device
 

@@ -183,7 +183,8 @@ def _from_file(context: click.Context, _: click.Parameter, path: Path | None) ->
 band_table_option = click.option(
     "--band-table",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="CSV of the classes' frequency bands, for --bands: class, f_min, f_max in Hz.  "
+    help="CSV of the classes' frequency bands, for --bands and --pitch: class, f_min, "
+    "f_max in Hz.  "
     "[default: those of the confirmed boxes]",
 )
 

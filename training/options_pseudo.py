@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from negmine.console import Command
-from training.options import given_options
 
 _OPTIONS = (
     click.option(
@@ -67,16 +66,3 @@ def pseudo_options(command: Command) -> Command:
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
-
-
-def check_pseudo_given(recipe: str | None) -> None:
-    """Check that nothing is asked of stages where there are none.
-
-    Raises
-    ------
-    click.UsageError
-        Naming the first option that would do nothing.
-    """
-    for name in given_options() if recipe is None else ():
-        if name.startswith("pseudo_") or name in ("stage_init", "unlabelled"):
-            raise click.UsageError(f"--{name.replace('_', '-')} goes with --recipe")

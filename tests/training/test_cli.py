@@ -22,7 +22,7 @@ from negmine.console import Bars
 from negmine.pool import open_pool
 from negmine.selection import Chosen, Selection
 from training.checkpoint import Checkpoint
-from training.config import AUGMENT_PRESETS, AugmentSettings, HardMix
+from training.config import AUGMENT_PRESETS, AugmentSettings, HardMix, TrainConfig
 from training.frontend import FrontEndSettings
 from training.model import Detector
 from training.train import train
@@ -116,8 +116,16 @@ def test_train_is_the_library_call(
     assert (trained[0] / "cache").is_dir()
 
 
+@pytest.mark.parametrize(
+    ("loss", "own"),
+    [("large", {"large_loss_rate": 0.05}), ("lsep", {"lsep_bce": 0.7}), ("lsoft", {"lsoft": 0.4})],
+)
 def test_every_setting_reaches_the_run(
-    shared_data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shared_data: Data,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    loss: str,
+    own: dict[str, float],
 ) -> None:
     seen: list[Any] = []
 
@@ -134,13 +142,11 @@ def test_every_setting_reaches_the_run(
         "pooling": "attention",
         "bands": "shared",
         "band_margin": 0.5,
-        "readout": "power",
+        "readout": "lse",
         "window_s": 0.25,
         "lse_sharpness": 3.0,
-        "loss": "large",
-        "lsep_bce": 0.7,
-        "large_loss_rate": 0.05,
-        "lsoft": 0.4,
+        "loss": loss,
+        **own,
         "beyond_per_s": 0.5,
         "tp_per_step": 3,
         "fp_per_step": 1,
@@ -159,16 +165,22 @@ def test_every_setting_reaches_the_run(
         "precision": "bf16",
         "seed": 11,
     }
-    options: list[object] = ["--pretrained", "--compile", "--no-channels-last", "--no-lsoft-detach"]
+    options: list[object] = ["--pretrained", "--compile", "--no-channels-last"]
+    switches = {"pretrained": True, "compile": True, "channels_last": False}
+    if loss == "lsoft":
+        options.append("--no-lsoft-detach")
+        switches["lsoft_detach"] = False
     for name, value in changes.items():
         option = "fp_beyond" if name == "beyond_per_s" else name
         options += ["--" + option.replace("_", "-"), value]
     call("train", *shared_data.options, "--out", tmp_path / "run", *options)
     (config,) = seen
-    switches = {"pretrained": True, "compile": True, "channels_last": False, "lsoft_detach": False}
     stages = {"pseudo_weight": 1.0, "pseudo_per_step": 0, "first_draw": 0}
-    untouched = {"augment": AugmentSettings().to_dict(), **stages}
-    assert config.to_dict() == changes | switches | untouched
+    untouched = TrainConfig().to_dict() | {"augment": AugmentSettings().to_dict(), **stages}
+    assert config.to_dict() == untouched | changes | switches
+    # all of them are on this list, but for what goes with other losses
+    others = {"large_loss_rate", "lsep_bce", "lsoft", "lsoft_detach"}
+    assert untouched.keys() == changes.keys() | switches.keys() | {"augment", *stages} | others
 
 
 def augmented(options: str, data: Data, monkeypatch: pytest.MonkeyPatch) -> AugmentSettings:

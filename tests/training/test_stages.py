@@ -14,7 +14,7 @@ from conftest import Data, Opened, tiny_config
 
 from negmine.cli import main
 from negmine.errors import InputError
-from training import loop
+from training import run as training_run
 from training import stages as stages_module
 from training.checkpoint import Checkpoint
 from training.config import AugmentSettings
@@ -136,7 +136,7 @@ def test_a_recipe_stopped_anywhere_ends_as_if_it_had_not(
     at: int,
 ) -> None:
     steps = 0
-    train = loop.train
+    train = training_run.train
 
     def stopping(*args: Any, on_step: Any, **options: Any) -> Any:
         def count(state: Any) -> None:
@@ -148,10 +148,10 @@ def test_a_recipe_stopped_anywhere_ends_as_if_it_had_not(
 
         return train(*args, on_step=count, **options)
 
-    monkeypatch.setattr(loop, "train", stopping)
+    monkeypatch.setattr(training_run, "train", stopping)
     with pytest.raises(KeyboardInterrupt):
         run(shared_opened, tmp_path, shared_cache)
-    monkeypatch.setattr(loop, "train", train)
+    monkeypatch.setattr(training_run, "train", train)
     results = run(shared_opened, tmp_path, shared_cache)
     assert fingerprints(results) == fingerprints(whole[1])
 

@@ -1,0 +1,77 @@
+"""An option that would change nothing is refused, with what it goes with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from conftest import Data
+
+from negmine.cli import main
+from training.options_used import _GO_WITH
+
+
+def call(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--hard-ratio", "1"], "--hard-ratio goes with --hard-negatives"),
+        (["--hard-mix-snr", "0", "5"], "--hard-mix-snr goes with --hard-negatives"),
+        (["--loss", "bce", "--lsoft", "0.2"], "--lsoft goes with --loss lsoft"),
+        (["--lsep-bce", "0"], "--lsep-bce goes with --loss lsep"),
+        (["--large-loss-rate", "0.1"], "--large-loss-rate goes with --loss large"),
+        (["--band-margin", "0.5"], "--band-margin goes with --bands crops or shared or --pitch"),
+        (["--band-table", "none.csv"], "--band-table goes with --bands crops or shared"),
+        (["--lse-sharpness", "2"], "--lse-sharpness goes with --readout lse"),
+        (["--recipe", "rfcx", "--large-loss-rate", "0.1"], "goes with --loss large"),
+        (["--pseudo-hop", "1"], "--pseudo-hop goes with --recipe"),
+    ],
+)
+def test_what_would_do_nothing_is_refused(
+    shared_data: Data, tmp_path: Path, options: list[str], message: str
+) -> None:
+    result = call("train", *shared_data.options, "--out", tmp_path / "run", *options)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--loss", "lsep", "--lsep-bce", "0.5"],
+        # what a stage of the recipe uses is no stage's to set
+        ["--recipe", "rfcx", "--lsep-bce", "0.5", "--lsoft", "0.3"],
+        ["--bands", "shared", "--band-margin", "0.5"],
+        ["--augment", "full", "--band-margin", "0.5"],
+        ["--readout", "lse", "--lse-sharpness", "2"],
+    ],
+)
+def test_what_does_something_is_not(shared_data: Data, tmp_path: Path, options: list[str]) -> None:
+    # a model that does not exist is looked for after the options
+    missing = ["--backbone", "no_such_model"]
+    result = call("train", *shared_data.options, "--out", tmp_path / "run", *options, *missing)
+    assert "goes with" not in result.stderr
+    assert "no_such_model" in result.stderr
+
+
+def test_a_file_of_an_earlier_run_may_hold_more_than_is_used(
+    shared_data: Data, tmp_path: Path
+) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('loss = "bce"\nlsoft = 0.3\nband_margin = 0.4\nbackbone = "no_such_model"\n')
+    result = call("train", *shared_data.options, "--out", tmp_path / "run", "--config", file)
+    assert "no_such_model" in result.stderr
+    assert "goes with" not in result.stderr
+
+
+def test_every_option_in_the_table_is_one_of_train() -> None:
+    train = main.get_command(None, "train")  # type: ignore[arg-type]
+    assert train is not None
+    known = {str(parameter.name).removeprefix("augment_") for parameter in train.params}
+    for names, others in _GO_WITH:
+        assert {*names, *(other for other, _ in others)} <= known
