@@ -183,7 +183,7 @@ def train(
                 stages, config, annotations, opened, out, in_fold=pseudo_in_fold, **common
             )
         else:
-            checkpoint, used = run_training(config, annotations, opened, out, init=init, **common)
+            trained = run_training(config, annotations, opened, out, init=init, **common)
     if seeds is not None:
         if as_json:
             print_json({"members": members, "out_of_fold": str(out / "oof.csv")})
@@ -196,12 +196,14 @@ def train(
         else:
             say(table(*stages_table(results)), quiet)
         return
+    checkpoint = trained.checkpoint
     best = checkpoint.history[-1]
     result = {
         "checkpoint": str(out / "best.pt"),
         "fingerprint": checkpoint.fingerprint,
         "steps": checkpoint.step,
-        "hard_negatives": used,
+        "hard_negatives": trained.used,
+        "hard_negatives_left_out": trained.left_out,
         "held_out": len(checkpoint.held_out),
         **best,
     }
@@ -211,7 +213,8 @@ def train(
     scores = ", ".join(f"{k} {v:.4f}" for k, v in best.items() if k != "epoch")
     say(f"{out / 'best.pt'}: epoch {best['epoch']:.0f}: {scores}", quiet)
     if hard_negatives:
-        say(f"{used} hard negatives used", quiet)
+        aside = f"; {trained.left_out} left out, of recordings that validate"
+        say(f"{trained.used} hard negatives used{aside if trained.left_out else ''}", quiet)
 
 
 def _open_unlabelled(

@@ -104,7 +104,7 @@ def run_loop(
     results: list[Round] = []
 
     def run(number: int, arm: str, selection: Path | None, folder: Path, title: str) -> Checkpoint:
-        checkpoint, used = run_training(
+        trained = run_training(
             config,
             annotations,
             recordings,
@@ -119,9 +119,9 @@ def run_loop(
             device=device,
             title=title,
         )
-        best = checkpoint.history[-1]
-        results.append(Round(number, arm, used, folder / "best.pt", best))
-        return checkpoint
+        best = trained.checkpoint.history[-1]
+        results.append(Round(number, arm, trained.used, folder / "best.pt", best))
+        return trained.checkpoint
 
     checkpoint = run(0, "none", None, out / "round0", "round 0: TP and FP")
     best, since = _score(checkpoint), 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,23 @@ from training.train import RunState, train
 
 # Given a title, a total and a unit, a progress bar gives what advances it.
 Progress = Callable[..., Callable[..., Any]]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A run that ended.
+
+    Attributes
+    ----------
+    checkpoint : Checkpoint
+        The best.
+    used, left_out : int
+        Rows of the hard negatives that trained, and those that draw on what validates.
+    """
+
+    checkpoint: Checkpoint
+    used: int = 0
+    left_out: int = 0
 
 
 def run_training(
@@ -41,8 +59,8 @@ def run_training(
     tensorboard: bool = False,
     device: torch.device,
     title: str = "training",
-) -> tuple[Checkpoint, int]:
-    """Train with a progress bar; returns the best checkpoint and how many negatives it used."""
+) -> Trained:
+    """Train with a progress bar."""
 
     def decoding(what: str, total: int) -> Callable[[], object]:
         return progress(what, total, "clip")
@@ -89,7 +107,9 @@ def run_training(
         finally:
             if board:
                 board.close()
-    return checkpoint, negatives.used if negatives else 0
+    if negatives is None:
+        return Trained(checkpoint)
+    return Trained(checkpoint, negatives.used, negatives.left_out)
 
 
 def _silent(*_: object) -> Callable[..., object]:

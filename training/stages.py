@@ -134,7 +134,7 @@ def run_stages(
                 if labels and decoded:
                     kept = {n: info for n, info in others.items() if n not in dealt.get(fold, ())}
                     rows = [PseudoRows(labels, annotations, recordings, kept, groups, decoded)]
-                checkpoint, _ = run_training(
+                checkpoint = run_training(
                     run,
                     annotations,
                     recordings,
@@ -147,7 +147,7 @@ def run_stages(
                     progress=progress,
                     title=f"{number}-{stage.name}, fold {fold}",
                     **options,
-                )
+                ).checkpoint
                 checkpoints.append(checkpoint)
                 best = folder / f"fold{fold}" / "best.pt"
                 score = checkpoint.history[-1]

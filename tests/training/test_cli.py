@@ -20,7 +20,7 @@ from conftest import Data, Opened, make_pool, tiny_config
 from negmine.cli import main
 from negmine.console import Bars
 from negmine.pool import open_pool
-from negmine.selection import Chosen, Selection
+from negmine.selection import Chosen, Selection, open_selection
 from training.checkpoint import Checkpoint
 from training.config import AUGMENT_PRESETS, AugmentSettings, HardMix, TrainConfig
 from training.frontend import FrontEndSettings
@@ -82,13 +82,13 @@ def hard(shared_pool: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_selection(tmp_path_factory.mktemp("hard") / "hard.parquet", shared_pool)
 
 
-def write_selection(path: Path, pool_path: Path) -> Path:
+def write_selection(path: Path, pool_path: Path, kind: str = "external") -> Path:
     pool = open_pool(pool_path)
     rows = [
         Chosen(recipe.id, label, 0.0, 1, recipe.kind, "external", 0.99, "", 0.0, 0.01, 0.0)
         for recipe in pool
-        if recipe.kind == "external"
-        for label in pool.classes
+        if recipe.kind == kind
+        for label in recipe.labels.absent
     ]
     Selection(tuple(rows), pool.path, pool.digest, "model").write(path)
     return path
@@ -330,6 +330,7 @@ def test_train_as_json(shared_data: Data, tmp_path: Path, hard: Path) -> None:
     assert value["steps"] == 2
     assert value["held_out"] == 2
     assert value["hard_negatives"] == 18
+    assert value["hard_negatives_left_out"] == 0
     assert value["lwlrap"] == checkpoint.history[-1]["lwlrap"]
     assert "at 0.5" in checkpoint.inputs["plug-in 0"]
 
@@ -337,6 +338,19 @@ def test_train_as_json(shared_data: Data, tmp_path: Path, hard: Path) -> None:
 def test_train_tells_how_many_hard_negatives(shared_data: Data, tmp_path: Path, hard: Path) -> None:
     result = run_train(shared_data, tmp_path / "run", "--hard-negatives", hard)
     assert result.stdout.splitlines()[-1] == "18 hard negatives used"
+
+
+def test_train_tells_how_many_it_left_out(
+    shared_data: Data, shared_pool: Path, tmp_path: Path
+) -> None:
+    path = write_selection(tmp_path / "fp.parquet", shared_pool, kind="fp")
+    result = run_train(shared_data, tmp_path / "run", "--hard-negatives", path)
+    total = len(open_selection(path).rows)
+    # a rejected box a class in each of eight recordings, two of which validate
+    told = (
+        f"{total * 3 // 4} hard negatives used; {total // 4} left out, of recordings that validate"
+    )
+    assert result.stdout.splitlines()[-1] == told
 
 
 def test_quiet_is_silent(shared_data: Data, tmp_path: Path) -> None:

@@ -337,7 +337,7 @@ def test_training_tells_how_many_negatives_it_used(
 ) -> None:
     progress = Progress()
     selection = whole[0] / "round1" / "hard.parquet"
-    checkpoint, used = run_training(
+    trained = run_training(
         tiny_config(**STEPS),
         shared_opened.annotations,
         shared_opened.recordings,
@@ -349,7 +349,7 @@ def test_training_tells_how_many_negatives_it_used(
         device=torch.device("cpu"),
         title="a title",
     )
-    assert used == len(open_selection(selection).rows) == 6
+    assert trained.used == len(open_selection(selection).rows) == 6
     assert progress.done["a title"] == 2
     # the loop's own run with the same negatives is this very run
-    assert checkpoint.fingerprint == weights(whole[1])[2]
+    assert trained.checkpoint.fingerprint == weights(whole[1])[2]
