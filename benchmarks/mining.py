@@ -186,6 +186,7 @@ def indexed(pool_path: Path, scores: Path, factory: str | None) -> dict[str, Any
         "index_s": timed.seconds,
         "index_mib": timed.mib,
         "recall": info.recall,
+        "effort": info.effort,
         "query_ms": 10 * asked.seconds,
     }
 
@@ -258,6 +259,7 @@ COLUMNS = {
     "index_s": "built, s",
     "index_mib": "peak, MiB",
     "recall": "recall of 10",
+    "effort": "looks at",
     "query_ms": "a query, ms",
 }
 

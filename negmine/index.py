@@ -9,6 +9,9 @@ import numpy as np
 
 from negmine.errors import PoolError
 
+# With more, walking a graph costs as much as comparing everything.
+_MOST_CANDIDATES = 2048
+
 
 class EmbeddingIndex:
     """Exact search by cosine similarity, in pieces: no matrix of all pairs is made.
@@ -61,11 +64,7 @@ class FaissIndex:
                 f"index '{factory}': FAISS makes no such index of {width} numbers a row; "
                 "expected such as Flat, HNSW32, IVF4096,SQ8 or IVF4096,PQ64"
             ) from error
-        if self.clusters:
-            # a sixteenth of the clusters are looked at: the recall that is measured tells if enough
-            faiss.extract_index_ivf(self._index).nprobe = max(1, self.clusters // 16)
-        if isinstance(self._index, faiss.IndexHNSW):
-            self._index.hnsw.efSearch = 64
+        self._look_at(max(1, self.clusters // 16) if self.clusters else 64)
 
     @classmethod
     def read(cls, path: Path) -> FaissIndex:
@@ -89,6 +88,25 @@ class FaissIndex:
         """Clusters of an inverted file; 0 of other kinds."""
         ivf = faiss.try_extract_index_ivf(self._index)
         return int(ivf.nlist) if ivf else 0
+
+    @property
+    def effort(self) -> int:
+        """What a search looks at: clusters of an inverted file, candidates in a graph; 0: all."""
+        if self.clusters:
+            return int(faiss.extract_index_ivf(self._index).nprobe)
+        return int(self._index.hnsw.efSearch) if isinstance(self._index, faiss.IndexHNSW) else 0
+
+    def look_at_twice_as_much(self) -> bool:
+        """Search better and slower from now on; False where it is at its limit already."""
+        before = self.effort
+        self._look_at(min(2 * before, self.clusters or _MOST_CANDIDATES))
+        return self.effort > before
+
+    def _look_at(self, effort: int) -> None:
+        if self.clusters:
+            faiss.extract_index_ivf(self._index).nprobe = effort
+        elif isinstance(self._index, faiss.IndexHNSW):
+            self._index.hnsw.efSearch = effort
 
     def __len__(self) -> int:
         return int(self._index.ntotal)

@@ -22,6 +22,8 @@ _SQ_BYTES, _FLOAT_BYTES = 1, 4
 # Rows a cluster is trained on; FAISS asks for 39 at least.
 _TRAIN_PER_CLUSTER = 50
 _QUERIES, _NEIGHBOURS = 200, 10
+# A new index looks at twice as much until it finds this share, or no longer gains by it.
+_RECALL, _LEAST_GAIN = 0.95, 0.01
 # Rows of embeddings held in memory while an index is filled.
 _PIECE = 20_000
 
@@ -39,6 +41,8 @@ class IndexInfo:
     rows, width : int
     recall : float
         Share of the ten nearest by exact search that it finds, over 200 rows as queries.
+    effort : int
+        Clusters or candidates that a search looks at; 0: all.
     content : str
         Digest of the rows.
     """
@@ -48,6 +52,7 @@ class IndexInfo:
     rows: int
     width: int
     recall: float
+    effort: int
     content: str
 
 
@@ -154,8 +159,8 @@ def open_index(
         rows = np.arange(start, min(start + _PIECE, len(scores)))
         index.add(scores.embeddings(rows))
         on_rows(len(rows))
-    recall = _recall(index, scores, rng)
-    info = IndexInfo(chosen, reason, len(scores), width, recall, content)
+    recall = _tuned_recall(index, scores, rng)
+    info = IndexInfo(chosen, reason, len(scores), width, recall, index.effort, content)
     # without its description an index is not taken
     described.unlink(missing_ok=True)
     with writing(stored) as temporary:
@@ -164,7 +169,8 @@ def open_index(
     return PoolIndex(index, info), True
 
 
-def _recall(index: FaissIndex, scores: Scores, rng: np.random.Generator) -> float:
+def _tuned_recall(index: FaissIndex, scores: Scores, rng: np.random.Generator) -> float:
+    """Let an index look at as much as it needs; its recall then."""
     rows = rng.choice(len(scores), min(_QUERIES, len(scores)), replace=False)
     queries = scores.embeddings(rows)
     count = min(_NEIGHBOURS, len(scores))
@@ -173,7 +179,18 @@ def _recall(index: FaissIndex, scores: Scores, rng: np.random.Generator) -> floa
         piece = np.arange(start, min(start + _PIECE, len(scores)))
         every = np.concatenate([exact, queries @ scores.embeddings(piece).T], axis=1)
         exact = -np.partition(-every, count - 1, axis=1)[:, :count]
-    least = exact.min(axis=1, keepdims=True)
+    least = exact.min(axis=1, keepdims=True) - 1e-5
+    recall, before = _recall(index, scores, queries, least, count), -1.0
+    while recall < _RECALL and recall >= before + _LEAST_GAIN and index.look_at_twice_as_much():
+        recall, before = _recall(index, scores, queries, least, count), recall
+    return recall
+
+
+def _recall(
+    index: FaissIndex, scores: Scores, queries: np.ndarray, least: np.ndarray, count: int
+) -> float:
+    """The share of found rows that are as similar as the nearest ones: by similarity, not by row,
+    since of equal sounds either is right."""
     found, _ = index.search(queries, count)
     similarity = np.stack(
         [
@@ -181,8 +198,7 @@ def _recall(index: FaissIndex, scores: Scores, rng: np.random.Generator) -> floa
             for of_one, query in zip(found, queries, strict=True)
         ]
     )
-    # by similarity, not by row: of equal sounds either is right
-    return float((similarity >= least - 1e-5).mean())
+    return float((similarity >= least).mean())
 
 
 def _read_info(path: Path) -> IndexInfo | None:

@@ -61,6 +61,35 @@ def test_the_recall_it_names_is_the_recall_it_has(scores: Scores, factory: str) 
         assert index.info.recall == 1.0
 
 
+@pytest.mark.parametrize(("factory", "first"), [("IVF64,Flat", 4), ("HNSW4", 64)])
+def test_an_index_looks_at_more_until_it_finds_enough(
+    tmp_path: Path, factory: str, first: int
+) -> None:
+    rng = np.random.default_rng(0)
+    store = ScoreStore(tmp_path, "model")
+    ids = rng.integers(0, 256, size=(ROWS, 12), dtype=np.uint8)
+    # sounds that are all alike near: where clusters cut, and graphs lead astray
+    embeddings = rng.normal(size=(ROWS, 32)).astype(np.float32)
+    store.append(ids, embeddings, np.zeros((ROWS, 2), dtype=np.float32))
+    scores = Scores(store, ids)
+    untuned = FaissIndex(32, factory)
+    assert untuned.effort == first
+    index, _ = open_index(scores, "content", factory=factory)
+    assert index.info.effort > first
+    assert index.info.recall >= 0.95
+    again, built = open_index(scores, "content", factory=factory)
+    assert not built
+    queries = scores.embeddings(np.arange(50))
+    np.testing.assert_array_equal(again.search(queries, 10)[0], index.search(queries, 10)[0])
+    assert again._index.effort == index.info.effort
+
+
+def test_what_codes_lose_is_not_searched_for_in_vain(scores: Scores) -> None:
+    index, _ = open_index(scores, "codes", factory="IVF64,PQ2x4")
+    assert index.info.recall < 0.95
+    assert index.info.effort < 64
+
+
 def test_an_index_is_built_once_and_again_for_other_rows_or_another_kind(scores: Scores) -> None:
     def built(content: str, factory: str | None = None) -> bool:
         return open_index(scores, content, factory=factory)[1]
