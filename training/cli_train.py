@@ -66,8 +66,9 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--recipe",
-    help="Train in stages: 'rfcx' (LSoft, three rounds of pseudo labels, two of LSEP), or a TOML "
-    "file of stages. Every stage trains all folds.",
+    help="Train in stages: 'rfcx' (LSoft, three rounds of pseudo labels, two of LSEP), "
+    "'pseudo-rows' (LSoft, then with rows of pseudo labels), or a TOML file of stages. Every stage "
+    "trains all folds.",
 )
 @click.option(
     "--stage-init",

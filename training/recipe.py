@@ -14,7 +14,7 @@ from training.config import TrainConfig
 from training.options import check_setting
 from training.options_augment import read_augment
 
-_OWN = ("name", "repeat", "init", "pseudo", "augment")
+_OWN = ("name", "repeat", "init", "pseudo", "fill", "augment")
 
 # What stages must share, or folds and draws would not fit together.
 _THE_RUNS = ("folds", "fold", "seed", "first_draw")
@@ -31,7 +31,9 @@ class Stage:
     init : {"scratch", "previous"}
         Where its weights start.
     pseudo : bool
-        Whether unknown cells are filled by labels of the stage before.
+        Whether labels of the stage before train: in rows from anywhere in the recordings.
+    fill : bool
+        Whether they also fill the unknown cells of all other rows.
     settings : mapping
         What it changes in the run's configuration.
     augment : mapping
@@ -41,6 +43,7 @@ class Stage:
     name: str
     init: str = "scratch"
     pseudo: bool = False
+    fill: bool = True
     settings: Mapping[str, Any] = field(default_factory=dict)
     augment: Mapping[str, Any] = field(default_factory=dict)
 
@@ -62,8 +65,9 @@ def read_recipe(name: str) -> list[Stage]:
     ----------
     name : str
         Of a recipe that comes with the trainer, or the path of a TOML file with ``[[stage]]``
-        tables: ``name``, ``repeat``, ``init`` ("scratch" or "previous"), ``pseudo`` (true or
-        false), ``augment`` (a table of settings of augmentation), and any setting of a run.
+        tables: ``name``, ``repeat``, ``init`` ("scratch" or "previous"), ``pseudo`` and
+        ``fill`` (true or false), ``augment`` (a table of settings of augmentation), and any setting
+        of a run.
 
     Raises
     ------
@@ -117,9 +121,13 @@ def _stages(table: Mapping[str, Any], recipe: str, number: int) -> list[Stage]:
         raise InputError(f"{where}: repeat = {repeat!r}: expected a whole number from 1")
     if init not in ("scratch", "previous"):
         raise InputError(f"{where}: init = {init!r}: expected 'scratch' or 'previous'")
-    if not isinstance(pseudo := table.get("pseudo", False), bool):
-        raise InputError(f"{where}: pseudo = {pseudo!r}: expected true or false")
-    return [Stage(name, init, pseudo, settings, augment)] * repeat
+    pseudo, fill = table.get("pseudo", False), table.get("fill", True)
+    for key, value in (("pseudo", pseudo), ("fill", fill)):
+        if not isinstance(value, bool):
+            raise InputError(f"{where}: {key} = {value!r}: expected true or false")
+    if "fill" in table and not pseudo:
+        raise InputError(f"{where}: fill goes with pseudo = true")
+    return [Stage(name, init, pseudo, fill, settings, augment)] * repeat
 
 
 def restarted(stages: Sequence[Stage], init: str) -> list[Stage]:

@@ -103,7 +103,7 @@ def run_stages(
         )
     _check_networks(stages, config)
     changed = _configured(stages, config)
-    _check_unlabelled(stages, changed, unlabelled)
+    _check_drawn(stages, changed, unlabelled)
     folds = [config.fold] if in_fold else list(range(config.folds))
     cache = options.pop("cache", None) or out / "cache"
     groups = {**(options.get("groups") or {}), **(unlabelled.groups if unlabelled else {})}
@@ -140,7 +140,7 @@ def run_stages(
                     recordings,
                     folder / f"fold{fold}",
                     cache=cache,
-                    soft=labels,
+                    soft=labels if stage.fill else None,
                     plugins=rows,
                     init=before[fold] if stage.init == "previous" else None,
                     device=device,
@@ -194,16 +194,23 @@ def _configured(stages: Sequence[Stage], config: TrainConfig) -> list[TrainConfi
     return found
 
 
-def _check_unlabelled(
+def _check_drawn(
     stages: Sequence[Stage], changed: Sequence[TrainConfig], unlabelled: Unlabelled | None
 ) -> None:
-    """Check that recordings without annotations would be drawn from.
+    """Check that pseudo rows are drawn where they are counted on.
 
     Raises
     ------
     InputError
-        If no stage draws pseudo rows.
+        If a stage uses its pseudo labels in nothing else, or recordings without annotations stand
+        by, and none is drawn.
     """
+    for number, (stage, config) in enumerate(zip(stages, changed, strict=True), start=1):
+        if stage.pseudo and not stage.fill and not config.pseudo_per_step:
+            raise InputError(
+                f"stage {number}, '{stage.name}': with fill = false its pseudo labels train in "
+                "rows of their own alone, and pseudo_per_step is 0"
+            )
     drawn = any(s.pseudo and c.pseudo_per_step for s, c in zip(stages, changed, strict=True))
     if unlabelled and not drawn:
         raise InputError(

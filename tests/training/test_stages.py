@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 from click.testing import CliRunner, Result
 from conftest import Data, Opened, tiny_config
 
+from negmine.annotations import Annotations
 from negmine.cli import main
 from negmine.errors import InputError
 from training import run as training_run
@@ -31,7 +33,8 @@ def silent(*_: object) -> Any:
 
 
 def test_the_rfcx_recipe_is_lsoft_then_pseudo_labels_then_ranking() -> None:
-    assert "rfcx" in recipe_names()
+    assert recipe_names() == ["pseudo-rows", "rfcx"]
+    assert [s.fill for s in read_recipe("pseudo-rows") if s.pseudo] == [False]
     stages = read_recipe("rfcx")
     assert [s.settings["loss"] for s in stages] == ["lsoft", *["bce"] * 3, *["lsep"] * 2]
     assert [s.pseudo for s in stages] == [False, *[True] * 5]
@@ -55,6 +58,8 @@ def test_the_rfcx_recipe_is_lsoft_then_pseudo_labels_then_ranking() -> None:
         ("[[stage]]\nname = 'a'\nrepeat = 0", "expected a whole number from 1"),
         ("[[stage]]\nname = 'a'\ninit = 'last'", "expected 'scratch' or 'previous'"),
         ("[[stage]]\nname = 'a'\npseudo = 1", "expected true or false"),
+        ("[[stage]]\nname = 'a'\nfill = 0", "fill = 0: expected true or false"),
+        ("[[stage]]\nname = 'a'\nfill = false", "fill goes with pseudo = true"),
         ("[[stage]]\nname = 'a'\npseudo = true", "the first stage has none before it"),
         ("stages = 3", "expected .*stage.* tables"),
         ("[[stage]", "not TOML"),
@@ -76,8 +81,8 @@ def test_a_recipe_that_is_not_there_is_misuse(tmp_path: Path) -> None:
 
 STAGES = [
     Stage("first", settings={"loss": "lsoft"}),
-    Stage("pseudo", "previous", True, {"loss": "bce"}),
-    Stage("rank", "scratch", True, {"loss": "lsep"}),
+    Stage("pseudo", "previous", True, settings={"loss": "bce"}),
+    Stage("rank", "scratch", True, settings={"loss": "lsep"}),
 ]
 
 
@@ -124,6 +129,32 @@ def test_every_stage_trains_every_fold_from_where_it_says(
     # later stages see other rows of the same recordings
     draws = {Checkpoint.load(r.checkpoint).config.first_draw for r in results}
     assert draws == {0, 3, 6}
+
+
+def test_labels_that_fill_nothing_train_in_rows_of_their_own(
+    shared_opened: Opened, shared_cache: Path, tmp_path: Path
+) -> None:
+    o, beside = shared_opened, Stage("beside", "previous", pseudo=True, fill=False)
+    # of confirmed calls alone, each crop leaves the other class unknown
+    confirmed = Annotations(tuple(b for b in o.annotations.boxes if b.present), ("0", "1"))
+    config = tiny_config(folds=2, epochs=1, pseudo_per_step=2, fp_per_step=0)
+    found = {}
+    for name, stage in (("beside", beside), ("everywhere", replace(beside, fill=True))):
+        results = run_stages(
+            [STAGES[0], stage], config, confirmed, o.recordings, tmp_path / name,
+            cache=shared_cache, device=torch.device("cpu"), progress=silent,
+        )  # fmt: skip
+        found[name] = [Checkpoint.load(result.checkpoint) for result in results]
+    first, last = (found["beside"][i] for i in (0, -1))
+    assert "pseudo labels" not in last.inputs
+    assert last.inputs["plug-in 0"].startswith("pseudo rows")
+    assert last.fingerprint != found["everywhere"][-1].fingerprint
+    assert first.fingerprint == found["everywhere"][0].fingerprint
+    with pytest.raises(InputError, match=r"stage 2, 'beside': .* pseudo_per_step is 0"):
+        run_stages(
+            [STAGES[0], beside], tiny_config(folds=2), o.annotations, o.recordings, tmp_path / "no",
+            cache=shared_cache, device=torch.device("cpu"), progress=silent,
+        )  # fmt: skip
 
 
 @pytest.mark.parametrize("at", [2, 4, 7, 14])
