@@ -152,11 +152,19 @@ def finite(value: Any) -> Any:
 
 
 def table(headers: list[str], rows: list[list[str]]) -> str:
-    """A plain table: the first column to the left, the others to the right."""
-    widths = [max(map(len, column)) for column in zip(headers, *rows, strict=True)]
+    """A plain table: the first column and those of words to the left, numbers to the right."""
+    columns = list(zip(headers, *rows, strict=True))
+    widths = [max(map(len, column)) for column in columns]
+    words = [not n or any(map(_is_words, column[1:])) for n, column in enumerate(columns)]
     lines = []
     for row in [headers, ["-" * width for width in widths], *rows]:
-        cells = [row[0].ljust(widths[0])]
-        cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        cells = [
+            cell.ljust(width) if left else cell.rjust(width)
+            for cell, width, left in zip(row, widths, words, strict=True)
+        ]
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)
+
+
+def _is_words(cell: str) -> bool:
+    return " " in cell and any(map(str.isalpha, cell))

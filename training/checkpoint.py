@@ -99,6 +99,8 @@ class Checkpoint:
             content = torch.load(path, map_location="cpu", weights_only=True)
         except Exception as error:  # torch raises many kinds for a file that is not its own
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            if "weights_only" in reason:  # torch advises to open it without care
+                reason = "it holds something else than weights and settings"
             raise ModelError(f"{path}: not a checkpoint, or damaged: {reason}") from error
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise ModelError(f"{path}: not a checkpoint of negmine's trainer")
