@@ -57,6 +57,8 @@ def encode_mp3(samples: np.ndarray, sample_rate: int, highest_rate: int = 22_050
     rate = next((r for r in allowed if r >= sample_rate), allowed[-1])
     if rate != sample_rate:
         samples = soxr.resample(samples, sample_rate, rate, quality="HQ")
+        # which may pass full scale by a little: quieter as a whole, not clipped
+        samples = samples / max(1.0, float(np.abs(samples).max(initial=0.0)))
     out = io.BytesIO()
     try:
         with sf.SoundFile(
@@ -69,8 +71,7 @@ def encode_mp3(samples: np.ndarray, sample_rate: int, highest_rate: int = 22_050
             compression_level=_MP3_COMPRESSION,
             bitrate_mode="VARIABLE",
         ) as file:
-            # resampling may pass full scale by a little
-            file.write(np.clip(samples, -1.0, 1.0))
+            file.write(samples)
     except (sf.LibsndfileError, ValueError) as error:
         raise OutputError(
             f"this libsndfile ({sf.__libsndfile_version__}) writes no MP3: {error}; install "

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile as sf
+import soxr
 from conftest import SAMPLE_RATE
 
 from negmine.audio import read_all
@@ -56,6 +57,15 @@ def test_an_mp3_is_small_as_long_and_sounds_the_same(rate: int, encoded: int) ->
     power = np.abs(np.fft.rfft(found * np.hanning(len(found)))) ** 2
     assert power.argmax() / 2 == pytest.approx(1000, abs=1)
     assert power[1990:2010].sum() > 0.99 * power.sum()
+
+
+def test_what_resampling_brings_beyond_full_scale_is_quieter_and_not_clipped() -> None:
+    square = 0.99 * np.sign(np.sin(2 * np.pi * 1000 * (np.arange(64_000) + 0.5) / 32_000))
+    resampled = soxr.resample(square.astype(np.float32), 32_000, 22_050, quality="HQ")
+    peak = np.abs(resampled).max()
+    assert peak > 1.05
+    found, _ = sf.read(io.BytesIO(encode_mp3(square.astype(np.float32), 32_000)))
+    assert np.std(found) == pytest.approx(np.std(resampled) / peak, rel=0.01)
 
 
 def test_no_mp3_without_an_encoder_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -80,6 +81,24 @@ def test_shift_moves_a_tone(shift_s: float, roll: bool, want: tuple[float, float
 
 def test_gain_is_a_factor() -> None:
     np.testing.assert_allclose(changed(beep(), gain_db=-6.0206), beep().waveform / 2, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"semitones": 1.0},
+        {"rate": 1.1},
+        {"shift_s": 0.2},
+        {"noise_snr_db": 3.0},
+        {"pink_snr_db": 3.0},
+        {"gain_db": 6.0},
+    ],
+)
+def test_nothing_is_clipped_beyond_full_scale(change: dict[str, float]) -> None:
+    row = beep()
+    loud = changed(replace(row, waveform=row.waveform * np.float32(64)), **change)
+    assert np.abs(loud).max() > 8
+    assert rms(loud) == pytest.approx(64 * rms(changed(row, **change)), rel=0.01)
 
 
 @pytest.mark.parametrize("kind", ["noise_snr_db", "pink_snr_db"])
