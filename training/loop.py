@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from negmine.annotations import Annotations
+from negmine.cache import CachedReader
 from negmine.mine import MineSettings, mine
 from negmine.pool import Pool
 from negmine.recordings import Recordings
@@ -70,6 +71,7 @@ def run_loop(
     report: bool = False,
     band_table: Path | None = None,
     groups: Mapping[str, str] | None = None,
+    reader: CachedReader | None = None,
     device: torch.device,
     progress: Progress,
 ) -> list[Round]:
@@ -93,6 +95,8 @@ def run_loop(
         Also train each round with as many random negatives, in ``round1-random/``, ...
     report : bool
         Also write each round's ``report.html``: what was mined, and what changed since the last.
+    reader : CachedReader, optional
+        Where mining reads the pool's sound from; from its files by default.
 
     Raises
     ------
@@ -132,7 +136,7 @@ def run_loop(
         if not (hard.exists() and random.exists()):
             advance = progress(f"round {number}: mining", len(pool) + len(pool.calls), "clip")
             scorer = CheckpointScorer(checkpoint, device)
-            mined = mine(scorer, pool, out / "scores", mining, on_rows=advance)
+            mined = mine(scorer, pool, out / "scores", mining, reader=reader, on_rows=advance)
             found = [mined.selection, mined.control]
             if earlier:
                 found = [

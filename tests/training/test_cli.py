@@ -664,6 +664,21 @@ def test_loop_prints_a_table_and_goes_on_after_ctrl_c(
     assert (quiet.exit_code, quiet.stdout, quiet.stderr) == (0, "", "")
 
 
+def test_loop_mines_from_the_cache_of_the_pool(
+    shared_data: Data, shared_pool: Path, tmp_path: Path
+) -> None:
+    pool = Path(shutil.copytree(shared_pool, tmp_path / "pool"))
+    for rate, heard in ((8000, "cache8000"), (4000, "")):
+        assert call("cache", pool, "--sample-rate", rate).exit_code == 0
+        out = tmp_path / str(rate)
+        result = run_loop(shared_data, pool, out)
+        assert result.exit_code == 0, result.output
+        stores = [store.name.partition("-")[2] for store in (out / "scores").iterdir()]
+        assert stores == [heard]
+        # a cache of another rate is not read, and that is said
+        assert ("mining reads the sound files: " in result.stderr) == (not heard)
+
+
 def test_misuse_of_loop_is_told_in_one_line(
     shared_data: Data, shared_pool: Path, tmp_path: Path
 ) -> None:
