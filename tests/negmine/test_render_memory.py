@@ -1,7 +1,8 @@
-"""Loader workers that render a pool from its cache hold no more, the longer they do."""
+"""Loader workers that render a pool from its cache share its pages, and hold no more with time."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,10 @@ import numpy as np
 import pytest
 import torch
 from conftest import Data, make_pool
+from process_memory import held_mib, mapped_kib, needs_proc
 from torch.utils.data import DataLoader, Dataset
 
-from negmine.cache import CachedReader
+from negmine.cache import DATA, CachedReader
 from negmine.cache_build import build_cache, sounds_of_pool
 from negmine.pool import open_pool
 from negmine.render import render
@@ -31,26 +33,23 @@ class Rendered(Dataset[Any]):
         return torch.from_numpy(np.stack(made))
 
 
-def written_mib(pid: int) -> float:
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines():
-        if line.startswith("Private_Dirty:"):
-            return int(line.split()[1]) / 1024
-    raise AssertionError("the system does not say")
-
-
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="reads Linux's /proc")
+@needs_proc
 def test_epochs_of_rendering_take_no_more_memory_each(data: Data, tmp_path: Path) -> None:
     pool = open_pool(make_pool(data, tmp_path / "pool", mix=6000))
-    build_cache(tmp_path / "cache", sounds_of_pool(pool.sources), pool.sample_rate)
-    loader = DataLoader(
-        Rendered(pool.path, tmp_path / "cache"), 32, shuffle=True, num_workers=2,
+    cache = tmp_path / "cache"
+    build_cache(cache, sounds_of_pool(pool.sources), pool.sample_rate)
+    loader: Any = DataLoader(
+        Rendered(pool.path, cache), 32, shuffle=True, num_workers=2,
         collate_fn=lambda batch: batch, persistent_workers=True,
     )  # fmt: skip
     held = []
     for _ in range(4):
         assert sum(len(batch) for batch in loader) == len(pool)
-        workers: Any = loader._iterator
-        held.append([written_mib(worker.pid) for worker in workers._workers])
-    # an epoch's clips are 190 MiB, 95 a worker; the first epochs still fill what is kept
-    assert np.max(np.subtract(held[3], held[1])) < 4
+        workers = [worker.pid for worker in loader._iterator._workers]
+        held.append(held_mib([os.getpid(), *workers]))
+    # an epoch's clips are 190 MiB; the first epochs still fill what is kept
+    assert held[3] - held[1] < 6
+    once, each = mapped_kib(workers, cache / DATA)
+    assert each > 0.9 * 2 * (cache / DATA).stat().st_size / 1024
+    assert once == pytest.approx(each / 2, rel=0.05)
