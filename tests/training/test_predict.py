@@ -166,6 +166,8 @@ def test_ctrl_c_ends_predict_at_once_and_writes_nothing(
          shared_checkpoint, "--out", out / "scores.csv", "--detections", out / "found.txt",
          "--per-recording", out / "each"],
         stderr=subprocess.PIPE, text=True,
+        # whoever started the tests in the background made this process deaf to it
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     assert process.stderr is not None
     shown = ""
