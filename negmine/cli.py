@@ -21,8 +21,9 @@ from negmine.console import (
     say,
     warn,
 )
-from negmine.pool.settings import PoolSettings
-from negmine.setting import setting_options, take_settings
+from negmine.goes_with import Beside, check_goes_with
+from negmine.pool.settings import GO_WITH, PoolSettings
+from negmine.setting import flag_values, setting_options, take_settings
 
 ENTRY_POINTS = "negmine.commands"
 
@@ -150,6 +151,7 @@ def build_pool(
     if force and append:
         raise click.UsageError("--force replaces a pool and --append adds to it; choose one")
     settings = take_settings(PoolSettings(), config, flags)
+    check_goes_with(GO_WITH, flag_values(settings))
     with Bars(quiet) as bars:
         report = build(
             recordings,
@@ -229,6 +231,7 @@ def render(
     Example:
       negmine render pool --kind mix --class 3 --sample 20 --out listen
     """
+    check_goes_with(((("seed",), (Beside("sample"),)),))
     from negmine.pool import open_pool
     from negmine.render_files import TABLE, choose_rows, render_rows
 

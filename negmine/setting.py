@@ -129,6 +129,11 @@ def take_settings(
     return made
 
 
+def flag_values(made: Any) -> dict[str, Any]:
+    """The values of all settings below an instance, by the names of their flags' parameters."""
+    return {_parameter(path): value for path, _, value in settings_of(made)}
+
+
 def _with(made: Any, path: tuple[str, ...], value: Any) -> Any:
     name, *below = path
     return replace(

@@ -8,6 +8,13 @@ from typing import Any
 import click
 
 from negmine.console import CleanCommand, print_json, quiet_and_json, say, table
+from negmine.goes_with import Beside, check_goes_with
+
+_GO_WITH = (
+    (("how",), (Beside("out"),)),
+    # what is compared with a truth is every way of joining
+    (("row_scale",), (Beside("how", ("row-scaled",)), Beside("truth"))),
+)
 
 
 @click.command(cls=CleanCommand)
@@ -58,6 +65,8 @@ def ensemble(
     Example:
       negmine ensemble a.csv b.csv c.csv --how rank --out joined.csv --truth test_truth.csv
     """
+    # folders bring a truth along
+    check_goes_with(_GO_WITH, {"truth": truth or any(member.is_dir() for member in members)})
     from negmine.errors import InputError
     from training.members import compare, join_members, open_members
 

@@ -20,12 +20,17 @@ from negmine.console import (
     table,
     warn,
 )
+from negmine.goes_with import Beside, check_goes_with
 from training.config import READOUTS
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
+
+_OF_DETECTIONS = (
+    (("hop_s", "min_conf", "merge", "top"), (Beside("detections"), Beside("per_recording"))),
+)
 
 
 @click.command(cls=CleanCommand)
@@ -123,6 +128,7 @@ def predict(
     """
     if out == detections:
         raise click.UsageError(f"--out and --detections are both {out}")
+    check_goes_with(_OF_DETECTIONS)
     from training.predict import find_recordings, open_scorers
     from training.predict_files import Output, run_prediction
     from training.scorer import choose_device

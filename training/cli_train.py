@@ -18,8 +18,9 @@ from negmine.console import (
     table,
     warn,
 )
+from negmine.goes_with import given_options
 from training.cli_data import open_data, warn_if_emulated
-from training.options import band_table_option, given_options, run_config, run_options
+from training.options import band_table_option, run_config, run_options
 from training.options_folds import check_seeds, fold_options, grouping
 from training.options_hard import hard_options, read_hard_mix
 from training.options_pseudo import pseudo_options
@@ -126,6 +127,8 @@ def train(
     """
     if recipe is not None and init:
         raise click.UsageError("--init: the stages of a --recipe start from one another")
+    if init and "pretrained" in given_options():
+        raise click.UsageError("--pretrained and --init both say where weights start; choose one")
     if seeds is not None:
         check_seeds(seeds, options, init=init, pseudo_in_fold=pseudo_in_fold)
     from training.recipe import check_not_set, read_recipe, restarted
@@ -137,7 +140,7 @@ def train(
         if stage_init:
             stages = restarted(stages, stage_init)
         config = replace(config, pseudo_per_step=pseudo_per_step)
-    check_used(config, {"recipe": recipe, "hard_negatives": hard_negatives}, stages)
+    check_used(config, {}, stages)
     group = grouping(fold_by, sites, site_regex)
     from training.run import run_training
     from training.scorer import choose_device

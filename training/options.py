@@ -19,8 +19,6 @@ from training.options_augment import (
     of_type,
 )
 
-_COMMAND_LINE = click.core.ParameterSource.COMMANDLINE
-
 # Generators take no negative seed; torch multiplies it with the step in 64 bits.
 LAST_SEED = 2**32 - 1
 
@@ -119,12 +117,6 @@ _OF_STAGES: dict[str, Any] = {
     "pseudo_weight": click.FloatRange(0),
 }
 _KEPT = "training.options"
-
-
-def given_options() -> list[str]:
-    """What stands on the command line of the command at work, by the names of its settings."""
-    context = click.get_current_context()
-    return [n for n in context.params if context.get_parameter_source(n) is _COMMAND_LINE]
 
 
 def check_setting(name: str, value: Any) -> None:

@@ -1,4 +1,4 @@
-"""Options that act only beside others: given without them, they are refused, not ignored."""
+"""What options of training go with: see `negmine.goes_with`."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-import click
-
+from negmine.goes_with import Beside, GoesWith, check_goes_with
 from training.config import TrainConfig
-from training.options import given_options
 
 if TYPE_CHECKING:
     from training.recipe import Stage
@@ -19,18 +17,20 @@ _OF_RECIPES = (
     "pseudo_level", "pseudo_temperature", "pseudo_hop",
 )  # fmt: skip
 
-# What they go with (any one of it): another option, and which of its values; none named: any given.
-_Other = tuple[str, tuple[str, ...]]
-
-_GO_WITH: tuple[tuple[tuple[str, ...], tuple[_Other, ...]], ...] = (
-    (_OF_RECIPES, (("recipe", ()),)),
-    (("hard_ratio", "hard_mix", "hard_mix_snr", "hard_mix_by"), (("hard_negatives", ()),)),
-    (("lsoft", "lsoft_detach"), (("loss", ("lsoft",)),)),
-    (("lsep_bce",), (("loss", ("lsep",)),)),
-    (("large_loss_rate",), (("loss", ("large",)),)),
+GO_WITH: GoesWith = (
+    (_OF_RECIPES, (Beside("recipe"),)),
+    (("hard_ratio", "hard_mix", "hard_mix_snr", "hard_mix_by"), (Beside("hard_negatives"),)),
+    (("hard_mix_snr", "hard_mix_by"), (Beside("hard_mix"),)),
+    (("fp_per_step", "beyond_per_s"), (Beside("fp"),)),
+    (("lsoft", "lsoft_detach"), (Beside("loss", ("lsoft",)),)),
+    (("lsep_bce",), (Beside("loss", ("lsep",)),)),
+    (("large_loss_rate",), (Beside("loss", ("large",)),)),
     # a shift of pitch must leave a call in its class's band
-    (("band_margin", "band_table"), (("bands", ("crops", "shared")), ("pitch", ()))),
-    (("lse_sharpness",), (("readout", ("lse",)),)),
+    (
+        ("band_margin", "band_table"),
+        (Beside("bands", ("crops", "shared")), Beside("augment_pitch")),
+    ),
+    (("lse_sharpness",), (Beside("readout", ("lse",)),)),
 )
 
 
@@ -43,7 +43,7 @@ def check_used(
     ----------
     config : TrainConfig
     beside : mapping of str to object
-        Options that are no settings of the configuration, by their parameters' names.
+        What the command is given besides, where it is no option of its own.
     stages : sequence of Stage
         Of a recipe: one of them that uses it is enough.
 
@@ -52,19 +52,11 @@ def check_used(
     click.UsageError
         Naming the first that would do nothing, and what it goes with.
     """
-    given = given_options()
-    base = {**asdict(config), **asdict(config.augment), **beside}
-    found = [{**base, **stage.settings, **stage.augment} for stage in stages] or [base]
-    for names, others in _GO_WITH:
-        if any(_holds(values[other], among) for values in found for other, among in others):
-            continue
-        for name in (name for name in names if name in given):
-            wanted = " or ".join(
-                " ".join(["--" + other.replace("_", "-"), " or ".join(among)]).strip()
-                for other, among in others
-            )
-            raise click.UsageError(f"--{name.replace('_', '-')} goes with {wanted}")
+    configs = [stage.configured(config) for stage in stages] or [config]
+    check_goes_with(GO_WITH, *({**_values(one), **beside} for one in configs))
 
 
-def _holds(value: Any, among: tuple[str, ...]) -> bool:
-    return value in among if among else bool(value)
+def _values(config: TrainConfig) -> dict[str, Any]:
+    """Settings by the names of their options' parameters."""
+    augment = {f"augment_{name}": value for name, value in asdict(config.augment).items()}
+    return {**asdict(config), **augment}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from negmine.console import Bars, CleanGroup, print_json, quiet_and_json, say, table, warn
+from negmine.goes_with import given_options
 
 if TYPE_CHECKING:
     from negmine.audit.confidence import NewConfidence
@@ -196,9 +197,10 @@ def read(
     key = read_key(folder / KEY)
     found = Audit(key, read_verdicts(verdicts or folder / VERDICTS, key))
     of_pool = key.about["source"] == "pool"
-    if out and not of_pool:
+    for_pools = [f"--out {out}"] if out else ["--prior"] if "prior" in given_options() else []
+    if for_pools and not of_pool:
         raise InputError(
-            f"--out {out}: a selection holds a pool's hardest rows, and their doubt is not the "
+            f"{for_pools[0]}: a selection holds a pool's hardest rows, and their doubt is not the "
             f"pool's; audit {key.about['pool']} for new confidences"
         )
     confidences = new_confidences(found, key.about["settings"], prior) if of_pool else []

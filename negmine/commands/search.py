@@ -13,6 +13,7 @@ from negmine.commands.scoring_options import (
     pool_option,
 )
 from negmine.console import Bars, CleanCommand, print_json, quiet_and_json, say, table, warn
+from negmine.goes_with import given_options
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -82,6 +83,8 @@ def search(
     Example:
       negmine search strange.wav --pool pool --model run0/best.pt --png strange.png
     """  # fmt: skip
+    if factory and "memory" in given_options():
+        raise click.UsageError("--index names an index and --memory lets one be chosen; choose one")
     from negmine.audio import probe, read_span
     from negmine.cache import find_cache
     from negmine.errors import InputError, did_you_mean

@@ -14,9 +14,12 @@ from negmine.commands.scoring_options import (
     model_option,
 )
 from negmine.console import Bars, CleanCommand, print_json, quiet_and_json, say, table, warn
+from negmine.goes_with import Beside, check_goes_with
 
 if TYPE_CHECKING:
     from negmine.synthesis.synthesise import Synthesised
+
+_GO_WITH = ((("fp", "songtypes"), (Beside("tp"),)),)
 
 # Families in the printed table.
 _SHOWN = 15
@@ -116,6 +119,7 @@ def synthesise(
     Example:
       negmine synthesise pool --model run0/best.pt --budget 5000 --tp train_tp.csv --fp train_fp.csv
     """
+    check_goes_with(_GO_WITH)
     from negmine.annotations import read_rfcx
     from negmine.cache import find_cache
     from negmine.pool import open_pool
@@ -124,8 +128,6 @@ def synthesise(
     from negmine.synthesis.pool import rules_for, synthesise_into
     from negmine.synthesis.synthesise import SynthesisSettings
 
-    if fp and not tp:
-        raise click.UsageError("--fp is read beside --tp; name that, too")
     annotations = read_rfcx(tp, fp, songtypes=songtypes) if tp else None
     opened, scorer = open_pool(pool), load_scorer(model, device)
     reader, why = find_cache(pool, opened.sources, scorer.sample_rate, cache)

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 
 import click
 
+from negmine.goes_with import Beside, GoesWith
 from negmine.setting import setting
 from negmine.sources.settings import (
     AgreedSettings,
@@ -78,3 +79,23 @@ class PoolSettings:
     erase: EraseSettings = field(default_factory=EraseSettings)
     transplant: TransplantSettings = field(default_factory=TransplantSettings)
     mix: MixSettings = field(default_factory=MixSettings)
+
+
+_ERASES, _TRANSPLANTS = Beside("erase__count"), Beside("transplant__count")
+
+# Which flags act only beside others, by the names that `negmine.setting` gives their parameters.
+GO_WITH: GoesWith = (
+    (("fp__beyond_per_s", "fp__pad", "fp__placements"), (Beside("fp"),)),
+    (("external__confidence", "external__windows"), (Beside("external__folders"),)),
+    (("noise__kinds",), (Beside("noise__count"),)),
+    (("near__placements", "near__confidence"), (Beside("near__exclusive"),)),
+    (
+        ("agreed__quantile", "agreed__confidence", "agreed__device"),
+        (Beside("agreed__models"),),
+    ),
+    (("unlabelled",), (Beside("agreed__models"), _ERASES, _TRANSPLANTS)),
+    (("bands__margin", "bands__table", "bands__widest"), (_ERASES, _TRANSPLANTS)),
+    (("erase__own", "erase__confidence"), (_ERASES,)),
+    (("transplant__own", "transplant__confidence"), (_TRANSPLANTS,)),
+    (("mix__parts", "mix__snr_db", "mix__offset"), (Beside("mix__count"),)),
+)

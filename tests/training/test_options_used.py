@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 from conftest import Data
 
 from negmine.cli import main
-from training.options_used import _GO_WITH
+from training.options_used import GO_WITH
 
 
 def call(*arguments: object) -> Result:
@@ -21,6 +21,11 @@ def call(*arguments: object) -> Result:
     [
         (["--hard-ratio", "1"], "--hard-ratio goes with --hard-negatives"),
         (["--hard-mix-snr", "0", "5"], "--hard-mix-snr goes with --hard-negatives"),
+        (
+            ["--hard-negatives", "none.parquet", "--hard-mix", "0", "--hard-mix-by", "any"],
+            "--hard-mix-by goes with --hard-mix",
+        ),
+        (["--pretrained", "--init", "none.pt"], "both say where weights start"),
         (["--loss", "bce", "--lsoft", "0.2"], "--lsoft goes with --loss lsoft"),
         (["--lsep-bce", "0"], "--lsep-bce goes with --loss lsep"),
         (["--large-loss-rate", "0.1"], "--large-loss-rate goes with --loss large"),
@@ -38,6 +43,16 @@ def test_what_would_do_nothing_is_refused(
     assert result.exit_code == 2
     assert message in result.stderr
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("option", ["--fp-per-step", "--fp-beyond"])
+def test_rows_of_rejected_detections_take_some(
+    shared_data: Data, tmp_path: Path, option: str
+) -> None:
+    calls = [shared_data.recordings, "--tp", shared_data.tp]
+    result = call("train", *calls, "--out", tmp_path / "run", option, "1")
+    assert result.exit_code == 2
+    assert f"{option} goes with --fp\n" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -72,6 +87,6 @@ def test_a_file_of_an_earlier_run_may_hold_more_than_is_used(
 def test_every_option_in_the_table_is_one_of_train() -> None:
     train = main.get_command(None, "train")  # type: ignore[arg-type]
     assert train is not None
-    known = {str(parameter.name).removeprefix("augment_") for parameter in train.params}
-    for names, others in _GO_WITH:
-        assert {*names, *(other for other, _ in others)} <= known
+    known = {parameter.name for parameter in train.params}
+    for names, others in GO_WITH:
+        assert {*names, *(other.option for other in others)} <= known

@@ -114,7 +114,7 @@ def test_recordings_of_any_rate_and_length_and_broken_ones(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (["--hop-s", "3"], "longer than the windows"),
+        (["--hop-s", "3", "--detections", "found.txt"], "longer than the windows"),
         (["--model", "none.pt"], "no such checkpoint"),
     ],
 )

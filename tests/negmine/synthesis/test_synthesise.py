@@ -363,4 +363,4 @@ def test_the_command_wants_tp_beside_fp(own_pool: Path, shared_data: Data) -> No
         main, ["synthesise", str(own_pool), "--model", "x.pt", "--fp", str(shared_data.fp)]
     )
     assert result.exit_code == 2
-    assert "--fp is read beside --tp" in result.stderr
+    assert "--fp goes with --tp" in result.stderr
