@@ -6,6 +6,8 @@ nobody knows; ``truth`` is not read there, since unknown is not absent.
 
 Ties go against the model: the rank of a cell is the number of cells that score at least as much.
 A metric that nothing defines (no label at all, a class without calls) is NaN, never 0 or 1.
+
+All of it is for other projects, too, `lwlrap_bounds` for them alone: it knows nothing of this one.
 """
 
 from __future__ import annotations

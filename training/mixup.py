@@ -5,7 +5,7 @@ one / other         the sum                                               weight
 ==================  ====================================================  ==========================
 present / any       present                                               that of the present cell
 absent / absent     absent                                                product
-soft a / soft b     soft: ``1 - (1 - a) * (1 - b)``, or the larger        product
+soft a / soft b     soft: ``1 - (1 - a) * (1 - b)``                       product
 unknown / absent    unknown                                               product
 unknown / soft a    unknown                                               product, times ``1 - a``
 unknown / unknown   unknown                                               product
@@ -19,7 +19,6 @@ label of the other part speaks against it.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
 
 import numpy as np
 
@@ -30,16 +29,13 @@ from training.rows import Cells, Example
 _SILENT_RMS = 1e-6
 
 
-def join_cells(one: Cells, other: Cells, soft: Literal["union", "max"] = "union") -> Cells:
+def join_cells(one: Cells, other: Cells) -> Cells:
     """Cells of the sum of two sounds.
 
     Parameters
     ----------
     one, other : Cells
         Arrays of any one shape.
-    soft : {"union", "max"}
-        How two targets join: as independent chances, ``1 - (1 - a) * (1 - b)``, or the larger. For
-        hard targets they are the same.
 
     Notes
     -----
@@ -49,7 +45,7 @@ def join_cells(one: Cells, other: Cells, soft: Literal["union", "max"] = "union"
     present_a, present_b = a == 1, b == 1
     present = present_a | present_b
     known = present | (one.known & other.known)
-    target = np.maximum(a, b) if soft == "max" else 1 - (1 - a) * (1 - b)
+    target = 1 - (1 - a) * (1 - b)  # as of independent chances
     weight = one.weight * other.weight
     # an unknown cell meets what the other part knows of it
     weight = weight * np.where(known, 1.0, (1 - a) * (1 - b))
@@ -61,9 +57,7 @@ def join_cells(one: Cells, other: Cells, soft: Literal["union", "max"] = "union"
     )
 
 
-def mix(
-    one: Example, other: Example, snr_db: float, soft: Literal["union", "max"] = "union"
-) -> Example:
+def mix(one: Example, other: Example, snr_db: float) -> Example:
     """Add one example to another, at the level of the first.
 
     Parameters
@@ -72,8 +66,6 @@ def mix(
         Of the same length and classes.
     snr_db : float
         20*log10(rms(one) / rms(scaled other)).
-    soft : {"union", "max"}
-        See `join_cells`.
 
     Returns
     -------
@@ -88,4 +80,4 @@ def mix(
         waveform = mix_at_snr(one.waveform, other.waveform, snr_db)
         # two parts may cancel out; then there is no level to keep
         waveform = waveform * np.float32(level / max(rms(waveform), _SILENT_RMS))
-    return replace(one, waveform=waveform, cells=join_cells(one.cells, other.cells, soft))
+    return replace(one, waveform=waveform, cells=join_cells(one.cells, other.cells))

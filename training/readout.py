@@ -14,6 +14,8 @@ attention     sum of values times      sum of the weights
 power         sum of squares of        sum of positive values
               positive values
 ============  =======================  ======================
+
+By the mean of positive values a class that calls once counts as much as one that calls often.
 """
 
 from __future__ import annotations
@@ -133,25 +135,6 @@ def _ratio(numerator: Tensor, denominator: Tensor, rows: Tensor | None) -> Tenso
             for part in (numerator, denominator)
         )
     return numerator / denominator.clamp(min=1e-12)
-
-
-def positive_mean(features: Tensor) -> Tensor:
-    """Mean of the positive values over frequency and time; 0 where none is positive.
-
-    A class that calls once then counts as much as one that calls often.
-
-    Shape: (B, D, F, T) -> (B, D).
-    """
-    return clip_pool(pool_frames(features, "positive"))[:, 0]
-
-
-def power_mean(features: Tensor) -> Tensor:
-    """Mean of the positive values, each weighted by itself: sum x^2 / sum x (Lehmer's mean of
-    order 2), 0 where none is positive.
-
-    Shape: (B, D, F, T) -> (B, D).
-    """
-    return clip_pool(pool_frames(features, "power"))[:, 0]
 
 
 def log_sum_exp(logits: Tensor, sharpness: float) -> Tensor:

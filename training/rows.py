@@ -128,11 +128,6 @@ class Batch:
     def to(self, device: torch.device) -> Batch:
         return Batch(*(t.to(device, non_blocking=True) for t in self._tensors()))
 
-    def join(self, other: Batch) -> Batch:
-        """The rows of both."""
-        pairs = zip(self._tensors(), other._tensors(), strict=True)
-        return Batch(*(torch.cat(pair) for pair in pairs))
-
     def split(self, parts: int) -> list[Batch]:
         """The rows in exactly so many parts of about the same size; some empty, of too few rows."""
         chunks = zip(*(t.tensor_split(parts) for t in self._tensors()), strict=True)
@@ -183,8 +178,3 @@ def stack(examples: Sequence[Example]) -> Batch:
         [e.cells.weight for e in examples],
     )
     return Batch(*(torch.from_numpy(np.stack(column)) for column in columns))
-
-
-def make_batch(rows: Sequence[Row], classes: Sequence[str], pseudo_weight: float = 1.0) -> Batch:
-    """Stack rows, with the cells that each kind of row implies: see `make_example`."""
-    return stack([make_example(row, classes, pseudo_weight) for row in rows])

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from batches import make_batch
 from conftest import RECORDING_S, SAMPLE_RATE, TONE_HZ, Opened, tiny_config
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,7 +27,7 @@ from training.data import (
     crop_starts,
     step_loader,
 )
-from training.rows import Batch, Example, Row, RowKind, make_batch
+from training.rows import Batch, Example, Row, RowKind
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

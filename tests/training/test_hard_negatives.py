@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from batches import make_batch
 from conftest import SAMPLE_RATE, Data, make_pool, tiny_config
 
 from negmine.annotations import read_rfcx
@@ -23,7 +24,7 @@ from negmine.selection import Chosen, Selection, open_selection
 from training.config import HardMix, MixBy
 from training.hard_negatives import HardNegatives
 from training.losses import lsep_loss
-from training.rows import Batch, Example, Row, RowKind, make_batch, make_example
+from training.rows import Batch, Example, Row, RowKind, make_example
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

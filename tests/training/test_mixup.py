@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +15,6 @@ from training.mixup import join_cells, mix
 from training.rows import Cells, Example, Row, RowKind, make_example
 
 CLASSES = tuple("abcdef")
-JOINS: tuple[Literal["union", "max"], ...] = ("union", "max")
 
 states = st.lists(
     st.one_of(
@@ -52,12 +51,10 @@ def same(one: Cells, other: Cells) -> None:
     np.testing.assert_allclose(one.weight, other.weight, atol=1e-6)
 
 
-@given(one=states, other=states, soft=st.sampled_from(JOINS))
-def test_hard_labels_join_as_the_algebra_mixes_them(
-    one: list[str], other: list[str], soft: Literal["union", "max"]
-) -> None:
+@given(one=states, other=states)
+def test_hard_labels_join_as_the_algebra_mixes_them(one: list[str], other: list[str]) -> None:
     a, b = labels_of(one), labels_of(other)
-    got = join_cells(example(a).cells, example(b).cells, soft)
+    got = join_cells(example(a).cells, example(b).cells)
     same(got, example(a.mix(b)).cells)
 
 
@@ -71,14 +68,14 @@ def arrays(cells: list[tuple[float, bool, float]]) -> Cells:
     )
 
 
-def slow_join(a: tuple[float, bool, float], b: tuple[float, bool, float], soft: str) -> Any:
+def slow_join(a: tuple[float, bool, float], b: tuple[float, bool, float]) -> Any:
     """One cell, case by case."""
     (ta, ka, wa), (tb, kb, wb) = a, b
     sure = [w for t, k, w in (a, b) if k and t == 1]
     if sure:
         return 1.0, True, max(sure)
     if ka and kb:
-        return (max(ta, tb) if soft == "max" else ta + tb - ta * tb), True, wa * wb
+        return ta + tb - ta * tb, True, wa * wb
     weight = wa * wb
     for target, known, _ in (a, b):
         if known:
@@ -86,19 +83,15 @@ def slow_join(a: tuple[float, bool, float], b: tuple[float, bool, float], soft: 
     return 0.0, False, weight
 
 
-@given(
-    cells=st.lists(st.tuples(soft_cells, soft_cells), min_size=1, max_size=8),
-    soft=st.sampled_from(JOINS),
-)
+@given(cells=st.lists(st.tuples(soft_cells, soft_cells), min_size=1, max_size=8))
 def test_soft_cells_join_case_by_case(
     cells: list[tuple[tuple[float, bool, float], tuple[float, bool, float]]],
-    soft: Literal["union", "max"],
 ) -> None:
     one, other = ([pair[i] for pair in cells] for i in (0, 1))
-    got = join_cells(arrays(one), arrays(other), soft)
-    want = [slow_join(a, b, soft) for a, b in zip(one, other, strict=True)]
+    got = join_cells(arrays(one), arrays(other))
+    want = [slow_join(a, b) for a, b in zip(one, other, strict=True)]
     same(got, Cells(*(np.array(column) for column in zip(*want, strict=True))))
-    turned = join_cells(arrays(other), arrays(one), soft)
+    turned = join_cells(arrays(other), arrays(one))
     same(turned, got)
     # nothing becomes absent, and nothing known of neither part is known of the sum
     assert not (got.known & ~arrays(one).known & ~arrays(other).known).any()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from slow_pooling import positive_mean, power_mean
 from torch import Tensor, nn
 
 from negmine.errors import ModelError
@@ -15,7 +16,6 @@ from training.bands import mel_rows, row_mask
 from training.config import READOUTS, AugmentSettings, TrainConfig
 from training.frontend import FrontEndSettings
 from training.model import Detector, frames_per_second, weights_fingerprint
-from training.readout import positive_mean, power_mean
 from training.specaugment import mask_spectrograms
 
 pytestmark = pytest.mark.usefixtures("one_thread")

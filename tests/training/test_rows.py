@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from batches import make_batch
 
 from negmine.labels import Absence, Certificate, PartialLabels
-from training.rows import Batch, Row, RowKind, make_batch
+from training.rows import Batch, Row, RowKind
 
 CLASSES = ("frog", "owl", "rain")
 LABELS = PartialLabels(
@@ -58,20 +59,6 @@ def test_tensors_have_the_types_a_loss_takes() -> None:
     batch = one(RowKind.TP)
     assert batch.waveforms.dtype == batch.targets.dtype == batch.weight.dtype == torch.float32
     assert batch.known.dtype == torch.bool
-
-
-def test_join_keeps_all_rows_in_order() -> None:
-    first, second = (
-        one(RowKind.TP),
-        make_batch([Row(np.zeros(4, np.float32), PartialLabels(), RowKind.POOL)] * 2, CLASSES),
-    )
-    joined = first.join(second)
-    assert len(joined) == 3
-    for name in ("waveforms", "targets", "known", "weight"):
-        whole = getattr(joined, name)
-        assert torch.equal(whole[:1], getattr(first, name))
-        assert torch.equal(whole[1:], getattr(second, name))
-    assert len(first) == 1
 
 
 def test_rows_of_unequal_length_are_refused() -> None:

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 from conftest import SAMPLE_RATE
+from slow_pooling import positive_mean
 
 from negmine.errors import ModelError
 from negmine.scorer import Scorer, load_scorer
 from training.checkpoint import Checkpoint
-from training.readout import positive_mean
 from training.scorer import CheckpointScorer, choose_device
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from batches import join, make_batch
 from conftest import Data, Opened, open_data, tiny_config
 from torch import Tensor, nn
 
@@ -34,7 +35,7 @@ from training.folds import held_out_recordings
 from training.frontend import FrontEndSettings
 from training.hard_negatives import HardNegatives
 from training.model import Detector, weights_fingerprint
-from training.rows import Batch, Example, Row, RowKind, make_batch
+from training.rows import Batch, Example, Row, RowKind
 from training.train import RunState, learning_rate, step_loss
 from training.validate import ClipScorer, known_scores
 
@@ -390,7 +391,7 @@ def test_step_loss_is_a_mean_over_own_cells_with_added_rows_on_top() -> None:
     detector, own, added = frozen_detector(), some_batch(5, 1), some_batch(4, 2)
     config = tiny_config(lsoft=0.3)
     alone = float(step_loss(detector, own, 5, config, CPU))
-    both = float(step_loss(detector, own.join(added), 5, config, CPU))
+    both = float(step_loss(detector, join(own, added), 5, config, CPU))
     own_sum = slow_sum(detector(own.waveforms).numpy(), own, 0.3)
     added_sum = slow_sum(detector(added.waveforms).numpy(), added, 0.3)
     assert alone == pytest.approx(own_sum / (5 * 3), rel=1e-5)
@@ -402,7 +403,7 @@ def test_added_rows_without_weight_change_neither_loss_nor_gradient() -> None:
     detector, own, added = frozen_detector(), some_batch(5, 1), some_batch(4, 2)
     added = Batch(added.waveforms, added.targets, added.known, torch.zeros_like(added.weight))
     losses, gradients = [], []
-    for batch in (own, own.join(added)):
+    for batch in (own, join(own, added)):
         loss = step_loss(detector, batch, 5, tiny_config(), CPU)
         losses.append(loss)
         gradients.append(torch.autograd.grad(loss, detector.head.weight)[0])
@@ -419,7 +420,7 @@ def test_known_zero_in_an_added_row_pushes_its_logit_down() -> None:
         torch.autograd.grad(step_loss(detector, batch, 5, tiny_config(), CPU), detector.head.bias)[
             0
         ]
-        for batch in (own, own.join(added))
+        for batch in (own, join(own, added))
     ]
     p = torch.sigmoid(detector(added.waveforms))[0, 1].item()
     gap = gradients[1] - gradients[0]
