@@ -15,8 +15,8 @@ from negmine.tables import write_json, writing
 
 _INT16_MAX = 32767
 
-# Given a title and a total, returns what advances a progress bar.
-Progress = Callable[[str, int], Callable[[], object]]
+# Given a title and a number of clips, returns what to call after each.
+ClipProgress = Callable[[str, int], Callable[[], object]]
 
 
 class ClipStore:

@@ -19,13 +19,11 @@ from negmine.class_bands import class_bands
 from negmine.labels import label_clip
 from negmine.recordings import Recordings
 from negmine.windows import Span, to_microseconds, to_samples
-from training.clips import ClipStore, Progress
+from training.clips import ClipProgress, ClipStore
 from training.config import TrainConfig
 from training.mixup import mix
 from training.rows import Batch, Call, Example, Row, RowKind, make_example, stack
-
-# These tell apart the random numbers of a step's rows: see also `training.hard_negatives`.
-_AUGMENT, _MIXUP = 2, 3
+from training.streams import Stream
 
 
 class Soft(Protocol):
@@ -81,7 +79,7 @@ class BoxRows:
         recordings: Recordings,
         config: TrainConfig,
         cache: Path,
-        progress: Progress = lambda title, total: lambda: None,
+        progress: ClipProgress = lambda title, total: lambda: None,
         soft: Soft | None = None,
     ) -> None:
         self.annotations = annotations
@@ -267,7 +265,7 @@ class StepDataset(Dataset[Step]):
         def example(index: int) -> Example:
             row = rows[index]()
             if self._augment:
-                rng = np.random.default_rng([config.seed, step, _AUGMENT, first + index])
+                rng = np.random.default_rng([config.seed, step, Stream.AUGMENT, first + index])
                 row = self._augment(row, rng)
             return make_example(row, self._rows.annotations.classes, config.pseudo_weight)
 
@@ -276,7 +274,7 @@ class StepDataset(Dataset[Step]):
             result = example(index)
             for plugin in self._plugins:
                 result = plugin.transform(result, step, first + index)
-            rng = np.random.default_rng([config.seed, step, _MIXUP, first + index])
+            rng = np.random.default_rng([config.seed, step, Stream.MIXUP, first + index])
             others = [i for i in partners if i != index]
             if rng.random() < config.augment.mixup and others:
                 other = example(others[rng.integers(len(others))])

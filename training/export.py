@@ -27,7 +27,7 @@ from negmine.windows import to_samples
 from training import program_scorer
 from training.checkpoint import Checkpoint
 from training.export_frontend import MatrixLogMel
-from training.model import frames_per_second
+from training.model import frames_per_second, to_frames
 from training.scorer import CheckpointScorer
 
 # The largest difference from the checkpoint that is rounding, as a share of the largest value.
@@ -86,7 +86,9 @@ def export_model(checkpoint: Checkpoint, out: Path) -> Exported:
     program = trace(checkpoint)
     with writing(out) as temporary:
         write(program, description, temporary)
-        difference, clips = largest_difference(read(temporary, "cpu"), reference)
+        difference, clips = largest_difference(
+            read(temporary, "cpu"), reference, checkpoint.front_end.hop
+        )
     return Exported(description, difference, clips, checkpoint.config.precision)
 
 
@@ -97,7 +99,7 @@ class Program(nn.Module):
         super().__init__()
         config = self._config = checkpoint.config
         self.detector = checkpoint.detector(CPU)
-        self._window = max(1, round(config.window_s * frames_per_second(self.detector)))
+        self._window = to_frames(config.window_s, frames_per_second(self.detector))
         self.detector.log_mel = MatrixLogMel(self.detector.log_mel)  # type: ignore[assignment]
 
     def forward(self, waveforms: Tensor) -> tuple[Tensor, Tensor]:
@@ -147,8 +149,14 @@ def _input_shape(program: ExportedProgram) -> torch.Size:
     return shape
 
 
-def largest_difference(scorer: Scorer, reference: Scorer) -> tuple[float, int]:
+def largest_difference(scorer: Scorer, reference: Scorer, hop: int) -> tuple[float, int]:
     """Hold a scorer against another on made clips.
+
+    Parameters
+    ----------
+    scorer, reference : Scorer
+    hop : int
+        Of the spectrogram, in samples.
 
     Returns
     -------
@@ -164,7 +172,7 @@ def largest_difference(scorer: Scorer, reference: Scorer) -> tuple[float, int]:
         If it passes `TOLERANCE`.
     """
     gap, most, count = np.zeros(2), np.full(2, 1e-12), 0
-    for batch in _clips(reference):
+    for batch in _clips(reference, hop):
         for i, (found, want) in enumerate(
             zip(scorer.score(batch), reference.score(batch), strict=True)
         ):
@@ -182,10 +190,9 @@ def largest_difference(scorer: Scorer, reference: Scorer) -> tuple[float, int]:
     return difference, count
 
 
-def _clips(scorer: Scorer) -> Iterator[np.ndarray]:
+def _clips(scorer: Scorer, hop: int) -> Iterator[np.ndarray]:
     rng = np.random.default_rng(0)
     length = to_samples(scorer.clip_s, scorer.sample_rate)
-    hop = to_samples(0.016, scorer.sample_rate)
 
     def noise(count: int, samples: int) -> np.ndarray:
         return (0.1 * rng.standard_normal((count, samples))).astype(np.float32)

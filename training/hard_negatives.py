@@ -17,13 +17,11 @@ from negmine.errors import PoolError
 from negmine.pool import Pool, check_classes
 from negmine.selection import open_selection
 from negmine.windows import to_samples
-from training.clips import ClipStore, Progress
+from training.clips import ClipProgress, ClipStore
 from training.config import HardMix, TrainConfig
 from training.mixup import mix
 from training.rows import Example, Row, RowKind, make_example
-
-# These tell this plug-in's random numbers from the trainer's own in the same step.
-_ROWS, _MIX = 1, 4
+from training.streams import Stream
 
 
 def check_pool(pool: Pool, config: TrainConfig, classes: Sequence[str], where: str) -> None:
@@ -69,7 +67,7 @@ class HardNegatives:
         path: Path,
         ratio: float,
         cache: Path,
-        progress: Progress = lambda title, total: lambda: None,
+        progress: ClipProgress = lambda title, total: lambda: None,
         mix: HardMix | None = None,
     ) -> None:
         self._path = path
@@ -134,7 +132,7 @@ class HardNegatives:
 
     def rows(self, step: int) -> list[Row]:
         """The rows added in a step: the same for the same step."""
-        rng = np.random.default_rng([self._config.seed, step, _ROWS])
+        rng = np.random.default_rng([self._config.seed, step, Stream.HARD_ROWS])
         every = np.arange(len(self._by_class))
         return [self._row(self._draw(rng, every)) for _ in range(self._per_step)]
 
@@ -142,7 +140,7 @@ class HardNegatives:
         """A row of the step, with a negative mixed into it or not: the same for the same row."""
         if not self._mix:
             return example
-        rng = np.random.default_rng([self._config.seed, step, _MIX, index])
+        rng = np.random.default_rng([self._config.seed, step, Stream.HARD_MIX, index])
         if rng.random() >= self._mix.share:
             return example
         fooled = self._fooled(example)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from training.config import TrainConfig
-from training.model import Detector, FeatureMap
+from training.model import Detector, FeatureMap, to_frames
 from training.readout import Frames, clip_pool, log_sum_exp
 from training.validate import ClipScorer
 
@@ -84,7 +84,7 @@ class RecordingScorer:
         self.clips = ClipScorer(detector, config, device)
         rate = self.clips.frames_per_second
         self.window = self.clips.window_frames
-        self.hop = min(self.window, max(1, round(hop_s * rate))) if hop_s else self.window
+        self.hop = min(self.window, to_frames(hop_s, rate)) if hop_s else self.window
         self.grid = self.window / rate, self.hop / rate
         # pieces begin at whole frames of the map, so that their frames lie on one grid
         self.frame = max(1, round(config.sample_rate / rate))

@@ -261,6 +261,11 @@ def frames_per_second(detector: Detector) -> float:
     return (long - short) * rate / (steps * hop)
 
 
+def to_frames(seconds: float, per_second: float) -> int:
+    """The length of a window or a hop in frames of the feature map: at least one."""
+    return max(1, round(seconds * per_second))
+
+
 def weights_fingerprint(state: Mapping[str, Any]) -> str:
     """BLAKE2b of a state dict's names and values, 16 bytes in hexadecimal.
 

@@ -18,13 +18,11 @@ from negmine.recipe import Source
 from negmine.recordings import Recordings
 from negmine.tables import alone_in
 from negmine.windows import Span, to_microseconds
-from training.clips import Progress
+from training.clips import ClipProgress
 from training.config import TrainConfig
 from training.data import Soft
 from training.rows import Example, Row, RowKind
-
-# Distinguishes this plug-in's random numbers from the trainer's own in the same step.
-_STREAM = 5
+from training.streams import Stream
 
 
 class PseudoRows:
@@ -87,7 +85,7 @@ class PseudoRows:
     def rows(self, step: int) -> list[Row]:
         """The rows added in a step: the same for the same step."""
         config = self._config
-        rng = np.random.default_rng([config.seed, step, _STREAM])
+        rng = np.random.default_rng([config.seed, step, Stream.PSEUDO_ROWS])
         found = []
         for _ in range(config.pseudo_per_step):
             name = self._names[rng.integers(len(self._names))]
@@ -112,7 +110,7 @@ class PseudoRows:
 
 
 def decode_recordings(
-    folder: Path, infos: Iterable[AudioInfo], sample_rate: int, progress: Progress
+    folder: Path, infos: Iterable[AudioInfo], sample_rate: int, progress: ClipProgress
 ) -> Path:
     """Decode whole recordings once, to int16: 2 bytes a sample on disk.
 

@@ -11,7 +11,7 @@ import torch
 
 from negmine.errors import ModelError
 from training.checkpoint import Checkpoint
-from training.model import frames_per_second
+from training.model import frames_per_second, to_frames
 from training.precision import autocast
 
 # On a CPU a batch passes the network so many seconds of sound at a time: what its layers hand on
@@ -49,7 +49,7 @@ class CheckpointScorer:
         self._config = config
         self._device = device
         self._detector = checkpoint.detector(device)
-        self._window = max(1, round(config.window_s * frames_per_second(self._detector)))
+        self._window = to_frames(config.window_s, frames_per_second(self._detector))
 
     @torch.inference_mode()
     def score(self, waveforms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -17,7 +17,7 @@ from negmine.class_bands import class_bands
 from negmine.errors import NegmineError
 from negmine.recordings import Recordings
 from training.checkpoint import Checkpoint
-from training.clips import Progress
+from training.clips import ClipProgress
 from training.config import TrainConfig
 from training.data import BoxRows, RowSource, Soft, StepDataset, step_loader
 from training.distributed import Ranks
@@ -69,7 +69,7 @@ def train(
     soft: Soft | None = None,
     ranks: Ranks | None = None,
     device: torch.device | None = None,
-    progress: Progress = lambda title, total: lambda: None,
+    progress: ClipProgress = lambda title, total: lambda: None,
     on_step: Callable[[RunState], object] = lambda state: None,
     on_epoch: Callable[[dict[str, float]], object] = lambda entry: None,
 ) -> Checkpoint:

@@ -11,9 +11,7 @@ import numpy as np
 from negmine.audio import AudioInfo
 from negmine.errors import InputError
 from negmine.recordings import Recordings, open_unlabelled
-
-# Distinguishes the random numbers of the deal from those of the annotated recordings' folds.
-_STREAM = 6
+from training.streams import Stream
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,9 @@ class Unlabelled:
     def of_fold(self, fold: int, folds: int, seed: int) -> dict[str, AudioInfo]:
         """Those that a fold's model does not train on, and labels."""
         groups = sorted({self.groups.get(name, name) for name in self.infos})
-        order = np.random.default_rng([seed, folds, _STREAM]).permutation(len(groups))
+        order = np.random.default_rng([seed, folds, Stream.UNLABELLED_FOLDS]).permutation(
+            len(groups)
+        )
         own = {groups[i] for i in order[fold::folds]}
         return {n: info for n, info in self.infos.items() if self.groups.get(n, n) in own}
 

@@ -21,7 +21,7 @@ from negmine.recordings import Recordings
 from negmine.windows import Span
 from training.config import TrainConfig
 from training.metrics import masked_lwlrap, neg_at_k
-from training.model import Detector, FeatureMap, frames_per_second
+from training.model import Detector, FeatureMap, frames_per_second, to_frames
 from training.precision import autocast
 
 
@@ -66,7 +66,7 @@ class ClipScorer:
         self._config = config
         self._device = device
         self.frames_per_second = frames_per_second(detector)
-        self.window_frames = max(1, round(config.window_s * self.frames_per_second))
+        self.window_frames = to_frames(config.window_s, self.frames_per_second)
 
     @torch.inference_mode()
     def features(self, samples: np.ndarray) -> FeatureMap:

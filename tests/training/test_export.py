@@ -146,10 +146,30 @@ class Off:
 
 def test_a_difference_is_found_wherever_it_is(checkpoint: Checkpoint) -> None:
     scorer: Any = CheckpointScorer(checkpoint, CPU)
-    assert largest_difference(scorer, scorer) == (0.0, 44)
-    for by, only in ((1.0, None), (-1.0, 4000 + 31 * 128), (1.0, -1), (np.nan, -1)):
+    hop = checkpoint.front_end.hop
+    assert largest_difference(scorer, scorer, hop) == (0.0, 44)
+    for by, only in ((1.0, None), (-1.0, 4000 + 31 * hop), (1.0, -1), (np.nan, -1)):
         with pytest.raises(ModelError, match=r"differs from its checkpoint by .* was not written"):
-            largest_difference(Off(scorer, by, only), scorer)
+            largest_difference(Off(scorer, by, only), scorer, hop)
+
+
+def test_lengths_that_are_tried_differ_by_the_checkpoint_s_own_hop(
+    checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[int] = []
+
+    def listening(scorer: Scorer, reference: Scorer, hop: int) -> tuple[float, int]:
+        class Listening(Off):
+            def score(self, waveforms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+                tried.append(waveforms.shape[1])
+                return super().score(waveforms)
+
+        return largest_difference(Listening(reference, 0.0), reference, hop)
+
+    monkeypatch.setattr(export, "largest_difference", listening)
+    front_end = replace(checkpoint.front_end, hop_s=0.01)
+    export_model(replace(checkpoint, front_end=front_end), tmp_path / "model.pt2")
+    assert tried[-32:] == [4000 + 80 * i for i in range(32)]
 
 
 @pytest.mark.parametrize("suffix", ["pt2"])
