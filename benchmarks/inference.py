@@ -127,11 +127,10 @@ def agreement_rows(model: Path, recordings: Path, truth: Path, most: int) -> lis
 
     checkpoint = Checkpoint.load(model)
     device = torch.device("cpu")
-    table, _ = read_truth(truth)
-    order = [table.classes.index(name) for name in checkpoint.classes]
+    table, _ = read_truth(truth, checkpoint.classes)
     row_of = {name: i for i, name in enumerate(table.recordings)}
     paths = find_audio(recordings)[:most]
-    present = np.stack([table.scores[row_of[path.stem]] for path in paths])[:, order] > 0
+    present = np.stack([table.scores[row_of[path.stem]] for path in paths]) > 0
     rows = []
     for readout in READOUTS:
         config = replace(checkpoint.config, readout=readout, precision="fp32")

@@ -12,13 +12,14 @@ import pandas as pd
 from scipy.special import expit
 
 from negmine.audio import probe_all
+from negmine.csv_tables import read_rows
 from negmine.errors import AnnotationError, AudioError, did_you_mean
 from negmine.recordings import Recordings, index_recordings
 from negmine.tables import writing
 from training import metrics
 from training.inference import RecordingScorer
 from training.predict import read_ahead
-from training.score_tables import ScoreTable
+from training.score_tables import ScoreTable, read_truth
 
 Event = tuple[int, float, float]
 
@@ -35,27 +36,16 @@ class Truth:
     """
 
     def __init__(self, truth: Path, events: Path | None, classes: Sequence[str]) -> None:
-        table = _read(truth, ["recording_id"]).set_index("recording_id")
-        twice = table.index[table.index.duplicated()]
-        if len(twice):
-            raise AnnotationError(f"{truth}: recording '{twice[0]}' stands there twice")
-        columns = {}
-        for name in classes:
-            found = [c for c in (name, f"s{name}") if c in table.columns]
-            if not found:
-                hint = did_you_mean(f"s{name}", table.columns)
-                raise AnnotationError(
-                    f"{truth}: no column '{name}' or 's{name}' for class '{name}'{hint}; "
-                    "is this the truth of the same classes?"
-                )
-            columns[name] = pd.to_numeric(table[found[0]], errors="coerce")
-        self.present = pd.DataFrame(columns)
-        odd = ~self.present.isin([0, 1]).all(axis=1)
-        if odd.any():
+        table, known = read_truth(truth, classes)
+        if not known.all():
+            row, column = np.argwhere(~known)[0]
             raise AnnotationError(
-                f"{truth}: recording '{self.present.index[odd][0]}' has a cell that is not 0 or 1"
+                f"{truth}: recording '{table.recordings[row]}', class '{classes[column]}' is "
+                "empty; a truth to evaluate by is complete: 0 or 1"
             )
-        self.present = self.present.astype(bool)
+        self.present = pd.DataFrame(
+            table.scores == 1, index=list(table.recordings), columns=list(classes)
+        )
         self.events = _read_events(events, classes) if events else None
         for name in self.events or ():
             if name not in self.present.index:
@@ -72,36 +62,19 @@ class Truth:
         return part
 
 
-def _read(path: Path, needed: Sequence[str]) -> pd.DataFrame:
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise AnnotationError(f"{path}: not readable as CSV: {error}") from error
-    for column in needed:
-        if column not in table.columns:
-            found = ", ".join(map(str, table.columns))
-            raise AnnotationError(f"{path}: no column '{column}'; found {found}")
-    if table.empty:
-        raise AnnotationError(f"{path}: the table has a header and no rows")
-    return table
-
-
 def _read_events(path: Path, classes: Sequence[str]) -> dict[str, list[Event]]:
-    table = _read(path, ["recording_id", "species_id", "t_min", "t_max"])
     index = {name: i for i, name in enumerate(classes)}
     events: dict[str, list[Event]] = {}
-    rows = zip(table.recording_id, table.species_id, table.t_min, table.t_max, strict=True)
-    for row, (recording, label, t_min, t_max) in enumerate(rows, start=2):
+    columns = ("recording_id", "species_id", "t_min", "t_max")
+    for where, (recording, label, t_min, t_max) in read_rows(path, columns):
         if label not in index:
-            raise AnnotationError(
-                f"{path} row {row}: unknown class '{label}'{did_you_mean(label, index)}"
-            )
+            raise AnnotationError(f"{where}: unknown class '{label}'{did_you_mean(label, index)}")
         try:
             span = (float(t_min), float(t_max))
         except ValueError as error:
-            raise AnnotationError(f"{path} row {row}: t_min or t_max is not a number") from error
+            raise AnnotationError(f"{where}: t_min or t_max is not a number") from error
         if not span[0] < span[1]:
-            raise AnnotationError(f"{path} row {row}: t_max {t_max} <= t_min {t_min}")
+            raise AnnotationError(f"{where}: t_max {t_max} <= t_min {t_min}")
         events.setdefault(recording, []).append((index[label], *span))
     return events
 

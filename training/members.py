@@ -148,7 +148,7 @@ def compare(
     first = members[0]
     found = []
     for path in paths:
-        table, known = read_truth(path)
+        table, known = read_truth(path, first.table.classes)
         known_table = ScoreTable(table.recordings, table.classes, known.astype(float))
         present = table.aligned(first.table, str(path), first.name).scores == 1
         sure = known_table.aligned(first.table, str(path), first.name).scores == 1

@@ -1,7 +1,8 @@
 """Tables of clip scores and of what is known of clips, in the layout of an RFCX submission.
 
 One row a recording: ``recording_id, s0, s1, ...``, one column a class. In a table of truth a cell
-is 1, 0, or empty where nobody knows.
+is 1, 0, or empty where nobody knows; its columns may be called as the classes are, without ``s``,
+and others may stand beside them.
 """
 
 from __future__ import annotations
@@ -92,8 +93,14 @@ def read_scores(path: Path) -> ScoreTable:
     return _read(path, empty=False)
 
 
-def read_truth(path: Path) -> tuple[ScoreTable, np.ndarray]:
+def read_truth(path: Path, classes: Sequence[str]) -> tuple[ScoreTable, np.ndarray]:
     """Read what is known of recordings.
+
+    Parameters
+    ----------
+    path : Path
+    classes : sequence of str
+        In the order wanted.
 
     Returns
     -------
@@ -104,9 +111,9 @@ def read_truth(path: Path) -> tuple[ScoreTable, np.ndarray]:
     Raises
     ------
     InputError
-        If it is missing, malformed, or holds a cell other than 0, 1 and empty.
+        If it is missing, malformed, lacks a class, or holds a cell other than 0, 1 and empty.
     """
-    table = _read(path, empty=True)
+    table = _read(path, empty=True, classes=classes)
     known = ~np.isnan(table.scores)
     truth = np.where(known, table.scores, 0.0)
     odd = np.argwhere((truth != 0) & (truth != 1))
@@ -119,7 +126,7 @@ def read_truth(path: Path) -> tuple[ScoreTable, np.ndarray]:
     return ScoreTable(table.recordings, table.classes, truth), known
 
 
-def _read(path: Path, *, empty: bool) -> ScoreTable:
+def _read(path: Path, *, empty: bool, classes: Sequence[str] | None = None) -> ScoreTable:
     try:
         # as text: a malformed number is then reported with its place
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
@@ -130,13 +137,10 @@ def _read(path: Path, *, empty: bool) -> ScoreTable:
     found = [str(column) for column in table.columns]
     if ID not in found:
         raise InputError(f"{path}: no column '{ID}'; found {', '.join(found[:6])}")
-    columns = [column for column in found if column != ID]
-    odd = [column for column in columns if not column.startswith("s") or column == "s"]
-    if odd:
-        raise InputError(
-            f"{path}: column '{odd[0]}' is no class; expected {ID}, s0, s1, ... as in an RFCX "
-            "submission"
-        )
+    if classes is None:
+        columns = _all_classes(path, found)
+    else:
+        columns = [_column(path, found, name) for name in classes]
     if not columns or table.empty:
         raise InputError(f"{path}: the table has no {'rows' if columns else 'classes'}")
     names = table[ID]
@@ -151,4 +155,27 @@ def _read(path: Path, *, empty: bool) -> ScoreTable:
             f"{path} row {row + 2}: {columns[column]} '{text.iat[row, column]!s}' of recording "
             f"'{names.iat[row]}' is not a finite number"
         )
-    return ScoreTable(tuple(names), tuple(column[1:] for column in columns), scores)
+    wanted = [column[1:] for column in columns] if classes is None else classes
+    return ScoreTable(tuple(names), tuple(wanted), scores)
+
+
+def _all_classes(path: Path, found: Sequence[str]) -> list[str]:
+    columns = [column for column in found if column != ID]
+    odd = [column for column in columns if not column.startswith("s") or column == "s"]
+    if odd:
+        raise InputError(
+            f"{path}: column '{odd[0]}' is no class; expected {ID}, s0, s1, ... as in an RFCX "
+            "submission"
+        )
+    return columns
+
+
+def _column(path: Path, found: Sequence[str], name: str) -> str:
+    """The column of a class."""
+    for column in (name, f"s{name}"):
+        if column in found:
+            return column
+    raise InputError(
+        f"{path}: no column '{name}' or 's{name}' for class '{name}'"
+        f"{did_you_mean(f's{name}', found)}; is this the truth of the same classes?"
+    )

@@ -72,7 +72,7 @@ def test_scores_are_of_the_model_that_held_the_recording_out(
         read_scores(out / "seed3" / "oof.csv"),
         read_scores(out / "seed3/oof.verdicts.csv"),
     )
-    truth, known = read_truth(out / "known.csv")
+    truth, known = read_truth(out / "known.csv", whole.classes)
     assert whole.recordings == truth.recordings == tuple(o.recordings.infos)
     seen = []
     for fold in range(2):

@@ -12,7 +12,7 @@ import soundfile as sf
 import torch
 from conftest import SAMPLE_RATE, TONE_HZ, tiny_config, tone, tone_detector
 
-from negmine.errors import AnnotationError, AudioError
+from negmine.errors import AnnotationError, AudioError, InputError
 from training import metrics
 from training.evaluate import Truth, evaluate, open_truth_recordings
 from training.inference import Reading, RecordingScorer
@@ -179,14 +179,24 @@ def test_own_name_goes_before_the_one_with_an_s(tmp_path: Path) -> None:
 
 def test_missing_class_column(tmp_path: Path) -> None:
     path = write(tmp_path / "t.csv", ["recording_id", "s0", "sfrof"], [("r", 1, 0)])
-    with pytest.raises(AnnotationError, match=r"no column 'frog' or 'sfrog'.*did you mean sfrof"):
+    with pytest.raises(InputError, match=r"no column 'frog' or 'sfrog'.*did you mean sfrof"):
         Truth(path, None, ("0", "frog"))
 
 
-@pytest.mark.parametrize("value", ["0.5", "2", "-1", "", "yes", "nan"])
-def test_truth_other_than_0_and_1(tmp_path: Path, value: str) -> None:
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("0.5", "'b', class '0' is 0.5, not 0, 1 or empty; is this a table of scores"),
+        ("2", "'b', class '0' is 2, not"),
+        ("-1", "'b', class '0' is -1, not"),
+        ("", "'b', class '0' is empty; a truth to evaluate by is complete"),
+        ("yes", "row 3: s0 'yes' of recording 'b'"),
+        ("nan", "row 3: s0 'nan' of recording 'b'"),
+    ],
+)
+def test_truth_other_than_0_and_1(tmp_path: Path, value: str, message: str) -> None:
     path = write(tmp_path / "t.csv", ["recording_id", "s0"], [("a", "1"), ("b", value)])
-    with pytest.raises(AnnotationError, match="recording 'b' has a cell that is not 0 or 1"):
+    with pytest.raises(InputError, match=message):
         Truth(path, None, ("0",))
 
 
@@ -194,7 +204,7 @@ def test_truth_other_than_0_and_1(tmp_path: Path, value: str) -> None:
     ("content", "message"),
     [
         ("", "not readable as CSV"),
-        ("recording_id,s0\n", "a header and no rows"),
+        ("recording_id,s0\n", "has no rows"),
         ("recording,s0\nr,1\n", "no column 'recording_id'; found recording, s0"),
         (b"\xff\xfe\x00\x01", "not readable as CSV|no column"),
     ],
@@ -202,19 +212,19 @@ def test_truth_other_than_0_and_1(tmp_path: Path, value: str) -> None:
 def test_truth_that_is_no_table(tmp_path: Path, content: str | bytes, message: str) -> None:
     path = tmp_path / "t.csv"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(AnnotationError, match=message):
+    with pytest.raises(InputError, match=message):
         Truth(path, None, ("0",))
 
 
 def test_missing_truth(tmp_path: Path) -> None:
-    with pytest.raises(AnnotationError, match=r"none\.csv: not readable"):
+    with pytest.raises(InputError, match=r"none\.csv: no such file"):
         Truth(tmp_path / "none.csv", None, ("0",))
 
 
 def test_recording_that_stands_twice(tmp_path: Path) -> None:
     rows = [("a", 1), ("b", 0), ("a", 0)]
     path = write(tmp_path / "t.csv", ["recording_id", "s0"], rows)
-    with pytest.raises(AnnotationError, match=r"t\.csv: recording 'a' stands there twice"):
+    with pytest.raises(InputError, match=r"t\.csv: recording 'a' stands twice"):
         Truth(path, None, ("0",))
 
 
@@ -241,7 +251,7 @@ def test_malformed_event(tmp_path: Path, row: tuple[object, ...], message: str) 
 def test_events_without_a_column(tmp_path: Path) -> None:
     truth = write(tmp_path / "t.csv", ["recording_id", "s0"], [("r", 1)])
     events = write(tmp_path / "e.csv", ["recording_id", "species_id", "t_min"], [("r", "0", 1)])
-    with pytest.raises(AnnotationError, match=r"e\.csv: no column 't_max'"):
+    with pytest.raises(InputError, match=r"e\.csv: no column 't_max'"):
         Truth(truth, events, ("0",))
 
 

@@ -39,9 +39,24 @@ def test_tables_read_back_as_written(tmp_path: Path) -> None:
 def test_truth_keeps_unknown_apart_from_absent(tmp_path: Path) -> None:
     path = tmp_path / "truth.csv"
     path.write_text("recording_id,s0,s7\na,1,\nb,,0\nc,0,1\n")
-    truth, known = read_truth(path)
+    truth, known = read_truth(path, ("0", "7"))
     assert truth.scores.tolist() == [[1, 0], [0, 0], [0, 1]]
     assert known.tolist() == [[True, False], [False, True], [True, True]]
+
+
+def test_an_ensemble_takes_a_truth_as_evaluate_does(tmp_path: Path) -> None:
+    members = [tmp_path / name for name in ("a.csv", "b.csv")]
+    for seed, path in enumerate(members):
+        random_table(path, seed)
+    tables = []
+    for text in ("recording_id,s0,s7\na,1,\nb,0,1\nc,1,0\n",
+                 "note,7,recording_id,s0\nx,,a,1\ny,1,b,0\nz,0,c,1\n"):  # fmt: skip
+        (tmp_path / "truth.csv").write_text(text)
+        tables.append(compare(open_members(members), tmp_path / "truth.csv"))
+    assert tables[0] == tables[1]
+    (tmp_path / "truth.csv").write_text("recording_id,s0\na,1\nb,0\nc,1\n")
+    with pytest.raises(InputError, match="no column '7' or 's7' for class '7'"):
+        compare(open_members(members), tmp_path / "truth.csv")
 
 
 @pytest.mark.parametrize(
@@ -68,9 +83,9 @@ def test_malformed_tables(tmp_path: Path, text: str, message: str) -> None:
 def test_a_table_of_scores_is_no_truth(tmp_path: Path) -> None:
     random_table(tmp_path / "t.csv", 0)
     with pytest.raises(InputError, match=r"class '0' is 0\.\d+, not 0, 1 or empty"):
-        read_truth(tmp_path / "t.csv")
+        read_truth(tmp_path / "t.csv", CLASSES)
     with pytest.raises(InputError, match="no such file"):
-        read_truth(tmp_path / "none.csv")
+        read_truth(tmp_path / "none.csv", CLASSES)
 
 
 def test_members_are_joined_by_name_not_by_place(tmp_path: Path) -> None:
