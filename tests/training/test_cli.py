@@ -615,7 +615,7 @@ def test_misuse_of_evaluate_is_told_in_one_line(
         return run_evaluate(shared_data, shared_checkpoint, tmp_path / "t.csv")
 
     assert_one_line(with_truth(table.drop(columns="s1")), 2, "no column '1' or 's1'")
-    assert_one_line(with_truth(table.assign(s1=2)), 2, "a cell that is not 0 or 1")
+    assert_one_line(with_truth(table.assign(s1=2)), 2, "is 2, not 0, 1 or empty")
     assert_one_line(with_truth(table.replace("rec03", "rec3")), 2, "no sound file", "'rec3'")
     assert_one_line(
         run_evaluate(shared_data, tmp_path / "none.pt", truth / "truth.csv"),
