@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from training.readout import pool_frames, positive_mean, power_mean, window_pool, window_times
+from training.readout import clip_pool, pool_frames, window_pool, window_times
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -31,6 +31,15 @@ def feature_map(
     values[rng.random(values.shape) < 0.2] = 0.0
     values[-1, -1] = -np.abs(values[-1, -1])
     return torch.from_numpy(values)
+
+
+def positive_mean(features: Tensor) -> Tensor:
+    """As the readouts make it: (B, D, F, T) -> (B, D)."""
+    return clip_pool(pool_frames(features, "positive"))[:, 0]
+
+
+def power_mean(features: Tensor) -> Tensor:
+    return clip_pool(pool_frames(features, "power"))[:, 0]
 
 
 def window_means(features: torch.Tensor, window: int, hop: int) -> torch.Tensor:
