@@ -52,11 +52,11 @@ def check_used(
     click.UsageError
         Naming the first that would do nothing, and what it goes with.
     """
-    configs = [stage.configured(config) for stage in stages] or [config]
-    check_goes_with(GO_WITH, *({**_values(one), **beside} for one in configs))
+    base = {**asdict(config), **_augment(asdict(config.augment)), **beside}
+    found = [{**base, **stage.settings, **_augment(stage.augment)} for stage in stages]
+    check_goes_with(GO_WITH, *(found or [base]))
 
 
-def _values(config: TrainConfig) -> dict[str, Any]:
-    """Settings by the names of their options' parameters."""
-    augment = {f"augment_{name}": value for name, value in asdict(config.augment).items()}
-    return {**asdict(config), **augment}
+def _augment(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of augmentation by the names of their options' parameters."""
+    return {f"augment_{name}": value for name, value in settings.items()}

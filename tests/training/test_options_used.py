@@ -74,6 +74,17 @@ def test_what_does_something_is_not(shared_data: Data, tmp_path: Path, options: 
     assert "no_such_model" in result.stderr
 
 
+def test_a_stage_that_contradicts_itself_is_told_in_one_line(
+    shared_data: Data, tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('[[stage]]\nname = "a"\n[stage.augment]\nshift = 1.0\nshift_s = 3.0\n')
+    options = ["--out", tmp_path / "run", "--recipe", file, "--folds", "2"]
+    result = call("train", *shared_data.options, *options)
+    assert result.exit_code == 2
+    assert "stage 1, 'a': a shift of 3 s leaves nothing of a clip of 2 s" in result.stderr
+
+
 def test_a_file_of_an_earlier_run_may_hold_more_than_is_used(
     shared_data: Data, tmp_path: Path
 ) -> None:
