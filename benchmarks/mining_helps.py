@@ -26,6 +26,7 @@ from benchmarks.compare import evaluate_weights, side_by_side
 from benchmarks.mining_arms import ARMS, CHOICES
 from benchmarks.mining_tables import audit_table, results_table
 from negmine.annotations import read_rfcx
+from negmine.audio import AudioInfo
 from negmine.build import PoolSettings, build_pool
 from negmine.console import Bars
 from negmine.mine import MineSettings, mine
@@ -64,10 +65,10 @@ class Bench:
         return annotations, recordings
 
     @cached_property
-    def unlabelled(self) -> Recordings | None:
-        """Recordings that nobody annotated, where the data have any."""
+    def unlabelled(self) -> dict[str, AudioInfo]:
+        """Recordings that nobody annotated, by name; none where the data have none."""
         root = self.data / "unlabelled"
-        return open_unlabelled(root) if root.is_dir() else None
+        return dict(open_unlabelled(root).infos) if root.is_dir() else {}
 
     def base(self, seed: int) -> Path:
         return self.out / f"seed{seed}" / "base" / "last.pt"
@@ -103,8 +104,7 @@ class Bench:
             if made.pseudo:
                 soft = PseudoLabels.read(self.out / "pseudo.parquet", annotations.classes)
                 settings |= {"pseudo_per_step": settings["tp_per_step"] // 4}
-                others = {} if self.unlabelled is None else self.unlabelled.infos
-                plugins.append(PseudoRows(soft, annotations, recordings, others))
+                plugins.append(PseudoRows(soft, annotations, recordings, self.unlabelled))
                 if made.fill:
                     extra["soft"] = soft
             extra |= {"init": self.base(seed), "plugins": plugins}
@@ -118,7 +118,7 @@ class Bench:
             return open_pool(self.out / "pool")
         annotations, _ = self.opened()
         judges = tuple(str(self.base(seed)) for seed in range(min(3, self.seeds)))
-        agreed = self.unlabelled is not None and len(judges) > 1
+        agreed = bool(self.unlabelled) and len(judges) > 1
         return build_pool(
             self.data / "train",
             annotations,
@@ -195,14 +195,13 @@ class Bench:
         if path.exists():
             return
         annotations, recordings = self.opened()
-        others = {} if self.unlabelled is None else self.unlabelled.infos
         bases = [Checkpoint.load(self.base(seed)) for seed in range(self.seeds)]
-        total = len(bases) * (len(recordings.infos) + len(others))
+        total = len(bases) * (len(recordings.infos) + len(self.unlabelled))
         advance = bars("labelling", total, "recording")
         each = [
             label_recordings(
                 [base], annotations, recordings, choose_device("cpu"),
-                others=[others], in_fold=True, on_done=lambda: advance(1),
+                others=[self.unlabelled], in_fold=True, on_done=lambda: advance(1),
             )
             for base in bases
         ]  # fmt: skip

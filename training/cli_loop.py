@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from negmine.commands.mine import choosing_options, choosing_settings
+from negmine.commands.scoring_options import open_cache
 from negmine.console import (
     Bars,
     CleanCommand,
@@ -16,7 +17,6 @@ from negmine.console import (
     quiet_and_json,
     say,
     table,
-    warn,
 )
 from training.cli_data import open_data, warn_if_emulated
 from training.options import band_table_option, run_config, run_options
@@ -118,16 +118,14 @@ def loop(
     mining = choosing_settings(
         per_class, strategy, window, max_doubt, min_distance, seed=config.seed
     )
-    from negmine.cache import find_cache
     from negmine.pool import open_pool
     from training.loop import loop_table, run_loop
     from training.scorer import choose_device
 
     chosen, opened_pool = choose_device(device), open_pool(pool)
     warn_if_emulated(chosen, config.precision)
-    reader, why = find_cache(pool, opened_pool.sources, config.sample_rate, None)
-    if why:
-        warn(f"mining reads the sound files: {why}")
+    sources = opened_pool.sources
+    reader = open_cache(pool, sources, config.sample_rate, reads="mining reads")
     with Bars(quiet) as bars:
         opened, annotations = open_data(recordings, tp, fp, songtypes, skip_bad, bars)
         results = run_loop(

@@ -177,7 +177,7 @@ def train(
                 opened,
                 out,
                 seeds=seeds,
-                stages=stages if recipe is not None else (),
+                stages=stages,
                 **common,
             )
         elif recipe is not None:

@@ -11,6 +11,7 @@ from negmine.commands.scoring_options import (
     batch_size_option,
     cache_option,
     device_option,
+    open_cache,
     pool_option,
 )
 from negmine.console import (
@@ -169,7 +170,6 @@ def mine(
       negmine mine --model run0/best.pt --pool pool --out hard.parquet \\
           --strategy "top + window:low=0.9,high=0.999 + quota:by=group,most=5"
     """  # fmt: skip
-    from negmine.cache import find_cache
     from negmine.commands.report import check_page
     from negmine.csv_tables import read_rows
     from negmine.mine import mine as run_mining
@@ -192,9 +192,7 @@ def mine(
     for scorer in scorers:
         if scorer.clip_s != opened.clip_s:
             warn(f"the pool's clips are {opened.clip_s:g} s, the model's were {scorer.clip_s:g} s")
-    reader, why = find_cache(pool, opened.sources, scorers[0].sample_rate, cache)
-    if why:
-        warn(f"reading the sound files: {why}")
+    reader = open_cache(pool, opened.sources, scorers[0].sample_rate, cache)
     kept = scores or out.parent / "scores"
     with Bars(quiet) as bars:
         if budget:

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+from negmine.console import warn
+
+if TYPE_CHECKING:
+    from negmine.cache import CachedReader
+    from negmine.recipe import Source
 
 device_option = click.option(
     "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ..."
@@ -31,3 +39,19 @@ batch_size_option = click.option(
     show_default=True,
     help="Clips scored at a time.",
 )
+
+
+def open_cache(
+    pool: Path,
+    sources: Iterable[Source],
+    sample_rate: int,
+    named: Path | None = None,
+    reads: str = "reading",
+) -> CachedReader | None:
+    """The cache to read a pool's sound from, see `negmine.cache.find_cache`; warns of a misfit."""
+    from negmine.cache import find_cache
+
+    reader, why = find_cache(pool, sources, sample_rate, named)
+    if why:
+        warn(f"{reads} the sound files: {why}")
+    return reader

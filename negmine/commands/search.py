@@ -10,9 +10,10 @@ from negmine.commands.scoring_options import (
     batch_size_option,
     device_option,
     model_option,
+    open_cache,
     pool_option,
 )
-from negmine.console import Bars, CleanCommand, print_json, quiet_and_json, say, table, warn
+from negmine.console import Bars, CleanCommand, print_json, quiet_and_json, say, table
 from negmine.goes_with import given_options
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -86,7 +87,6 @@ def search(
     if factory and "memory" in given_options():
         raise click.UsageError("--index names an index and --memory lets one be chosen; choose one")
     from negmine.audio import probe, read_span
-    from negmine.cache import find_cache
     from negmine.errors import InputError, did_you_mean
     from negmine.pool import check_classes, open_pool
     from negmine.pool_index import open_index
@@ -103,9 +103,7 @@ def search(
         hint = did_you_mean(label, opened.classes)
         raise InputError(f"pool {pool}: no class '{label}'{hint}")
     samples = read_span(clip, at, opened.clip_s, scorer.sample_rate)
-    reader, why = find_cache(pool, opened.sources, scorer.sample_rate, None)
-    if why:
-        warn(f"reading the sound files: {why}")
+    reader = open_cache(pool, opened.sources, scorer.sample_rate)
     with Bars(quiet or as_json) as bars:
         found = score_recipes(
             scorer, opened.recipes, scores or pool.parent / "scores", batch_size=batch_size,

@@ -12,8 +12,9 @@ from negmine.commands.scoring_options import (
     cache_option,
     device_option,
     model_option,
+    open_cache,
 )
-from negmine.console import Bars, CleanCommand, print_json, quiet_and_json, say, table, warn
+from negmine.console import Bars, CleanCommand, print_json, quiet_and_json, say, table
 from negmine.goes_with import Beside, check_goes_with
 
 if TYPE_CHECKING:
@@ -121,7 +122,6 @@ def synthesise(
     """
     check_goes_with(_GO_WITH)
     from negmine.annotations import read_rfcx
-    from negmine.cache import find_cache
     from negmine.pool import open_pool
     from negmine.scorer import load_scorer
     from negmine.scores.embed import score_recipes
@@ -130,9 +130,7 @@ def synthesise(
 
     annotations = read_rfcx(tp, fp, songtypes=songtypes) if tp else None
     opened, scorer = open_pool(pool), load_scorer(model, device)
-    reader, why = find_cache(pool, opened.sources, scorer.sample_rate, cache)
-    if why:
-        warn(f"reading the sound files: {why}")
+    reader = open_cache(pool, opened.sources, scorer.sample_rate, cache)
     settings = SynthesisSettings(
         budget=budget,
         seed=seed,
