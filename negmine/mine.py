@@ -12,12 +12,13 @@ import numpy as np
 from negmine.budget import wanted_rows
 from negmine.cache import CachedReader
 from negmine.choose import Choice, Chooser
+from negmine.doubt import DoubtModel
 from negmine.errors import ModelError
 from negmine.known import KnownClass, fit_doubt, know_classes
 from negmine.labels import CERTIFICATES
 from negmine.mine_report import MineReport, class_report
 from negmine.pool import Pool, check_classes
-from negmine.scorer import Scorer
+from negmine.scorer import Retrainable, Scorer
 from negmine.scores.embed import open_store, score_recipes
 from negmine.scores.joint import JointScores
 from negmine.scores.scan import Eligible, Shortlists, highest, most_similar
@@ -26,7 +27,7 @@ from negmine.select.chain import Strategy
 from negmine.select.near import nearest_call
 from negmine.selection import Chosen, Selection
 from negmine.strategy import with_window
-from negmine.window_auto import WindowChoice, choose_window
+from negmine.window_auto import ENDS, WindowChoice, choose_window
 
 # A class's first shortlist is this many times the number wanted; one that is too short grows
 # fourfold, up to so many rows: their embeddings are held in memory, one class at a time.
@@ -52,6 +53,8 @@ class MineSettings:
         Rows that hold the class with a higher probability go to review.
     auto_window : bool
         Put a window before the strategy's rules, see `negmine.window_auto`.
+    window_steps : int
+        Of each of the short retrainings that choose it.
     """
 
     per_class: int = 50
@@ -61,6 +64,7 @@ class MineSettings:
     strategy: Strategy = field(default_factory=Strategy)
     max_doubt: float = 0.5
     auto_window: bool = False
+    window_steps: int = 200
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,7 @@ def mine(
     exclude: Collection[tuple[str, str]] = (),
     reader: CachedReader | None = None,
     on_rows: Callable[[int], object] = lambda rows: None,
+    on_step: Callable[[int], object] = lambda steps: None,
 ) -> Mined:
     """Choose the hardest certified negatives of each class.
 
@@ -100,11 +105,14 @@ def mine(
         Where sound is read from; from its files by default.
     on_rows : callable
         Called with a number of rows as they are scored.
+    on_step : callable
+        Called with a number of steps as they are trained, `retraining_steps` in all.
 
     Raises
     ------
     ModelError
-        If the model returns NaN, or several models have different classes.
+        If the model returns NaN, or several models have different classes, or the window is to
+        choose itself and the first model cannot be retrained.
     PoolError
         If model and pool have different classes, or ``exclude`` names a recipe that is not there.
     """
@@ -114,6 +122,12 @@ def mine(
     check_classes(classes, pool.classes, f"pool {pool.path} does not fit the model")
     if any(model.classes != classes for model in models):
         raise ModelError("the models have different classes, or the same in another order")
+    first = models[0]
+    if s.auto_window and not isinstance(first, Retrainable):
+        raise ModelError(
+            "--window auto trains the model on for some steps, which this kind of model cannot; "
+            "name a checkpoint first, or a window, as in --window 0,0.95"
+        )
     stores = {model.fingerprint: open_store(model, scores_folder, reader) for model in models}
     scores, calls = (
         JointScores(
@@ -133,12 +147,30 @@ def mine(
     rng = np.random.default_rng(s.seed)
     known = know_classes(pool, classes, scores, calls, eligible, rng)
     doubt, held = fit_doubt(pool, known, scores, held_out, rng)
+    fingerprint = _joint_fingerprint(models)
+
+    def selection(rows: list[Chosen]) -> Selection:
+        return Selection(tuple(rows), pool.path, pool.digest, fingerprint)
+
+    def choose(high: float, free: np.ndarray) -> Selection:
+        """What a window chooses of some rows."""
+        narrowed = _windowed(s, high)
+        among = _eligible(pool, classes, ~leaking & free, exclude)
+        chooser = _chooser(pool, scores, doubt, narrowed)
+        describe = _Describer(pool, scores, chooser)
+        chosen, _ = _pick(pool, known, scores, calls, among, chooser, narrowed)
+        each = (describe(one, choice.rows) for one, choice in zip(known, chosen, strict=True))
+        return selection([row for rows in each for row in rows])
+
     window: WindowChoice | None = None
-    if s.auto_window:
-        window = choose_window(pool, known, scores, eligible, held_out, s.per_class, rng)
-        if window.high < 1.0:
-            s = replace(s, strategy=with_window(s.strategy, f"0,{window.high}"))
-    chooser = Chooser(pool, scores, doubt, s.strategy, s.min_distance, s.max_doubt)
+    if s.auto_window and isinstance(first, Retrainable):
+        window = choose_window(
+            first, pool, known, choose, np.random.default_rng([s.seed, 1]),
+            steps=s.window_steps, seed=s.seed, batch_size=s.batch_size, reader=reader,
+            on_step=on_step,
+        )  # fmt: skip
+        s = _windowed(s, window.high)
+    chooser = _chooser(pool, scores, doubt, s)
     picked, found = _pick(pool, known, scores, calls, eligible, chooser, s)
     report = MineReport(
         len(pool), scores.scored, int(leaking.sum()), s.strategy.text, doubt.auc, held, window
@@ -158,12 +190,24 @@ def mine(
         report.classes[one.name] = class_report(
             one, len(certified), found.outside[one.column], choice, [row.score for row in of_class]
         )
-    fingerprint = _joint_fingerprint(models)
-
-    def selection(rows: list[Chosen]) -> Selection:
-        return Selection(tuple(rows), pool.path, pool.digest, fingerprint)
-
     return Mined(selection(chosen), selection(control), selection(review), report)
+
+
+def retraining_steps(settings: MineSettings) -> int:
+    """Steps that `mine` trains a model before it chooses."""
+    return len(ENDS) * settings.window_steps if settings.auto_window else 0
+
+
+def _windowed(settings: MineSettings, high: float) -> MineSettings:
+    """The settings with an upper end of hardness; 1 is none."""
+    if high >= 1.0:
+        return settings
+    return replace(settings, strategy=with_window(settings.strategy, f"0,{high}"))
+
+
+def _chooser(pool: Pool, scores: JointScores, doubt: DoubtModel, settings: MineSettings) -> Chooser:
+    s = settings
+    return Chooser(pool, scores, doubt, s.strategy, s.min_distance, s.max_doubt)
 
 
 def _eligible(

@@ -57,6 +57,39 @@ class Scorer(Protocol):
         """
 
 
+@runtime_checkable
+class Retrainable(Scorer, Protocol):
+    """A scorer that can be trained on a little, to see what some negatives would make of it."""
+
+    def retrained(
+        self,
+        selection: Path,
+        without: frozenset[str],
+        steps: int,
+        seed: int,
+        folder: Path,
+        on_step: Callable[[], object],
+    ) -> Scorer:
+        """The model after more steps on its pool's calls and rejections, and a selection.
+
+        It stays as it is itself. Two calls that differ in their selections alone see the same rows
+        but for these.
+
+        Parameters
+        ----------
+        selection : Path
+            Negatives, used as training by default uses them. Confirmed calls and rejected
+            detections are those of its pool.
+        without : frozenset of str
+            Recordings that nothing may be heard of.
+        steps, seed : int
+        folder : Path
+            Where rendered clips may lie meanwhile.
+        on_step : callable
+            Called after each step.
+        """
+
+
 def load_scorer(path: Path, device: str = "auto") -> Scorer:
     """Open a model with the reader that some installed package registers for its suffix.
 

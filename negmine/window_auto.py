@@ -1,40 +1,45 @@
-"""``--window auto``: the upper end of the hardness window, chosen on recordings set aside.
+"""``--window auto``: the upper end of the hardness window, chosen by short retrainings.
 
 The hardest rows teach most and hide most missed calls; where the one outweighs the other depends on
-the data. Retraining the network for every window would tell, and takes hours. Retraining its last
-layer takes seconds: for each window, a logistic regression a class over the embeddings, between
-confirmed calls and negatives, where the negatives are the rejected detections and what the window
-would choose. Each is tried on recordings it was not fitted on: at the threshold of a held-out call,
-which share of the certified negatives of those recordings is a false alarm?
+the data and on the model. So the model is trained on for some steps with what each window would
+choose, without half of its recordings, and asked about those: at the threshold that finds
+`RECALL` of a class's calls there, which share of its certified negatives is a false alarm?
 
-Embeddings come from a network that has seen most of these recordings. Where the model names
-recordings that it held out, and they hold enough calls, those alone are tested on.
+All retrainings begin with the same weights and see the same rows in the same order but for the
+chosen negatives, so that they differ in these alone. Where the model names recordings that it held
+out, and they hold enough calls, those are set aside; else a random half, which the model has seen:
+all windows have that advantage alike.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from negmine.cache import CachedReader
 from negmine.known import KnownClass
 from negmine.pool import Pool
-from negmine.scores.joint import JointScores
-from negmine.scores.scan import Eligible
-from negmine.select.alarm import RECALL
+from negmine.pool.recipe_table import RecipeTable
+from negmine.render import render_batches
+from negmine.scorer import Retrainable, Scorer
+from negmine.select.alarm import RECALL, alarm_rate
+from negmine.selection import Selection
+from negmine.windows import to_samples
 
 # Upper ends that are tried, as quantiles of hardness; 1 is no window. The widest first.
-ENDS = (1.0, 0.999, 0.995, 0.99, 0.98, 0.95, 0.9, 0.8, 0.5)
-_FOLDS = 3
-# With many classes, those with most calls stand for all.
+ENDS = (1.0, 0.99, 0.95, 0.9, 0.75)
+# A class is tried with at least so many calls in the recordings set aside.
+_MIN_CALLS = 3
+# With many classes, those with most calls there stand for all.
 _CLASSES = 32
-# Rows of a class that are looked at: candidates for the window, and negatives to test on.
-_ROWS = 20_000
-_TESTED = 2_000
-# A class is tried with at least so many calls in recordings set aside, from two recordings or more.
-_MIN_CALLS = 4
+# Clips that each retrained model is asked about: calls, and negatives of all classes together.
+_CALLS = 500
+_NEGATIVES = 2_000
 
 
 @dataclass(frozen=True)
@@ -46,11 +51,12 @@ class WindowChoice:
     high : float
         Upper end, a quantile of hardness.
     rates : dict of float to float
-        By upper end: false alarms at `RECALL` as a share of held-out negatives, mean over classes.
+        By upper end: false alarms at `RECALL` as a share of the negatives set aside, mean over
+        classes.
     classes : int
-        Classes that had enough calls. With none, ``high`` is 1.
+        Classes that had enough calls set aside. With none, nothing was tried and ``high`` is 1.
     held_out : bool
-        Whether recordings that the model did not train on were tested on.
+        Whether recordings that the model did not train on were set aside.
     """
 
     high: float
@@ -61,11 +67,11 @@ class WindowChoice:
     def to_text(self) -> str:
         if not self.classes:
             return "window: no class has enough calls in recordings set aside; none is used"
-        where = "held-out recordings" if self.held_out else "recordings set aside in turn"
+        where = "held-out recordings" if self.held_out else "recordings set aside"
         rates = ", ".join(f"{high:g}: {rate:.1%}" for high, rate in self.rates.items())
         return (
             f"window: up to the quantile {self.high:g}, by false alarms on {where} "
-            f"with {self.classes} classes ({rates})"
+            f"with {self.classes} classes, after short retrainings ({rates})"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -78,13 +84,17 @@ class WindowChoice:
 
 
 def choose_window(
+    model: Retrainable,
     pool: Pool,
     known: Sequence[KnownClass],
-    scores: JointScores,
-    eligible: Eligible,
-    held_out: frozenset[str],
-    per_class: int,
+    choose: Callable[[float, np.ndarray], Selection],
     rng: np.random.Generator,
+    *,
+    steps: int,
+    seed: int,
+    batch_size: int,
+    reader: CachedReader | None = None,
+    on_step: Callable[[int], object] = lambda steps: None,
 ) -> WindowChoice:
     """Try every end of `ENDS`.
 
@@ -94,112 +104,136 @@ def choose_window(
 
     Parameters
     ----------
+    model : Retrainable
     pool : Pool
     known : sequence of KnownClass
-    scores : JointScores
-        Of the pool's rows.
-    eligible : Eligible
-    held_out : frozenset of str
-        Groups that the models did not train on.
-    per_class : int
-        Negatives a class.
+    choose : callable
+        Given an upper end and which rows of the pool may be chosen (bool array, shape (N,)), what
+        mining would choose.
     rng : numpy Generator
+        Of what is set aside, and asked.
+    steps, seed : int
+        Of each retraining.
+    batch_size : int
+        Clips scored at a time.
+    reader : CachedReader, optional
+        Where the sound that is scored is read from; from its files by default.
+    on_step : callable
+        Called with a number of steps as they are done: ``len(ENDS) * steps`` in all.
     """
-    most = sorted(known, key=lambda one: (-len(one.calls), one.column))[:_CLASSES]
-    tried, inside = [], False
-    for one in most:
-        trial = _Trial(pool, one, scores, eligible, held_out, rng)
-        if trial.folds:
-            rates_of_class = [trial.false_alarms(high, per_class) for high in ENDS]
-            if np.isfinite(rates_of_class).all():
-                tried.append(rates_of_class)
-                inside = inside or trial.held_out
-    if not tried:
+    aside, held_out = _set_aside(pool, known, model.held_out, rng)
+    asked = _Asked(pool, known, aside, rng)
+    if not asked.classes:
+        on_step(len(ENDS) * steps)
         return WindowChoice(1.0, {}, 0, False)
-    rates = np.array(tried)
-    mean = rates.mean(axis=0)
-    best = int(mean.argmin())
-    extra = rates - rates[:, [best]]
-    error = extra.std(axis=0, ddof=1) / np.sqrt(len(rates)) if len(rates) > 1 else 0.0 * mean
-    chosen = int(np.flatnonzero(extra.mean(axis=0) <= error)[0])
-    return WindowChoice(
-        ENDS[chosen], dict(zip(ENDS, mean.tolist(), strict=True)), len(rates), inside
-    )
+    free = ~pool.recipes.draws_on(aside | model.held_out)
+    rates = np.empty((len(ENDS), len(asked.classes)))
+    with tempfile.TemporaryDirectory(prefix="negmine-window-") as folder:
+        clips = asked.render(Path(folder) / "asked", model, batch_size, reader)
+        for number, high in enumerate(ENDS):
+            path = Path(folder) / f"{high:g}.parquet"
+            choose(high, free).write(path)
+            retrained = model.retrained(path, aside, steps, seed, Path(folder), lambda: on_step(1))
+            rates[number] = asked.false_alarms(_logits(retrained, clips, batch_size))
+    mean = rates.mean(axis=1)
+    extra = rates - rates[mean.argmin()]
+    error = extra.std(axis=1, ddof=1) / np.sqrt(extra.shape[1]) if extra.shape[1] > 1 else 0 * mean
+    chosen = int(np.flatnonzero(extra.mean(axis=1) <= error)[0])
+    by_end = dict(zip(ENDS, mean.tolist(), strict=True))
+    return WindowChoice(ENDS[chosen], by_end, len(asked.classes), held_out)
 
 
-class _Trial:
-    """One class: its calls and rows, embedded once, and recordings in folds."""
+class _Asked:
+    """Clips of the recordings set aside that each retrained model is asked about."""
 
     def __init__(
         self,
         pool: Pool,
-        known: KnownClass,
-        scores: JointScores,
-        eligible: Eligible,
-        held_out: frozenset[str],
+        known: Sequence[KnownClass],
+        aside: frozenset[str],
         rng: np.random.Generator,
     ) -> None:
-        calls = pool.calls.groups(np.flatnonzero(pool.calls.present(known.name)))
-        self.folds, self.held_out = _folds(calls, held_out, rng)
-        if not self.folds:
-            return
-        rows = np.flatnonzero(eligible.of_class(known.column))
-        if len(rows) > _ROWS:
-            rows = np.sort(rng.choice(rows, _ROWS, replace=False))
-        self._logits = scores.logits(rows)[:, known.column]
-        self._embeddings = scores.embeddings(rows)
-        self._rejected = pool.recipes.kinds[rows] == "fp"
-        groups = pool.recipes.groups(rows)
-        self._calls = known.embeddings
-        # a row or call belongs to a fold where any of its recordings does
-        self._call_in = [np.array([bool(g & fold) for g in calls]) for fold in self.folds]
-        self._row_in = [np.array([bool(g & fold) for g in groups]) for fold in self.folds]
-        self._order = rng.permutation(len(rows))
+        inside = pool.calls.draws_on(aside)
+        counts = {one.name: int((pool.calls.present(one.name) & inside).sum()) for one in known}
+        most = sorted(known, key=lambda one: (-counts[one.name], one.column))[:_CLASSES]
+        tried = [one for one in most if counts[one.name] >= _MIN_CALLS]
+        calls = np.flatnonzero(inside)
+        self._calls = np.sort(rng.permutation(calls)[:_CALLS])
+        certified = pool.recipes.draws_on(aside)
+        each = _NEGATIVES // max(len(tried), 1)
+        drawn = [
+            rng.permutation(np.flatnonzero(certified & (pool.confidence(one.name) > 0)))[:each]
+            for one in tried
+        ]
+        self._rows = np.unique(np.concatenate([np.zeros(0, np.int64), *drawn]))
+        self._pool = pool
+        self.classes: list[KnownClass] = []
+        self._present: list[np.ndarray] = []
+        self._absent: list[np.ndarray] = []
+        for one in tried:
+            present = pool.calls.present(one.name)[self._calls]
+            absent = pool.recipes.confidence(one.name, self._rows) > 0
+            if present.any() and absent.any():
+                self.classes.append(one)
+                self._present.append(np.flatnonzero(present))
+                self._absent.append(len(self._calls) + np.flatnonzero(absent))
 
-    def false_alarms(self, high: float, per_class: int) -> float:
-        """The share of held-out negatives that are false alarms at `RECALL`."""
-        found = []
-        for call_in, row_in in zip(self._call_in, self._row_in, strict=True):
-            tested = self._order[row_in[self._order]][:_TESTED]
-            fitted = np.flatnonzero(~row_in)
-            if call_in.all() or not len(tested) or not len(fitted):
-                continue
-            hardness = np.quantile(self._logits, high)
-            window = fitted[self._logits[fitted] <= hardness] if high < 1 else fitted
-            mined = window[np.argsort(-self._logits[window], kind="stable")[:per_class]]
-            drawn = self._order[(~row_in & self._rejected)[self._order]][:per_class]
-            negatives = np.union1d(mined, drawn)
-            head = _fit(self._calls[~call_in], self._embeddings[negatives])
-            at = head.decision_function(self._calls[call_in])
-            false = np.sort(head.decision_function(self._embeddings[tested]))
-            found.append(1.0 - np.searchsorted(false, at, side="left") / len(false))
-        if not found:
-            return float("nan")
-        every = np.sort(np.concatenate(found))
-        return float(every[int(np.ceil(RECALL * len(every))) - 1])
+    def render(
+        self, path: Path, model: Scorer, batch_size: int, reader: CachedReader | None
+    ) -> np.ndarray:
+        """All clips, rendered once into a file: calls, then negatives, float32, shape (N, T)."""
+        length = to_samples(self._pool.clip_s, model.sample_rate)
+        shape = len(self._calls) + len(self._rows), length
+        clips = np.memmap(path, dtype=np.float32, mode="w+", shape=shape)
+        done = 0
+        for table, rows in (
+            (self._pool.calls, self._calls),
+            (self._pool.recipes, self._rows),
+        ):
+            for batch in render_batches(
+                _made(table, rows), model.sample_rate, batch_size, reader=reader
+            ):
+                clips[done : done + len(batch)] = batch
+                done += len(batch)
+        return clips
 
-
-def _folds(
-    calls: Sequence[set[str]], held_out: frozenset[str], rng: np.random.Generator
-) -> tuple[list[frozenset[str]], bool]:
-    """Recordings to set aside in turn; none where there are too few calls."""
-    inside = sum(bool(groups & held_out) for groups in calls)
-    if inside >= _MIN_CALLS and inside < len(calls):
-        return [held_out], True
-    names = sorted(set[str]().union(*calls))
-    if len(calls) < _MIN_CALLS or len(names) < 2:
-        return [], False
-    folds = np.array_split(rng.permutation(names), min(_FOLDS, len(names)))
-    return [frozenset(map(str, fold)) for fold in folds], False
+    def false_alarms(self, logits: np.ndarray) -> list[float]:
+        """Of each class: the share of its negatives above the threshold of `RECALL`."""
+        return [
+            alarm_rate(logits[present, one.column], logits[absent, one.column], RECALL)
+            for one, present, absent in zip(self.classes, self._present, self._absent, strict=True)
+        ]
 
 
-def _fit(calls: np.ndarray, negatives: np.ndarray) -> Any:
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
+def _made(table: RecipeTable, rows: np.ndarray) -> Any:
+    return (table[int(row)] for row in rows)
 
-    head = make_pipeline(
-        StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=1000)
-    )
-    labels = np.repeat([1, 0], [len(calls), len(negatives)])
-    return head.fit(np.concatenate([calls, negatives]), labels)
+
+def _logits(model: Scorer, clips: np.ndarray, batch_size: int) -> np.ndarray:
+    parts = [
+        model.score(np.array(clips[first : first + batch_size]))[1]
+        for first in range(0, len(clips), batch_size)
+    ]
+    return np.concatenate(parts)
+
+
+def _set_aside(
+    pool: Pool,
+    known: Sequence[KnownClass],
+    held_out: frozenset[str],
+    rng: np.random.Generator,
+) -> tuple[frozenset[str], bool]:
+    """Recordings that no retraining hears: those held out where that is enough, else a half."""
+
+    def tried(aside: frozenset[str]) -> int:
+        inside = pool.calls.draws_on(aside)
+        return sum(
+            int((pool.calls.present(one.name) & inside).sum()) >= _MIN_CALLS for one in known
+        )
+
+    groups = pool.calls.groups(np.arange(len(pool.calls)))
+    names = sorted(set[str]().union(*groups) - held_out)
+    half = frozenset(map(str, rng.permutation(names)[: len(names) // 2]))
+    if tried(held_out) and 2 * tried(held_out) >= tried(half):
+        return held_out, True
+    return half, False

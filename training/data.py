@@ -83,6 +83,7 @@ class BoxRows:
         soft: Soft | None = None,
     ) -> None:
         self.annotations = annotations
+        self.classes = annotations.classes
         self._soft = soft
         self._config = config
         self._boxes = annotations.boxes
@@ -141,6 +142,10 @@ class BoxRows:
         soft = self._soft(recording, clip) if self._soft else None
         return Row(self._store.read(draw.box, offset, length), labels, draw.kind, soft, calls)
 
+    def bands(self) -> Mapping[str, tuple[float, float]]:
+        """Those of the confirmed boxes."""
+        return class_bands(self.annotations, margin=0)
+
     def rows(self, step: int) -> list[Row]:
         """The rows of a step, as they were recorded."""
         return [self.row(draw) for draw in self.draw(step)]
@@ -152,6 +157,28 @@ def _rows_by_class(boxes: Sequence[Annotation], present: bool) -> list[np.ndarra
         if box.present == present:
             rows[box.label].append(index)
     return [np.array(rows[label]) for label in sorted(rows)]
+
+
+class OwnRows(Protocol):
+    """The trainer's own rows: what a step has without any plug-in.
+
+    Attributes
+    ----------
+    classes : tuple of str
+        In the order of the model's outputs.
+    """
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+
+    def draw(self, step: int) -> Sequence[Draw]:
+        """Which rows a step has: the same for the same step."""
+
+    def row(self, draw: Draw) -> Row:
+        """A drawn row."""
+
+    def bands(self) -> Mapping[str, tuple[float, float]]:
+        """Lowest and highest frequency of each class's calls, in Hz."""
 
 
 class RowSource(Protocol):
@@ -197,7 +224,7 @@ class StepDataset(Dataset[Step]):
 
     Parameters
     ----------
-    rows : BoxRows
+    rows : OwnRows
     plugins : sequence of RowSource
         Prepared.
     config : TrainConfig
@@ -205,12 +232,12 @@ class StepDataset(Dataset[Step]):
         Of several processes that share a step's rows, this one gets every ``world``-th.
     bands : mapping of str to (float, float), optional
         Lowest and highest frequency of each class's calls, in Hz: where a call may be shifted to.
-        Those of the confirmed boxes by default.
+        Those of the rows by default.
     """
 
     def __init__(
         self,
-        rows: BoxRows,
+        rows: OwnRows,
         plugins: Sequence[RowSource],
         config: TrainConfig,
         rank: int = 0,
@@ -226,7 +253,7 @@ class StepDataset(Dataset[Step]):
             # takes a second to import
             from training.augment import Augmenter
 
-            bands = bands or class_bands(rows.annotations, margin=0)
+            bands = bands or rows.bands()
             self._augment = Augmenter(config.augment, config.sample_rate, bands)
 
     def __len__(self) -> int:
@@ -267,7 +294,7 @@ class StepDataset(Dataset[Step]):
             if self._augment:
                 rng = np.random.default_rng([config.seed, step, Stream.AUGMENT, first + index])
                 row = self._augment(row, rng)
-            return make_example(row, self._rows.annotations.classes, config.pseudo_weight)
+            return make_example(row, self._rows.classes, config.pseudo_weight)
 
         found = []
         for index in range(self._rank, len(rows), self._world):

@@ -12,7 +12,7 @@ import torch
 
 from negmine.annotations import Annotations
 from negmine.cache import CachedReader
-from negmine.mine import MineSettings, mine
+from negmine.mine import MineSettings, mine, retraining_steps
 from negmine.pool import Pool
 from negmine.recordings import Recordings
 from negmine.report.html import Earlier, clips_to_render, write_report
@@ -136,7 +136,11 @@ def run_loop(
         if not (hard.exists() and random.exists()):
             advance = progress(f"round {number}: mining", len(pool) + len(pool.calls), "clip")
             scorer = CheckpointScorer(checkpoint, device)
-            mined = mine(scorer, pool, out / "scores", mining, reader=reader, on_rows=advance)
+            steps = retraining_steps(mining)
+            mined = mine(
+                scorer, pool, out / "scores", mining, reader=reader, on_rows=advance,
+                on_step=progress(f"round {number}: window", steps, "step") if steps else _ignore,
+            )  # fmt: skip
             found = [mined.selection, mined.control]
             if earlier:
                 found = [
@@ -171,6 +175,10 @@ def _write_page(
     write_report(
         path, selection, pool, read_report(report_path(hard)), before=earlier, on_clip=advance
     )
+
+
+def _ignore(steps: int) -> None:
+    """No window chooses itself: there is nothing to show."""
 
 
 def _score(checkpoint: Checkpoint) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,7 @@ class CheckpointScorer:
         ]
         text = json.dumps(content)
         self.fingerprint = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+        self._checkpoint = checkpoint
         self._config = config
         self._device = device
         self._detector = checkpoint.detector(device)
@@ -69,6 +71,23 @@ class CheckpointScorer:
             features = detector.features(waveforms.to(self._device))
         logits = detector.read_out(features, config.readout, self._window, config.lse_sharpness)
         return detector.embed(features), logits
+
+    def retrained(
+        self,
+        selection: Path,
+        without: frozenset[str],
+        steps: int,
+        seed: int,
+        folder: Path,
+        on_step: Callable[[], object],
+    ) -> CheckpointScorer:
+        """The model after some more steps: see `negmine.scorer.Retrainable`."""
+        from training.retrain import retrain
+
+        changed = retrain(
+            self._checkpoint, selection, without, steps, seed, folder, self._device, on_step
+        )
+        return CheckpointScorer(changed, self._device)
 
 
 def load(path: Path, device: str = "auto") -> CheckpointScorer:

@@ -27,11 +27,9 @@ from training.frontend import FrontEndSettings
 from training.history import is_best, learning_rate, should_stop, write_history
 from training.interrupt import HeldInterrupt
 from training.model import Detector
-from training.objective import mean_loss, summed_loss
-from training.precision import autocast
-from training.rows import Batch
 from training.run_folder import check_same_run, describe_run
 from training.start import band_edges, described, start_from
+from training.step import take_step
 from training.validate import ClipScorer, known_scores
 
 
@@ -198,23 +196,9 @@ def train(
                 group["lr"] = learning_rate(step, config)
             torch.manual_seed(config.seed * 1_000_003 + step)  # dropout: the same after a resume
             drawn = next(steps)
-            own = int(ranks.total(drawn.own, device))
             whole = False
-            optimiser.zero_grad(set_to_none=True)
-            total = 0.0
-            # as many parts in each process: they wait for one another in each
-            for part in drawn.batch.split(min(config.accumulate, ranks.least(drawn.batch))):
-                loss = step_loss(model, part.to(device), own, config, device)
-                # processes average their gradients; the step's is their sum
-                torch.autograd.backward(scaler.scale(loss * ranks.world))
-                total += loss.item()
-            if config.clip_norm:
-                scaler.unscale_(optimiser)
-                torch.nn.utils.clip_grad_norm_(detector.parameters(), config.clip_norm)
-            scaler.step(optimiser)
-            scaler.update()
+            losses.append(take_step(model, optimiser, scaler, drawn, config, device, ranks))
             averaged.update(step)
-            losses.append(ranks.total(total, device))
             step += 1
             whole = True
             if not math.isfinite(losses[-1]):
@@ -254,24 +238,3 @@ def train(
         interrupt.release()
     with ranks.first_before_others():
         return Checkpoint.load(best)
-
-
-def step_loss(
-    model: torch.nn.Module, part: Batch, own: int, config: TrainConfig, device: torch.device
-) -> torch.Tensor:
-    """The loss of some rows of a step, as a share of the whole step's.
-
-    Parameters
-    ----------
-    model : nn.Module
-        From waveforms to logits.
-    part : Batch
-        Any rows of the step.
-    own : int
-        The trainer's own rows in the whole step. Rows that plug-ins add put their loss on top; they
-        do not dilute that of the trainer's own.
-    config, device
-    """
-    with autocast(device, config.precision):
-        logits = model(part.waveforms)
-    return mean_loss(summed_loss(config, logits, part), own, logits.shape[1])

@@ -23,12 +23,15 @@ from negmine.console import (
     say,
     warn,
 )
+from negmine.goes_with import Beside, GoesWith, check_goes_with
 
 if TYPE_CHECKING:
     from negmine.cache import CachedReader
     from negmine.mine import MineSettings
     from negmine.pool import Pool
     from negmine.scorer import Scorer
+
+GO_WITH: GoesWith = ((("window_steps",), (Beside("window", ("auto",)),)),)
 
 _CHOOSING = (
     click.option(
@@ -44,7 +47,11 @@ _CHOOSING = (
     click.option(
         "--window", metavar="LOW,HIGH|auto",
         help="Only rows between two quantiles of hardness, before the strategy's rules; 'auto' "
-        "chooses the upper end on recordings set aside.",
+        "chooses the upper end by short retrainings, judged on recordings set aside.",
+    ),
+    click.option(
+        "--window-steps", type=click.IntRange(1), default=200, show_default=True,
+        help="Of each of the retrainings of --window auto.",
     ),
     click.option(
         "--max-doubt", type=click.FloatRange(0, 1), default=0.5, show_default=True,
@@ -68,11 +75,19 @@ def choosing_settings(
     per_class: int,
     strategy: str,
     window: str | None,
+    window_steps: int,
     max_doubt: float,
     min_distance: float,
     **others: Any,
 ) -> MineSettings:
-    """The settings of these options."""
+    """The settings of these options.
+
+    Raises
+    ------
+    click.UsageError
+        If one of them would do nothing.
+    """
+    check_goes_with(GO_WITH, {"window": window})
     from negmine.mine import MineSettings
     from negmine.strategy import parse_strategy, with_window
 
@@ -84,6 +99,7 @@ def choosing_settings(
         per_class=per_class,
         strategy=chain,
         auto_window=window == "auto",
+        window_steps=window_steps,
         max_doubt=max_doubt,
         min_distance=min_distance,
         **others,
@@ -173,6 +189,7 @@ def mine(
     from negmine.commands.report import check_page
     from negmine.csv_tables import read_rows
     from negmine.mine import mine as run_mining
+    from negmine.mine import retraining_steps
     from negmine.pool import open_pool
     from negmine.scorer import load_scorer
     from negmine.tables import write_json
@@ -194,6 +211,7 @@ def mine(
             warn(f"the pool's clips are {opened.clip_s:g} s, the model's were {scorer.clip_s:g} s")
     reader = open_cache(pool, opened.sources, scorers[0].sample_rate, cache)
     kept = scores or out.parent / "scores"
+    steps = retraining_steps(settings)
     with Bars(quiet) as bars:
         if budget:
             opened = _synthesise(opened, scorers[0], budget, kept, settings, reader, bars)
@@ -201,6 +219,7 @@ def mine(
         mined = run_mining(
             scorers, opened, kept, settings,
             exclude=excluded, reader=reader, on_rows=bars("scoring", total, "clip"),
+            on_step=bars("retraining", steps, "step") if steps else lambda done: None,
         )  # fmt: skip
     report = mined.report.to_dict()
     write_json(out.with_suffix(".report.json"), report)

@@ -350,22 +350,6 @@ def test_a_class_whose_negatives_cost_nothing_gets_none_of_a_shared_budget(
     assert not [row for row in mined.review.rows if row.label == "0"]
 
 
-def test_a_window_chosen_by_itself_stands_in_the_report_and_in_the_choice(
-    pool: Pool, scores: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings = MineSettings(per_class=4, min_distance=0.0, max_doubt=1.0)
-    plain = mine(PlaceholderScorer(), pool, scores, settings)
-    monkeypatch.setattr("negmine.window_auto.ENDS", (0.5,))
-    auto = mine(PlaceholderScorer(), pool, scores, replace(settings, auto_window=True))
-    assert plain.report.to_dict()["window"] is None
-    assert auto.report.to_dict()["window"]["high"] == 0.5
-    assert auto.report.strategy == "top + window:low=0.0,high=0.5"
-    assert "window: up to the quantile 0.5" in auto.report.to_text()
-    by_hand = replace(settings, strategy=parse_strategy("top + window:low=0.0,high=0.5"))
-    assert auto.selection == mine(PlaceholderScorer(), pool, scores, by_hand).selection
-    assert auto.selection != plain.selection
-
-
 def test_alarms_get_the_budget(pool: Pool, scores: Path) -> None:
     strategy = parse_strategy("alarm")
     settings = MineSettings(per_class=4, min_distance=0.0, strategy=strategy, max_doubt=1.0)

@@ -1,118 +1,195 @@
-"""The window that is chosen by itself: planted pools whose best end is known."""
+"""The window that is chosen by itself, with models that what they are trained with spoils."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from conftest import Data, make_pool
+from placeholder import PlaceholderScorer
 
-from negmine.select.alarm import RECALL
-from negmine.window_auto import ENDS, WindowChoice, choose_window
+from negmine.errors import ModelError
+from negmine.mine import Mined, MineSettings, mine, retraining_steps
+from negmine.pool import Pool, open_pool
+from negmine.scorer import Retrainable
+from negmine.selection import Selection, open_selection
+from negmine.window_auto import ENDS
 
-CLASSES, ROWS, WIDTH = 4, 4000, 16
-
-
-class Planted:
-    """Classes over a made-up embedding space, in 12 recordings.
-
-    A class's calls lie along an axis of its own. A tenth of the pool, its false alarms, lies along
-    that axis, too, and along another: who has seen none takes them for calls. Where ``hidden``, a
-    twentieth of the pool scores above all these, and is calls. The rest is noise, rejected by
-    somebody.
-    """
-
-    def __init__(self, hidden: bool, recordings: int = 12, calls: int = 48) -> None:
-        rng = np.random.default_rng(3)
-        self.embeddings = rng.normal(size=(ROWS, WIDTH)).astype(np.float32)
-        self.logits = rng.normal(-4, 1, (ROWS, CLASSES)).astype(np.float32)
-        kinds = np.full(ROWS, "fp", dtype=object)
-        self.known: list[Any] = []
-        groups = rng.integers(0, recordings, (CLASSES, calls))
-        for c in range(CLASSES):
-            alarms = slice(c * 600, c * 600 + 400)
-            self.embeddings[alarms, [2 * c]] += 4.0
-            self.embeddings[alarms, [2 * c + 1]] += 4.0
-            self.logits[alarms, c] = rng.normal(2, 0.1, 400)
-            kinds[alarms] = "mix"
-            if hidden:
-                top = slice(c * 600 + 400, c * 600 + 600)
-                self.embeddings[top, 2 * c] += 4.0
-                self.logits[top, c] = rng.normal(4, 0.1, 200)
-                kinds[top] = "mix"
-            own = rng.normal(size=(calls, WIDTH)).astype(np.float32)
-            own[:, 2 * c] += 4.0
-            own /= np.linalg.norm(own, axis=1, keepdims=True)
-            self.known.append(
-                SimpleNamespace(name=str(c), column=c, calls=np.arange(calls), embeddings=own)
-            )
-        self.embeddings /= np.linalg.norm(self.embeddings, axis=1, keepdims=True)
-        of_rows = [frozenset({f"r{g}"}) for g in rng.integers(0, recordings, ROWS)]
-        of_calls = [frozenset({f"r{g}"}) for g in groups.ravel()]
-        self.pool: Any = SimpleNamespace(
-            recipes=_Rows(of_rows, kinds),
-            calls=_Rows(of_calls, np.repeat(np.arange(CLASSES), calls).astype(str)),
-        )
-        self.scores: Any = SimpleNamespace(
-            logits=lambda at: self.logits[at], embeddings=lambda at: self.embeddings[at]
-        )
-        self.eligible: Any = SimpleNamespace(of_class=lambda column: np.ones(ROWS, dtype=bool))
-
-    def choose(self, held_out: frozenset[str] = frozenset(), seed: int = 0) -> WindowChoice:
-        rng = np.random.default_rng(seed)
-        return choose_window(self.pool, self.known, self.scores, self.eligible, held_out, 100, rng)
+STEPS = 7
+SETTINGS = MineSettings(
+    per_class=6, min_distance=0.0, max_doubt=1.0, auto_window=True, window_steps=STEPS, seed=5
+)
 
 
-class _Rows:
-    """Groups of rows, and their kinds or classes."""
+class Blurred(PlaceholderScorer):
+    """Scores with so much noise."""
 
-    def __init__(self, groups: list[frozenset[str]], kinds: np.ndarray) -> None:
-        self._groups, self.kinds = groups, kinds
+    def __init__(self, blur: float, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._blur = blur
 
-    def present(self, name: str) -> np.ndarray:
-        return self.kinds == name
-
-    def groups(self, rows: np.ndarray) -> list[set[str]]:
-        return [set(self._groups[row]) for row in rows]
-
-
-def test_clean_hard_rows_want_no_window() -> None:
-    found = Planted(hidden=False).choose()
-    assert found.high == 1.0
-    # without its false alarms a class is worse off
-    assert found.rates[0.8] > 1.3 * found.rates[1.0]
+    def score(self, waveforms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        embeddings, logits = super().score(waveforms)
+        noise = np.random.default_rng(len(waveforms)).normal(size=logits.shape)
+        return embeddings, (logits + self._blur * noise).astype(np.float32)
 
 
-def test_missed_calls_at_the_top_want_one() -> None:
-    found = Planted(hidden=True).choose()
-    # missed calls lie above the quantile 0.95, false alarms down to 0.85
-    assert found.high == 0.95
-    assert found.rates[1.0] > found.rates[0.95] + 0.02
+@dataclass
+class Retraining:
+    """What a model was asked to train with."""
+
+    selection: Selection
+    without: frozenset[str]
+    steps: int
+    seed: int
 
 
-def test_the_same_seed_gives_the_same_choice() -> None:
-    assert Planted(hidden=True).choose(seed=1) == Planted(hidden=True).choose(seed=1)
+class Learner(PlaceholderScorer):
+    """A model that training with a selection blurs."""
+
+    def __init__(self, blur: Callable[[Selection], float], **settings: Any) -> None:
+        super().__init__(**settings)
+        self._of, self._settings = blur, settings
+        self.asked: list[Retraining] = []
+
+    def retrained(
+        self,
+        selection: Path,
+        without: frozenset[str],
+        steps: int,
+        seed: int,
+        folder: Path,
+        on_step: Callable[[], object],
+    ) -> PlaceholderScorer:
+        assert folder.is_dir()
+        self.asked.append(Retraining(open_selection(selection), without, steps, seed))
+        for _ in range(steps):
+            on_step()
+        return Blurred(self._of(self.asked[-1].selection), **self._settings)
 
 
-def test_recordings_that_the_model_held_out_are_tested_on() -> None:
-    found = Planted(hidden=True).choose(held_out=frozenset({"r1", "r2", "r3"}))
-    assert found.held_out
-    assert not Planted(hidden=True).choose(held_out=frozenset({"elsewhere"})).held_out
+@pytest.fixture(scope="module")
+def pool(shared_data: Data, tmp_path_factory: pytest.TempPathFactory) -> Pool:
+    return open_pool(make_pool(shared_data, tmp_path_factory.mktemp("window") / "pool", mix=150))
 
 
-@pytest.mark.parametrize("planted", [{"recordings": 1}, {"calls": 3}])
-def test_too_few_calls_decide_nothing(planted: dict[str, int]) -> None:
-    found = Planted(hidden=True, **planted).choose()
-    assert (found.high, found.classes, found.rates) == (1.0, 0, {})
-    assert "no class has enough calls" in found.to_text()
+@pytest.fixture(scope="module")
+def scores(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("scores")
 
 
-def test_every_end_is_told() -> None:
-    found = Planted(hidden=False).choose()
+def hardest(selection: Selection) -> float:
+    return max(row.score for row in selection.rows)
+
+
+def chosen_at(pool: Pool, scores: Path, model: Learner, **changes: Any) -> Mined:
+    return mine(model, pool, scores, replace(SETTINGS, **changes))
+
+
+def test_rows_that_do_no_harm_want_no_window(pool: Pool, scores: Path) -> None:
+    model = Learner(lambda selection: 0.0)
+    mined = chosen_at(pool, scores, model)
+    assert mined.report.window is not None
+    assert mined.report.window.high == 1.0
+    assert mined.report.strategy == "top"
+    assert (
+        mined.selection == mine(model, pool, scores, replace(SETTINGS, auto_window=False)).selection
+    )
+
+
+def test_the_widest_window_without_harm_is_chosen_and_used(pool: Pool, scores: Path) -> None:
+    seen = Learner(lambda selection: 0.0)
+    chosen_at(pool, scores, seen)
+    ends = [hardest(retraining.selection) for retraining in seen.asked]
+    assert ends == sorted(ends, reverse=True)
+    assert len(set(ends)) == len(ENDS)
+    # whatever scores above what the third window holds spoils the model
+    mined = chosen_at(pool, scores, Learner(lambda s: 50.0 if hardest(s) > ends[2] else 0.0))
+    found = mined.report.window
+    assert found is not None
+    assert found.high == ENDS[2]
+    assert found.rates[1.0] > found.rates[ENDS[2]] + 0.1
+    assert mined.report.strategy == f"top + window:low=0.0,high={ENDS[2]}"
+    assert hardest(mined.selection) < hardest(
+        chosen_at(pool, scores, seen, auto_window=False).selection
+    )
+
+
+def test_retrainings_differ_in_what_was_chosen_alone(pool: Pool, scores: Path) -> None:
+    model = Learner(lambda selection: 0.0)
+    steps: list[int] = []
+    mine(model, pool, scores, SETTINGS, on_step=steps.append)
+    assert sum(steps) == retraining_steps(SETTINGS) == STEPS * len(ENDS)
+    assert [(r.steps, r.seed) for r in model.asked] == [(STEPS, 5)] * len(ENDS)
+    assert len({r.without for r in model.asked}) == 1
+    for retraining in model.asked:
+        rows = [pool[pool.recipes.row_of(row.recipe)] for row in retraining.selection.rows]
+        assert rows
+        assert not any(recipe.draws_on(retraining.without) for recipe in rows)
+
+
+def test_half_of_the_annotated_recordings_is_set_aside(pool: Pool, scores: Path) -> None:
+    model = Learner(lambda selection: 0.0)
+    mined = chosen_at(pool, scores, model)
+    assert len(model.asked[0].without) == 4
+    assert model.asked[0].without < {f"rec{i:02d}" for i in range(8)}
+    assert mined.report.window is not None
+    assert not mined.report.window.held_out
+    again, other = Learner(lambda s: 0.0), Learner(lambda s: 0.0)
+    chosen_at(pool, scores, again)
+    chosen_at(pool, scores, other, seed=6)
+    assert again.asked[0].without == model.asked[0].without != other.asked[0].without
+
+
+def test_recordings_that_the_model_held_out_are_set_aside_where_they_suffice(
+    pool: Pool, scores: Path
+) -> None:
+    enough = frozenset({"rec01", "rec04", "rec06"})
+    model = Learner(lambda selection: 0.0, held_out=enough)
+    mined = chosen_at(pool, scores, model)
+    assert model.asked[0].without == enough
+    assert mined.report.window is not None
+    assert (mined.report.window.held_out, mined.report.window.classes) == (True, 2)
+    # two recordings hold two calls a class; what the model held out trains in no case
+    few = Learner(lambda selection: 0.0, held_out=frozenset({"rec01", "rec04"}))
+    mined = chosen_at(pool, scores, few)
+    assert mined.report.window is not None
+    assert not mined.report.window.held_out
+    assert not few.asked[0].without & few.held_out
+    for retraining in few.asked:
+        rows = [pool[pool.recipes.row_of(row.recipe)] for row in retraining.selection.rows]
+        assert not any(recipe.draws_on(few.held_out) for recipe in rows)
+
+
+def test_too_few_calls_decide_nothing(
+    pool: Pool, scores: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("negmine.window_auto._MIN_CALLS", 5)
+    model, steps = Learner(lambda selection: 0.0), []
+    mined = mine(model, pool, scores, SETTINGS, on_step=steps.append)
+    found = mined.report.window
+    assert found is not None
+    assert (found.high, found.classes, found.rates, model.asked) == (1.0, 0, {}, [])
+    assert "no class has enough calls" in mined.report.to_text()
+    assert sum(steps) == retraining_steps(SETTINGS)
+
+
+def test_every_end_is_told(pool: Pool, scores: Path) -> None:
+    mined = chosen_at(pool, scores, Learner(lambda selection: 1.0))
+    found = mined.report.window
+    assert found is not None
     assert tuple(found.rates) == ENDS
-    told = found.to_dict()
+    told = mined.report.to_dict()["window"]
     assert [row["high"] for row in told["rates"]] == list(ENDS)
     assert told["high"] == found.high
-    assert 0 < RECALL < 1
-    assert f"up to the quantile {found.high:g}" in found.to_text()
+    assert f"up to the quantile {found.high:g}" in mined.report.to_text()
+
+
+def test_a_model_that_cannot_be_retrained_is_told(pool: Pool, scores: Path) -> None:
+    assert isinstance(Learner(lambda selection: 0.0), Retrainable)
+    with pytest.raises(ModelError, match="--window auto trains the model on"):
+        mine(PlaceholderScorer(), pool, scores, SETTINGS)

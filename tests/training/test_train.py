@@ -27,6 +27,7 @@ from negmine.errors import InputError, ModelError, NegmineError, PoolError
 from negmine.labels import Certificate, PartialLabels
 from negmine.pool import open_pool
 from negmine.selection import Chosen, Selection
+from training import step as training_step
 from training import train as training_loop
 from training.checkpoint import Checkpoint
 from training.config import HardMix, TrainConfig
@@ -36,7 +37,8 @@ from training.frontend import FrontEndSettings
 from training.hard_negatives import HardNegatives
 from training.model import Detector, weights_fingerprint
 from training.rows import Batch, Example, Row, RowKind
-from training.train import RunState, learning_rate, step_loss
+from training.step import step_loss
+from training.train import RunState, learning_rate
 from training.validate import ClipScorer, known_scores
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -307,7 +309,7 @@ def test_hard_rows_are_added_and_own_rows_stay(
         seen.append((batch, own))
         return step_loss(detector, batch, own, *rest)
 
-    monkeypatch.setattr(training_loop, "step_loss", recorded)
+    monkeypatch.setattr(training_step, "step_loss", recorded)
     plugin = HardNegatives(hard, 0.5, run.cache)
     run(tmp_path / "plain")
     run(tmp_path / "hard", plugins=[plugin])
@@ -468,7 +470,7 @@ def test_finished_run_is_not_run_again(
 ) -> None:
     first = run(tmp_path, epochs=1)
     before = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
-    monkeypatch.setattr(training_loop, "step_loss", _interrupt)
+    monkeypatch.setattr(training_step, "step_loss", _interrupt)
     again = run(tmp_path, epochs=1)
     assert (again.fingerprint, again.history) == (first.fingerprint, first.history)
     assert {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
