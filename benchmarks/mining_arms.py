@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from negmine.window_auto import ENDS
+
 
 @dataclass(frozen=True)
 class Arm:
@@ -59,8 +61,11 @@ class Choice:
     budget: int = 0
 
 
+# Upper ends of hardness, as `--window auto` tries them; `top` is the widest.
+UPTO = {"top" if end == 1 else f"upto{round(100 * end)}": end for end in ENDS}
 CHOICES = {
     "top": Choice(),
+    **{name: Choice(f"top + window:low=0,high={end}") for name, end in UPTO.items() if end < 1},
     "window": Choice("top + window:low=0.9,high=0.99"),
     "auto": Choice(auto=True),
     "careful": Choice("careful"),

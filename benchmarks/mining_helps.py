@@ -23,8 +23,8 @@ import click
 import numpy as np
 
 from benchmarks.compare import evaluate_weights, side_by_side
-from benchmarks.mining_arms import ARMS, CHOICES
-from benchmarks.mining_tables import audit_table, results_table
+from benchmarks.mining_arms import ARMS, CHOICES, UPTO
+from benchmarks.mining_tables import audit_table, results_table, window_table
 from negmine.annotations import read_rfcx
 from negmine.audio import AudioInfo
 from negmine.build import PoolSettings, build_pool
@@ -57,6 +57,7 @@ class Bench:
     test: int
     per_class: int
     mix: int
+    careless: bool
     settings: dict[str, Any]
 
     def opened(self) -> tuple[Any, Recordings]:
@@ -118,12 +119,14 @@ class Bench:
             return open_pool(self.out / "pool")
         annotations, _ = self.opened()
         judges = tuple(str(self.base(seed)) for seed in range(min(3, self.seeds)))
-        agreed = bool(self.unlabelled) and len(judges) > 1
+        agreed = bool(self.unlabelled) and len(judges) > 1 and not self.careless
+        other = ["external", "unlabelled"] if self.careless else ["external"]
+        external = [str(self.data / name) for name in other if (self.data / name).is_dir()]
         return build_pool(
             self.data / "train",
             annotations,
             self.out / "pool",
-            external=[str(self.data / "external")] if (self.data / "external").is_dir() else [],
+            external=external,
             settings=PoolSettings(
                 clip_s=self.settings["clip_s"],
                 sample_rate=self.settings["sample_rate"],
@@ -137,11 +140,14 @@ class Bench:
             progress=bars,
         ).pool
 
-    def choose(self, seed: int, names: Iterable[str], pool: Pool, bars: Bars) -> None:
+    def choose(self, seed: int, names: Iterable[str]) -> None:
         """What some choices take with a seed's base, and the random control of `top`."""
+        import torch
+
         from training.scorer import load
 
-        folder = self.out / f"seed{seed}"
+        torch.set_num_threads(1)
+        folder, pool = self.out / f"seed{seed}", open_pool(self.out / "pool")
         for name in names:
             choice = CHOICES[name]
             if (folder / f"{name}.parquet").exists():
@@ -154,16 +160,15 @@ class Bench:
                 strategy=parse_strategy(choice.strategy),
                 auto_window=choice.auto,
             )
-            drawn = self.searched(seed, pool, choice.budget, bars) if choice.budget else pool
-            advance = bars(f"seed {seed}: {name}", len(models) * (len(pool) + len(pool.calls)), "")
-            mined = mine(models, drawn, self.out / "scores", settings, on_rows=advance)
+            drawn = self.searched(seed, pool, choice.budget) if choice.budget else pool
+            mined = mine(models, drawn, self.out / "scores", settings)
             write_json(folder / f"{name}.report.json", mined.report.to_dict())
             if name == "top":
                 mined.control.write(folder / "random.parquet")
             mined.review.write(folder / f"{name}.review.parquet")
             mined.selection.write(folder / f"{name}.parquet")
 
-    def searched(self, seed: int, pool: Pool, budget: int, bars: Bars) -> Pool:
+    def searched(self, seed: int, pool: Pool, budget: int) -> Pool:
         """A seed's own copy of the pool, with what a search of its base found."""
         from training.scorer import load
 
@@ -178,11 +183,7 @@ class Bench:
             search = SynthesisSettings(
                 budget=budget, seed=seed, per_class=self.per_class, moves=rules_for(own, None)
             )
-            advance = bars(f"seed {seed}: searching", budget, "clip")
-            synthesise_into(
-                scorer, own, search, scores=known, store=known.store,
-                on_scored=lambda recipes, embeddings, logits: advance(len(recipes)),
-            )  # fmt: skip
+            synthesise_into(scorer, own, search, scores=known, store=known.store)
         return open_pool(path)
 
     def label(self, bars: Bars) -> None:
@@ -227,6 +228,9 @@ class Bench:
 @click.option("--test", default=300, show_default=True, help="Test recordings, the first by name.")
 @click.option("--per-class", default=100, show_default=True)
 @click.option("--mix", default=3000, show_default=True, help="Mixes in the pool.")
+@click.option(
+    "--careless", is_flag=True, help="Take what nobody annotated for external sound, free of calls."
+)
 @click.option("--tp-per-step", default=20, show_default=True)
 @click.option("--fp-per-step", default=8, show_default=True)
 @click.option("--clip-s", default=2.0, show_default=True)
@@ -245,6 +249,7 @@ def main(
     test: int,
     per_class: int,
     mix: int,
+    careless: bool,
     jobs: int,
     quiet: bool,
     **settings: Any,
@@ -253,12 +258,12 @@ def main(
     settings["steps_per_epoch"] = base_steps
     wanted = {ARMS[name].chosen for name in names} - {None}
     choices = [name for name in CHOICES if name in wanted or (name == "top" and wanted)]
-    bench = Bench(data, out, seeds, steps, test, per_class, mix, settings)
+    bench = Bench(data, out, seeds, steps, test, per_class, mix, careless, settings)
     side_by_side(bench.train, [(seed, "base") for seed in range(seeds)], jobs)
     with Bars(quiet) as bars:
         pool = bench.pool(bars)
-        for seed in range(seeds):
-            bench.choose(seed, choices, pool, bars)
+    side_by_side(bench.choose, [(seed, choices) for seed in range(seeds)], jobs)
+    with Bars(quiet) as bars:
         if any(ARMS[name].pseudo for name in names):
             bench.label(bars)
     side_by_side(bench.train, [(seed, arm) for seed in range(seeds) for arm in names], jobs)
@@ -266,6 +271,8 @@ def main(
     events = [data / f"{part}_events.csv" for part in ("train", "unlabelled")]
     if events[0].exists():
         click.echo(audit_table(out, choices, pool, [e for e in events if e.exists()], seeds))
+    if "auto" in choices and {f"{name}-in" for name in UPTO} <= set(names):
+        click.echo(window_table(out, seeds))
 
 
 if __name__ == "__main__":
