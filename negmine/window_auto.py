@@ -131,14 +131,17 @@ def choose_window(
     if not asked.classes:
         on_step(len(ENDS) * steps)
         return WindowChoice(1.0, {}, 0, False)
-    free = ~pool.recipes.draws_on(aside | model.held_out)
+    unheard = aside | model.held_out
+    free = ~pool.recipes.draws_on(unheard)
     rates = np.empty((len(ENDS), len(asked.classes)))
     with tempfile.TemporaryDirectory(prefix="negmine-window-") as folder:
         clips = asked.render(Path(folder) / "asked", model, batch_size, reader)
         for number, high in enumerate(ENDS):
             path = Path(folder) / f"{high:g}.parquet"
             choose(high, free).write(path)
-            retrained = model.retrained(path, aside, steps, seed, Path(folder), lambda: on_step(1))
+            retrained = model.retrained(
+                path, unheard, steps, seed, Path(folder), lambda: on_step(1)
+            )
             rates[number] = asked.false_alarms(_logits(retrained, clips, batch_size))
     mean = rates.mean(axis=1)
     extra = rates - rates[mean.argmin()]
