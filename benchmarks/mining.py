@@ -142,12 +142,6 @@ def bare(pool_path: Path, scores: Path, count: int) -> dict[str, float]:
 
 def mined(pool_path: Path, scores: Path, strategy: str) -> dict[str, float]:
     """A whole mining run over scores that stand."""
-    # what is loaded once in a process is no cost of mining
-    import sklearn.linear_model
-    import sklearn.metrics
-    import sklearn.model_selection
-    import sklearn.pipeline  # noqa: F401
-
     from negmine.mine import MineSettings, mine
     from negmine.pool import open_pool
     from negmine.strategy import parse_strategy

@@ -17,9 +17,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+
+from negmine.logistic import fit_logistic
 
 # Fewer clips of either kind than this decide nothing: the certificate's word stands alone.
 MIN_CLIPS = 20
@@ -58,7 +59,10 @@ def relative_scores(scores: np.ndarray, calls: np.ndarray) -> np.ndarray:
     """
     if not len(calls):
         return np.zeros(len(scores))
-    low, median, high = np.quantile(np.asarray(calls, dtype=np.float64), [0.25, 0.5, 0.75])
+    ranked = np.sort(calls.astype(np.float64))
+    # as np.quantile does, in a tenth of its time
+    at = np.array([0.25, 0.5, 0.75]) * (len(ranked) - 1)
+    low, median, high = np.interp(at, np.arange(len(ranked)), ranked)
     return np.asarray((scores - median) / max(high - low, 0.5))
 
 
@@ -107,17 +111,11 @@ class DoubtModel:
         self._fitted = None
         if min(len(calls.features), len(rejected.features)) < MIN_CLIPS:
             return
-        from sklearn.linear_model import LogisticRegression
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
-
         features = np.concatenate([calls.features, rejected.features])
-        hidden = np.repeat([1, 0], [len(calls.features), len(rejected.features)])
-        groups = np.array([*calls.groups, *rejected.groups])
+        hidden = np.repeat([True, False], [len(calls.features), len(rejected.features)])
+        self.auc = _out_of_fold_auc(features, hidden, [*calls.groups, *rejected.groups])
         # balanced: the prior is the certificate's, not how many clips a person looked at
-        model = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced"))
-        self.auc = _out_of_fold_auc(model, features, hidden, groups)
-        self._fitted = model.fit(features, hidden)
+        self._fitted = fit_logistic(features, hidden)
 
     def probability(self, features: np.ndarray, confidence: np.ndarray) -> np.ndarray:
         """Probability that the class is present.
@@ -134,28 +132,35 @@ class DoubtModel:
         """
         prior = np.clip(1.0 - np.asarray(confidence, dtype=np.float64), _SUREST, 1 - _SUREST)
         log_odds = np.log(prior) - np.log1p(-prior)
-        if self._fitted is not None and len(features):
-            log_odds = log_odds + self._fitted.decision_function(features)
+        if self._fitted is not None:
+            log_odds = log_odds + self._fitted.log_odds(features)
         return np.asarray(1.0 / (1.0 + np.exp(-log_odds)))
 
 
-def _out_of_fold_auc(
-    model: Any, features: np.ndarray, hidden: np.ndarray, groups: np.ndarray
-) -> float:
+def _out_of_fold_auc(features: np.ndarray, hidden: np.ndarray, groups: Sequence[str]) -> float:
     """Area under the curve on groups that were not fitted on; NaN where too few hold both kinds."""
-    from sklearn.metrics import roc_auc_score
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    folds = min(_FOLDS, *(len(set(groups[hidden == kind])) for kind in (0, 1)))
+    numbers = {group: number for number, group in enumerate(dict.fromkeys(groups))}
+    group = np.array([numbers[one] for one in groups])
+    with_kind = [np.bincount(group[hidden == kind], minlength=len(numbers)) for kind in (0, 1)]
+    folds = min(_FOLDS, *(int(np.count_nonzero(counts)) for counts in with_kind))
     if folds < 2:
         return float("nan")
+    # groups with most calls first, dealt out in turn: every fold has its share of either kind
+    fold = np.empty(len(numbers), dtype=np.int64)
+    fold[np.lexsort((-with_kind[0], -with_kind[1]))] = np.arange(len(numbers)) % folds
     found = np.full(len(hidden), np.nan)
-    for fitted, asked in StratifiedGroupKFold(folds).split(features, hidden, groups):
-        if len(set(hidden[fitted])) == 2:
-            found[asked] = model.fit(features[fitted], hidden[fitted]).decision_function(
-                features[asked]
-            )
+    for number in range(folds):
+        asked = fold[group] == number
+        if len(set(hidden[~asked])) == 2:
+            found[asked] = fit_logistic(features[~asked], hidden[~asked]).log_odds(features[asked])
     seen = ~np.isnan(found)
-    if len(set(hidden[seen])) < 2:
+    return _auc(found[seen & hidden], found[seen & ~hidden])
+
+
+def _auc(calls: np.ndarray, rejected: np.ndarray) -> float:
+    """How often a call has the higher log odds, ties counted as half; NaN where there are none."""
+    if not (len(calls) and len(rejected)):
         return float("nan")
-    return float(roc_auc_score(hidden[seen], found[seen]))
+    ranked = np.sort(rejected)
+    below = [np.searchsorted(ranked, calls, side=side).mean() for side in ("left", "right")]
+    return float(np.mean(below)) / len(ranked)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from negmine.doubt import DoubtModel, Evidence, clip_features, relative_scores
+
+_FIRST, _OTHERS = slice(0, 60), slice(60, 400)
 
 
 def evidence(rng: np.random.Generator, mean: float, count: int) -> Evidence:
@@ -70,6 +73,38 @@ def test_calls_that_stand_in_one_recording_are_no_proof() -> None:
     model = DoubtModel(calls, evidence(rng, -1.0, 50))
     assert math.isnan(model.auc)
     assert model.probability(np.array([[3.0, 3.0]]), np.array([0.9]))[0] > 0.5
+
+
+def test_features_that_say_nothing_tell_nothing_apart() -> None:
+    rng = np.random.default_rng(0)
+    calls, rejected = (replace(evidence(rng, 0, n), features=np.ones((n, 2))) for n in (60, 300))
+    assert DoubtModel(calls, rejected).auc == 0.5
+
+
+def test_recordings_that_are_judged_were_not_fitted_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    # features tell the recording
+    groups = [f"rec{i}" for i in np.random.default_rng(0).integers(0, 30, 400)]
+    every = Evidence(np.array([[float(group[3:])] for group in groups]), groups)
+    calls, rejected = (Evidence(every.features[at], groups[at]) for at in (_FIRST, _OTHERS))
+    judged: list[float] = []
+    fitted_on: list[int] = []
+
+    class Recorded:
+        def __init__(self, features: np.ndarray, hidden: np.ndarray) -> None:
+            self._fitted = set(features[:, 0])
+            fitted_on.append(len(features))
+
+        def log_odds(self, features: np.ndarray) -> np.ndarray:
+            assert not self._fitted & set(features[:, 0])
+            judged.extend(features[:, 0])
+            return features[:, 0]
+
+    monkeypatch.setattr("negmine.doubt.fit_logistic", Recorded)
+    assert 0 < DoubtModel(calls, rejected).auc < 1
+    assert sorted(judged) == sorted(every.features[:, 0])
+    # all but a fifth each, and at last on all
+    assert fitted_on[-1] == 400
+    assert all(250 <= count <= 380 for count in fitted_on[:-1])
 
 
 def test_no_rows_have_no_doubts() -> None:
