@@ -74,7 +74,12 @@ class Scores:
         self._position = store.positions(ids) if position is None else position
         if (self._position < 0).any():
             raise ModelError(f"{int((self._position < 0).sum())} rows have no score")
-        self._by_position = np.argsort(self._position, kind="stable")
+        # which row stands at a position; sorting is for what stands in several rows alone
+        row_at = np.full(len(store), -1)
+        row_at[self._position] = np.arange(len(self._position))
+        self._by_position = row_at[row_at >= 0]
+        if len(self._by_position) < len(self._position):
+            self._by_position = np.argsort(self._position, kind="stable")
 
     def __len__(self) -> int:
         return len(self._position)

@@ -47,6 +47,8 @@ class JointScores:
 
     def logits(self, rows: np.ndarray) -> np.ndarray:
         """Mean logits of some rows, in their order: float32, shape (len(rows), C)."""
+        if len(self.members) == 1:
+            return self.members[0].logits(rows)
         return np.asarray(self.by_model(rows).mean(axis=0, dtype=np.float32))
 
     def embeddings(self, rows: np.ndarray) -> np.ndarray:

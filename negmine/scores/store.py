@@ -11,6 +11,8 @@ them run in it. What the rounding blurs is ranked again in float32 (`negmine.sco
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,7 +21,6 @@ from pathlib import Path
 import numpy as np
 import torch
 import xxhash
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from negmine.errors import OutputError, PoolError
@@ -27,6 +28,8 @@ from negmine.recipe import ID_BYTES
 from negmine.tables import writing
 
 _SUFFIX = ".safetensors"
+_TENSORS = {"ids": torch.uint8, "embeddings": torch.bfloat16, "logits": torch.float32}
+_EMPTY = torch.zeros(0, dtype=torch.uint8)
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,11 @@ class Shard:
     def end(self) -> int:
         return self.start + len(self.ids)
 
+    @cached_property
+    def embedding_bits(self) -> np.ndarray:
+        """Embeddings as numpy takes them: the bits of each number, int16, shape (n, D)."""
+        return self.embeddings.view(torch.int16).numpy()
+
 
 class ScoreStore:
     """The scores of one model.
@@ -77,6 +85,7 @@ class ScoreStore:
     def __init__(self, folder: Path, fingerprint: str) -> None:
         self.folder = folder / fingerprint
         self._shards: list[Shard] = []
+        self._starts = np.zeros(1, dtype=np.int64)
         self.damaged: tuple[str, ...] = ()
         if self.folder.is_dir():
             for path in sorted(self.folder.glob(f"[!.]*{_SUFFIX}")):
@@ -89,16 +98,8 @@ class ScoreStore:
         return iter(self._shards)
 
     def _open(self, path: Path) -> None:
-        try:
-            if _name(np.memmap(path, dtype=np.uint8, mode="r").data) != path.name:
-                raise ValueError("checksum")
-            with safe_open(path, framework="pt") as file:
-                ids, embeddings, logits = (
-                    file.get_tensor(name) for name in ("ids", "embeddings", "logits")
-                )
-        except OSError as error:
-            raise PoolError(f"{path}: not readable: {error.strerror}") from error
-        except (ValueError, SafetensorError):
+        content = _mapped(path)
+        if _name(content.numpy().data) != path.name:
             # scores can always be made again; bytes that rotted must not be read as scores
             self.damaged = (*self.damaged, path.name)
             try:
@@ -106,7 +107,9 @@ class ScoreStore:
             except OSError as error:
                 raise OutputError(f"{path}: damaged, and cannot be removed: {error}") from error
             return
+        ids, embeddings, logits = _tensors(content)
         self._shards.append(Shard(path, len(self), ids.numpy(), embeddings, logits.numpy()))
+        self._starts = np.append(self._starts, len(self))
         self.__dict__.pop("_keys", None)
 
     def append(self, ids: np.ndarray, embeddings: np.ndarray, logits: np.ndarray) -> None:
@@ -156,10 +159,16 @@ class ScoreStore:
         known, keys, order = self._keys
         if not len(known):
             return np.full(len(ids), -1, dtype=np.int64)
-        found = np.searchsorted(keys, _leading(ids))
-        position = order[np.minimum(found, len(keys) - 1)]
+        wanted = _leading(ids)
+        # in order: a search walks through the keys once, instead of all over them for each id
+        turn = np.argsort(wanted)
+        position = np.empty(len(ids), dtype=np.int64)
+        position[turn] = np.searchsorted(keys, wanted[turn])
+        position = order[np.minimum(position, len(keys) - 1)]
         # ids are hashes: two that share eight bytes and differ are not met with
-        return np.where((known[position] == ids).all(axis=1), position, -1)
+        whole = f"V{ID_BYTES}"
+        same = known.view(whole)[position] == np.ascontiguousarray(ids).view(whole)
+        return np.where(same[:, 0], position, -1)
 
     def logits(self, positions: np.ndarray) -> np.ndarray:
         """Logits at positions, in their order: float32, shape (N, C)."""
@@ -167,23 +176,52 @@ class ScoreStore:
 
     def embeddings(self, positions: np.ndarray) -> np.ndarray:
         """Embeddings at positions, in their order: float32, shape (N, D), L2-normalised."""
-        rows = self._gather(positions, "embeddings")
+        bits = torch.from_numpy(self._gather(positions, "embedding_bits"))
+        rows = bits.view(torch.bfloat16).float()
         # again: bfloat16 leaves lengths off by as much as near sounds differ
-        return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12))
+        rows /= torch.linalg.vector_norm(rows, dim=1, keepdim=True).clamp_(min=1e-12)
+        return np.asarray(rows.numpy())
 
     def _gather(self, positions: np.ndarray, name: str) -> np.ndarray:
-        width = getattr(self._shards[0], name).shape[1] if self._shards else 0
-        out = np.zeros((len(positions), width), dtype=np.float32)
         order = np.argsort(positions, kind="stable")
         ordered = positions[order]
-        starts = np.array([shard.start for shard in self._shards])
-        bounds = np.append(np.searchsorted(ordered, starts), len(ordered))
-        for number in np.flatnonzero(np.diff(bounds)).tolist():
+        bounds = np.searchsorted(ordered, self._starts)
+        counts = np.diff(bounds)
+        inside = ordered - np.repeat(self._starts[:-1], counts)
+        first = getattr(self._shards[0], name) if self._shards else np.zeros((0, 0), np.float32)
+        out = np.empty((len(positions), first.shape[1]), dtype=first.dtype)
+        for number in np.flatnonzero(counts).tolist():
             here = slice(bounds[number], bounds[number + 1])
-            shard = self._shards[number]
-            part = getattr(shard, name)[ordered[here] - shard.start]
-            out[order[here]] = part.float().numpy() if isinstance(part, torch.Tensor) else part
+            out[order[here]] = getattr(self._shards[number], name)[inside[here]]
         return out
+
+
+def _mapped(path: Path) -> torch.Tensor:
+    """The bytes of a file: uint8, shape (bytes,), memory-mapped."""
+    try:
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+        return torch.from_file(str(path), size=size, dtype=torch.uint8) if size else _EMPTY
+    except OSError as error:
+        raise PoolError(f"{path}: not readable: {error.strerror}") from error
+    except RuntimeError as error:
+        raise PoolError(f"{path}: cannot be mapped into memory: {error}") from error
+
+
+def _tensors(content: torch.Tensor) -> list[torch.Tensor]:
+    """Ids, embeddings and logits out of the bytes of a shard; nothing is copied.
+
+    Not by safetensors itself, which maps the file anew: pages that the checksum has read would have
+    to be found in memory again.
+    """
+    start = 8 + int.from_bytes(content[:8].numpy().tobytes(), "little")
+    header = json.loads(content[8:start].numpy().tobytes())
+    found = []
+    for name, dtype in _TENSORS.items():
+        first, end = header[name]["data_offsets"]
+        part = content[start + first : start + end].view(dtype)
+        found.append(part.view(header[name]["shape"]))
+    return found
 
 
 def _leading(ids: np.ndarray) -> np.ndarray:
