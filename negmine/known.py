@@ -67,21 +67,23 @@ def know_classes(
     most = min(_SAMPLE, _SAMPLE_CELLS // len(classes))
     if len(pool) > most:
         sample = np.sort(rng.choice(len(pool), most, replace=False))
-    logits = scores.logits(sample)
-    may = eligible.of_rows(sample, len(classes))
+    by_class = np.ascontiguousarray(scores.logits(sample).T)
     found = []
-    for column, name in enumerate(classes):
-        rows = np.flatnonzero(pool.calls.present(name))
+    rows_of = [np.flatnonzero(pool.calls.present(name)) for name in classes]
+    # read at once, and kept once: each class has a view of its own
+    every = calls.embeddings(np.concatenate(rows_of))
+    embeddings = np.split(every, np.cumsum([len(rows) for rows in rows_of])[:-1])
+    for column, (name, rows) in enumerate(zip(classes, rows_of, strict=True)):
         by_model = calls.by_model(rows)[:, :, column]
-        embeddings = calls.embeddings(rows)
+        reference = by_class[column][eligible.of_class(column)[sample]]
         found.append(
             KnownClass(
                 name,
                 column,
-                ClassScores(by_model.mean(axis=0), logits[may[:, column], column]),
+                ClassScores(by_model.mean(axis=0), reference),
                 np.asarray(pool.calls.ids[rows]),
                 by_model,
-                embeddings,
+                embeddings[column],
             )
         )
     return found
@@ -105,7 +107,8 @@ def fit_doubt(
     held : bool
         Whether held-out recordings alone were used.
     """
-    fp = np.flatnonzero(pool.recipes.kinds == "fp")
+    names = pool.recipes.kind_names
+    fp = np.flatnonzero(pool.recipes.kind_codes == names.index("fp") if "fp" in names else [])
     found: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
     groups: tuple[list[str], list[str]] = ([], [])
     for one in known:

@@ -160,7 +160,7 @@ def mine(
         describe = _Describer(pool, scores, chooser)
         chosen, _ = _pick(pool, known, scores, calls, among, chooser, narrowed)
         each = (describe(one, choice.rows) for one, choice in zip(known, chosen, strict=True))
-        return selection([row for rows in each for row in rows])
+        return selection([row for (rows,) in each for row in rows])
 
     window: WindowChoice | None = None
     if s.auto_window and isinstance(first, Retrainable):
@@ -176,21 +176,20 @@ def mine(
         len(pool), scores.scored, int(leaking.sum()), s.strategy.text, doubt.auc, held, window
     )
     describe = _Describer(pool, scores, chooser)
-    chosen: list[Chosen] = []
-    control: list[Chosen] = []
-    review: list[Chosen] = []
-    kinds = pool.recipes.kinds
+    selections: tuple[list[Chosen], list[Chosen], list[Chosen]] = ([], [], [])
+    kinds = pool.recipes.kind_codes
     for one, choice in zip(known, picked, strict=True):
-        of_class = describe(one, choice.rows)
-        chosen += of_class
-        review += describe(one, choice.review)
-        certified = np.flatnonzero(eligible.of_class(one.column))
-        drawn = matched_random(certified, kinds[certified], kinds[choice.rows], rng)
-        control += describe(one, drawn)
+        certified = eligible.of_class(one.column)
+        drawn = matched_random(certified, kinds, kinds[choice.rows], rng)
+        described = describe(one, choice.rows, drawn, choice.review)
+        for rows, of_class in zip(selections, described, strict=True):
+            rows += of_class
+        chosen = [row.score for row in described[0]]
         report.classes[one.name] = class_report(
-            one, len(certified), found.outside[one.column], choice, [row.score for row in of_class]
+            one, int(certified.sum()), found.outside[one.column], choice, chosen
         )
-    return Mined(selection(chosen), selection(control), selection(review), report)
+    hard, control, review = map(selection, selections)
+    return Mined(hard, control, review, report)
 
 
 def retraining_steps(settings: MineSettings) -> int:
@@ -214,12 +213,14 @@ def _eligible(
     pool: Pool, classes: Sequence[str], free: np.ndarray, exclude: Collection[tuple[str, str]]
 ) -> Eligible:
     """Certified, free of what is held out, and not excluded."""
-    eligible = Eligible(len(pool), len(classes))
-    for column, name in enumerate(classes):
-        rows = (pool.confidence(name) > 0) & free
-        rows[[pool.recipes.row_of(recipe) for recipe, label in exclude if label == name]] = False
-        eligible.set(column, rows)
-    return eligible
+    bits = pool.recipes.certified(classes)
+    bits[:, ~free] = 0
+    columns = {name: column for column, name in enumerate(classes)}
+    for recipe, name in exclude:
+        if name in columns:
+            byte, bit = divmod(columns[name], 8)
+            bits[byte, pool.recipes.row_of(recipe)] &= np.uint8(255 - (1 << bit))
+    return Eligible(bits)
 
 
 def _pick(
@@ -265,39 +266,43 @@ def _pick(
 
 
 class _Describer:
-    """Rows of the pool as chosen negatives, ranked as they come."""
+    """Rows of a pool in parts as chosen negatives, ranked as they come in their part."""
 
     def __init__(self, pool: Pool, scores: JointScores, chooser: Chooser) -> None:
         self._pool, self._scores, self._chooser = pool, scores, chooser
 
-    def __call__(self, known: KnownClass, rows: np.ndarray) -> list[Chosen]:
+    def __call__(self, known: KnownClass, *parts: np.ndarray) -> list[list[Chosen]]:
+        rows = np.concatenate(parts)
         embeddings = self._scores.embeddings(rows)
         nearest, similarity = nearest_call(embeddings, known.embeddings)
-        doubts = self._chooser.doubts(known, rows, embeddings)
         by_model = self._scores.by_model(rows)[:, :, known.column]
+        doubts = self._chooser.doubts(known, rows, by_model, embeddings)
         score, spread = by_model.mean(axis=0, dtype=np.float32), by_model.std(axis=0)
         recipes = self._pool.recipes
         # from columns: a thousand recipes made take as long as a pass over all scores
+        names, codes = recipes.kind_names, recipes.kind_codes[rows].tolist()
         certificates = recipes.certificates(known.name, rows).tolist()
         confidence = recipes.confidence(known.name, rows).tolist()
-        out = []
-        for rank, row in enumerate(rows.tolist()):
-            out.append(
-                Chosen(
-                    recipe=str(recipes.ids[row]),
-                    label=known.name,
-                    score=float(score[rank]),
-                    rank=rank + 1,
-                    kind=str(recipes.kinds[row]),
-                    certificate=CERTIFICATES[certificates[rank]].value,
-                    confidence=confidence[rank],
-                    nearest_call=str(known.calls[nearest[rank]]) if nearest[rank] >= 0 else "",
-                    distance=1.0 - float(similarity[rank]) if nearest[rank] >= 0 else float("nan"),
-                    doubt=float(doubts[rank]),
-                    spread=float(spread[rank]),
-                )
+        ids = recipes.ids[rows].tolist()
+        ranks = [rank for part in parts for rank in range(1, len(part) + 1)]
+        every = [
+            Chosen(
+                recipe=ids[i],
+                label=known.name,
+                score=float(score[i]),
+                rank=rank,
+                kind=names[codes[i]],
+                certificate=CERTIFICATES[certificates[i]].value,
+                confidence=confidence[i],
+                nearest_call=str(known.calls[nearest[i]]) if nearest[i] >= 0 else "",
+                distance=1.0 - float(similarity[i]) if nearest[i] >= 0 else float("nan"),
+                doubt=float(doubts[i]),
+                spread=float(spread[i]),
             )
-        return out
+            for i, rank in enumerate(ranks)
+        ]
+        ends = np.cumsum([len(part) for part in parts]).tolist()
+        return [every[end - len(part) : end] for part, end in zip(parts, ends, strict=True)]
 
 
 def _joint_fingerprint(models: Sequence[Scorer]) -> str:

@@ -47,6 +47,8 @@ class LabelSets(Sequence[PartialLabels]):
         )
         self._bounds = offsets(np.bincount(sets, minlength=first))
         self._sets = sets
+        self._by_class = np.argsort(self._classes, kind="stable")
+        self._class_bounds = offsets(np.bincount(self._classes, minlength=len(names)))
         self._made: dict[int, PartialLabels] = {}
 
     def __len__(self) -> int:
@@ -79,26 +81,47 @@ class LabelSets(Sequence[PartialLabels]):
     def confidence(self, name: str) -> np.ndarray:
         """Confidence that each set lacks a class: float64, shape (sets,), 0 if not certified."""
         out = np.zeros(len(self))
-        if name in self._numbers:
-            cells = (self._classes == self._numbers[name]) & (self._certificates >= 0)
-            out[self._sets[cells].astype(np.int64)] = self._confidences[cells]
+        cells = self._cells(name, present=False)
+        out[self._sets[cells]] = self._confidences[cells]
+        return out
+
+    def certified(self, names: Sequence[str]) -> np.ndarray:
+        """Which sets lack which classes: uint8, shape (ceil(C / 8), sets).
+
+        Class c is bit c % 8 of row c // 8.
+        """
+        out = np.zeros(((len(names) + 7) // 8, len(self)), dtype=np.uint8)
+        for column, name in enumerate(names):
+            cells = self._cells(name, present=False)
+            out[column // 8, self._sets[cells]] |= np.uint8(1 << column % 8)
+        return out
+
+    def lowest(self) -> np.ndarray:
+        """The least confidence of each set, 1 where it has none: float64, shape (sets,)."""
+        out = np.ones(len(self))
+        np.minimum.at(out, self._sets, self._confidences)
         return out
 
     def certificates(self, name: str) -> np.ndarray:
         """What certifies a class in each set, by place in `CERTIFICATES`; -1: nothing. int64."""
         out = np.full(len(self), -1)
-        if name in self._numbers:
-            cells = (self._classes == self._numbers[name]) & (self._certificates >= 0)
-            out[self._sets[cells].astype(np.int64)] = self._certificates[cells]
+        cells = self._cells(name, present=False)
+        out[self._sets[cells]] = self._certificates[cells]
         return out
 
     def has_present(self, name: str) -> np.ndarray:
         """Whether each set has a class present: bool, shape (sets,)."""
         out = np.zeros(len(self), dtype=bool)
-        if name in self._numbers:
-            cells = (self._classes == self._numbers[name]) & (self._certificates < 0)
-            out[self._sets[cells].astype(np.int64)] = True
+        out[self._sets[self._cells(name, present=True)]] = True
         return out
+
+    def _cells(self, name: str, *, present: bool) -> np.ndarray:
+        """The cells in which a class is present, or absent: int64."""
+        if name not in self._numbers:
+            return np.zeros(0, dtype=np.int64)
+        number = self._numbers[name]
+        cells = self._by_class[slice(*self._class_bounds[number : number + 2].tolist())]
+        return np.asarray(cells[(self._certificates[cells] < 0) == present])
 
 
 # Few distinct texts, read as numbers.

@@ -130,6 +130,18 @@ class PartColumns:
             out[low[np.add.reduceat(labels >= 0, starts, dtype=np.int64)[low] > 1]] = 0.0
         return np.asarray(out)
 
+    def all_bits(self, per_set: np.ndarray) -> np.ndarray:
+        """The bits that all label sets of each row have: uint8, shape (B, n).
+
+        ``per_set``, shape (B, sets + 1), holds ones last.
+        """
+        labels, starts = self._labels_of(None)
+        out = np.empty((len(per_set), len(starts)), dtype=np.uint8)
+        for byte, of_set in enumerate(per_set):
+            if len(starts):
+                np.bitwise_and.reduceat(of_set[labels], starts, out=out[byte])
+        return out
+
     def of_single(
         self, per_set: np.ndarray, mixed: int, rows: np.ndarray | None = None
     ) -> np.ndarray:

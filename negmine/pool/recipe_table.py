@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from negmine.errors import PoolError
-from negmine.labels import CERTIFICATES, Certificate, PartialLabels
+from negmine.labels import CERTIFICATES, MIN_CONFIDENCE, Certificate, PartialLabels
 from negmine.pool.blocks import BLOCK_ROWS, RecipeBlock
 from negmine.pool.columns import Columns
 from negmine.pool.label_sets import LabelSets
 from negmine.pool.part_columns import PartColumns
 from negmine.pool.ragged import offsets
-from negmine.recipe import ID_BYTES, Recipe, Source
+from negmine.pool.source_table import SourceTable
+from negmine.recipe import ID_BYTES, Recipe
 
 # Mixes of label sets that are kept made: they may hold 10,000 classes each.
 _MIXES_KEPT = 4096
@@ -64,7 +65,7 @@ class RecipeTable(Sequence[Recipe]):
         self,
         path: Path,
         parts: Sequence[tuple[Columns, Sequence[str]]],
-        sources: Sequence[Source],
+        sources: SourceTable,
         label_sets: LabelSets,
         clip_s: float,
         sample_rate: int,
@@ -133,7 +134,20 @@ class RecipeTable(Sequence[Recipe]):
     @cached_property
     def kinds(self) -> np.ndarray:
         """The kind of each recipe: array of str, shape (N,)."""
-        return _joined([np.array([*part.kinds, ""])[part.kind_codes] for part in self._parts])
+        return np.asarray(np.array([*self.kind_names, ""])[self.kind_codes])
+
+    @cached_property
+    def kind_names(self) -> list[str]:
+        """The kinds that there may be, sorted."""
+        return sorted({kind for part in self._parts for kind in part.kinds})
+
+    @cached_property
+    def kind_codes(self) -> np.ndarray:
+        """The kind of each recipe, by its place in `kind_names`: uint8, shape (N,)."""
+        names = self.kind_names
+        places = [np.array([*map(names.index, part.kinds)], np.uint8) for part in self._parts]
+        codes = (part.kind_codes for part in self._parts)
+        return _joined([of[code] for of, code in zip(places, codes, strict=True)])
 
     def count_kinds(self) -> dict[str, int]:
         """Recipes of each kind, by name."""
@@ -153,6 +167,24 @@ class RecipeTable(Sequence[Recipe]):
         per_set = np.append(self._label_sets.confidence(name), 1.0)
         out = self._by_part(lambda part, own: part.product(per_set, own), rows)
         return np.asarray(out, dtype=np.float32)
+
+    def certified(self, names: Sequence[str]) -> np.ndarray:
+        """Which recipes lack which classes, where `confidence` is not 0, for all of them at once.
+
+        uint8, shape (ceil(C / 8), N); class c is bit c % 8 of row c // 8.
+        """
+        per_set = self._label_sets.certified(names)
+        # a clip without a label set of its own takes nothing away
+        per_set = np.pad(per_set, ((0, 0), (0, 1)), constant_values=255)
+        bits = _joined([part.all_bits(per_set) for part in self._parts], axis=1)
+        lowest = np.append(self._label_sets.lowest(), 1.0)
+        # where mixing may leave too little of a claim, it is looked at claim by claim
+        weak = [part.product(lowest) < MIN_CONFIDENCE for part in self._parts]
+        if len(rows := np.flatnonzero(_joined(weak))):
+            for column, name in enumerate(names):
+                lost = rows[self.confidence(name, rows) == 0]
+                bits[column // 8, lost] &= np.uint8(255 - (1 << column % 8))
+        return bits
 
     def certificates(self, name: str, rows: np.ndarray | None = None) -> np.ndarray:
         """What certifies that each recipe lacks a class: int array, as `confidence`.
@@ -186,6 +218,8 @@ class RecipeTable(Sequence[Recipe]):
 
     def draws_on(self, names: frozenset[str]) -> np.ndarray:
         """Which recipes have a layer from one of these recordings or groups: bool, shape (N,)."""
+        if not names:
+            return np.zeros(len(self), dtype=bool)
         named = [source.is_of(names) for source in self._sources]
         per_source = np.array([*named, False], dtype=bool)
         return _joined([part.uses_any(per_source) for part in self._parts])
@@ -198,9 +232,13 @@ class RecipeTable(Sequence[Recipe]):
             here = np.flatnonzero(numbers == number)
             sources, places = part.source_numbers(rows[here] - self._first[number])
             for source, place in zip(sources.tolist(), here[places].tolist(), strict=True):
-                if group := self._sources[source].group:
+                if group := self._groups[source]:
                     out[place].add(group)
         return out
+
+    @cached_property
+    def _groups(self) -> list[str]:
+        return self._sources.groups
 
     def blocks(self) -> Iterator[RecipeBlock]:
         """All recipes as columns, a block a run of one kind; numbers are those of the pool."""
@@ -244,5 +282,5 @@ def _leading(raw: np.ndarray) -> np.ndarray:
     return np.frombuffer(raw.tobytes(), dtype=_ID)["leading"]
 
 
-def _joined(parts: list[np.ndarray]) -> np.ndarray:
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+def _joined(parts: list[np.ndarray], axis: int = 0) -> np.ndarray:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis)

@@ -47,6 +47,11 @@ class SourceTable(Sequence[Source]):
             self._made[number] = Source(*self._rows[number])
         return self._made[number]
 
+    @property
+    def groups(self) -> list[str]:
+        """The group of each source."""
+        return [group for *_, group in self._rows]
+
     def __iter__(self) -> Iterator[Source]:
         return (self[number] for number in range(len(self)))
 

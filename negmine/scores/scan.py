@@ -14,6 +14,7 @@ from functools import cache
 import numpy as np
 import torch
 
+from negmine.scores.embed import Block
 from negmine.scores.joint import JointScores
 from negmine.select.top import TopRows
 
@@ -28,22 +29,20 @@ class Eligible:
 
     Parameters
     ----------
-    rows, classes : int
+    bits : uint8 array, shape (ceil(C / 8), N)
+        Class c is bit c % 8 of row c // 8, as `RecipeTable.certified` tells.
     """
 
-    def __init__(self, rows: int, classes: int) -> None:
-        self._bits = np.zeros(((classes + 7) // 8, rows), dtype=np.uint8)
-
-    def set(self, column: int, rows: np.ndarray) -> None:
-        """Say for a class which rows may: bool array, shape (N,)."""
-        byte, bit = divmod(column, 8)
-        self._bits[byte] &= np.uint8(255 ^ (1 << bit))
-        self._bits[byte] |= rows.astype(np.uint8) << bit
+    def __init__(self, bits: np.ndarray) -> None:
+        self._bits = bits
 
     def of_class(self, column: int) -> np.ndarray:
         """bool array, shape (N,)."""
-        byte, bit = divmod(column, 8)
-        return np.asarray(self._bits[byte] >> bit & 1, dtype=bool)
+        return np.asarray((self._bits[column // 8] & np.uint8(1 << column % 8)) != 0)
+
+    def at(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """For pairs of a row and a class: bool array, shape (n,)."""
+        return np.asarray((self._bits[columns // 8, rows] >> columns % 8 & 1) != 0)
 
     def of_rows(self, rows: np.ndarray, classes: int) -> np.ndarray:
         """bool array, shape (len(rows), classes)."""
@@ -81,14 +80,7 @@ def highest(scores: JointScores, eligible: Eligible, limits: np.ndarray, length:
     classes = len(limits)
     found = Shortlists(TopRows(classes, length), np.zeros((classes, 2), dtype=np.int64))
     for block in scores:
-        keys = np.array(block.logits)
-        keys[~eligible.of_rows(block.rows, classes)] = -np.inf
-        below = (keys < limits[:, 0]) & (keys > -np.inf)
-        above = keys > limits[:, 1]
-        found.outside[:, 0] += below.sum(axis=0)
-        found.outside[:, 1] += above.sum(axis=0)
-        keys[below | above] = -np.inf
-        found.top.offer(block.rows, keys)
+        _take_in(found, block, block.logits, eligible, limits)
     return found
 
 
@@ -123,21 +115,33 @@ def most_similar(
             first, last = starts[column], starts[column + 1]
             if last > first:
                 keys[:, column] = near[:, first:last].amax(dim=1).numpy()
-        keys[~eligible.of_rows(block.rows, classes)] = -np.inf
-        below = (block.logits < limits[:, 0]) & (keys > -np.inf)
-        above = (block.logits > limits[:, 1]) & (keys > -np.inf)
-        wide.outside[:, 0] += below.sum(axis=0)
-        wide.outside[:, 1] += above.sum(axis=0)
-        keys[below | above] = -np.inf
-        wide.top.offer(block.rows, keys)
+        _take_in(wide, block, keys, eligible, limits)
     top = TopRows(classes, length)
     for column, of_class in enumerate(calls):
         rows, _ = wide.top.best(column)
         if len(rows):
-            keys = np.full((len(rows), classes), -np.inf, dtype=np.float32)
-            keys[:, column] = (scores.embeddings(rows) @ of_class.T).max(axis=1)
-            top.offer(rows, keys)
+            keys = (scores.embeddings(rows) @ of_class.T).max(axis=1)
+            top.offer(rows, np.full(len(rows), column), keys)
     return Shortlists(top, wide.outside)
+
+
+def _take_in(
+    found: Shortlists, block: Block, keys: np.ndarray, eligible: Eligible, limits: np.ndarray
+) -> None:
+    """Offer what of a block may enter, ranked by keys: float32, shape (n, C); -inf: never."""
+    classes = keys.shape[1]
+    if np.isfinite(limits).any():
+        may = eligible.of_rows(block.rows, classes) & (keys > -np.inf)
+        below = (block.logits < limits[:, 0]) & may
+        above = (block.logits > limits[:, 1]) & may
+        found.outside[:, 0] += below.sum(axis=0)
+        found.outside[:, 1] += above.sum(axis=0)
+        keys = np.where(below | above, -np.inf, keys)
+    # once lists are full, few reach their floors: only those are asked whether they may
+    inside, columns = np.divmod(np.flatnonzero(keys >= found.top.floor), classes)
+    rows = block.rows[inside]
+    may = eligible.at(rows, columns)
+    found.top.offer(rows[may], columns[may], keys[inside[may], columns[may]])
 
 
 def products(embeddings: torch.Tensor, queries: torch.Tensor) -> torch.Tensor:

@@ -172,24 +172,24 @@ class ScoreStore:
 
     def logits(self, positions: np.ndarray) -> np.ndarray:
         """Logits at positions, in their order: float32, shape (N, C)."""
-        return self._gather(positions, "logits")
+        return self._gather(positions, "logits", np.float32)
 
     def embeddings(self, positions: np.ndarray) -> np.ndarray:
         """Embeddings at positions, in their order: float32, shape (N, D), L2-normalised."""
-        bits = torch.from_numpy(self._gather(positions, "embedding_bits"))
+        bits = torch.from_numpy(self._gather(positions, "embedding_bits", np.int16))
         rows = bits.view(torch.bfloat16).float()
         # again: bfloat16 leaves lengths off by as much as near sounds differ
         rows /= torch.linalg.vector_norm(rows, dim=1, keepdim=True).clamp_(min=1e-12)
         return np.asarray(rows.numpy())
 
-    def _gather(self, positions: np.ndarray, name: str) -> np.ndarray:
+    def _gather(self, positions: np.ndarray, name: str, dtype: type) -> np.ndarray:
         order = np.argsort(positions, kind="stable")
         ordered = positions[order]
         bounds = np.searchsorted(ordered, self._starts)
         counts = np.diff(bounds)
         inside = ordered - np.repeat(self._starts[:-1], counts)
-        first = getattr(self._shards[0], name) if self._shards else np.zeros((0, 0), np.float32)
-        out = np.empty((len(positions), first.shape[1]), dtype=first.dtype)
+        width = getattr(self._shards[0], name).shape[1] if self._shards else 0
+        out = np.empty((len(positions), width), dtype=dtype)
         for number in np.flatnonzero(counts).tolist():
             here = slice(bounds[number], bounds[number + 1])
             out[order[here]] = getattr(self._shards[number], name)[inside[here]]

@@ -12,11 +12,11 @@ def matched_random(
 
     Parameters
     ----------
-    eligible : int array, shape (n,)
-        Rows certified for the class and not held out.
-    kinds : array of str, shape (n,)
-        Their kinds.
-    wanted : array of str, shape (m,)
+    eligible : bool array, shape (N,)
+        Which rows are certified for the class and not held out.
+    kinds : int array, shape (N,)
+        Their kinds, by number.
+    wanted : int array, shape (m,)
         The kinds of the selection to match, one a row.
     rng : numpy.random.Generator
 
@@ -25,8 +25,8 @@ def matched_random(
     int64 array, shape (m,)
         Distinct rows, sorted. The selection's own rows may be among them.
     """
-    drawn = [
-        rng.choice(eligible[kinds == kind], int(np.sum(wanted == kind)), replace=False)
-        for kind in sorted(set(wanted.tolist()))
-    ]
+    drawn = []
+    for kind, count in zip(*np.unique(wanted, return_counts=True), strict=True):
+        among = np.flatnonzero(eligible & (kinds == kind))
+        drawn.append(rng.choice(among, int(count), replace=False))
     return np.sort(np.concatenate(drawn)) if drawn else np.zeros(0, dtype=np.int64)

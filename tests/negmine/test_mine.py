@@ -210,6 +210,22 @@ def test_near_duplicates_give_way_to_the_higher_scoring(
     assert all(rejected(c)["duplicates"] >= 9 for c in mined.report.classes.values())
 
 
+@pytest.mark.parametrize("per_class", [3, 9])
+def test_a_choice_from_the_head_of_a_shortlist_is_that_from_all_of_it(
+    pool: Pool, scores: Path, monkeypatch: pytest.MonkeyPatch, per_class: int
+) -> None:
+    settings = MineSettings(per_class=per_class, min_distance=wide_gap(pool, 0.3), max_doubt=0.02)
+    found = []
+    for head in (1, 2, 1000):
+        monkeypatch.setattr("negmine.choose._HEAD", head)
+        found.append(mine(PlaceholderScorer(), pool, scores, settings))
+    for one in found[:2]:
+        assert by_class(one.selection) == by_class(found[2].selection)
+        assert by_class(one.review) == by_class(found[2].review)
+        assert one.report.classes == found[2].report.classes
+    assert any(rejected(c)["duplicates"] for c in found[2].report.classes.values())
+
+
 def test_the_control_has_as_many_of_each_class_and_kind(pool: Pool, scores: Path) -> None:
     scorer = PlaceholderScorer(held_out=HELD_OUT)
     mined = mine(scorer, pool, scores, MineSettings(per_class=12, min_distance=0.0))

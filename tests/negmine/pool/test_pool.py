@@ -159,6 +159,24 @@ def test_confidence_is_that_of_each_recipes_labels(tmp_path: Path) -> None:
         np.testing.assert_array_equal(found, np.array(expected, dtype=np.float32))
 
 
+def test_certified_of_all_classes_at_once_is_confidence_of_each(tmp_path: Path) -> None:
+    several = PartialLabels.certified([f"s{i}" for i in range(9)], Certificate.EXTERNAL, 0.2)
+    wide, parts = clip("w", several), [clip("p", start_s=i / 10) for i in range(4)]
+    # four claims of 0.12 make one that is dropped
+    weak = parts[0].mix(parts[1], 1.0).mix(parts[2].mix(parts[3], 1.0), 2.0)
+    assert not weak.labels.absent
+    write(tmp_path / "pool", [*ragged(), wide, weak])
+    append_recipes(tmp_path / "pool", [clip("w", several, 0.7), parts[2]], {})
+    table = open_pool(tmp_path / "pool").recipes
+    names = ["a", "unheard of", "b", "c", *sorted(several.absent)]
+    bits = table.certified(names)
+    assert bits.shape == (2, len(table))
+    for column, name in enumerate(names):
+        found = bits[column // 8] >> column % 8 & 1
+        assert found.tolist() == [name in recipe.labels.absent for recipe in table]
+    assert [table.kind_names[code] for code in table.kind_codes] == [r.kind for r in table]
+
+
 def test_some_rows_of_several_parts_say_what_all_rows_do(pool_copy: Path) -> None:
     pool = open_pool(pool_copy)
     added = append_recipes(pool_copy, [pool[0].mix(pool[-1], 2.0), pool[1].mix(pool[2], 1.0)], {})

@@ -36,11 +36,7 @@ def scores(tmp_path: Path) -> JointScores:
 def some_eligible(rng: np.random.Generator) -> tuple[Eligible, np.ndarray]:
     wanted = rng.random((ROWS, CLASSES)) < 0.4
     wanted[:, 3] = False
-    eligible = Eligible(ROWS, CLASSES)
-    for column in range(CLASSES):
-        eligible.set(column, ~wanted[:, column])  # what is set last holds
-        eligible.set(column, wanted[:, column])
-    return eligible, wanted
+    return Eligible(np.packbits(wanted.T, axis=0, bitorder="little")), wanted
 
 
 def test_a_bit_a_class_says_who_may() -> None:
@@ -49,6 +45,8 @@ def test_a_bit_a_class_says_who_may() -> None:
     np.testing.assert_array_equal(eligible.of_rows(rows, CLASSES), wanted[rows])
     for column in range(CLASSES):
         np.testing.assert_array_equal(eligible.of_class(column), wanted[:, column])
+    columns = np.array([10, 0, 8, 3])
+    np.testing.assert_array_equal(eligible.at(rows, columns), wanted[rows, columns])
 
 
 def test_the_highest_are_those_of_plain_sorting(scores: JointScores) -> None:
