@@ -32,7 +32,7 @@ from negmine.console import Bars
 from negmine.mine import MineSettings, mine
 from negmine.pool import Pool, open_pool
 from negmine.recordings import Recordings, open_annotated, open_unlabelled
-from negmine.scores.embed import score_recipes
+from negmine.scores.embed import score_pool
 from negmine.sources.settings import (
     AgreedSettings,
     EraseSettings,
@@ -42,7 +42,7 @@ from negmine.sources.settings import (
 )
 from negmine.strategy import parse_strategy
 from negmine.synthesis.pool import read_ancestry, rules_for, synthesise_into
-from negmine.synthesis.synthesise import SynthesisSettings
+from negmine.synthesis.settings import SynthesisSettings
 from negmine.tables import write_json, writing_folder
 
 
@@ -179,11 +179,11 @@ class Bench:
         own = open_pool(path)
         if not read_ancestry(path):
             scorer = load(self.base(seed), "cpu")
-            known = score_recipes(scorer, own.recipes, self.out / "scores")
+            known, calls = score_pool(scorer, own, self.out / "scores")
             search = SynthesisSettings(
                 budget=budget, seed=seed, per_class=self.per_class, moves=rules_for(own, None)
             )
-            synthesise_into(scorer, own, search, scores=known, store=known.store)
+            synthesise_into(scorer, own, search, scores=known, calls=calls, store=known.store)
         return open_pool(path)
 
     def label(self, bars: Bars) -> None:

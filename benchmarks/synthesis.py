@@ -6,22 +6,25 @@ Every arm scores as many clips. A find is a pair of a clip and a class that it i
 of, scoring above the class's bar: a quantile of the pool's own certified clips, or the median
 confirmed call. Variants of one clip must not count as many, so finds are counted four times: all;
 those no two of which lie nearer than 0.02 in embedding space; those of different sets of
-recordings; and those that have no recording in common at all. With TRUTH, a table of all events of
-the training recordings (RFCX's columns), the finds are audited for calls that the certificates
-missed; nothing is searched with it.
+recordings; and those that have no recording in common at all. From the pool's scores the search
+runs once for each `--max-doubt`; what its guard refuses is no find. With `--truth`, tables of all
+events of the recordings (RFCX's columns), the finds are audited for calls that the certificates
+missed, as in `benchmarks.certificates`; nothing is searched with it.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import click
 import numpy as np
-import pandas as pd
 
+from benchmarks.certificates import Auditor, read_events
 from negmine.annotations import read_rfcx
 from negmine.cache import find_cache
 from negmine.pool import Pool, open_pool
@@ -29,21 +32,23 @@ from negmine.reader import Reader
 from negmine.recipe import Recipe
 from negmine.render import SilentError, render
 from negmine.scorer import Scorer, load_scorer
-from negmine.scores.embed import Scores, score_recipes
+from negmine.scores.embed import Scores, score_pool
 from negmine.synthesis.moves import MoveRules, mix
 from negmine.synthesis.pool import rules_for
-from negmine.synthesis.synthesise import SynthesisSettings, synthesise
+from negmine.synthesis.settings import SynthesisSettings
+from negmine.synthesis.synthesise import synthesise
 
 NEAR = 0.02
 
 
 @dataclass(frozen=True)
 class Found:
-    """A clip that was scored: what it is certified free of, its scores, its unit embedding."""
+    """A clip that was scored: its scores, its unit embedding, the classes it was refused for."""
 
     recipe: Recipe
     logits: np.ndarray
     embedding: np.ndarray
+    refused: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,7 @@ class Bench:
     pool: Pool
     scorer: Scorer
     scores: Scores
+    calls: Scores
     bars: np.ndarray
     reader: Reader | None
     budget: int
@@ -79,13 +85,16 @@ class Bench:
                 made.append(mixed)
         return self.score(made)
 
-    def synthesis(self, seed: int, rules: MoveRules, *, warm: bool) -> list[Found]:
-        """The search; cold: it must pay for what it learns of the pool, too."""
+    def synthesis(
+        self, seed: int, rules: MoveRules, max_doubt: float = 1.0, *, warm: bool = True
+    ) -> list[Found]:
+        """The search; cold: it must pay for what it learns of the pool, too, and has no guard."""
         settings = SynthesisSettings(
             self.budget,
             seed=seed,
             per_class=10**9,
             threshold=dict(zip(self.scorer.classes, self.bars.tolist(), strict=True)),
+            max_doubt=max_doubt,
             moves=rules,
         )
         scored: list[Found] = []
@@ -98,12 +107,16 @@ class Bench:
             self.pool,
             settings,
             scores=self.scores if warm else None,
+            calls=self.calls if warm else None,
             reader=self.reader,
             on_scored=keep,
         )
         for family in done.families[:12]:
             click.echo(f"  {family}", err=True)
-        return scored
+        refused = defaultdict(set)
+        for recipe, label in done.refused:
+            refused[recipe].add(label)
+        return [replace(f, refused=frozenset(refused[f.recipe.id])) for f in scored]
 
     def score(self, recipes: Sequence[Recipe]) -> list[Found]:
         out: list[Found] = []
@@ -139,21 +152,21 @@ class Bench:
     def finds(self, scored: Sequence[Found], column: int, name: str) -> list[Found]:
         """Of one class, the hardest first."""
         bar = self.bars[column]
-        found = [f for f in scored if f.logits[column] > bar and name in f.recipe.labels.absent]
+        found = [
+            f
+            for f in scored
+            if f.logits[column] > bar and name in f.recipe.labels.absent and name not in f.refused
+        ]
         return sorted(found, key=lambda f: -float(f.logits[column]))
 
-    def hidden(self, scored: Sequence[Found], events: pd.DataFrame) -> tuple[float, int]:
-        """Share of finds in which the truth has the class after all; and how many finds."""
-        spans = {
-            (str(recording), str(label)): group[["t_min", "t_max"]].to_numpy()
-            for (recording, label), group in events.groupby(["recording_id", "species_id"])
-        }
-        hits, total = 0, 0
-        for column, name in enumerate(self.scorer.classes):
-            finds = self.finds(scored, column, name)
-            total += len(finds)
-            hits += sum(_calls(found.recipe, name, spans) for found in finds)
-        return hits / max(total, 1), total
+    def hidden(self, scored: Sequence[Found], auditor: Auditor) -> float:
+        """Share of finds in which the truth has the class after all."""
+        found = [
+            auditor.contradicts(found.recipe, name)
+            for column, name in enumerate(self.scorer.classes)
+            for found in self.finds(scored, column, name)
+        ]
+        return float(np.mean(found)) if found else float("nan")
 
 
 def _apart(finds: Sequence[Found]) -> int:
@@ -177,30 +190,16 @@ def _disjoint(finds: Iterable[Found]) -> int:
     return count
 
 
-def _calls(recipe: Recipe, name: str, spans: dict[tuple[str, str], np.ndarray]) -> bool:
-    """Whether the class calls in what is heard of a recording; not where its band was replaced."""
-    for component in recipe.components:
-        if any(layer.op == "band" for layer in component):
-            continue
-        for layer in component:
-            if layer.source is None:
-                continue
-            here = spans.get((Path(layer.source.name).stem, name), np.zeros((0, 2)))
-            end_s = layer.start_s + (layer.length_s or recipe.duration_s - layer.offset_s)
-            if bool(np.any((here[:, 0] < end_s) & (here[:, 1] > layer.start_s))):
-                return True
-    return False
-
-
 @click.command(help=__doc__)
 @click.argument("pool", type=click.Path(path_type=Path))
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--tp", type=click.Path(path_type=Path))
 @click.option("--fp", type=click.Path(path_type=Path))
-@click.option("--truth", type=click.Path(path_type=Path))
+@click.option("--truth", type=click.Path(path_type=Path), multiple=True)
 @click.option("--budget", default=2000, show_default=True)
 @click.option("--quantile", default=0.99, show_default=True)
 @click.option("--calls", is_flag=True, help="The bar: the median confirmed call.")
+@click.option("--max-doubt", type=float, multiple=True, default=(1.0, 0.1), show_default=True)
 @click.option("--seeds", default=3, show_default=True)
 @click.option("--scores", type=click.Path(path_type=Path), help="Kept between runs.")
 @click.option("--device", default="auto", show_default=True)
@@ -209,10 +208,11 @@ def main(
     model: Path,
     tp: Path | None,
     fp: Path | None,
-    truth: Path | None,
+    truth: tuple[Path, ...],
     budget: int,
     quantile: float,
     calls: bool,
+    max_doubt: tuple[float, ...],
     seeds: int,
     scores: Path | None,
     device: str,
@@ -222,8 +222,7 @@ def main(
     rules = rules_for(opened, read_rfcx(tp, fp) if tp else None)
     with tempfile.TemporaryDirectory() as temporary:
         folder = scores or Path(temporary)
-        known = score_recipes(scorer, opened.recipes, folder, reader=reader)
-        of_calls = score_recipes(scorer, opened.calls, folder, reader=reader)
+        known, of_calls = score_pool(scorer, opened, folder, reader=reader)
         free = ~opened.recipes.draws_on(scorer.held_out)
         bars, certified = [], np.zeros(len(opened), dtype=bool)
         for column, name in enumerate(scorer.classes):
@@ -234,19 +233,19 @@ def main(
                 values = of_calls.logits(np.flatnonzero(opened.calls.present(name)))[:, column]
             bars.append(np.median(values) if calls else np.quantile(values, quantile))
         bench = Bench(
-            opened, scorer, known, np.array(bars), reader, budget, np.flatnonzero(certified)
-        )
-        arms = {
-            "random rows of the pool": lambda seed: bench.random(seed),
-            "random mixes": lambda seed: bench.mixes(seed),
-            "synthesis, from nothing": lambda seed: bench.synthesis(seed, rules, warm=False),
-            "synthesis, from the pool's scores": lambda seed: bench.synthesis(
-                seed, rules, warm=True
-            ),
+            opened, scorer, known, of_calls, np.array(bars), reader, budget,
+            np.flatnonzero(certified),
+        )  # fmt: skip
+        arms: dict[str, Callable[[int], list[Found]]] = {
+            "random rows of the pool": bench.random,
+            "random mixes": bench.mixes,
+            "synthesis, from nothing": partial(bench.synthesis, rules=rules, warm=False),
         }
-        events = None
-        if truth:
-            events = pd.read_csv(truth, dtype={"recording_id": str, "species_id": str})
+        for limit in max_doubt:
+            arms[f"synthesis, from the pool's scores, doubt up to {limit:g}"] = partial(
+                bench.synthesis, rules=rules, max_doubt=limit
+            )
+        auditor = Auditor(read_events(truth))
         header = "| finds for 1,000 forwards | all | 0.02 apart | sets of recordings | disjoint "
         click.echo(header + "| classes with 10 | class there after all |")
         click.echo("|---|--:|--:|--:|--:|--:|--:|")
@@ -255,10 +254,9 @@ def main(
             for seed in range(seeds):
                 scored = arm(seed)
                 counts.append(list(bench.count(scored).values()))
-                if events is not None:
-                    hidden.append(bench.hidden(scored, events)[0])
+                hidden.append(bench.hidden(scored, auditor))
             cells = " | ".join(f"{value:.0f}" for value in np.mean(counts, axis=0))
-            share = f"{np.mean(hidden):.1%}" if hidden else ""
+            share = f"{np.nanmean(hidden):.1%}" if truth else ""
             click.echo(f"| {title} | {cells} | {share} |")
     click.echo(f"\n{len(opened)} rows, {len(bench.usable)} of them usable; budget {budget}.")
 

@@ -117,6 +117,11 @@ class DoubtModel:
         # balanced: the prior is the certificate's, not how many clips a person looked at
         self._fitted = fit_logistic(features, hidden)
 
+    @property
+    def fitted(self) -> bool:
+        """Whether there were clips enough; else the certificate's word stands alone."""
+        return self._fitted is not None
+
     def probability(self, features: np.ndarray, confidence: np.ndarray) -> np.ndarray:
         """Probability that the class is present.
 

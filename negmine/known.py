@@ -25,15 +25,14 @@ _VERIFIED = CERTIFICATES.index(Certificate.VERIFIED)
 
 
 @dataclass(frozen=True)
-class KnownClass:
-    """One class.
+class KnownCalls:
+    """One class's confirmed calls.
 
     Attributes
     ----------
     name : str
     column : int
         Of its logits.
-    scores : ClassScores
     calls : array of str, shape (P,)
         Ids of its confirmed calls.
     by_model : float32 array, shape (M, P)
@@ -44,7 +43,6 @@ class KnownClass:
 
     name: str
     column: int
-    scores: ClassScores
     calls: np.ndarray
     by_model: np.ndarray
     embeddings: np.ndarray
@@ -52,6 +50,36 @@ class KnownClass:
     def features(self, by_model: np.ndarray, similarity: np.ndarray) -> np.ndarray:
         """What doubt sees of clips: logits (M, N) and similarity (N,) to the nearest call."""
         return clip_features(by_model, self.by_model, similarity)
+
+
+@dataclass(frozen=True)
+class KnownClass(KnownCalls):
+    """One class: its confirmed calls, and how its certified rows score beside them.
+
+    Attributes
+    ----------
+    scores : ClassScores
+    """
+
+    scores: ClassScores
+
+
+def know_calls(pool: Pool, classes: Sequence[str], calls: JointScores) -> list[KnownCalls]:
+    """Gather each class's confirmed calls, scored by the models."""
+    rows_of = [np.flatnonzero(pool.calls.present(name)) for name in classes]
+    # read at once, and kept once: each class has a view of its own
+    every = calls.embeddings(np.concatenate(rows_of))
+    embeddings = np.split(every, np.cumsum([len(rows) for rows in rows_of])[:-1])
+    return [
+        KnownCalls(
+            name,
+            column,
+            np.asarray(pool.calls.ids[rows]),
+            calls.by_model(rows)[:, :, column],
+            embeddings[column],
+        )
+        for column, (name, rows) in enumerate(zip(classes, rows_of, strict=True))
+    ]
 
 
 def know_classes(
@@ -68,30 +96,25 @@ def know_classes(
     if len(pool) > most:
         sample = np.sort(rng.choice(len(pool), most, replace=False))
     by_class = np.ascontiguousarray(scores.logits(sample).T)
-    found = []
-    rows_of = [np.flatnonzero(pool.calls.present(name)) for name in classes]
-    # read at once, and kept once: each class has a view of its own
-    every = calls.embeddings(np.concatenate(rows_of))
-    embeddings = np.split(every, np.cumsum([len(rows) for rows in rows_of])[:-1])
-    for column, (name, rows) in enumerate(zip(classes, rows_of, strict=True)):
-        by_model = calls.by_model(rows)[:, :, column]
-        reference = by_class[column][eligible.of_class(column)[sample]]
-        found.append(
-            KnownClass(
-                name,
-                column,
-                ClassScores(by_model.mean(axis=0), reference),
-                np.asarray(pool.calls.ids[rows]),
-                by_model,
-                embeddings[column],
-            )
+    return [
+        KnownClass(
+            one.name,
+            one.column,
+            one.calls,
+            one.by_model,
+            one.embeddings,
+            ClassScores(
+                one.by_model.mean(axis=0),
+                by_class[one.column][eligible.of_class(one.column)[sample]],
+            ),
         )
-    return found
+        for one in know_calls(pool, classes, calls)
+    ]
 
 
 def fit_doubt(
     pool: Pool,
-    known: Sequence[KnownClass],
+    known: Sequence[KnownCalls],
     scores: JointScores,
     held_out: frozenset[str],
     rng: np.random.Generator,

@@ -19,7 +19,7 @@ from negmine.labels import CERTIFICATES
 from negmine.mine_report import MineReport, class_report
 from negmine.pool import Pool, check_classes
 from negmine.scorer import Retrainable, Scorer
-from negmine.scores.embed import open_store, score_recipes
+from negmine.scores.embed import score_pool
 from negmine.scores.joint import JointScores
 from negmine.scores.scan import Eligible, Shortlists, highest, most_similar
 from negmine.select import matched_random
@@ -128,19 +128,13 @@ def mine(
             "--window auto trains the model on for some steps, which this kind of model cannot; "
             "name a checkpoint first, or a window, as in --window 0,0.95"
         )
-    stores = {model.fingerprint: open_store(model, scores_folder, reader) for model in models}
-    scores, calls = (
-        JointScores(
-            [
-                score_recipes(
-                    model, table, stores[model.fingerprint],
-                    batch_size=s.batch_size, reader=reader, on_rows=on_rows,
-                )
-                for model in models
-            ]
+    scored = [
+        score_pool(
+            model, pool, scores_folder, batch_size=s.batch_size, reader=reader, on_rows=on_rows
         )
-        for table in (pool.recipes, pool.calls)
-    )  # fmt: skip
+        for model in models
+    ]
+    scores, calls = (JointScores(of_table) for of_table in zip(*scored, strict=True))
     held_out = frozenset.intersection(*(model.held_out for model in models))
     leaking = pool.recipes.draws_on(held_out)
     eligible = _eligible(pool, classes, ~leaking, exclude)

@@ -256,19 +256,15 @@ def _synthesise(
 ) -> Pool:
     """The pool with what a search of this model found; one that it has searched stays as it is."""
     from negmine.pool import open_pool
-    from negmine.scores.embed import score_recipes
+    from negmine.scores.embed import score_pool
     from negmine.synthesis.pool import read_ancestry, rules_for, synthesise_into
-    from negmine.synthesis.synthesise import SynthesisSettings
+    from negmine.synthesis.settings import SynthesisSettings
 
     if any(row["model"] == scorer.fingerprint for row in read_ancestry(pool.path)):
         return pool
-    known = score_recipes(
-        scorer,
-        pool.recipes,
-        scores,
-        batch_size=settings.batch_size,
-        reader=reader,
-        on_rows=bars("scoring", len(pool), "clip"),
+    on_rows = bars("scoring", len(pool) + len(pool.calls), "clip")
+    known, calls = score_pool(
+        scorer, pool, scores, batch_size=settings.batch_size, reader=reader, on_rows=on_rows
     )
     advance = bars("searching", budget, "clip")
     done = synthesise_into(
@@ -278,10 +274,13 @@ def _synthesise(
             budget=budget,
             seed=settings.seed,
             per_class=settings.per_class,
+            # what mining would send to review is not searched for either
+            max_doubt=min(SynthesisSettings.max_doubt, settings.max_doubt),
             batch_size=settings.batch_size,
             moves=rules_for(pool, None),
         ),
         scores=known,
+        calls=calls,
         reader=reader,
         on_scored=lambda recipes, embeddings, logits: advance(len(recipes)),
         store=known.store,

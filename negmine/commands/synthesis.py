@@ -18,9 +18,12 @@ from negmine.console import Bars, CleanCommand, print_json, quiet_and_json, say,
 from negmine.goes_with import Beside, check_goes_with
 
 if TYPE_CHECKING:
-    from negmine.synthesis.synthesise import Synthesised
+    from negmine.synthesis.found import Synthesised
 
-_GO_WITH = ((("fp", "songtypes"), (Beside("tp"),)),)
+_GO_WITH = (
+    (("fp", "songtypes"), (Beside("tp"),)),
+    (("max_doubt",), (Beside("scores"),)),
+)
 
 # Families in the printed table.
 _SHOWN = 15
@@ -64,6 +67,14 @@ _SHOWN = 15
     help="Nearer embeddings (1 - cosine) are the same sound: the highest-scoring is kept.",
 )
 @click.option(
+    "--max-doubt",
+    type=click.FloatRange(0, 1),
+    default=0.1,
+    show_default=True,
+    help="What holds the class with a higher estimated probability is no parent and no find; goes "
+    "with --scores.",
+)
+@click.option(
     "--scores",
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder of 'negmine mine' for scores: the search starts from those of the whole pool, and "
@@ -100,6 +111,7 @@ def synthesise(
     per_class: int,
     above: float | None,
     min_distance: float,
+    max_doubt: float,
     scores: Path | None,
     tp: Path | None,
     fp: Path | None,
@@ -124,9 +136,9 @@ def synthesise(
     from negmine.annotations import read_rfcx
     from negmine.pool import open_pool
     from negmine.scorer import load_scorer
-    from negmine.scores.embed import score_recipes
+    from negmine.scores.embed import score_pool
     from negmine.synthesis.pool import rules_for, synthesise_into
-    from negmine.synthesis.synthesise import SynthesisSettings
+    from negmine.synthesis.settings import SynthesisSettings
 
     annotations = read_rfcx(tp, fp, songtypes=songtypes) if tp else None
     opened, scorer = open_pool(pool), load_scorer(model, device)
@@ -138,19 +150,16 @@ def synthesise(
         threshold={} if above is None else dict.fromkeys(scorer.classes, above),
         classes=classes,
         min_distance=min_distance,
+        max_doubt=max_doubt,
         batch_size=batch_size,
         moves=rules_for(opened, annotations),
     )
     with Bars(quiet or as_json) as bars:
-        known = None
+        known = of_calls = None
         if scores is not None:
-            known = score_recipes(
-                scorer,
-                opened.recipes,
-                scores,
-                batch_size=batch_size,
-                reader=reader,
-                on_rows=bars("scoring", len(opened), "clip"),
+            on_rows = bars("scoring", len(opened) + len(opened.calls), "clip")
+            known, of_calls = score_pool(
+                scorer, opened, scores, batch_size=batch_size, reader=reader, on_rows=on_rows
             )
         advance = bars("searching", budget, "clip")
         done = synthesise_into(
@@ -158,6 +167,7 @@ def synthesise(
             opened,
             settings,
             scores=known,
+            calls=of_calls,
             reader=reader,
             on_scored=lambda recipes, embeddings, logits: advance(len(recipes)),
             store=known.store if known else None,
@@ -176,6 +186,8 @@ def _summary(search: Synthesised) -> dict[str, Any]:
         "forwards": search.forwards,
         "finds": len(search.finds),
         "kept": len(search.kept),
+        "refused": len(search.refused),
+        "doubt_auc": search.doubt_auc,
         "families": [
             {
                 "kind": f.kind,
@@ -197,8 +209,15 @@ def _text(search: Synthesised) -> str:
     ]
     more = len(search.families) - len(rows)
     rest = f"\nand {more} families more" if more > 0 else ""
+    refused = "nothing refused: without scores, or 20 calls and 20 rejections, there is no doubt"
+    if search.doubt_auc is not None:
+        refused = (
+            f"{len(search.refused)} refused as parents and finds, by doubt that tells calls from "
+            f"rejections with AUC {search.doubt_auc:.3f}"
+        )
     return (
         table(["move", "of kind", "for class", "forwards", "found", "best"], rows)
         + rest
         + f"\n{search.forwards} forwards, {len(search.finds)} finds, {len(search.kept)} kept"
+        + f"\n{refused}"
     )

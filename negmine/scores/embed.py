@@ -11,6 +11,7 @@ import torch
 
 from negmine.cache import CachedReader
 from negmine.errors import ModelError
+from negmine.pool import Pool
 from negmine.pool.recipe_table import RecipeTable
 from negmine.recipe import ID_BYTES, Recipe
 from negmine.render import render_batches
@@ -163,6 +164,24 @@ def score_recipes(
             on_rows(len(waveforms))
         store.append(ids[rows], np.concatenate(embeddings), np.concatenate(logits))
     return Scores(store, ids, len(missing), None if len(missing) else position)
+
+
+def score_pool(
+    scorer: Scorer,
+    pool: Pool,
+    folder: Path,
+    *,
+    batch_size: int = 32,
+    reader: CachedReader | None = None,
+    on_rows: Callable[[int], object] = lambda rows: None,
+) -> tuple[Scores, Scores]:
+    """Scores of a pool's rows and of its confirmed calls; see `score_recipes`."""
+    store = open_store(scorer, folder, reader)
+    rows, calls = (
+        score_recipes(scorer, table, store, batch_size=batch_size, reader=reader, on_rows=on_rows)
+        for table in (pool.recipes, pool.calls)
+    )
+    return rows, calls
 
 
 class Keeper:

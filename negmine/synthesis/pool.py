@@ -18,18 +18,14 @@ from negmine.pool.append import append_recipes
 from negmine.reader import Reader
 from negmine.recipe import Recipe
 from negmine.scorer import Scorer
-from negmine.scores.embed import Keeper
+from negmine.scores.embed import Keeper, Scores
 from negmine.scores.store import ScoreStore
 from negmine.sources.banded import Bands
 from negmine.sources.settings import BandSettings, FpSettings, TransplantSettings
+from negmine.synthesis.found import Synthesised
 from negmine.synthesis.moves import MoveRules
-from negmine.synthesis.synthesise import (
-    OnScored,
-    Scored,
-    Synthesised,
-    SynthesisSettings,
-    synthesise,
-)
+from negmine.synthesis.settings import SynthesisSettings
+from negmine.synthesis.synthesise import OnScored, synthesise
 from negmine.tables import read_table, write_table
 
 # In the pool's folder.
@@ -58,8 +54,8 @@ def synthesise_into(
     pool: Pool,
     settings: SynthesisSettings,
     *,
-    scores: Scored | None = None,
-    scored_rows: np.ndarray | None = None,
+    scores: Scores | None = None,
+    calls: Scores | None = None,
     reader: Reader | None = None,
     on_scored: OnScored = lambda recipes, embeddings, logits: None,
     store: ScoreStore | None = None,
@@ -92,7 +88,7 @@ def synthesise_into(
             pool,
             settings,
             scores=scores,
-            scored_rows=scored_rows,
+            calls=calls,
             reader=reader,
             on_scored=scored,
         )
@@ -109,6 +105,8 @@ def synthesise_into(
             "budget": settings.budget,
             "forwards": search.forwards,
             "seed": settings.seed,
+            "max_doubt": settings.max_doubt,
+            "refused": len(search.refused),
         }
     }
     return Added(search, append_recipes(pool.path, _ordered(search), record))

@@ -7,16 +7,15 @@ scores rows of the pool that nobody has scored yet, so that a search can start f
 
 A *find* is a clip certified free of a class that scores above the class's bar and is no near copy
 of what is known there already. The bar is the worst of the class's ``per_class`` hardest so far,
-and at least the threshold.
+and at least the threshold. What may well hold the class after all is refused by a *guard*
+(`negmine.synthesis.guard`): it is neither parent nor find, and no part of the bar.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 
@@ -26,10 +25,14 @@ from negmine.reader import Reader
 from negmine.recipe import Recipe
 from negmine.render import SilentError, render
 from negmine.scorer import Scorer
+from negmine.scores.embed import Scores
 from negmine.synthesis.archive import BEAM, Archive, Beams, Clip
 from negmine.synthesis.bandit import Bandit
-from negmine.synthesis.families import EXPLORE, Family, Proposal, Proposer, factors, families_of
-from negmine.synthesis.moves import MoveRules
+from negmine.synthesis.families import EXPLORE, Proposal, Proposer, factors, families_of
+from negmine.synthesis.found import Find, Product, Synthesised
+from negmine.synthesis.guard import fit_guard
+from negmine.synthesis.roots import hardest_roots
+from negmine.synthesis.settings import SynthesisSettings
 
 # Tries between one look at what was found and the next. Fixed, so that what is found does not
 # depend on the size of the batches that are scored.
@@ -42,109 +45,8 @@ _ROUNDS = 8
 # the budget, rows of the pool are all that is tried.
 _ROOTS = 0.25
 
-# Rows of the pool whose scores are read at a time.
-_BLOCK = 65_536
-
 # A call of `OnScored`: recipes, unit embeddings (n, D), logits (n, C), all in order.
 OnScored = Callable[[Sequence[Recipe], np.ndarray, np.ndarray], object]
-
-
-class Scored(Protocol):
-    """Scores of rows of a pool, as `negmine.scores.embed.Scores` has them."""
-
-    def logits(self, rows: np.ndarray) -> np.ndarray: ...
-    def embeddings(self, rows: np.ndarray) -> np.ndarray: ...
-
-
-@dataclass(frozen=True)
-class SynthesisSettings:
-    """How synthesis searches.
-
-    Attributes
-    ----------
-    budget : int
-        Forwards: clips scored.
-    seed : int
-    per_class : int
-        Of so many hardest of a class the worst is the bar.
-    threshold : mapping of str to float
-        By class, a score at or below which nothing is a find.
-    classes : collection of str
-        To find negatives of; empty: all.
-    min_distance : float
-        Nearer embeddings (1 - cosine similarity) are the same sound.
-    batch_size : int
-    moves : MoveRules
-    """
-
-    budget: int
-    seed: int = 0
-    per_class: int = 50
-    threshold: Mapping[str, float] = field(default_factory=dict)
-    classes: Collection[str] = ()
-    min_distance: float = 0.02
-    batch_size: int = 32
-    moves: MoveRules = field(default_factory=MoveRules)
-
-
-@dataclass(frozen=True)
-class Product:
-    """A recipe that the search made.
-
-    Attributes
-    ----------
-    recipe : Recipe
-    parents : tuple of str
-        Ids.
-    move : str
-    label : str
-        The class it was made for.
-    score : float
-        For that class.
-    """
-
-    recipe: Recipe
-    parents: tuple[str, ...]
-    move: str
-    label: str
-    score: float
-
-
-@dataclass(frozen=True)
-class Find:
-    """A certified hard negative: recipe, class, score, and the forward that found it, from 1."""
-
-    recipe: str
-    label: str
-    score: float
-    forward: int
-
-
-@dataclass(frozen=True)
-class Synthesised:
-    """What a search gave.
-
-    Attributes
-    ----------
-    kept : tuple of Product
-        Those that are among their classes' hardest in the end.
-    lineage : tuple of Product
-        All products that those are made of, themselves included, in the order of their making.
-    finds : tuple of Find
-        Rows of the pool that the search scored are among them.
-    families : tuple of Family
-        That were tried, those that found most first.
-    forwards : int
-    stopped : bool
-        By Ctrl-C.
-    """
-
-    kept: tuple[Product, ...]
-    lineage: tuple[Product, ...]
-    finds: tuple[Find, ...]
-    families: tuple[Family, ...]
-    forwards: int
-    stopped: bool
 
 
 def synthesise(
@@ -152,8 +54,8 @@ def synthesise(
     pool: Pool,
     settings: SynthesisSettings,
     *,
-    scores: Scored | None = None,
-    scored_rows: np.ndarray | None = None,
+    scores: Scores | None = None,
+    calls: Scores | None = None,
     reader: Reader | None = None,
     on_scored: OnScored = lambda recipes, embeddings, logits: None,
 ) -> Synthesised:
@@ -164,10 +66,10 @@ def synthesise(
     scorer : Scorer
     pool : Pool
     settings : SynthesisSettings
-    scores : Scored, optional
+    scores : Scores, optional
         Of the pool's rows, what the search starts from.
-    scored_rows : int array, optional
-        The rows that ``scores`` knows; all by default.
+    calls : Scores, optional
+        Of the pool's confirmed calls: with both, doubt is fitted as in mining, and the guard works.
     reader : Reader, optional
         Where sound is read from; from its files by default.
     on_scored : callable
@@ -180,12 +82,7 @@ def synthesise(
     PoolError
         If model and pool have different classes, or a class of the settings is unknown.
     """
-    rows = np.zeros(0, dtype=np.int64)
-    if scores is not None:
-        rows = np.arange(len(pool)) if scored_rows is None else np.asarray(scored_rows)
-    search = _Search(scorer, pool, settings, rows, reader)
-    if scores is not None:
-        search.start(scores, rows)
+    search = _Search(scorer, pool, settings, scores, calls, reader)
     stopped = False
     try:
         while search.forwards < settings.budget:
@@ -206,7 +103,8 @@ class _Search:
         scorer: Scorer,
         pool: Pool,
         settings: SynthesisSettings,
-        scored: np.ndarray,
+        scores: Scores | None,
+        calls: Scores | None,
         reader: Reader | None,
     ) -> None:
         check_classes(scorer.classes, pool.classes, f"pool {pool.path} does not fit the model")
@@ -228,10 +126,12 @@ class _Search:
             column: np.flatnonzero((pool.confidence(name) > 0) & ~held_out)
             for column, name in self._names.items()
         }
-        usable = np.zeros(len(pool), dtype=bool)
-        for certified in self._certified.values():
-            usable[certified] = True
-        usable[scored] = False
+        unscored = np.zeros(len(pool), dtype=bool)
+        if scores is None:
+            for certified in self._certified.values():
+                unscored[certified] = True
+        doubt_rng = np.random.default_rng([settings.seed, *b"doubt"])
+        self._guard = fit_guard(scorer, pool, settings.max_doubt, scores, calls, doubt_rng)
         self._rng = np.random.default_rng([settings.seed, *b"synthesis"])
         self._beams = Beams()
         kinds = sorted({*pool.recipes.count_kinds(), "mix", "transplant"})
@@ -243,35 +143,38 @@ class _Search:
             self._families,
             self._beams,
             settings.moves,
-            np.flatnonzero(usable),
+            np.flatnonzero(unscored),
             scorer.held_out,
             self._rng,
         )
         self._products: dict[str, Product] = {}
         self._finds: list[Find] = []
-        self._roots = len(scored)
+        self._roots = 0 if scores is None else len(pool)
         self.forwards = 0
+        if scores is not None:
+            self._start(scores)
 
-    def start(self, scores: Scored, scored: np.ndarray) -> None:
+    def _start(self, scores: Scores) -> None:
         """Take in what is known of the pool's rows: the hardest of each class and kind."""
-        _, codes = np.unique(self._pool.recipes.kinds, return_inverse=True)
-        known = np.zeros(len(self._pool), dtype=bool)
-        known[scored] = True
-        # more than are kept: near copies and rows of one recording fall out
-        count = 4 * max(self._settings.per_class, BEAM)
+        enough = max(self._settings.per_class, BEAM)
         for column, certified in self._certified.items():
-            rows = certified[known[certified]]
-            hardest = _hardest(scores, rows, codes[rows], column, count)
-            if not len(hardest):
+            roots = hardest_roots(
+                self._pool,
+                self._names[column],
+                column,
+                certified,
+                scores,
+                self._guard,
+                enough,
+            )
+            if not len(roots):
                 continue
-            logits, embeddings = scores.logits(hardest), scores.embeddings(hardest)
-            clips = [
-                Clip(self._pool.recipes[row], logits[i]) for i, row in enumerate(hardest.tolist())
-            ]
-            self._beams.offer(column, clips)
+            logits, embeddings = scores.logits(roots), scores.embeddings(roots)
+            recipes = self._pool.recipes.at(roots)
+            self._beams.offer(column, [Clip(*one) for one in zip(recipes, logits, strict=True)])
             for i in np.argsort(-logits[:, column], kind="stable").tolist():
                 score = float(logits[i, column])
-                self._archives[column].offer(clips[i].recipe.id, score, embeddings[i])
+                self._archives[column].offer(recipes[i].id, score, embeddings[i])
 
     def propose(self) -> tuple[list[Proposal], list[np.ndarray]]:
         """The next generation and its waveforms; fewer where the budget ends, or ideas do."""
@@ -321,6 +224,7 @@ class _Search:
     ) -> None:
         """Take in a generation: finds, new parents, and what its families are worth."""
         found = np.zeros(len(proposals))
+        refused = self._refused(proposals, embeddings, logits)
         offered: dict[int, list[Clip]] = {column: [] for column in self._names}
         for i, proposal in enumerate(proposals):
             self.forwards += 1
@@ -329,25 +233,45 @@ class _Search:
             for column, name in self._names.items():
                 if name not in recipe.labels.absent:
                     continue
-                offered[column].append(Clip(recipe, logits[i]))
                 score, archive = float(logits[i, column]), self._archives[column]
-                # while anything will do, a find says nothing of its family
-                earned = math.isfinite(archive.bar)
-                if archive.offer(recipe.id, score, embeddings[i]):
-                    self._finds.append(Find(recipe.id, name, score, self.forwards))
-                    family.found += 1
-                    found[i] += earned
                 if family.label in ("", name):
                     family.best = max(family.best, score)
                 if family.label == name:
                     self._products[recipe.id] = Product(
                         recipe, proposal.parents, family.move, name, score
                     )
+                if (i, column) in refused:
+                    continue
+                offered[column].append(Clip(recipe, logits[i]))
+                # while anything will do, a find says nothing of its family
+                earned = math.isfinite(archive.bar)
+                if archive.offer(recipe.id, score, embeddings[i]):
+                    self._finds.append(Find(recipe.id, name, score, self.forwards))
+                    family.found += 1
+                    found[i] += earned
             family.forwards += 1
         for column, clips in offered.items():
             self._beams.offer(column, clips)
         self._bandit.learn(np.array([proposal.family for proposal in proposals]), found)
         on_scored([proposal.recipe for proposal in proposals], embeddings, logits)
+
+    def _refused(
+        self, proposals: Sequence[Proposal], embeddings: np.ndarray, logits: np.ndarray
+    ) -> set[tuple[int, int]]:
+        """Which clips of a generation the guard refuses: their places, and the classes' columns."""
+        refused = set()
+        for column, name in self._names.items():
+            rows = [i for i, p in enumerate(proposals) if name in p.recipe.labels.absent]
+            doubtful = self._guard.refuses(
+                column,
+                [proposals[i].recipe.id for i in rows],
+                np.array([proposals[i].recipe.labels.absent[name].confidence for i in rows]),
+                logits[rows, column],
+                embeddings[rows],
+                [proposals[i].parents for i in rows],
+            )
+            refused |= {(rows[at], column) for at in np.flatnonzero(doubtful)}
+        return refused
 
     def result(self, stopped: bool) -> Synthesised:
         """What stands at the end."""
@@ -367,24 +291,7 @@ class _Search:
             finds=tuple(self._finds),
             families=tuple(sorted(tried, key=lambda f: (-f.found, f.forwards))),
             forwards=self.forwards,
+            refused=frozenset((key, self._names[of]) for key, of in self._guard.refused),
+            doubt_auc=self._guard.auc,
             stopped=stopped,
         )
-
-
-def _hardest(
-    scores: Scored, rows: np.ndarray, kinds: np.ndarray, column: int, count: int
-) -> np.ndarray:
-    """Of some rows the ``count`` that score highest of each kind, in one pass: int64, shape (n,).
-
-    ``kinds`` are their numbers. Ties go to the earlier row.
-    """
-    kept = np.zeros((3, 0), dtype=np.float64)
-    for first in range(0, len(rows), _BLOCK):
-        here = slice(first, first + _BLOCK)
-        logits = scores.logits(rows[here])[:, column]
-        # kind, minus the score, row: as float64 all are exact
-        offered = np.concatenate([kept, np.stack([kinds[here], -logits, rows[here]])], axis=1)
-        offered = offered[:, np.lexsort(offered[::-1])]
-        place = np.arange(offered.shape[1]) - np.searchsorted(offered[0], offered[0])
-        kept = offered[:, place < count]
-    return np.asarray(kept[2], dtype=np.int64)

@@ -51,6 +51,7 @@ OF_OTHERS = [
     (["render", "pool", "--out", "clips"], "--seed 1", "--sample"),
     (["synthesise", "pool", "--model", "best.pt"], "--fp fp.csv", "--tp"),
     (["synthesise", "pool", "--model", "best.pt"], "--songtypes split", "--tp"),
+    (["synthesise", "pool", "--model", "best.pt"], "--max-doubt 0.2", "--scores"),
 ]  # fmt: skip
 
 

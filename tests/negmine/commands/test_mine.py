@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from conftest import Data, make_pool
+from conftest import Data, make_data, make_pool
 from placeholder import PlaceholderScorer
 
 from negmine.cli import main
@@ -140,3 +140,13 @@ def test_a_search_first_adds_harder_ones(pool: Path, tmp_path: Path) -> None:
     assert len(open_pool(pool)) == len(grown)
     result = run(pool, out, "--synthesise", 200, "--model", "tilted.pt")
     assert "--synthesise searches with one model" in result.output
+
+
+def test_a_search_looks_for_nothing_that_mining_would_doubt(tmp_path: Path) -> None:
+    # calls and rejections enough to fit doubt on; and nothing is certain: all is doubted
+    data = make_data(tmp_path / "data", recordings=12)
+    pool = make_pool(data, tmp_path / "pool")
+    before = len(open_pool(pool))
+    result = run(pool, tmp_path / "hard.parquet", "--synthesise", 70, "--max-doubt", 0)
+    assert result.exit_code == 0, result.output
+    assert len(open_pool(pool)) == before

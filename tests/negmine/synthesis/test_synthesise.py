@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from conftest import Data, make_pool
+from conftest import Data, make_data, make_pool
 from placeholder import PlaceholderScorer
 
 from negmine.annotations import read_rfcx
@@ -19,9 +20,11 @@ from negmine.pool import Pool, open_pool
 from negmine.recipe import Recipe
 from negmine.scores.embed import score_recipes
 from negmine.synthesis.archive import BEAM, Archive, Beams, Clip
+from negmine.synthesis.found import Synthesised
 from negmine.synthesis.moves import MoveRules
 from negmine.synthesis.pool import ANCESTRY, read_ancestry, rules_for, synthesise_into
-from negmine.synthesis.synthesise import Synthesised, SynthesisSettings, synthesise
+from negmine.synthesis.settings import SynthesisSettings
+from negmine.synthesis.synthesise import synthesise
 
 HELD_OUT = frozenset({"rec00", "rec05", "external/other1.wav"})
 
@@ -168,23 +171,6 @@ def test_from_known_scores_nothing_is_explored(pool: Pool, tmp_path: Path) -> No
         fifth = np.sort(scores.logits(rows)[:, column])[-5]
         # near copies among the five may lower the bar
         assert min((f.score for f in done.finds if f.label == name), default=9.9) > fifth - 1.0
-
-
-def test_rows_without_scores_are_explored(pool: Pool, tmp_path: Path) -> None:
-    scorer = PlaceholderScorer()
-    scores = score_recipes(scorer, pool.recipes, tmp_path)
-    rows = np.arange(0, len(pool), 2)
-    seen: list[str] = []
-    done = synthesise(
-        scorer,
-        pool,
-        settings(130),
-        scores=scores,
-        scored_rows=rows,
-        on_scored=lambda recipes, embeddings, logits: seen.extend(r.id for r in recipes),
-    )
-    assert "explore" in {family.move for family in done.families}
-    assert not set(seen) & set(pool.recipes.ids[rows].tolist())
 
 
 def test_a_threshold_is_a_floor(pool: Pool) -> None:
@@ -352,10 +338,29 @@ def test_the_command(shared_checkpoint: Path, own_pool: Path, shared_data: Data)
     assert result.exit_code == 0, result.output
     told = json.loads(result.stdout)
     assert told["forwards"] == 70
+    assert told["doubt_auc"] is None
     assert len(open_pool(own_pool)) == before + told["added"]
     assert (own_pool / ANCESTRY).exists() == (told["added"] > 0)
     shown = CliRunner().invoke(main, [*arguments, "--seed", "1", "--quiet"])
     assert (shown.exit_code, shown.stdout) == (0, "")
+    shown = CliRunner().invoke(main, [*arguments, "--seed", "2"])
+    assert "nothing refused: without scores" in shown.stdout
+
+
+def test_the_command_fits_doubt_where_it_has_scores(
+    shared_checkpoint: Path, tmp_path: Path
+) -> None:
+    data = make_data(tmp_path / "data", recordings=12)
+    made = make_pool(data, tmp_path / "pool")
+    arguments = ["synthesise", str(made), "--model", str(shared_checkpoint), "--budget", "70"]
+    arguments += ["--scores", str(tmp_path / "scores"), "--max-doubt", "0.01"]
+    told = json.loads(CliRunner().invoke(main, [*arguments, "--json"]).stdout)
+    assert 0 <= told["doubt_auc"] <= 1
+    assert told["refused"] > 0
+    history = (made / "pool.json").read_text()
+    assert f'"refused": {told["refused"]}' in history
+    shown = CliRunner().invoke(main, [*arguments, "--seed", "1"]).stdout
+    assert re.search(r"\n\d+ refused as parents and finds, by doubt .* AUC [01]\.\d{3}\n", shown)
 
 
 def test_the_command_wants_tp_beside_fp(own_pool: Path, shared_data: Data) -> None:
