@@ -90,16 +90,38 @@ class Retrainable(Scorer, Protocol):
         """
 
 
-def load_scorer(path: Path, device: str = "auto") -> Scorer:
+@runtime_checkable
+class Compilable(Scorer, Protocol):
+    """A scorer that can be compiled: slower to start, faster from then on."""
+
+    def compile(self) -> None:
+        """Compile the network.
+
+        Raises
+        ------
+        ModelError
+            If that does not work here.
+        """
+
+
+def load_scorer(path: Path, device: str = "auto", *, compiled: bool = False) -> Scorer:
     """Open a model with the reader that some installed package registers for its suffix.
 
     Packages register under the entry-point group ``negmine.scorers``: the name is the suffix
     without its dot, the object a callable ``(path, device) -> Scorer``.
 
+    Parameters
+    ----------
+    path : Path
+    device : str
+    compiled : bool
+        Compile the network.
+
     Raises
     ------
     ModelError
-        If the file is missing, or nothing reads its suffix, or what reads it gives no scorer.
+        If the file is missing, or nothing reads its suffix, or what reads it gives no scorer, or
+        one that cannot be compiled.
     """
     if not path.is_file():
         raise ModelError(f"{path}: no such model")
@@ -116,4 +138,8 @@ def load_scorer(path: Path, device: str = "auto") -> Scorer:
     scorer = reader(path, device)
     if not isinstance(scorer, Scorer):
         raise ModelError(f"{path}: the reader '{point.value}' returned no Scorer")
+    if compiled:
+        if not isinstance(scorer, Compilable):
+            raise ModelError(f"{path}: '.{suffix}' models cannot be compiled; leave out --compile")
+        scorer.compile()
     return scorer

@@ -72,6 +72,21 @@ class CheckpointScorer:
         logits = detector.read_out(features, config.readout, self._window, config.lse_sharpness)
         return detector.embed(features), logits
 
+    def compile(self) -> None:
+        """Compile the backbone, for clips of any number and length: takes minutes.
+
+        Raises
+        ------
+        ModelError
+            If that does not work here: on a CPU, a C++ compiler is needed.
+        """
+        self._detector.backbone.compile(dynamic=True)
+        silence = np.zeros((2, round(self.clip_s * self.sample_rate)), dtype=np.float32)
+        try:
+            self.score(silence)
+        except Exception as error:  # of many kinds, and of many lines
+            raise ModelError(f"cannot be compiled: {str(error).splitlines()[0]}") from error
+
     def retrained(
         self,
         selection: Path,

@@ -10,6 +10,7 @@ import click
 from negmine.commands.scoring_options import (
     batch_size_option,
     cache_option,
+    compile_option,
     device_option,
     open_cache,
     pool_option,
@@ -154,6 +155,7 @@ def choosing_settings(
 @cache_option
 @batch_size_option
 @device_option
+@compile_option
 @click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the control."
 )
@@ -170,6 +172,7 @@ def mine(
     cache: Path | None,
     batch_size: int,
     device: str,
+    compiled: bool,
     seed: int,
     quiet: bool,
     as_json: bool,
@@ -205,7 +208,7 @@ def mine(
         rows = read_rows(exclude, ("recipe", "class"), may_be_empty=True)
         excluded = {(recipe, label) for _, (recipe, label) in rows}
     opened = open_pool(pool)
-    scorers = [load_scorer(model, device) for model in models]
+    scorers = [load_scorer(model, device, compiled=compiled) for model in models]
     for scorer in scorers:
         if scorer.clip_s != opened.clip_s:
             warn(f"the pool's clips are {opened.clip_s:g} s, the model's were {scorer.clip_s:g} s")

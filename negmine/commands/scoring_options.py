@@ -39,6 +39,12 @@ batch_size_option = click.option(
     show_default=True,
     help="Clips scored at a time.",
 )
+compile_option = click.option(
+    "--compile",
+    "compiled",
+    is_flag=True,
+    help="Compile the network first: minutes, won back with some ten thousand clips.",
+)
 
 
 def open_cache(

@@ -8,6 +8,7 @@ import click
 
 from negmine.commands.scoring_options import (
     batch_size_option,
+    compile_option,
     device_option,
     model_option,
     open_cache,
@@ -58,6 +59,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 )
 @batch_size_option
 @device_option
+@compile_option
 @quiet_and_json
 def search(
     clip: Path,
@@ -73,6 +75,7 @@ def search(
     memory: float,
     batch_size: int,
     device: str,
+    compiled: bool,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -97,7 +100,7 @@ def search(
     info = probe(clip)
     if at >= info.duration_s:
         raise InputError(f"{clip}: --at {at:g} s lies beyond its end at {info.duration_s:g} s")
-    opened, scorer = open_pool(pool), load_scorer(model, device)
+    opened, scorer = open_pool(pool), load_scorer(model, device, compiled=compiled)
     check_classes(scorer.classes, opened.classes, f"pool {pool} does not fit the model")
     if label and label not in opened.classes:
         hint = did_you_mean(label, opened.classes)

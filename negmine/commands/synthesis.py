@@ -10,6 +10,7 @@ import click
 from negmine.commands.scoring_options import (
     batch_size_option,
     cache_option,
+    compile_option,
     device_option,
     model_option,
     open_cache,
@@ -101,6 +102,7 @@ _SHOWN = 15
 @cache_option
 @batch_size_option
 @device_option
+@compile_option
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all draws.")
 @quiet_and_json
 def synthesise(
@@ -119,6 +121,7 @@ def synthesise(
     cache: Path | None,
     batch_size: int,
     device: str,
+    compiled: bool,
     seed: int,
     quiet: bool,
     as_json: bool,
@@ -141,7 +144,7 @@ def synthesise(
     from negmine.synthesis.settings import SynthesisSettings
 
     annotations = read_rfcx(tp, fp, songtypes=songtypes) if tp else None
-    opened, scorer = open_pool(pool), load_scorer(model, device)
+    opened, scorer = open_pool(pool), load_scorer(model, device, compiled=compiled)
     reader = open_cache(pool, opened.sources, scorer.sample_rate, cache)
     settings = SynthesisSettings(
         budget=budget,

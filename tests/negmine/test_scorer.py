@@ -85,6 +85,26 @@ def test_a_reader_that_gives_no_scorer_is_named(tmp_path: Path) -> None:
         load_scorer(tmp_path / "model.empty")
 
 
+@pytest.mark.usefixtures("readers")
+def test_a_model_that_cannot_be_compiled_is_told(tmp_path: Path) -> None:
+    (tmp_path / "best.bands").write_text("8")
+    with pytest.raises(
+        ModelError, match=r"'\.bands' models cannot be compiled; leave out --compile"
+    ):
+        load_scorer(tmp_path / "best.bands", compiled=True)
+
+
+@pytest.mark.usefixtures("readers")
+def test_a_model_is_compiled_where_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[object] = []
+    monkeypatch.setattr(PlaceholderScorer, "compile", done.append, raising=False)
+    (tmp_path / "best.bands").write_text("8")
+    load_scorer(tmp_path / "best.bands")
+    assert done == []
+    scorer = load_scorer(tmp_path / "best.bands", compiled=True)
+    assert done == [scorer]
+
+
 def test_a_reader_that_cannot_be_loaded_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

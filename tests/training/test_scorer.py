@@ -13,7 +13,8 @@ from conftest import SAMPLE_RATE
 from slow_pooling import positive_mean
 
 from negmine.errors import ModelError
-from negmine.scorer import Scorer, load_scorer
+from negmine.scorer import Compilable, Scorer, load_scorer
+from training.backbones import SmallCNN
 from training.checkpoint import Checkpoint
 from training.scorer import CheckpointScorer, choose_device
 
@@ -149,6 +150,33 @@ def test_bf16_scores_are_float32_and_near(checkpoint: Checkpoint, scorer: Scorer
     want = scorer.score(clips(3))[1]
     assert not np.array_equal(logits, want)
     np.testing.assert_allclose(logits, want, atol=0.1 * np.abs(want).max())
+
+
+# it takes a minute, and what the compiler itself warns of is not ours
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_a_compiled_scorer_scores_as_before(shared_checkpoint: Path, scorer: Scorer) -> None:
+    compiled = load_scorer(shared_checkpoint, "cpu", compiled=True)
+    assert isinstance(compiled, Compilable)
+    assert compiled.fingerprint == scorer.fingerprint
+    for count, seconds in ((3, 1.0), (5, 1.7)):
+        found, want = (s.score(clips(count, seconds=seconds)) for s in (compiled, scorer))
+        for one, other in zip(found, want, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
+
+
+def test_what_cannot_be_compiled_is_told_in_one_line(
+    shared_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_compiler(self: SmallCNN, **settings: object) -> None:
+        def broken(*_: object) -> None:
+            raise RuntimeError("no C++ compiler\nand much else")
+
+        self.forward = broken  # type: ignore[method-assign]
+
+    monkeypatch.setattr(SmallCNN, "compile", no_compiler)
+    with pytest.raises(ModelError, match=r"cannot be compiled: no C\+\+ compiler$"):
+        load_scorer(shared_checkpoint, "cpu", compiled=True)
 
 
 def test_file_of_another_suffix_has_no_reader(shared_checkpoint: Path, tmp_path: Path) -> None:
