@@ -28,11 +28,16 @@ class Tilted(PlaceholderScorer):
 
 
 @pytest.fixture(autouse=True)
-def models(monkeypatch: pytest.MonkeyPatch) -> None:
-    def load(path: Path, device: str) -> PlaceholderScorer:
+def models(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Models of made-up files; returns of which was asked that they be compiled."""
+    asked: list[bool] = []
+
+    def load(path: Path, device: str, compiled: bool) -> PlaceholderScorer:
+        asked.append(compiled)
         return Tilted() if "tilted" in path.name else PlaceholderScorer()
 
     monkeypatch.setattr("negmine.scorer.load_scorer", load)
+    return asked
 
 
 @pytest.fixture
@@ -59,6 +64,12 @@ def test_several_models_score_as_one(pool: Path, tmp_path: Path) -> None:
         assert row.score == pytest.approx(np.mean(both), rel=1e-4)
         assert row.spread == pytest.approx(np.std(both), abs=1e-4)
     assert len({path.name for path in (tmp_path / "scores").iterdir()}) == 2
+
+
+def test_models_are_compiled_where_asked(pool: Path, tmp_path: Path, models: list[bool]) -> None:
+    assert run(pool, tmp_path / "hard.parquet").exit_code == 0
+    assert run(pool, tmp_path / "again.parquet", "--compile").exit_code == 0
+    assert models == [False, True]
 
 
 def test_what_is_excluded_is_not_chosen(pool: Path, tmp_path: Path) -> None:
