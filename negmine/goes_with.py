@@ -20,14 +20,25 @@ class Beside(NamedTuple):
     option : str
     values : tuple of str
         Any one of them does; none named: any value that is not empty, zero or off.
+    least : int, optional
+        Only so much of it, or more, does.
     """
 
     option: str
     values: tuple[str, ...] = ()
+    least: int | None = None
 
     def holds(self, values: Mapping[str, Any]) -> bool:
         value = values[self.option]
+        if self.least is not None:
+            return bool(value >= self.least)
         return value in self.values if self.values else bool(value)
+
+    def told(self) -> str:
+        """As one writes it on the command line."""
+        if self.least is not None:
+            return f"{flag(self.option)} {self.least} or more"
+        return " ".join([flag(self.option), " or ".join(self.values)]).strip()
 
 
 # Options, by their parameters' names, and what they go with: any one of it.
@@ -63,14 +74,11 @@ def check_goes_with(table: GoesWith, *found: Mapping[str, Any]) -> None:
         if any(other.holds(one) for one in values for other in others):
             continue
         for name in (name for name in names if name in given):
-            wanted = " or ".join(
-                " ".join([_flag(other.option), " or ".join(other.values)]).strip()
-                for other in others
-            )
-            raise click.UsageError(f"{_flag(name)} goes with {wanted}")
+            wanted = " or ".join(other.told() for other in others)
+            raise click.UsageError(f"{flag(name)} goes with {wanted}")
 
 
-def _flag(name: str) -> str:
-    """The option as one writes it."""
+def flag(name: str) -> str:
+    """An option of the command at work, as one writes it."""
     parameters = click.get_current_context().command.params
     return next(max(one.opts, key=len) for one in parameters if one.name == name)

@@ -18,11 +18,18 @@ from negmine.console import (
     say,
     table,
 )
+from negmine.goes_with import Beside, GoesWith, check_goes_with
 from training.cli_data import open_data, warn_if_emulated
 from training.options import band_table_option, run_config, run_options
 from training.options_folds import fold_options, grouping
 from training.options_hard import hard_options, read_hard_mix
 from training.options_used import check_used
+
+_GO_WITH: GoesWith = (
+    # the last round has none after it, and without a fold held out there is no score
+    (("replay", "stop_after"), (Beside("rounds", least=2),)),
+    (("stop_after",), (Beside("folds", least=2),)),
+)
 
 
 @click.command(cls=CleanCommand)
@@ -115,6 +122,7 @@ def loop(
     """
     config, mixed = run_config(options), read_hard_mix(hard_mix, hard_mix_snr, hard_mix_by)
     check_used(config, {"recipe": None, "hard_negatives": True})
+    check_goes_with(_GO_WITH, {"folds": config.folds})
     group = grouping(fold_by, sites, site_regex)
     mining = choosing_settings(
         per_class, strategy, window, window_steps, max_doubt, min_distance, seed=config.seed

@@ -20,7 +20,7 @@ from negmine.console import (
     table,
     warn,
 )
-from negmine.goes_with import Beside, check_goes_with
+from negmine.goes_with import Beside, GoesWith, check_goes_with
 from training.config import READOUTS
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
-_OF_DETECTIONS = (
-    (("hop_s", "min_conf", "merge", "top"), (Beside("detections"), Beside("per_recording"))),
-)
+_DETECTIONS = (Beside("detections"), Beside("per_recording"))
+_OF_DETECTIONS: GoesWith = ((("hop_s", "min_conf", "merge", "top"), _DETECTIONS),)
+_OF_WINDOWS: GoesWith = ((("window_s",), (*_DETECTIONS, Beside("readout", ("max", "lse")))),)
 
 
 @click.command(cls=CleanCommand)
@@ -141,6 +141,9 @@ def predict(
         hop_s=hop_s,
         piece_s=piece_s,
     )
+    if len(scorers) == 1:
+        # those of several models must be the same, whoever reads them
+        check_goes_with(_OF_WINDOWS, {"readout": scorers[0].config.readout})
     found, skipped = find_recordings(recordings, skip_bad=skip_bad)
     output = Output(out, detections, per_recording, min_conf, merge, top)
     total = math.ceil(sum(one.promised_s for one in found)) + 1  # headers may say a little less

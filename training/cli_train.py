@@ -24,7 +24,7 @@ from training.options import band_table_option, run_config, run_options
 from training.options_folds import check_seeds, fold_options, grouping
 from training.options_hard import hard_options, read_hard_mix
 from training.options_pseudo import pseudo_options
-from training.options_used import check_used
+from training.options_used import check_labels_used, check_used
 
 if TYPE_CHECKING:
     from negmine.recordings import Recordings
@@ -137,6 +137,7 @@ def train(
     stages = read_recipe(recipe) if recipe is not None else []
     if recipe is not None:
         check_not_set(stages, recipe, given_options())
+        check_labels_used(stages, recipe)
         if stage_init:
             stages = restarted(stages, stage_init)
         config = replace(config, pseudo_per_step=pseudo_per_step)

@@ -6,19 +6,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from negmine.goes_with import Beside, GoesWith, check_goes_with
+import click
+
+from negmine.goes_with import Beside, GoesWith, check_goes_with, flag, given_options
 from training.config import TrainConfig
 
 if TYPE_CHECKING:
     from training.recipe import Stage
 
-_OF_RECIPES = (
-    "stage_init", "unlabelled", "pseudo_in_fold", "pseudo_per_step", "pseudo_quantile",
-    "pseudo_level", "pseudo_temperature", "pseudo_hop",
+_OF_LABELS = (
+    "unlabelled", "pseudo_per_step", "pseudo_quantile", "pseudo_level", "pseudo_temperature",
+    "pseudo_hop",
 )  # fmt: skip
 
 GO_WITH: GoesWith = (
-    (_OF_RECIPES, (Beside("recipe"),)),
+    (("stage_init", "pseudo_in_fold", *_OF_LABELS), (Beside("recipe"),)),
+    # one fold holds nothing out: there is no score to stop by, and no site to keep together
+    (("patience", "fold_by", "sites", "site_regex"), (Beside("folds", least=2),)),
     (("hard_ratio", "hard_mix", "hard_mix_snr", "hard_mix_by"), (Beside("hard_negatives"),)),
     (("hard_mix_snr", "hard_mix_by"), (Beside("hard_mix"),)),
     (("fp_per_step", "beyond_per_s"), (Beside("fp"),)),
@@ -55,6 +59,22 @@ def check_used(
     base = {**asdict(config), **_augment(asdict(config.augment)), **beside}
     found = [{**base, **stage.settings, **_augment(stage.augment)} for stage in stages]
     check_goes_with(GO_WITH, *(found or [base]))
+
+
+def check_labels_used(stages: Sequence[Stage], recipe: str) -> None:
+    """Check that options of pseudo labels have a stage of the recipe that trains on some.
+
+    Raises
+    ------
+    click.UsageError
+        Naming the first that would do nothing.
+    """
+    if any(stage.pseudo for stage in stages):
+        return
+    for name in (name for name in given_options() if name in _OF_LABELS):
+        raise click.UsageError(
+            f"{flag(name)} is of pseudo labels, and no stage of recipe {recipe} has pseudo = true"
+        )
 
 
 def _augment(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -34,6 +34,11 @@ def call(*arguments: object) -> Result:
         (["--lse-sharpness", "2"], "--lse-sharpness goes with --readout lse"),
         (["--recipe", "rfcx", "--large-loss-rate", "0.1"], "goes with --loss large"),
         (["--pseudo-hop", "1"], "--pseudo-hop goes with --recipe"),
+        (["--folds", "1", "--patience", "3"], "--patience goes with --folds 2 or more"),
+        (
+            ["--folds", "1", "--fold-by", "site", "--site-regex", "rec"],
+            "--fold-by goes with --folds 2 or more",
+        ),
     ],
 )
 def test_what_would_do_nothing_is_refused(
@@ -43,6 +48,55 @@ def test_what_would_do_nothing_is_refused(
     assert result.exit_code == 2
     assert message in result.stderr
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--rounds 1 --replay 0.2", "--replay goes with --rounds 2 or more"),
+        ("--rounds 1 --stop-after 2", "--stop-after goes with --rounds 2 or more"),
+        ("--folds 1 --stop-after 2", "--stop-after goes with --folds 2 or more"),
+        ("--folds 1 --patience 2", "--patience goes with --folds 2 or more"),
+    ],
+)
+def test_rounds_and_folds_of_a_loop_are_what_options_act_on(
+    shared_data: Data, tmp_path: Path, options: str, message: str
+) -> None:
+    loop = ["loop", *shared_data.options, "--pool", tmp_path / "none", "--out", tmp_path / "run"]
+    result = call(*loop, *options.split())
+    assert result.exit_code == 2
+    assert message in result.stderr
+    # with as much of it as it takes, what comes next is looked for
+    result = call(*loop, *options.replace("s 1", "s 2").split())
+    assert "goes with" not in result.stderr
+    assert f"{tmp_path / 'none'}" in result.stderr.replace("\n", "")
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--pseudo-per-step", "3"),
+        ("--pseudo-quantile", "0.5"),
+        ("--pseudo-level", "calls"),
+        ("--pseudo-temperature", "2"),
+        ("--pseudo-hop", "1"),
+        ("--unlabelled", "."),
+    ],
+)
+def test_options_of_pseudo_labels_take_a_stage_that_trains_on_some(
+    shared_data: Data, tmp_path: Path, option: str, value: str
+) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('[[stage]]\nname = "a"\n\n[[stage]]\nname = "b"\ninit = "previous"\n')
+    out = ["--out", tmp_path / "run"]
+    result = call("train", *shared_data.options, *out, "--recipe", file, option, value)
+    assert result.exit_code == 2
+    assert f"{option} is of pseudo labels, and no stage of recipe" in result.stderr
+    missing = ["--recipe", "rfcx", "--backbone", "no_such_model"]
+    result = call("train", *shared_data.options, *out, option, value, *missing)
+    # what is wrong with it comes after the options: the model, or the folder
+    assert "pseudo labels" not in result.stderr
+    assert "no_such_model" in result.stderr or "no sound files" in result.stderr
 
 
 @pytest.mark.parametrize("option", ["--fp-per-step", "--fp-beyond"])
@@ -64,6 +118,8 @@ def test_rows_of_rejected_detections_take_some(
         ["--bands", "shared", "--band-margin", "0.5"],
         ["--augment", "full", "--band-margin", "0.5"],
         ["--readout", "lse", "--lse-sharpness", "2"],
+        ["--folds", "2", "--patience", "3"],
+        ["--folds", "2", "--fold-by", "site", "--site-regex", "[0-9]$"],
     ],
 )
 def test_what_does_something_is_not(shared_data: Data, tmp_path: Path, options: list[str]) -> None:
@@ -89,7 +145,8 @@ def test_a_file_of_an_earlier_run_may_hold_more_than_is_used(
     shared_data: Data, tmp_path: Path
 ) -> None:
     file = tmp_path / "config.toml"
-    file.write_text('loss = "bce"\nlsoft = 0.3\nband_margin = 0.4\nbackbone = "no_such_model"\n')
+    held = 'folds = 1\npatience = 3\nbackbone = "no_such_model"\n'
+    file.write_text('loss = "bce"\nlsoft = 0.3\nband_margin = 0.4\n' + held)
     result = call("train", *shared_data.options, "--out", tmp_path / "run", "--config", file)
     assert "no_such_model" in result.stderr
     assert "goes with" not in result.stderr

@@ -130,6 +130,24 @@ def test_misuse_of_predict_is_one_line(
     assert not (tmp_path / "out.csv").exists()
 
 
+@pytest.mark.parametrize("readout", ["mean", "power"])
+def test_a_window_that_nothing_reads_is_refused(
+    shared_data: Data, shared_checkpoint: Path, tmp_path: Path, readout: str
+) -> None:
+    options = ["predict", shared_data.recordings, "--model", shared_checkpoint, "--out"]
+    options += [tmp_path / "out.csv", "--window-s", 0.25]
+    result = call(*options, "--readout", readout)
+    assert result.exit_code == 2
+    wanted = "--detections or --per-recording or --readout max or lse"
+    assert f"--window-s goes with {wanted}\n" in result.stderr
+    assert not (tmp_path / "out.csv").exists()
+    # the checkpoint's own readout is max; several models must agree on their windows
+    for more in ([], ["--readout", readout, "--model", shared_checkpoint]):
+        assert call(*options, *more).exit_code == 0
+    found = ["--readout", readout, "--detections", tmp_path / "found.txt"]
+    assert call(*options, *found).exit_code == 0
+
+
 def test_an_empty_folder_is_misuse(shared_checkpoint: Path, tmp_path: Path) -> None:
     result = call("predict", tmp_path, "--model", shared_checkpoint, "--out", tmp_path / "o.csv")
     assert result.exit_code == 2
