@@ -19,12 +19,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import brentq
+from scipy.special import expit
 
 from negmine.logistic import fit_logistic
 
 # Fewer clips of either kind than this decide nothing: the certificate's word stands alone.
 MIN_CLIPS = 20
 _FOLDS = 5
+# Log odds at which a probability is 0 or 1, near enough.
+_FURTHER = 40.0
 # No certificate is surer than one in ten thousand, once a model has a say.
 _SUREST = 1e-4
 
@@ -104,10 +108,13 @@ class DoubtModel:
     auc : float
         Probability that a confirmed call is doubted more than a rejected detection, on recordings
         the regression was not fitted on; NaN where it was not fitted.
+    shift : float
+        Added to all log odds, see `settle`.
     """
 
     def __init__(self, calls: Evidence, rejected: Evidence) -> None:
         self.auc = float("nan")
+        self.shift = 0.0
         self._fitted = None
         if min(len(calls.features), len(rejected.features)) < MIN_CLIPS:
             return
@@ -122,6 +129,32 @@ class DoubtModel:
         """Whether there were clips enough; else the certificate's word stands alone."""
         return self._fitted is not None
 
+    def settle(self, features: np.ndarray, confidence: np.ndarray) -> None:
+        """Let doubt add up, over rows drawn at random, to what their certificates say.
+
+        Calls and rejections that the model has learnt lie further apart than clips it never heard:
+        the likelihood ratio of a missed call is then far too low. How many there are is known; the
+        odds are shifted until that many are found (as posteriors are fitted to new priors, Saerens
+        et al., *Neural Computation* 14, 2002).
+
+        Parameters
+        ----------
+        features : float64 array, shape (N, F)
+        confidence : float array, shape (N,)
+            Of their certificates.
+        """
+        if self._fitted is None or not len(features):
+            return
+        prior = _log_odds(confidence)
+        ratio = self._fitted.log_odds(features)
+        wanted = float(np.mean(_sigmoid(prior)))
+
+        def lacking(shift: float) -> float:
+            return float(np.mean(_sigmoid(prior + ratio + shift))) - wanted
+
+        odds = prior + ratio
+        self.shift = float(brentq(lacking, -odds.max() - _FURTHER, -odds.min() + _FURTHER))
+
     def probability(self, features: np.ndarray, confidence: np.ndarray) -> np.ndarray:
         """Probability that the class is present.
 
@@ -135,11 +168,20 @@ class DoubtModel:
         -------
         float64 array, shape (N,)
         """
-        prior = np.clip(1.0 - np.asarray(confidence, dtype=np.float64), _SUREST, 1 - _SUREST)
-        log_odds = np.log(prior) - np.log1p(-prior)
+        log_odds = _log_odds(confidence)
         if self._fitted is not None:
-            log_odds = log_odds + self._fitted.log_odds(features)
-        return np.asarray(1.0 / (1.0 + np.exp(-log_odds)))
+            log_odds = log_odds + self._fitted.log_odds(features) + self.shift
+        return _sigmoid(log_odds)
+
+
+def _log_odds(confidence: np.ndarray) -> np.ndarray:
+    """That a class is there, by its certificate alone."""
+    prior = np.clip(1.0 - np.asarray(confidence, dtype=np.float64), _SUREST, 1 - _SUREST)
+    return np.asarray(np.log(prior) - np.log1p(-prior))
+
+
+def _sigmoid(log_odds: np.ndarray) -> np.ndarray:
+    return np.asarray(expit(log_odds))
 
 
 def _out_of_fold_auc(features: np.ndarray, hidden: np.ndarray, groups: Sequence[str]) -> float:

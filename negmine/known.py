@@ -21,6 +21,9 @@ _SAMPLE = 200_000
 _SAMPLE_CELLS = 50_000_000
 # Confirmed calls of a class, and rejected detections, that doubt is fitted on.
 _FITTED = 500
+# Rows of the pool that doubt is settled on, and classes that are looked at in them.
+_SETTLED = 2_000
+_SETTLED_CLASSES = 100
 _VERIFIED = CERTIFICATES.index(Certificate.VERIFIED)
 
 
@@ -122,7 +125,8 @@ def fit_doubt(
     """Fit doubt on confirmed calls and rejected detections.
 
     On those of recordings that the models did not train on, if there are enough of them: on its
-    own training rows a model tells the two apart better than it ever will again.
+    own training rows a model tells the two apart better than it ever will again. Then it is settled
+    on rows of the pool, see `DoubtModel.settle`.
 
     Returns
     -------
@@ -155,7 +159,31 @@ def fit_doubt(
     )
     inside = [_only(evidence, held_out) for evidence in (calls, rejections)]
     held = min(len(evidence.groups) for evidence in inside) >= MIN_CLIPS
-    return DoubtModel(*(inside if held else (calls, rejections))), held
+    doubt = DoubtModel(*(inside if held else (calls, rejections)))
+    if doubt.fitted:
+        doubt.settle(*_drawn(pool, known, scores, rng))
+    return doubt, held
+
+
+def _drawn(
+    pool: Pool, known: Sequence[KnownCalls], scores: JointScores, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """What doubt sees of rows drawn at random, of each class they are certified free of."""
+    rows = np.sort(rng.permutation(len(pool))[:_SETTLED])
+    by_model, embeddings = scores.by_model(rows), scores.embeddings(rows)
+    with_calls = [one for one in known if len(one.calls)]
+    features: list[np.ndarray] = []
+    confidences: list[np.ndarray] = []
+    for number in np.sort(rng.permutation(len(with_calls))[:_SETTLED_CLASSES]):
+        one = with_calls[number]
+        confidence = pool.recipes.confidence(one.name, rows)
+        free = np.flatnonzero(confidence > 0)
+        near = call_similarity(embeddings[free], one.embeddings)
+        features.append(one.features(by_model[:, free, one.column], near))
+        confidences.append(confidence[free])
+    if not features:
+        return np.zeros((0, 2)), np.zeros(0)
+    return np.concatenate(features), np.concatenate(confidences)
 
 
 def _only(evidence: Evidence, groups: frozenset[str]) -> Evidence:

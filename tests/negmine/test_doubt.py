@@ -50,6 +50,33 @@ def test_doubt_is_the_share_of_hidden_calls_it_names() -> None:
         assert hidden[inside].mean() == pytest.approx(found[inside].mean(), abs=0.06)
 
 
+def test_settled_doubt_adds_up_to_what_certificates_say() -> None:
+    rng = np.random.default_rng(0)
+    # what the model has learnt lies 6 apart; of what it never heard, calls lie in the middle
+    model = DoubtModel(evidence(rng, 3.0, 400), evidence(rng, -3.0, 400))
+    hidden = rng.random(20_000) < 0.05
+    features = rng.normal(np.where(hidden, 0.0, -3.0)[:, None], 1.0, size=(len(hidden), 2))
+    confidence = rng.choice([0.9, 0.99, 0.96], len(hidden))
+    believed = model.probability(features, confidence)
+    assert believed.mean() < 0.03
+    model.settle(features[:2000], confidence[:2000])
+    assert model.shift > 1
+    settled = model.probability(features, confidence)
+    assert settled[:2000].mean() == pytest.approx(1 - confidence[:2000].mean(), abs=1e-6)
+    assert settled[hidden].mean() > believed[hidden].mean() + 0.2
+    assert settled[~hidden].mean() < 0.02
+    # the order stays where certificates are equal
+    same = confidence == 0.9
+    assert (np.argsort(settled[same]) == np.argsort(believed[same])).all()
+
+
+def test_doubt_that_was_not_fitted_is_not_shifted() -> None:
+    rng = np.random.default_rng(0)
+    model = DoubtModel(evidence(rng, 1.0, 5), evidence(rng, -1.0, 5))
+    model.settle(np.zeros((10, 2)), np.full(10, 0.5))
+    assert model.shift == 0.0
+
+
 def test_a_surer_certificate_leaves_less_doubt() -> None:
     rng = np.random.default_rng(0)
     model = DoubtModel(evidence(rng, 1.0, 100), evidence(rng, -1.0, 100))
