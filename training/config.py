@@ -145,8 +145,8 @@ class HardMix:
         that the call is to be ranked above it; the call's own; or any.
     """
 
-    share: float = 0.25
-    snr_db: tuple[float, float] = (0.0, 15.0)
+    share: float = 0.5
+    snr_db: tuple[float, float] = (-10.0, 10.0)
     by: MixBy = "other"
 
     def __post_init__(self) -> None:
