@@ -43,6 +43,12 @@ class Choice:
     walked: int
     rejected: dict[str, int]
 
+    def after(self, doubted: np.ndarray) -> Choice:
+        """This choice, made once rows ranked before it had been doubted."""
+        rejected = self.rejected | {DOUBT: self.rejected[DOUBT] + len(doubted)}
+        review = np.append(doubted, self.review)
+        return Choice(self.rows, review, self.walked + len(doubted), rejected)
+
 
 class Chooser:
     """Takes a class's shortlist through doubt, near-duplicates and a strategy's rules.

@@ -33,6 +33,8 @@ from negmine.window_auto import ENDS, WindowChoice, choose_window
 # fourfold, up to so many rows: their embeddings are held in memory, one class at a time.
 _SHORTLIST = 8
 _LONGEST = 20_000
+# Times that what is doubted makes room for what is ranked after it.
+_PASSES = 10
 
 
 @dataclass(frozen=True)
@@ -175,7 +177,9 @@ def mine(
     for one, choice in zip(known, picked, strict=True):
         certified = eligible.of_class(one.column)
         drawn = matched_random(certified, kinds, kinds[choice.rows], rng)
-        described = describe(one, choice.rows, drawn, choice.review)
+        # as many to listen to as to train with, at most
+        heard = choice.review[: max(s.per_class, len(choice.rows))]
+        described = describe(one, choice.rows, drawn, heard)
         for rows, of_class in zip(selections, described, strict=True):
             rows += of_class
         chosen = [row.score for row in described[0]]
@@ -229,34 +233,49 @@ def _pick(
     """What is chosen of each class.
 
     Where so much of a shortlist falls out that too few rows are left, shortlists are made anew,
-    longer.
+    longer; and at their longest, where most of one is doubted, without what was. A class that hides
+    in one row of twenty may fill the head of a large pool.
     """
+    longest = max(_LONGEST, settings.per_class * _SHORTLIST)
+    open_, doubted = eligible, dict[int, np.ndarray]()
     limits = np.array([settings.strategy.limits(one.scores) for one in known])
     length = settings.per_class * _SHORTLIST
     picked: dict[int, Choice] = {}
     wanted: list[int] | None = None
+    first: Shortlists | None = None
+    passes = 0
     while True:
         if settings.strategy.ranking == "near":
-            found = most_similar(
-                scores, [one.embeddings for one in known], eligible, limits, length
-            )
+            found = most_similar(scores, [one.embeddings for one in known], open_, limits, length)
         else:
-            found = highest(scores, eligible, limits, length)
+            found = highest(scores, open_, limits, length)
+        first = first or found
         if wanted is None:
             ranking = settings.strategy.ranking
             wanted = wanted_rows(ranking, settings.per_class, pool, known, calls, found)
+        short = []
         for one, count in zip(known, wanted, strict=True):
-            rows, _ = found.top.best(one.column)
             before = picked.get(one.column)
             if before is None or len(before.rows) < count:
+                rows, _ = found.top.best(one.column)
                 picked[one.column] = chooser.choose(one, rows, count)
-        short = any(
-            len(picked[one.column].rows) < count and len(found.top.best(one.column)[0]) == length
-            for one, count in zip(known, wanted, strict=True)
-        )
-        if not short or length >= max(_LONGEST, settings.per_class * _SHORTLIST):
-            return [picked[one.column] for one in known], found
-        length = min(length * 4, max(_LONGEST, settings.per_class * _SHORTLIST))
+                if len(picked[one.column].rows) < count and len(rows) == length:
+                    short.append(one.column)
+        if short and length < longest:
+            length = min(length * 4, longest)
+            continue
+        more = [column for column in short if 2 * len(picked[column].review) >= length]
+        passes += 1
+        if not more or passes > _PASSES:
+            break
+        open_ = open_.copy()
+        for column in more:
+            out = picked[column].review
+            open_.close(column, out)
+            doubted[column] = np.append(doubted.get(column, out[:0]), out)
+    for column, out in doubted.items():
+        picked[column] = picked[column].after(out)
+    return [picked[one.column] for one in known], first
 
 
 class _Describer:

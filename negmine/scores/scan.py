@@ -36,6 +36,13 @@ class Eligible:
     def __init__(self, bits: np.ndarray) -> None:
         self._bits = bits
 
+    def copy(self) -> Eligible:
+        return Eligible(self._bits.copy())
+
+    def close(self, column: int, rows: np.ndarray) -> None:
+        """Some rows may no more, of one class: int array."""
+        self._bits[column // 8, rows] &= np.uint8(255 - (1 << column % 8))
+
     def of_class(self, column: int) -> np.ndarray:
         """bool array, shape (N,)."""
         return np.asarray((self._bits[column // 8] & np.uint8(1 << column % 8)) != 0)

@@ -366,6 +366,41 @@ def test_a_class_whose_negatives_cost_nothing_gets_none_of_a_shared_budget(
     assert not [row for row in mined.review.rows if row.label == "0"]
 
 
+@pytest.mark.parametrize("share", [0.2, 0.7])
+def test_a_head_of_doubted_rows_longer_than_any_shortlist_is_passed_over(
+    pool: Pool, scores: Path, monkeypatch: pytest.MonkeyPatch, share: float
+) -> None:
+    model = PlaceholderScorer()
+    logits = {c: np.sort(_certified_logits(pool, c))[::-1] for c in pool.classes}
+    heads = {c: logits[c][: round(share * len(logits[c]))] for c in pool.classes}
+
+    class Doubting:
+        auc, fitted = 1.0, True
+
+        def probability(self, features: np.ndarray, confidence: np.ndarray) -> np.ndarray:
+            return np.where(features[:, 0] > 0, 0.9, 0.1)
+
+    def features(self: Any, by_model: np.ndarray, similarity: np.ndarray) -> np.ndarray:
+        return (by_model[0] >= heads[self.name][-1])[:, None].astype(float)
+
+    monkeypatch.setattr("negmine.mine.fit_doubt", lambda *_: (Doubting(), False))
+    monkeypatch.setattr("negmine.known.KnownCalls.features", features)
+    monkeypatch.setattr("negmine.mine._SHORTLIST", 2)
+    monkeypatch.setattr("negmine.mine._LONGEST", 6)
+    mined = mine(model, pool, scores, MineSettings(per_class=3, min_distance=0.0))
+    chosen, review = by_class(mined.selection), by_class(mined.review)
+    for name, head in heads.items():
+        after = logits[name][len(head) :]
+        assert [score for _, score in chosen[name]] == pytest.approx(after[:3].tolist(), rel=1e-5)
+        assert [score for _, score in review[name]] == pytest.approx(head[:3].tolist(), rel=1e-5)
+        assert rejected(mined.report.classes[name])["doubt"] == len(head)
+
+
+def _certified_logits(pool: Pool, name: str) -> list[float]:
+    column = pool.classes.index(name)
+    return [float(scored(r)[1][column]) for r in pool if name in r.labels.absent]
+
+
 def test_alarms_get_the_budget(pool: Pool, scores: Path) -> None:
     strategy = parse_strategy("alarm")
     settings = MineSettings(per_class=4, min_distance=0.0, strategy=strategy, max_doubt=1.0)
