@@ -78,17 +78,6 @@ class Chooser:
         self._steps = [step for step in strategy.steps if step.takes]
         self._min_distance, self._max_doubt = min_distance, max_doubt
 
-    def doubts(
-        self, known: KnownClass, rows: np.ndarray, by_model: np.ndarray, embeddings: np.ndarray
-    ) -> np.ndarray:
-        """Probability that each row holds the class: float64, shape (len(rows),).
-
-        Given its logits by model and its embedding: shapes (M, len(rows)) and (len(rows), D).
-        """
-        features = known.features(by_model, call_similarity(embeddings, known.embeddings))
-        confidence = self._pool.recipes.confidence(known.name, rows)
-        return self._doubt.probability(features, confidence)
-
     def choose(self, known: KnownClass, shortlist: np.ndarray, wanted: int) -> Choice:
         """Keep up to ``wanted`` rows of a shortlist, the best first."""
         # without rules that weigh all of it, its head mostly holds enough
@@ -101,7 +90,9 @@ class Chooser:
     def _choose(self, known: KnownClass, shortlist: np.ndarray, wanted: int) -> Choice:
         embeddings = self._scores.embeddings(shortlist)
         by_model = self._scores.by_model(shortlist)[:, :, known.column]
-        doubted = self.doubts(known, shortlist, by_model, embeddings) > self._max_doubt
+        features = known.features(by_model, call_similarity(embeddings, known.embeddings))
+        confidence = self._pool.recipes.confidence(known.name, shortlist)
+        doubted = self._doubt.probability(features, confidence) > self._max_doubt
         alive = np.flatnonzero(~doubted)
         reason = np.where(doubted, DOUBT, "").astype(object)
 

@@ -146,14 +146,14 @@ def fit_doubt(
         others[np.arange(len(own)), own] = -1.0
         nearest = others.max(axis=1, initial=-1.0)
         found[1].append(one.features(one.by_model[:, own], nearest))
-        groups[1].extend(min(of_row, default="") for of_row in pool.calls.groups(rows[own]))
+        groups[1].extend(pool.calls.first_groups(rows[own]))
         drawn = fp[pool.recipes.confidence(one.name, fp) > 0]
         rng.shuffle(drawn)
         drawn = np.sort(drawn[:_FITTED])
         chosen = drawn[pool.recipes.certificates(one.name, drawn) == _VERIFIED]
         near = call_similarity(scores.embeddings(chosen), one.embeddings)
         found[0].append(one.features(scores.by_model(chosen)[:, :, one.column], near))
-        groups[0].extend(min(of_row, default="") for of_row in pool.recipes.groups(chosen))
+        groups[0].extend(pool.recipes.first_groups(chosen))
     rejections, calls = (
         Evidence(np.concatenate(rows), of_rows) for rows, of_rows in zip(found, groups, strict=True)
     )

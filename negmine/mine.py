@@ -153,7 +153,7 @@ def mine(
         narrowed = _windowed(s, high)
         among = _eligible(pool, classes, ~leaking & free, exclude)
         chooser = _chooser(pool, scores, doubt, narrowed)
-        describe = _Describer(pool, scores, chooser)
+        describe = _Describer(pool, scores, doubt)
         chosen, _ = _pick(pool, known, scores, calls, among, chooser, narrowed)
         each = (describe(one, choice.rows) for one, choice in zip(known, chosen, strict=True))
         return selection([row for (rows,) in each for row in rows])
@@ -171,7 +171,7 @@ def mine(
     report = MineReport(
         len(pool), scores.scored, int(leaking.sum()), s.strategy.text, doubt.auc, held, window
     )
-    describe = _Describer(pool, scores, chooser)
+    describe = _Describer(pool, scores, doubt)
     selections: tuple[list[Chosen], list[Chosen], list[Chosen]] = ([], [], [])
     kinds = pool.recipes.kind_codes
     for one, choice in zip(known, picked, strict=True):
@@ -281,21 +281,21 @@ def _pick(
 class _Describer:
     """Rows of a pool in parts as chosen negatives, ranked as they come in their part."""
 
-    def __init__(self, pool: Pool, scores: JointScores, chooser: Chooser) -> None:
-        self._pool, self._scores, self._chooser = pool, scores, chooser
+    def __init__(self, pool: Pool, scores: JointScores, doubt: DoubtModel) -> None:
+        self._pool, self._scores, self._doubt = pool, scores, doubt
 
     def __call__(self, known: KnownClass, *parts: np.ndarray) -> list[list[Chosen]]:
         rows = np.concatenate(parts)
         embeddings = self._scores.embeddings(rows)
         nearest, similarity = nearest_call(embeddings, known.embeddings)
         by_model = self._scores.by_model(rows)[:, :, known.column]
-        doubts = self._chooser.doubts(known, rows, by_model, embeddings)
         score, spread = by_model.mean(axis=0, dtype=np.float32), by_model.std(axis=0)
         recipes = self._pool.recipes
         # from columns: a thousand recipes made take as long as a pass over all scores
         names, codes = recipes.kind_names, recipes.kind_codes[rows].tolist()
         certificates = recipes.certificates(known.name, rows).tolist()
-        confidence = recipes.confidence(known.name, rows).tolist()
+        confidence = recipes.confidence(known.name, rows)
+        doubts = self._doubt.probability(known.features(by_model, similarity), confidence)
         ids = recipes.ids[rows].tolist()
         ranks = [rank for part in parts for rank in range(1, len(part) + 1)]
         every = [
@@ -306,7 +306,7 @@ class _Describer:
                 rank=rank,
                 kind=names[codes[i]],
                 certificate=CERTIFICATES[certificates[i]].value,
-                confidence=confidence[i],
+                confidence=float(confidence[i]),
                 nearest_call=str(known.calls[nearest[i]]) if nearest[i] >= 0 else "",
                 distance=1.0 - float(similarity[i]) if nearest[i] >= 0 else float("nan"),
                 doubt=float(doubts[i]),

@@ -236,9 +236,27 @@ class RecipeTable(Sequence[Recipe]):
                     out[place].add(group)
         return out
 
+    def first_groups(self, rows: np.ndarray) -> list[str]:
+        """Of each row's `groups` the first by name, empty where it has none."""
+        names, of_source = self._sorted_groups
+        first = np.full(len(rows), len(names) - 1)
+        numbers = np.searchsorted(self._first, rows, side="right") - 1
+        for number, part in enumerate(self._parts):
+            here = np.flatnonzero(numbers == number)
+            sources, places = part.source_numbers(rows[here] - self._first[number])
+            np.minimum.at(first, here[places], of_source[sources])
+        return [names[code] for code in first.tolist()]
+
     @cached_property
     def _groups(self) -> list[str]:
         return self._sources.groups
+
+    @cached_property
+    def _sorted_groups(self) -> tuple[list[str], np.ndarray]:
+        """All groups by name, the empty one last, and which of them each source has."""
+        names = [*sorted(set(self._groups) - {""}), ""]
+        places = {name: place for place, name in enumerate(names)}
+        return names, np.array([places[group] for group in self._groups], dtype=np.int64)
 
     def blocks(self) -> Iterator[RecipeBlock]:
         """All recipes as columns, a block a run of one kind; numbers are those of the pool."""

@@ -192,6 +192,8 @@ def test_some_rows_of_several_parts_say_what_all_rows_do(pool_copy: Path) -> Non
             assert table.certificates(name, asked).tolist() == [kinds[row] for row in rows]
             assert table.confidence(name, asked).tolist() == [sure[row] for row in rows]
             assert table.groups(asked) == [table[row].groups for row in rows]
+            first = [min(table[row].groups, default="") for row in rows]
+            assert table.first_groups(asked) == first
 
 
 @pytest.mark.parametrize("names", [(), ("p",), ("q", "r"), ("unheard of",), ("p", "q", "r")])
