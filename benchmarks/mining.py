@@ -222,7 +222,8 @@ def main(
                 apart(build, files, classes, count, here, *boxes)
             if not scores.exists():
                 apart(fill_store, pool, scores, width)
-            asked: list[tuple[Any, ...]] = [(mined, "top"), (bare, 8 * PER_CLASS), (mined, "near")]
+            # the bare product first: it opens the store untimed, so that all find it in memory
+            asked: list[tuple[Any, ...]] = [(bare, 8 * PER_CLASS), (mined, "top"), (mined, "near")]
             if asks_index:
                 asked.append((indexed, factory))
             if asks_peers and count <= peer_rows:
