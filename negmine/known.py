@@ -22,7 +22,7 @@ _SAMPLE_CELLS = 50_000_000
 # Confirmed calls of a class, and rejected detections, that doubt is fitted on.
 _FITTED = 500
 # Rows of the pool that doubt is settled on, and classes that are looked at in them.
-_SETTLED = 2_000
+_SETTLED = 1_000
 _SETTLED_CLASSES = 100
 _VERIFIED = CERTIFICATES.index(Certificate.VERIFIED)
 
