@@ -90,10 +90,14 @@ ARMS = {
         )
         for name, title, control in (
             ("random", "random", "random-in"),
+            ("top", "`top`", "deep-random"),
             ("window", "`window`", "deep-random"),
             ("alarm", "`alarm`", "deep-random"),
         )
     },
+    "deeper-random": Arm(
+        "+ random deeper inside rows", "deep-random", "random", inside=0.8, snr_db=(-15.0, 5.0)
+    ),
     "filled": Arm("+ pseudo labels everywhere", "none", pseudo=True, fill=True),
     "filled-random": Arm(
         "+ pseudo labels everywhere, random inside", "filled", "random", inside=0.25,
