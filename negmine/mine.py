@@ -9,32 +9,25 @@ from pathlib import Path
 
 import numpy as np
 
-from negmine.budget import wanted_rows
 from negmine.cache import CachedReader
-from negmine.choose import Choice, Chooser
+from negmine.choose import Chooser
 from negmine.doubt import DoubtModel
 from negmine.errors import ModelError
 from negmine.known import KnownClass, fit_doubt, know_classes
 from negmine.labels import CERTIFICATES
 from negmine.mine_report import MineReport, class_report
+from negmine.pick import pick
 from negmine.pool import Pool, check_classes
 from negmine.scorer import Retrainable, Scorer
 from negmine.scores.embed import score_pool
 from negmine.scores.joint import JointScores
-from negmine.scores.scan import Eligible, Shortlists, highest, most_similar
+from negmine.scores.scan import Eligible
 from negmine.select import matched_random
 from negmine.select.chain import Strategy
 from negmine.select.near import nearest_call
 from negmine.selection import Chosen, Selection
 from negmine.strategy import with_window
 from negmine.window_auto import ENDS, WindowChoice, choose_window
-
-# A class's first shortlist is this many times the number wanted; one that is too short grows
-# fourfold, up to so many rows: their embeddings are held in memory, one class at a time.
-_SHORTLIST = 8
-_LONGEST = 20_000
-# Times that what is doubted makes room for what is ranked after it.
-_PASSES = 10
 
 
 @dataclass(frozen=True)
@@ -154,7 +147,7 @@ def mine(
         among = _eligible(pool, classes, ~leaking & free, exclude)
         chooser = _chooser(pool, scores, doubt, narrowed)
         describe = _Describer(pool, scores, doubt)
-        chosen, _ = _pick(pool, known, scores, calls, among, chooser, narrowed)
+        chosen, _ = pick(pool, known, scores, calls, among, chooser, narrowed.strategy, s.per_class)
         each = (describe(one, choice.rows) for one, choice in zip(known, chosen, strict=True))
         return selection([row for (rows,) in each for row in rows])
 
@@ -167,7 +160,7 @@ def mine(
         )  # fmt: skip
         s = _windowed(s, window.high)
     chooser = _chooser(pool, scores, doubt, s)
-    picked, found = _pick(pool, known, scores, calls, eligible, chooser, s)
+    picked, found = pick(pool, known, scores, calls, eligible, chooser, s.strategy, s.per_class)
     report = MineReport(
         len(pool), scores.scored, int(leaking.sum()), s.strategy.text, doubt.auc, held, window
     )
@@ -219,63 +212,6 @@ def _eligible(
             byte, bit = divmod(columns[name], 8)
             bits[byte, pool.recipes.row_of(recipe)] &= np.uint8(255 - (1 << bit))
     return Eligible(bits)
-
-
-def _pick(
-    pool: Pool,
-    known: Sequence[KnownClass],
-    scores: JointScores,
-    calls: JointScores,
-    eligible: Eligible,
-    chooser: Chooser,
-    settings: MineSettings,
-) -> tuple[list[Choice], Shortlists]:
-    """What is chosen of each class.
-
-    Where so much of a shortlist falls out that too few rows are left, shortlists are made anew,
-    longer; and at their longest, where most of one is doubted, without what was. A class that hides
-    in one row of twenty may fill the head of a large pool.
-    """
-    longest = max(_LONGEST, settings.per_class * _SHORTLIST)
-    open_, doubted = eligible, dict[int, np.ndarray]()
-    limits = np.array([settings.strategy.limits(one.scores) for one in known])
-    length = settings.per_class * _SHORTLIST
-    picked: dict[int, Choice] = {}
-    wanted: list[int] | None = None
-    first: Shortlists | None = None
-    passes = 0
-    while True:
-        if settings.strategy.ranking == "near":
-            found = most_similar(scores, [one.embeddings for one in known], open_, limits, length)
-        else:
-            found = highest(scores, open_, limits, length)
-        first = first or found
-        if wanted is None:
-            ranking = settings.strategy.ranking
-            wanted = wanted_rows(ranking, settings.per_class, pool, known, calls, found)
-        short = []
-        for one, count in zip(known, wanted, strict=True):
-            before = picked.get(one.column)
-            if before is None or len(before.rows) < count:
-                rows, _ = found.top.best(one.column)
-                picked[one.column] = chooser.choose(one, rows, count)
-                if len(picked[one.column].rows) < count and len(rows) == length:
-                    short.append(one.column)
-        if short and length < longest:
-            length = min(length * 4, longest)
-            continue
-        more = [column for column in short if 2 * len(picked[column].review) >= length]
-        passes += 1
-        if not more or passes > _PASSES:
-            break
-        open_ = open_.copy()
-        for column in more:
-            out = picked[column].review
-            open_.close(column, out)
-            doubted[column] = np.append(doubted.get(column, out[:0]), out)
-    for column, out in doubted.items():
-        picked[column] = picked[column].after(out)
-    return [picked[one.column] for one in known], first
 
 
 class _Describer:

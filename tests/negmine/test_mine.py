@@ -193,7 +193,7 @@ def test_near_duplicates_give_way_to_the_higher_scoring(
     pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shortlist: int
 ) -> None:
     # with 1, half of the first shortlist falls out, and a longer one is needed
-    monkeypatch.setattr("negmine.mine._SHORTLIST", shortlist)
+    monkeypatch.setattr("negmine.pick._SHORTLIST", shortlist)
     # the same sounds under other ids: cut a third of a sample later
     twins = []
     for recipe in pool:
@@ -385,8 +385,8 @@ def test_a_head_of_doubted_rows_longer_than_any_shortlist_is_passed_over(
 
     monkeypatch.setattr("negmine.mine.fit_doubt", lambda *_: (Doubting(), False))
     monkeypatch.setattr("negmine.known.KnownCalls.features", features)
-    monkeypatch.setattr("negmine.mine._SHORTLIST", 2)
-    monkeypatch.setattr("negmine.mine._LONGEST", 6)
+    monkeypatch.setattr("negmine.pick._SHORTLIST", 2)
+    monkeypatch.setattr("negmine.pick._LONGEST", 6)
     mined = mine(model, pool, scores, MineSettings(per_class=3, min_distance=0.0))
     chosen, review = by_class(mined.selection), by_class(mined.review)
     for name, head in heads.items():
