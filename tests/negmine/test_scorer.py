@@ -97,7 +97,7 @@ def test_a_model_that_cannot_be_compiled_is_told(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("readers")
 def test_a_model_is_compiled_where_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[object] = []
-    monkeypatch.setattr(PlaceholderScorer, "compile", done.append, raising=False)
+    monkeypatch.setattr(PlaceholderScorer, "compile", lambda self: done.append(self), raising=False)
     (tmp_path / "best.bands").write_text("8")
     load_scorer(tmp_path / "best.bands")
     assert done == []

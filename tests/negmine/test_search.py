@@ -21,7 +21,10 @@ from negmine.search import find_neighbours
 
 @pytest.fixture(autouse=True)
 def placeholder(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("negmine.scorer.load_scorer", lambda path, device: PlaceholderScorer())
+    def load(path: Path, device: str, compiled: bool) -> PlaceholderScorer:
+        return PlaceholderScorer()
+
+    monkeypatch.setattr("negmine.scorer.load_scorer", load)
 
 
 def run(*arguments: object) -> Result:

@@ -84,8 +84,9 @@ def test_rounds_and_folds_of_a_loop_are_what_options_act_on(
     ],
 )
 def test_options_of_pseudo_labels_take_a_stage_that_trains_on_some(
-    shared_data: Data, tmp_path: Path, option: str, value: str
+    shared_data: Data, tmp_path: Path, option: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     file = tmp_path / "mine.toml"
     file.write_text('[[stage]]\nname = "a"\n\n[[stage]]\nname = "b"\ninit = "previous"\n')
     out = ["--out", tmp_path / "run"]
