@@ -85,7 +85,8 @@ class CheckpointScorer:
         try:
             self.score(silence)
         except Exception as error:  # of many kinds, and of many lines
-            raise ModelError(f"cannot be compiled: {str(error).splitlines()[0]}") from error
+            reason = str(error).splitlines() or [type(error).__name__]
+            raise ModelError(f"cannot be compiled: {reason[0]}") from error
 
     def retrained(
         self,
