@@ -63,10 +63,7 @@ def relative_scores(scores: np.ndarray, calls: np.ndarray) -> np.ndarray:
     """
     if not len(calls):
         return np.zeros(len(scores))
-    ranked = np.sort(calls.astype(np.float64))
-    # as np.quantile does, in a tenth of its time
-    at = np.array([0.25, 0.5, 0.75]) * (len(ranked) - 1)
-    low, median, high = np.interp(at, np.arange(len(ranked)), ranked)
+    low, median, high = np.quantile(np.asarray(calls, dtype=np.float64), [0.25, 0.5, 0.75])
     return np.asarray((scores - median) / max(high - low, 0.5))
 
 
@@ -146,13 +143,12 @@ class DoubtModel:
         if self._fitted is None or not len(features):
             return
         prior = _log_odds(confidence)
-        ratio = self._fitted.log_odds(features)
-        wanted = float(np.mean(_sigmoid(prior)))
+        odds = prior + self._fitted.log_odds(features)
+        wanted = float(np.mean(expit(prior)))
 
         def lacking(shift: float) -> float:
-            return float(np.mean(_sigmoid(prior + ratio + shift))) - wanted
+            return float(np.mean(expit(odds + shift))) - wanted
 
-        odds = prior + ratio
         self.shift = float(brentq(lacking, -odds.max() - _FURTHER, -odds.min() + _FURTHER))
 
     def probability(self, features: np.ndarray, confidence: np.ndarray) -> np.ndarray:
@@ -171,17 +167,13 @@ class DoubtModel:
         log_odds = _log_odds(confidence)
         if self._fitted is not None:
             log_odds = log_odds + self._fitted.log_odds(features) + self.shift
-        return _sigmoid(log_odds)
+        return np.asarray(expit(log_odds))
 
 
 def _log_odds(confidence: np.ndarray) -> np.ndarray:
     """That a class is there, by its certificate alone."""
     prior = np.clip(1.0 - np.asarray(confidence, dtype=np.float64), _SUREST, 1 - _SUREST)
     return np.asarray(np.log(prior) - np.log1p(-prior))
-
-
-def _sigmoid(log_odds: np.ndarray) -> np.ndarray:
-    return np.asarray(expit(log_odds))
 
 
 def _out_of_fold_auc(features: np.ndarray, hidden: np.ndarray, groups: Sequence[str]) -> float:

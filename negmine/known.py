@@ -134,8 +134,7 @@ def fit_doubt(
     held : bool
         Whether held-out recordings alone were used.
     """
-    names = pool.recipes.kind_names
-    fp = np.flatnonzero(pool.recipes.kind_codes == names.index("fp") if "fp" in names else [])
+    fp = np.flatnonzero(pool.recipes.of_kind("fp"))
     found: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
     groups: tuple[list[str], list[str]] = ([], [])
     for one in known:

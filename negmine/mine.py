@@ -117,12 +117,7 @@ def mine(
     check_classes(classes, pool.classes, f"pool {pool.path} does not fit the model")
     if any(model.classes != classes for model in models):
         raise ModelError("the models have different classes, or the same in another order")
-    first = models[0]
-    if s.auto_window and not isinstance(first, Retrainable):
-        raise ModelError(
-            "--window auto trains the model on for some steps, which this kind of model cannot; "
-            "name a checkpoint first, or a window, as in --window 0,0.95"
-        )
+    learner = _learner(models[0]) if s.auto_window else None
     scored = [
         score_pool(
             model, pool, scores_folder, batch_size=s.batch_size, reader=reader, on_rows=on_rows
@@ -152,9 +147,9 @@ def mine(
         return selection([row for (rows,) in each for row in rows])
 
     window: WindowChoice | None = None
-    if s.auto_window and isinstance(first, Retrainable):
+    if learner:
         window = choose_window(
-            first, pool, known, choose, np.random.default_rng([s.seed, 1]),
+            learner, pool, known, choose, np.random.default_rng([s.seed, 1]),
             steps=s.window_steps, seed=s.seed, batch_size=s.batch_size, reader=reader,
             on_step=on_step,
         )  # fmt: skip
@@ -188,6 +183,15 @@ def retraining_steps(settings: MineSettings) -> int:
     return len(ENDS) * settings.window_steps if settings.auto_window else 0
 
 
+def _learner(model: Scorer) -> Retrainable:
+    if not isinstance(model, Retrainable):
+        raise ModelError(
+            "--window auto trains the model on for some steps, which this kind of model cannot; "
+            "name a checkpoint first, or a window, as in --window 0,0.95"
+        )
+    return model
+
+
 def _windowed(settings: MineSettings, high: float) -> MineSettings:
     """The settings with an upper end of hardness; 1 is none."""
     if high >= 1.0:
@@ -206,12 +210,12 @@ def _eligible(
     """Certified, free of what is held out, and not excluded."""
     bits = pool.recipes.certified(classes)
     bits[:, ~free] = 0
+    eligible = Eligible(bits)
     columns = {name: column for column, name in enumerate(classes)}
     for recipe, name in exclude:
         if name in columns:
-            byte, bit = divmod(columns[name], 8)
-            bits[byte, pool.recipes.row_of(recipe)] &= np.uint8(255 - (1 << bit))
-    return Eligible(bits)
+            eligible.close(columns[name], np.array([pool.recipes.row_of(recipe)]))
+    return eligible
 
 
 class _Describer:

@@ -26,7 +26,6 @@ import numpy as np
 from negmine.cache import CachedReader
 from negmine.known import KnownClass
 from negmine.pool import Pool
-from negmine.pool.recipe_table import RecipeTable
 from negmine.render import SilentError, mix_at_snr, render_batches
 from negmine.scorer import Retrainable, Scorer
 from negmine.select.alarm import RECALL, alarm_rate
@@ -161,11 +160,8 @@ class _Asked:
         aside: frozenset[str],
         rng: np.random.Generator,
     ) -> None:
-        inside = pool.calls.draws_on(aside)
-        counts = {one.name: int((pool.calls.present(one.name) & inside).sum()) for one in known}
-        most = sorted(known, key=lambda one: (-counts[one.name], one.column))[:_CLASSES]
-        tried = [one for one in most if counts[one.name] >= _MIN_CALLS]
-        calls = np.flatnonzero(inside)
+        tried = _triable(pool, known, aside)[:_CLASSES]
+        calls = np.flatnonzero(pool.calls.draws_on(aside))
         self._calls = np.sort(rng.permutation(calls)[:_CALLS])
         certified = pool.recipes.draws_on(aside)
         each = _NEGATIVES // max(len(tried), 1)
@@ -215,7 +211,7 @@ class _Asked:
             (self._pool.recipes, self._rows),
         ):
             for batch in render_batches(
-                _made(table, rows), model.sample_rate, batch_size, reader=reader
+                table.at(rows), model.sample_rate, batch_size, reader=reader
             ):
                 clips[done : done + len(batch)] = batch
                 done += len(batch)
@@ -234,16 +230,20 @@ class _Asked:
         ]
 
 
-def _made(table: RecipeTable, rows: np.ndarray) -> Any:
-    return (table[int(row)] for row in rows)
-
-
 def _logits(model: Scorer, clips: np.ndarray, batch_size: int) -> np.ndarray:
     parts = [
         model.score(np.array(clips[first : first + batch_size]))[1]
         for first in range(0, len(clips), batch_size)
     ]
     return np.concatenate(parts)
+
+
+def _triable(pool: Pool, known: Sequence[KnownClass], aside: frozenset[str]) -> list[KnownClass]:
+    """The classes with enough calls in the recordings set aside, those with most first."""
+    inside = pool.calls.draws_on(aside)
+    counts = [int((pool.calls.present(one.name) & inside).sum()) for one in known]
+    order = sorted(range(len(known)), key=lambda i: (-counts[i], known[i].column))
+    return [known[i] for i in order if counts[i] >= _MIN_CALLS]
 
 
 def _set_aside(
@@ -253,16 +253,10 @@ def _set_aside(
     rng: np.random.Generator,
 ) -> tuple[frozenset[str], bool]:
     """Recordings that no retraining hears: those held out where that is enough, else a half."""
-
-    def tried(aside: frozenset[str]) -> int:
-        inside = pool.calls.draws_on(aside)
-        return sum(
-            int((pool.calls.present(one.name) & inside).sum()) >= _MIN_CALLS for one in known
-        )
-
     groups = pool.calls.groups(np.arange(len(pool.calls)))
     names = sorted(set[str]().union(*groups) - held_out)
     half = frozenset(map(str, rng.permutation(names)[: len(names) // 2]))
-    if tried(held_out) and 2 * tried(held_out) >= tried(half):
+    inside, outside = (len(_triable(pool, known, aside)) for aside in (held_out, half))
+    if inside and 2 * inside >= outside:
         return held_out, True
     return half, False

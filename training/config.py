@@ -130,6 +130,10 @@ AUGMENT_PRESETS: Mapping[str, AugmentSettings] = MappingProxyType(
 )  # fmt: skip
 
 
+# Hard negatives in a step, as a share of the TP and FP rows they are added to.
+HARD_RATIO = 0.25
+
+
 @dataclass(frozen=True)
 class HardMix:
     """How hard negatives are mixed into a step's rows.

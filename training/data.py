@@ -108,14 +108,9 @@ class BoxRows:
 
     def draw(self, step: int) -> list[Draw]:
         """Which rows a step has: the same for the same step, whatever was drawn before."""
-        config = self._config
-        rng = np.random.default_rng([config.seed, step])
-        counts = [(RowKind.TP, config.tp_per_step), (RowKind.FP, config.fp_per_step)]
+        rng = np.random.default_rng([self._config.seed, step])
         drawn = []
-        for kind in [kind for kind, count in counts for _ in range(count) if self._rows[kind]]:
-            classes = self._rows[kind]
-            rows = classes[rng.integers(len(classes))]
-            box = int(rows[rng.integers(len(rows))])
+        for kind, box in draw_evenly(rng, self._rows, self._config):
             starts = self._starts[box]
             start_s = to_microseconds(rng.uniform(starts.start_s, starts.end_s))
             drawn.append(Draw(kind, box, start_s))
@@ -149,6 +144,22 @@ class BoxRows:
     def rows(self, step: int) -> list[Row]:
         """The rows of a step, as they were recorded."""
         return [self.row(draw) for draw in self.draw(step)]
+
+
+def draw_evenly(
+    rng: np.random.Generator,
+    rows: Mapping[RowKind, list[np.ndarray]],
+    config: TrainConfig,
+) -> Iterator[tuple[RowKind, int]]:
+    """The kinds and numbers of a step's rows, classes evenly; ``rows`` are by kind and class.
+
+    Each is drawn when it is asked for: what is drawn of it meanwhile comes in between.
+    """
+    for kind, count in ((RowKind.TP, config.tp_per_step), (RowKind.FP, config.fp_per_step)):
+        classes = rows[kind]
+        for _ in range(count if classes else 0):
+            of_class = classes[rng.integers(len(classes))]
+            yield kind, int(of_class[rng.integers(len(of_class))])
 
 
 def _rows_by_class(boxes: Sequence[Annotation], present: bool) -> list[np.ndarray]:

@@ -137,9 +137,10 @@ def run_loop(
             advance = progress(f"round {number}: mining", len(pool) + len(pool.calls), "clip")
             scorer = CheckpointScorer(checkpoint, device)
             steps = retraining_steps(mining)
+            retraining = progress(f"round {number}: window", steps, "step") if steps else None
             mined = mine(
                 scorer, pool, out / "scores", mining, reader=reader, on_rows=advance,
-                on_step=progress(f"round {number}: window", steps, "step") if steps else _ignore,
+                on_step=retraining or (lambda done: None),
             )  # fmt: skip
             found = [mined.selection, mined.control]
             if earlier:
@@ -175,10 +176,6 @@ def _write_page(
     write_report(
         path, selection, pool, read_report(report_path(hard)), before=earlier, on_clip=advance
     )
-
-
-def _ignore(steps: int) -> None:
-    """No window chooses itself: there is nothing to show."""
 
 
 def _score(checkpoint: Checkpoint) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from negmine.console import Command
-from training.config import MIX_BY, HardMix
+from training.config import HARD_RATIO, MIX_BY, HardMix
 
 
 def hard_options(command: Command) -> Command:
@@ -43,7 +43,7 @@ def hard_options(command: Command) -> Command:
         click.option(
             "--hard-ratio",
             type=click.FloatRange(0, min_open=True),
-            default=0.25,
+            default=HARD_RATIO,
             show_default=True,
             help="Hard negatives in a step, as a share of the TP and FP rows they are added to.",
         ),

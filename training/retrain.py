@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch.amp.grad_scaler import GradScaler
 
 from negmine.errors import NegmineError
 from negmine.pool import Pool
@@ -18,19 +17,17 @@ from negmine.selection import open_selection
 from negmine.windows import to_samples
 from training.checkpoint import Checkpoint
 from training.clips import ClipStore
-from training.config import AugmentSettings, HardMix, TrainConfig
-from training.data import Draw, StepDataset, step_loader
+from training.config import HARD_RATIO, AugmentSettings, HardMix, TrainConfig
+from training.data import Draw, StepDataset, draw_evenly, step_loader
 from training.distributed import Ranks
 from training.hard_negatives import HardNegatives, check_pool
 from training.history import learning_rate
 from training.model import weights_fingerprint
 from training.rows import Row, RowKind
-from training.step import take_step
+from training.step import make_optimiser, take_step
 
 # Rows of each kind that are rendered: a short retraining hears no more.
 _MOST = 2_000
-# What `train --hard-negatives` does by default.
-_RATIO = 0.25
 
 
 class PoolRows:
@@ -63,7 +60,7 @@ class PoolRows:
             return np.sort(rng.permutation(np.flatnonzero(rows))[:_MOST])
 
         calls = some(~pool.calls.draws_on(without))
-        rejected = some((pool.recipes.kinds == "fp") & ~pool.recipes.draws_on(without))
+        rejected = some(pool.recipes.of_kind("fp") & ~pool.recipes.draws_on(without))
         tp, fp = pool.calls.at(calls), pool.recipes.at(rejected)
         self._recipes: list[Recipe] = [*tp, *fp]
         self._rows = {
@@ -79,15 +76,9 @@ class PoolRows:
 
     def draw(self, step: int) -> list[Draw]:
         """Which rows a step has, classes evenly."""
-        config = self._config
-        rng = np.random.default_rng([config.seed, step])
-        drawn = []
-        for kind, count in ((RowKind.TP, config.tp_per_step), (RowKind.FP, config.fp_per_step)):
-            classes = self._rows[kind]
-            for _ in range(count if classes else 0):
-                rows = classes[rng.integers(len(classes))]
-                drawn.append(Draw(kind, int(rows[rng.integers(len(rows))]), 0.0))
-        return drawn
+        rng = np.random.default_rng([self._config.seed, step])
+        drawn = draw_evenly(rng, self._rows, self._config)
+        return [Draw(kind, row, 0.0) for kind, row in drawn]
 
     def row(self, draw: Draw) -> Row:
         """A drawn row."""
@@ -151,15 +142,12 @@ def retrain(
     pool = open_selection(selection).open_pool()
     check_pool(pool, config, checkpoint.classes, f"pool {pool.path}")
     own = PoolRows(pool, checkpoint.classes, config, without, folder)
-    negatives = HardNegatives(selection, _RATIO, folder, mix=HardMix())
+    negatives = HardNegatives(selection, HARD_RATIO, folder, mix=HardMix())
     negatives.prepare(config, checkpoint.classes, without)
     dataset = StepDataset(own, [negatives], config)
     torch.manual_seed(seed)
     detector = checkpoint.detector(device).train()
-    optimiser = torch.optim.AdamW(
-        detector.parameters(), lr=config.lr, weight_decay=config.weight_decay
-    )
-    scaler = GradScaler(device.type, enabled=config.precision == "fp16")
+    optimiser, scaler = make_optimiser(detector, config, device)
     for step, drawn in enumerate(step_loader(dataset, 0, 0)):
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(step, config)

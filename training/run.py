@@ -13,7 +13,7 @@ from negmine.annotations import Annotations
 from negmine.recordings import Recordings
 from training.board import Board
 from training.checkpoint import Checkpoint
-from training.config import HardMix, TrainConfig
+from training.config import HARD_RATIO, HardMix, TrainConfig
 from training.data import RowSource, Soft
 from training.distributed import joined_ranks, local_device
 from training.hard_negatives import HardNegatives
@@ -49,7 +49,7 @@ def run_training(
     cache: Path,
     progress: Progress,
     hard_negatives: Path | None = None,
-    hard_ratio: float = 0.25,
+    hard_ratio: float = HARD_RATIO,
     hard_mix: HardMix | None = None,
     init: Path | None = None,
     band_table: Path | None = None,

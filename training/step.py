@@ -13,6 +13,16 @@ from training.precision import autocast
 from training.rows import Batch
 
 
+def make_optimiser(
+    model: torch.nn.Module, config: TrainConfig, device: torch.device
+) -> tuple[torch.optim.Optimizer, GradScaler]:
+    """What changes a model's weights, and the scaler of its losses: it acts in fp16 alone."""
+    optimiser = torch.optim.AdamW(
+        model.parameters(), lr=config.lr, weight_decay=config.weight_decay
+    )
+    return optimiser, GradScaler(device.type, enabled=config.precision == "fp16")
+
+
 def take_step(
     model: torch.nn.Module,
     optimiser: torch.optim.Optimizer,

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch.amp.grad_scaler import GradScaler
 
 from negmine.annotations import Annotations
 from negmine.class_bands import class_bands
@@ -29,7 +28,7 @@ from training.interrupt import HeldInterrupt
 from training.model import Detector
 from training.run_folder import check_same_run, describe_run
 from training.start import band_edges, described, start_from
-from training.step import take_step
+from training.step import make_optimiser, take_step
 from training.validate import ClipScorer, known_scores
 
 
@@ -140,10 +139,7 @@ def train(
     if init:
         inputs["init"] = start_from(init, detector, config, classes, front_end)
     detector.to(device)
-    optimiser = torch.optim.AdamW(
-        detector.parameters(), lr=config.lr, weight_decay=config.weight_decay
-    )
-    scaler = GradScaler(device.type, enabled=config.precision == "fp16")
+    optimiser, scaler = make_optimiser(detector, config, device)
     averaged = AveragedWeights(detector, config.ema)
 
     step, losses, history = 0, [], []

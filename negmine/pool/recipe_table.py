@@ -149,6 +149,13 @@ class RecipeTable(Sequence[Recipe]):
         codes = (part.kind_codes for part in self._parts)
         return _joined([of[code] for of, code in zip(places, codes, strict=True)])
 
+    def of_kind(self, kind: str) -> np.ndarray:
+        """Whether each recipe is of a kind: bool, shape (N,)."""
+        names = self.kind_names
+        if kind not in names:
+            return np.zeros(len(self), dtype=bool)
+        return np.asarray(self.kind_codes == names.index(kind))
+
     def count_kinds(self) -> dict[str, int]:
         """Recipes of each kind, by name."""
         counts: dict[str, int] = {}
