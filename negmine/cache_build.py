@@ -21,7 +21,7 @@ from negmine.cache import DATA, FORMAT, INDEX, JOURNAL, VERSION, Entry, read_ind
 from negmine.errors import AudioError, OutputError
 from negmine.fingerprint import file_fingerprint
 from negmine.recipe import Source
-from negmine.tables import write_json, writing
+from negmine.tables import open_in_place, write_json, writing
 from negmine.windows import to_samples
 
 # The step of 16-bit files, so that theirs come back as they were. A louder sound gets its own.
@@ -124,7 +124,7 @@ def build_cache(
                 (folder / name).unlink(missing_ok=True)
             standing = {}
         data = folder / DATA
-        with data.open("ab") as file:
+        with open_in_place(data, "ab") as file:
             file.truncate(2 * offsets[-1])
         with ThreadPoolExecutor(workers) as threads:
             checked = list(threads.map(lambda entry: _holds(data, entry), standing.values()))
@@ -175,7 +175,7 @@ def _decode(
     with writing(folder / JOURNAL) as temporary:
         temporary.write_text("".join(map(line, done.values())), encoding="utf-8")
     with (
-        (folder / JOURNAL).open("a", encoding="utf-8") as journal,
+        open_in_place(folder / JOURNAL, "ab") as journal,
         ThreadPoolExecutor(workers) as threads,
     ):
         jobs = [
@@ -187,7 +187,7 @@ def _decode(
         try:
             for job in as_completed(jobs):
                 entry = job.result()
-                journal.write(line(entry))
+                journal.write(line(entry).encode())
                 journal.flush()
                 done[entry.fingerprint] = entry
                 on_done()
@@ -212,7 +212,7 @@ def _quantised(
     """The entry, or none where a sample would clip at this scale; and the sound's peak."""
     peak, fits, at = 0.0, True, first
     checksum = hashlib.blake2b(digest_size=8)
-    with data.open("r+b") as file:
+    with open_in_place(data, "r+b") as file:
         file.seek(2 * first)
         for block in stream(sound.path, sample_rate):
             if not len(block):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import secrets
 import shutil
+import stat
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,23 +22,82 @@ from negmine.errors import OutputError, PoolError
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[Path]:
-    """A temporary name beside ``path``; renamed to it when the block ends well, else removed.
+def writing(path: Path, *, durable: bool = False) -> Iterator[Path]:
+    """A new empty file beside ``path``; renamed to it when the block ends well, else removed.
+
+    Its name, ``.NAME.XXXXXXXX.tmp``, cannot be foreseen, and it is made by this call: nothing that
+    stands there, a link least of all, is written through.
+
+    Parameters
+    ----------
+    path : Path
+        A new name, or a regular file's, which is replaced.
+    durable : bool
+        Bring the content to the disk before the rename: it then survives a loss of power.
 
     Raises
     ------
     OutputError
-        If the folder is not writable or the disk is full.
+        If there is something else than a regular file, the folder is not writable or the disk is
+        full.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    check_target(path)
+    temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = _new_beside(path, _make_file)
         yield temporary
+        if durable:
+            _to_disk(temporary)
+        check_target(path)
         temporary.replace(path)
+        if durable:
+            _to_disk(path.parent)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:
-        _remove(temporary)
+        if temporary is not None:
+            _remove(temporary)
+
+
+def check_target(path: Path) -> None:
+    """Check that a path is free, or a regular file's that may be replaced.
+
+    Raises
+    ------
+    OutputError
+        If it is a link, a folder, a device, a pipe or a socket.
+    """
+    try:
+        mode = path.lstat().st_mode
+    except OSError:  # nothing there, or no access: what creates the file says so
+        return
+    if not stat.S_ISREG(mode):
+        raise OutputError(f"{path}: is {_kind(mode)}, not a regular file; choose another name")
+
+
+def open_in_place(path: Path, mode: str) -> IO[bytes]:
+    """Open a binary file that grows in place, through no link and of no device.
+
+    Parameters
+    ----------
+    path : Path
+    mode : str
+        ``ab`` makes it where it is missing; ``r+b`` does not.
+
+    Raises
+    ------
+    OutputError
+        If it is no regular file.
+    OSError
+        If it cannot be opened.
+    """
+    check_target(path)
+
+    def opener(name: str, flags: int) -> int:
+        return os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+
+    return cast(IO[bytes], open(path, mode, opener=opener))
 
 
 def check_writable(path: Path) -> None:
@@ -46,6 +108,7 @@ def check_writable(path: Path) -> None:
     OutputError
         If it cannot.
     """
+    check_target(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # a file without a name, so that nothing stays behind whatever happens here
@@ -58,16 +121,23 @@ def check_writable(path: Path) -> None:
 def writing_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     """A temporary folder beside ``path``; renamed to it when the block ends well, else removed.
 
-    With ``replace``, a folder that stands there gives way at the last moment.
+    With ``replace``, a folder that stands there gives way at the last moment. Where ``path`` is a
+    link to a folder, the folder it points to is the one that is written.
+
+    Raises
+    ------
+    OutputError
+        If something else than a folder is there, or it cannot be written.
     """
+    path = _folder_target(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
+        temporary = _new_beside(path, Path.mkdir)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
     try:
-        temporary.chmod(0o755)
         yield temporary
+        _folder_target(path)
         if replace and path.exists():
             old = temporary.with_suffix(".old")
             path.rename(old)
@@ -83,6 +153,54 @@ def writing_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:
         _remove(temporary)
+
+
+def _folder_target(path: Path) -> Path:
+    """The folder that a path means, which need not exist."""
+    if path.is_symlink() and path.is_dir():
+        return path.resolve()
+    try:
+        mode = path.lstat().st_mode
+    except OSError:
+        return path
+    if not stat.S_ISDIR(mode):
+        raise OutputError(f"{path}: is {_kind(mode)}, not a folder; choose another name")
+    return path
+
+
+def _kind(mode: int) -> str:
+    kinds = {
+        stat.S_IFREG: "a file",
+        stat.S_IFDIR: "a folder",
+        stat.S_IFLNK: "a link",
+        stat.S_IFIFO: "a pipe",
+        stat.S_IFSOCK: "a socket",
+    }
+    return kinds.get(stat.S_IFMT(mode), "a device")
+
+
+def _new_beside(path: Path, make: Callable[[Path], object]) -> Path:
+    """A new file or folder ``.NAME.XXXXXXXX.tmp``, made under a name that nobody can foresee."""
+    for _ in range(100):
+        # token_hex(4): eight characters
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+        with suppress(FileExistsError):
+            make(temporary)
+            return temporary
+    raise FileExistsError(errno.EEXIST, "no free temporary name")
+
+
+def _make_file(path: Path) -> None:
+    # without O_TRUNC and through no link; the mode is what the umask leaves
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666))
+
+
+def _to_disk(path: Path) -> None:
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
 
 
 @contextmanager

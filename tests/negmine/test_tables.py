@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,7 +15,16 @@ import pyarrow as pa
 import pytest
 
 from negmine.errors import OutputError, PoolError
-from negmine.tables import alone_in, read_table, write_json, write_table, writing, writing_folder
+from negmine.tables import (
+    alone_in,
+    check_writable,
+    open_in_place,
+    read_table,
+    write_json,
+    write_table,
+    writing,
+    writing_folder,
+)
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -174,3 +184,97 @@ def test_one_process_at_a_time_is_in_a_folder_and_a_killed_one_lets_go(tmp_path:
             other.kill()
     with alone_in(folder, "run"):
         pass
+
+
+def make_link(path: Path) -> None:
+    path.symlink_to(path.parent / "elsewhere")
+
+
+def make_device(path: Path) -> None:
+    # a null device of one's own takes rights that tests do not have
+    path.symlink_to("/dev/null")
+
+
+NOT_FILES: dict[str, Callable[[Path], object]] = {
+    "a link": make_link,
+    "a link to a device": make_device,
+    "a pipe": os.mkfifo,
+    "a folder": Path.mkdir,
+}
+
+
+@pytest.mark.parametrize("make", NOT_FILES.values(), ids=NOT_FILES)
+def test_what_is_no_regular_file_is_not_replaced(
+    tmp_path: Path, make: Callable[[Path], object]
+) -> None:
+    path = tmp_path / "out.csv"
+    (tmp_path / "elsewhere").write_text("kept")
+    make(path)
+    before = path.lstat().st_ino
+    for write in (lambda: write_in_file(path, "new"), lambda: check_writable(path)):
+        with pytest.raises(OutputError, match=r"out\.csv: is a \w+, not a regular file; choose"):
+            write()
+    with pytest.raises(OutputError, match="not a regular file"):
+        open_in_place(path, "ab")
+    assert path.lstat().st_ino == before
+    assert (tmp_path / "elsewhere").read_text() == "kept"
+
+
+def test_a_device_is_not_replaced() -> None:
+    with pytest.raises(OutputError, match="/dev/null: is a device, not a regular file"):
+        write_in_file(Path("/dev/null"), "new")
+    with pytest.raises(OutputError, match="/dev/null: is a device, not a folder"):
+        write_in_folder(Path("/dev/null"), "new")
+
+
+def test_a_link_that_appears_while_a_file_is_written_is_not_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+
+    def race() -> None:
+        with writing(path) as temporary:
+            temporary.write_text("new")
+            path.symlink_to(tmp_path / "elsewhere")
+
+    with pytest.raises(OutputError, match="is a link"):
+        race()
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_folder_behind_a_link_is_written_and_the_link_stays(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    write_in_folder(tmp_path / "disk" / "real", "old")
+    (tmp_path / "out").symlink_to(tmp_path / "disk" / "real")
+    write_in_folder(tmp_path / "out", "new")
+    assert (tmp_path / "out").is_symlink()
+    assert content(tmp_path / "disk") == {"real/deep/file": "new"}
+    (tmp_path / "lost").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(OutputError, match="lost: is a link, not a folder"):
+        write_in_folder(tmp_path / "lost", "new")
+
+
+@both
+def test_temporary_names_cannot_be_foreseen_and_follow_no_link(
+    tmp_path: Path, write: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens = iter(["aaaaaaaa", "bbbbbbbb"])
+    monkeypatch.setattr("secrets.token_hex", lambda count: next(tokens))
+    # someone has guessed the first
+    (tmp_path / ".out.aaaaaaaa.tmp").symlink_to(tmp_path / "victim")
+    (tmp_path / "victim").write_text("kept")
+    write(tmp_path / "out", "new", None)
+    assert (tmp_path / "victim").read_text() == "kept"
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".out.aaaaaaaa.tmp", "out", "victim"]
+
+
+def test_names_of_two_writers_differ_and_can_be_recognised(tmp_path: Path) -> None:
+    with writing(tmp_path / "a.csv") as one, writing(tmp_path / "a.csv") as other:
+        assert one != other
+        for path in (one, other):
+            assert re.fullmatch(r"\.a\.csv\.[0-9a-f]{8}\.tmp", path.name)
+            assert path.stat().st_mode & 0o777 == 0o666 & ~umask()
+
+
+def umask() -> int:
+    now = os.umask(0)
+    os.umask(now)
+    return now
