@@ -108,7 +108,6 @@ class Timed:
 def bare(pool_path: Path, scores: Path, count: int) -> dict[str, float]:
     """The product of all embeddings with the queries, and the top of each class."""
     import numpy as np
-    import torch
 
     from negmine.pool import open_pool
     from negmine.scores.scan import products
@@ -118,11 +117,11 @@ def bare(pool_path: Path, scores: Path, count: int) -> dict[str, float]:
     store = ScoreStore(scores, Told.fingerprint)
     calls = store.embeddings(store.positions(raw_ids(pool.calls)))
     classes, width = len(pool.classes), calls.shape[1]
-    heads = torch.randn(classes, width, generator=torch.Generator().manual_seed(0))
+    heads = np.random.default_rng(0).standard_normal((classes, width), dtype=np.float32)
     of_class = [np.flatnonzero(pool.calls.present(name)) for name in pool.classes]
     queries: dict[str, tuple[Any, list[Any]]] = {
         "top": (heads, [slice(number, number + 1) for number in range(classes)]),
-        "near": (torch.from_numpy(calls), of_class),
+        "near": (calls, of_class),
     }
     out: dict[str, float] = {
         "calls": len(calls),
@@ -130,12 +129,13 @@ def bare(pool_path: Path, scores: Path, count: int) -> dict[str, float]:
     }
     for name, (asked, columns) in queries.items():
         with Timed() as timed:
-            best = torch.zeros(classes, 0)
+            best = np.zeros((classes, 0), dtype=np.float32)
             for shard in store:
                 found = products(shard.embeddings, asked)
-                one = torch.stack([found[:, column].amax(dim=1) for column in columns])
-                every = torch.cat([best, one], dim=1)
-                best = every.topk(min(count, every.shape[1])).values
+                one = np.stack([found[:, column].max(axis=1) for column in columns])
+                every = np.concatenate([best, one], axis=1)
+                kept = min(count, every.shape[1])
+                best = np.partition(every, every.shape[1] - kept, axis=1)[:, -kept:]
         out[f"bare_{name}_s"] = timed.seconds
     return out
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from negmine.cache import CachedReader
 from negmine.errors import ModelError
@@ -43,10 +42,10 @@ class Block:
     inside: np.ndarray | None
 
     @property
-    def embeddings(self) -> torch.Tensor:
+    def embeddings(self) -> np.ndarray:
         """bfloat16, shape (n, D); read when asked for: they are nearly all of a store."""
         every = self.shard.embeddings
-        return every if self.inside is None else every[torch.from_numpy(self.inside)]
+        return every if self.inside is None else every[self.inside]
 
 
 class Scores:

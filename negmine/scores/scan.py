@@ -1,26 +1,24 @@
 """Passes over all scores of a pool, block by block: what ranks highest, what lies nearest.
 
 For the tens or hundreds of confirmed calls of a class, one matrix product over the embeddings as
-they lie on disk (bfloat16, memory-mapped) beats any index. A product in bfloat16 rounds its results
-to eight bits, so a cut several times wider than wanted is taken, and ranked again in float32.
+they lie on disk (bfloat16, memory-mapped) beats any index. Their lengths are off by the rounding,
+so a cut wider than wanted is taken, and ranked again by rows of unit length.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
-import torch
 
 from negmine.scores.embed import Block
 from negmine.scores.joint import JointScores
 from negmine.select.top import TopRows
 
-# The cut of the rounded pass, as a multiple of what is wanted.
+# The cut of the first pass, as a multiple of what is wanted.
 WIDER = 4
-# Rows converted at a time where the processor has no bfloat16 product: a piece fits its cache.
+# Rows converted to float32 at a time: a piece fits the processor's cache.
 _PIECE = 2048
 
 
@@ -114,14 +112,14 @@ def most_similar(
     classes = len(calls)
     wide = Shortlists(TopRows(classes, length * WIDER), np.zeros((classes, 2), dtype=np.int64))
     starts = np.cumsum([0, *(len(of_class) for of_class in calls)])
-    stacked = torch.from_numpy(np.concatenate(calls).astype(np.float32))
+    stacked = np.concatenate(calls).astype(np.float32)
     for block in scores:
         near = products(block.embeddings, stacked)
         keys = np.full((len(block.rows), classes), -np.inf, dtype=np.float32)
         for column in range(classes):
             first, last = starts[column], starts[column + 1]
             if last > first:
-                keys[:, column] = near[:, first:last].amax(dim=1).numpy()
+                keys[:, column] = near[:, first:last].max(axis=1)
         _take_in(wide, block, keys, eligible, limits)
     top = TopRows(classes, length)
     for column, of_class in enumerate(calls):
@@ -151,18 +149,10 @@ def _take_in(
     found.top.offer(rows[may], columns[may], keys[inside[may], columns[may]])
 
 
-def products(embeddings: torch.Tensor, queries: torch.Tensor) -> torch.Tensor:
-    """Dot products: bfloat16 (N, D) and float32 (Q, D) give float32 (N, Q).
-
-    In bfloat16 where the processor multiplies it, rounded; else piece by piece in float32.
-    """
-    if _multiplies_bf16():
-        return (embeddings @ queries.bfloat16().T).float()
-    pieces = [piece.float() @ queries.T for piece in torch.split(embeddings, _PIECE)]
-    return torch.cat(pieces) if pieces else torch.zeros(0, len(queries))
-
-
-@cache
-def _multiplies_bf16() -> bool:
-    """Whether the processor has bfloat16 products (AVX-512 BF16, AMX, or Arm's)."""
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+def products(embeddings: np.ndarray, queries: np.ndarray) -> np.ndarray:
+    """Dot products: bfloat16 (N, D) and float32 (Q, D) give float32 (N, Q)."""
+    found = np.empty((len(embeddings), len(queries)), dtype=np.float32)
+    for start in range(0, len(embeddings), _PIECE):
+        here = slice(start, start + _PIECE)
+        np.matmul(embeddings[here].astype(np.float32), queries.T, out=found[here])
+    return found

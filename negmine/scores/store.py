@@ -5,31 +5,29 @@ safetensors file, written whole or not at all, with a checksum in its name. Noth
 rows share a shard or on their order, so a pool that grew has only its new rows scored, and a run
 that was killed loses the shard it was at.
 
-Embeddings are bfloat16: they take half the memory traffic of float32, and the products that scan
-them run in it. What the rounding blurs is ranked again in float32 (`negmine.scores.scan`).
+Embeddings are bfloat16: they take half the room and half the memory traffic of float32. Arithmetic
+on them is in float32.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import torch
 import xxhash
-from safetensors.torch import save
+from ml_dtypes import bfloat16
+from safetensors.numpy import save
 
 from negmine.errors import OutputError, PoolError
 from negmine.recipe import ID_BYTES
 from negmine.tables import writing
 
 _SUFFIX = ".safetensors"
-_TENSORS = {"ids": torch.uint8, "embeddings": torch.bfloat16, "logits": torch.float32}
-_EMPTY = torch.zeros(0, dtype=torch.uint8)
+_ARRAYS = {"ids": np.uint8, "embeddings": bfloat16, "logits": np.float32}
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ class Shard:
     start : int
         Position of its first row in the store.
     ids : uint8 array, shape (n, 12)
-    embeddings : bfloat16 Tensor, shape (n, D)
+    embeddings : bfloat16 array, shape (n, D)
         L2-normalised to within the rounding; memory-mapped.
     logits : float32 array, shape (n, C)
         Memory-mapped.
@@ -51,17 +49,12 @@ class Shard:
     path: Path
     start: int
     ids: np.ndarray
-    embeddings: torch.Tensor
+    embeddings: np.ndarray
     logits: np.ndarray
 
     @property
     def end(self) -> int:
         return self.start + len(self.ids)
-
-    @cached_property
-    def embedding_bits(self) -> np.ndarray:
-        """Embeddings as numpy takes them: the bits of each number, int16, shape (n, D)."""
-        return self.embeddings.view(torch.int16).numpy()
 
 
 class ScoreStore:
@@ -99,7 +92,7 @@ class ScoreStore:
 
     def _open(self, path: Path) -> None:
         content = _mapped(path)
-        if _name(content.numpy().data) != path.name:
+        if _name(content.data) != path.name:
             # scores can always be made again; bytes that rotted must not be read as scores
             self.damaged = (*self.damaged, path.name)
             try:
@@ -107,8 +100,7 @@ class ScoreStore:
             except OSError as error:
                 raise OutputError(f"{path}: damaged, and cannot be removed: {error}") from error
             return
-        ids, embeddings, logits = _tensors(content)
-        self._shards.append(Shard(path, len(self), ids.numpy(), embeddings, logits.numpy()))
+        self._shards.append(Shard(path, len(self), *_arrays(content)))
         self._starts = np.append(self._starts, len(self))
         self.__dict__.pop("_keys", None)
 
@@ -123,12 +115,11 @@ class ScoreStore:
             L2-normalised here.
         logits : float32 array, shape (n, C)
         """
-        unit = torch.nn.functional.normalize(torch.from_numpy(embeddings).float(), dim=1, eps=1e-12)
         content = save(
             {
-                "ids": torch.from_numpy(np.ascontiguousarray(ids)),
-                "embeddings": unit.bfloat16(),
-                "logits": torch.from_numpy(np.ascontiguousarray(logits, dtype=np.float32)),
+                "ids": np.ascontiguousarray(ids),
+                "embeddings": _unit(embeddings.astype(np.float32)).astype(bfloat16),
+                "logits": np.ascontiguousarray(logits, dtype=np.float32),
             }
         )
         path = self.folder / _name(content)
@@ -176,11 +167,8 @@ class ScoreStore:
 
     def embeddings(self, positions: np.ndarray) -> np.ndarray:
         """Embeddings at positions, in their order: float32, shape (N, D), L2-normalised."""
-        bits = torch.from_numpy(self._gather(positions, "embedding_bits", np.int16))
-        rows = bits.view(torch.bfloat16).float()
         # again: bfloat16 leaves lengths off by as much as near sounds differ
-        rows /= torch.linalg.vector_norm(rows, dim=1, keepdim=True).clamp_(min=1e-12)
-        return np.asarray(rows.numpy())
+        return _unit(self._gather(positions, "embeddings", bfloat16).astype(np.float32))
 
     def _gather(self, positions: np.ndarray, name: str, dtype: type) -> np.ndarray:
         order = np.argsort(positions, kind="stable")
@@ -196,31 +184,37 @@ class ScoreStore:
         return out
 
 
-def _mapped(path: Path) -> torch.Tensor:
+def _unit(rows: np.ndarray) -> np.ndarray:
+    """Rows divided by their lengths, in place: float32, shape (n, D)."""
+    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+    rows /= np.maximum(lengths, 1e-12)[:, None]
+    return rows
+
+
+def _mapped(path: Path) -> np.ndarray:
     """The bytes of a file: uint8, shape (bytes,), memory-mapped."""
     try:
-        with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-        return torch.from_file(str(path), size=size, dtype=torch.uint8) if size else _EMPTY
+        # as a plain array: slices of a memmap take longer to make
+        return np.memmap(path, dtype=np.uint8, mode="r").view(np.ndarray)
     except OSError as error:
         raise PoolError(f"{path}: not readable: {error.strerror}") from error
-    except RuntimeError as error:
-        raise PoolError(f"{path}: cannot be mapped into memory: {error}") from error
+    except ValueError:  # an empty file cannot be mapped
+        return np.zeros(0, dtype=np.uint8)
 
 
-def _tensors(content: torch.Tensor) -> list[torch.Tensor]:
+def _arrays(content: np.ndarray) -> list[np.ndarray]:
     """Ids, embeddings and logits out of the bytes of a shard; nothing is copied.
 
     Not by safetensors itself, which maps the file anew: pages that the checksum has read would have
     to be found in memory again.
     """
-    start = 8 + int.from_bytes(content[:8].numpy().tobytes(), "little")
-    header = json.loads(content[8:start].numpy().tobytes())
+    start = 8 + int.from_bytes(content[:8].tobytes(), "little")
+    header = json.loads(content[8:start].tobytes())
     found = []
-    for name, dtype in _TENSORS.items():
+    for name, dtype in _ARRAYS.items():
         first, end = header[name]["data_offsets"]
         part = content[start + first : start + end].view(dtype)
-        found.append(part.view(header[name]["shape"]))
+        found.append(part.reshape(header[name]["shape"]))
     return found
 
 

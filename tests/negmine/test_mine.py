@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from conftest import Data, make_pool
+from ml_dtypes import bfloat16
 from placeholder import PlaceholderScorer
 
 from negmine.annotations import read_rfcx
@@ -51,7 +51,7 @@ def mined(pool: Pool, scores: Path) -> Mined:
 
 
 def bf16(values: np.ndarray) -> np.ndarray:
-    return torch.from_numpy(values).bfloat16().float().numpy()
+    return values.astype(bfloat16).astype(np.float32)
 
 
 @cache

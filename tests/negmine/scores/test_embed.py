@@ -84,7 +84,7 @@ def test_blocks_cover_every_row_once(pool: Pool, tmp_path: Path) -> None:
         assert (np.diff(block.rows) > 0).all()
         np.testing.assert_array_equal(block.logits, scores.logits(block.rows))
         np.testing.assert_allclose(
-            block.embeddings.float().numpy(), scores.embeddings(block.rows), atol=4e-3
+            block.embeddings.astype(np.float32), scores.embeddings(block.rows), atol=4e-3
         )
     assert scores.logits(np.zeros(0, dtype=int)).shape == (0, 2)
 

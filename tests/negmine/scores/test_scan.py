@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
+from ml_dtypes import bfloat16
 
 from negmine.scores import scan
 from negmine.scores.embed import Scores
@@ -70,11 +70,7 @@ def test_the_highest_are_those_of_plain_sorting(scores: JointScores) -> None:
         ]
 
 
-@pytest.mark.parametrize("rounded", [False, True])
-def test_the_nearest_are_those_of_every_distance(
-    scores: JointScores, rounded: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(scan, "_multiplies_bf16", lambda: rounded)
+def test_the_nearest_are_those_of_every_distance(scores: JointScores) -> None:
     eligible, wanted = some_eligible(np.random.default_rng(2))
     rng = np.random.default_rng(3)
     calls = []
@@ -99,7 +95,9 @@ def test_the_nearest_are_those_of_every_distance(
 
 def test_products_in_pieces_are_products(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scan, "_PIECE", 7)
-    rows, queries = torch.randn(30, 5).bfloat16(), torch.randn(4, 5)
-    expected = rows.float() @ queries.T
-    torch.testing.assert_close(products(rows, queries), expected, rtol=2e-2, atol=2e-2)
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(30, 5)).astype(bfloat16)
+    queries = rng.normal(size=(4, 5)).astype(np.float32)
+    expected = rows.astype(np.float64) @ queries.T.astype(np.float64)
+    np.testing.assert_allclose(products(rows, queries), expected, rtol=1e-5, atol=1e-6)
     assert products(rows[:0], queries).shape == (0, 4)

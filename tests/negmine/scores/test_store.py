@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
+from ml_dtypes import bfloat16
 
 from negmine.errors import PoolError
 from negmine.scores.store import ScoreStore
@@ -53,7 +53,7 @@ def test_embeddings_are_mapped_and_bfloat16(tmp_path: Path) -> None:
     store = ScoreStore(tmp_path, "model")
     store.append(*made(np.random.default_rng(0), 4))
     (shard,) = ScoreStore(tmp_path, "model")
-    assert shard.embeddings.dtype == torch.bfloat16
+    assert shard.embeddings.dtype == bfloat16
     assert (shard.start, shard.end) == (0, 4)
     maps = Path("/proc/self/maps")
     if maps.exists():
