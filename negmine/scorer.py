@@ -13,6 +13,12 @@ from negmine.errors import ModelError
 
 ENTRY_POINTS = "negmine.scorers"
 
+# Suffixes that no reader gets, and why.
+_REFUSED = {
+    "pt2": "'.pt2' programs are not read any more: torch runs native code from such a file; use an "
+    "ONNX file, or the checkpoint it was exported from",
+}
+
 
 @runtime_checkable
 class Scorer(Protocol):
@@ -120,15 +126,17 @@ def load_scorer(path: Path, device: str = "auto", *, compiled: bool = False) -> 
     Raises
     ------
     ModelError
-        If the file is missing, or nothing reads its suffix, or what reads it gives no scorer, or
-        one that cannot be compiled.
+        If the file is missing, its format can run code, nothing reads its suffix, or what reads it
+        gives no scorer, or one that cannot be compiled.
     """
     if not path.is_file():
         raise ModelError(f"{path}: no such model")
-    readers = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
     suffix = path.suffix.lstrip(".")
+    if suffix in _REFUSED:
+        raise ModelError(f"{path}: {_REFUSED[suffix]}")
+    readers = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
     if suffix not in readers:
-        known = ", ".join(f".{name}" for name in sorted(readers)) or "none"
+        known = ", ".join(f".{name}" for name in sorted(readers.keys() - _REFUSED)) or "none"
         raise ModelError(f"{path}: no reader for '.{suffix}' models; installed readers: {known}")
     point = readers[suffix]
     try:

@@ -25,7 +25,6 @@ OF_NUMBERS_ALONE = [
     "lsep",
     "metrics",
     "missing_labels",
-    "program_archive",
     "readout",
     "specaugment",
 ]

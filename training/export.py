@@ -1,13 +1,16 @@
-"""A checkpoint as a program in an exchange format: sound in, embeddings and logits out.
+"""A checkpoint as an ONNX file: sound in, embeddings and logits out.
 
 The program holds everything from the waveform to the readout, in float32, for batches of any size
 and clips of any length from half an analysis frame on. Before its file takes its name, it is opened
-again by the Scorer of its format and held against the checkpoint.
+again by its Scorer and held against the checkpoint.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,7 +27,6 @@ from negmine.model_file import KEY, ModelDescription
 from negmine.scorer import Scorer
 from negmine.tables import check_writable, writing
 from negmine.windows import to_samples
-from training import program_scorer
 from training.checkpoint import Checkpoint
 from training.export_frontend import MatrixLogMel
 from training.model import frames_per_second, to_frames
@@ -61,7 +63,7 @@ class Exported:
 
 
 def export_model(checkpoint: Checkpoint, out: Path) -> Exported:
-    """Write a checkpoint as ``.onnx`` or ``.pt2``.
+    """Write a checkpoint as ``.onnx``.
 
     Raises
     ------
@@ -71,7 +73,7 @@ def export_model(checkpoint: Checkpoint, out: Path) -> Exported:
     OutputError
         If the file cannot be written.
     """
-    write, read = _format(out)
+    _check_format(out)
     check_writable(out)
     reference = CheckpointScorer(
         replace(checkpoint, config=replace(checkpoint.config, precision="fp32")), CPU
@@ -85,9 +87,9 @@ def export_model(checkpoint: Checkpoint, out: Path) -> Exported:
     )
     program = trace(checkpoint)
     with writing(out) as temporary:
-        write(program, description, temporary)
+        _write_onnx(program, description, temporary)
         difference, clips = largest_difference(
-            read(temporary, "cpu"), reference, checkpoint.front_end.hop
+            onnx_scorer.load(temporary, "cpu"), reference, checkpoint.front_end.hop
         )
     return Exported(description, difference, clips, checkpoint.config.precision)
 
@@ -124,7 +126,7 @@ def trace(checkpoint: Checkpoint) -> ExportedProgram:
     oblivious = _config.patch(backed_size_oblivious=True)  # type: ignore[attr-defined]
     try:
         # a batch of one, or a map of one frame, is then nothing to be told apart from others
-        with torch.no_grad(), oblivious, program_scorer.quiet():
+        with torch.no_grad(), oblivious, _quiet():
             program = torch.export.export(
                 Program(checkpoint).eval(),
                 (example,),
@@ -208,16 +210,9 @@ def _clips(scorer: Scorer, hop: int) -> Iterator[np.ndarray]:
         yield noise(1, length // 2 + i * hop)
 
 
-def _format(
-    out: Path,
-) -> tuple[
-    Callable[[ExportedProgram, ModelDescription, Path], None], Callable[[Path, str], Scorer]
-]:
-    """What writes and what reads the files of a suffix."""
-    if out.suffix == ".pt2":
-        return program_scorer.save, program_scorer.load
+def _check_format(out: Path) -> None:
     if out.suffix != ".onnx":
-        raise ModelError(f"{out}: a model is exported as .onnx or .pt2, not '{out.suffix}'")
+        raise ModelError(f"{out}: a model is exported as .onnx, not '{out.suffix}'")
     try:
         import onnxruntime  # noqa: F401
         import onnxscript  # noqa: F401
@@ -225,12 +220,11 @@ def _format(
         raise ModelError(
             f"{out}: to export ONNX takes onnx, onnxruntime and onnxscript: install negmine[onnx]"
         ) from error
-    return _write_onnx, onnx_scorer.load
 
 
 def _write_onnx(program: ExportedProgram, description: ModelDescription, path: Path) -> None:
     try:
-        with program_scorer.quiet():
+        with _quiet():
             made = torch.onnx.export(
                 program,
                 dynamo=True,
@@ -248,6 +242,20 @@ def _write_onnx(program: ExportedProgram, description: ModelDescription, path: P
         node.metadata_props.clear()
     model.metadata_props[KEY] = description.to_json()
     made.save(path, external_data=False)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the warnings of torch's exporters, which call what torch itself has deprecated."""
+    logger = logging.getLogger("torch")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def _cannot(what: str, error: Exception) -> ModelError:

@@ -55,6 +55,24 @@ def test_a_model_is_opened_by_the_reader_of_its_suffix(tmp_path: Path) -> None:
     assert scorer.device == "cuda:1"  # type: ignore[attr-defined]
 
 
+def test_a_format_that_runs_code_is_not_opened_whoever_registers_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opened(path: Path, device: str) -> None:
+        raise AssertionError("opened")
+
+    point = EntryPoint("pt2", "tests:reader", ENTRY_POINTS)
+    monkeypatch.setattr(EntryPoint, "load", lambda self: opened)
+    monkeypatch.setattr(scorer_module, "entry_points", lambda group: [point])
+    (tmp_path / "model.pt2").write_bytes(b"PK")
+    message = r"model\.pt2: '\.pt2' programs are not read any more: .* native code .* an ONNX file"
+    with pytest.raises(ModelError, match=message):
+        load_scorer(tmp_path / "model.pt2")
+    (tmp_path / "model.other").touch()
+    with pytest.raises(ModelError, match="installed readers: none"):
+        load_scorer(tmp_path / "model.other")
+
+
 @pytest.mark.usefixtures("readers")
 def test_an_unknown_suffix_names_the_readers_there_are(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").touch()
