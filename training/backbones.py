@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import timm
 import torch
 from torch import Tensor, nn
 
-from negmine.errors import ModelError
+from negmine.errors import ModelError, did_you_mean
 
 
 class SmallCNN(nn.Module):
@@ -55,6 +56,29 @@ def _block(
     return layers + ([nn.MaxPool2d(pool, ceil_mode=True)] if pool else [])
 
 
+def check_backbone(name: str) -> None:
+    """Check that a name is ``small``, or of a model that timm itself defines.
+
+    Other names that timm takes (``hf_hub:...``, ``local-dir:...``, URLs, paths) fetch a network's
+    description, and its weights, from elsewhere. A checkpoint or a table of settings may hold them.
+
+    Raises
+    ------
+    ModelError
+        If it is another.
+    """
+    if name != "small" and not (_TIMM_NAME.fullmatch(name) and timm.is_model(name)):
+        hint = did_you_mean(name, ["small", *timm.list_models()])
+        raise ModelError(
+            f"backbone {name[:80]!r} is neither 'small' nor the name of a model that timm "
+            f"{timm.__version__} defines{hint}; places to load from are refused"
+        )
+
+
+# A model, and which of its published weights: nothing that timm could take for a place.
+_TIMM_NAME = re.compile(r"\w+(\.\w+)?", re.ASCII)
+
+
 class Backbone(nn.Module):
     """A timm model cut off before its pooling: (B, 1, M, T) -> (B, D, F, T').
 
@@ -68,6 +92,7 @@ class Backbone(nn.Module):
 
     def __init__(self, name: str, pretrained: bool) -> None:
         super().__init__()
+        check_backbone(name)
         try:
             body: Any = timm.create_model(
                 name, pretrained=pretrained, in_chans=1, num_classes=0, global_pool=""

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from negmine.errors import ModelError
-from negmine.tables import writing
+from training.checkpoint_file import read_content, write_content
 from training.config import TrainConfig
 from training.frontend import FrontEndSettings
 from training.model import Detector, weights_fingerprint
-
-FORMAT = "negmine-checkpoint"
-VERSION = 2
 
 
 @dataclass
@@ -69,20 +66,10 @@ class Checkpoint:
     def save(self, path: Path) -> None:
         """Write the checkpoint, whole or not at all."""
         self.fingerprint = weights_fingerprint(self.model)
-        content = {
-            "format": FORMAT,
-            "version": VERSION,
-            **vars(self),
-            "config": self.config.to_dict(),
-            "front_end": self.front_end.to_dict(),
-            "classes": list(self.classes),
-            "held_out": list(self.held_out),
-            "edges_hz": [list(edges) for edges in self.edges_hz],
-        }
-        buffer = io.BytesIO()
-        torch.save(content, buffer)  # into memory: on a full disk torch raises no OSError
-        with writing(path) as temporary:
-            temporary.write_bytes(buffer.getbuffer())
+        write_content(
+            path,
+            {**vars(self), "config": self.config.to_dict(), "front_end": self.front_end.to_dict()},
+        )
 
     @classmethod
     def load(cls, path: Path) -> Checkpoint:
@@ -93,29 +80,15 @@ class Checkpoint:
         ModelError
             If the file is missing, is no checkpoint, of another version, or damaged.
         """
-        if not path.is_file():
-            raise ModelError(f"{path}: no such checkpoint")
+        content = read_content(path)
         try:
-            content = torch.load(path, map_location="cpu", weights_only=True)
-        except Exception as error:  # torch raises many kinds for a file that is not its own
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            if "weights_only" in reason:  # torch advises to open it without care
-                reason = "it holds something else than weights and settings"
-            raise ModelError(f"{path}: not a checkpoint, or damaged: {reason}") from error
-        if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise ModelError(f"{path}: not a checkpoint of negmine's trainer")
-        if content.get("version") != VERSION:
-            raise ModelError(
-                f"{path}: a checkpoint of version {content.get('version')}, not {VERSION}"
-            )
-        try:
-            del content["format"], content["version"]
             content["config"] = TrainConfig.from_dict(content["config"])
             content["front_end"] = FrontEndSettings(**content["front_end"])
             content["classes"] = tuple(content["classes"])
             content["held_out"] = tuple(content["held_out"])
             content["edges_hz"] = tuple((low, high) for low, high in content["edges_hz"])
             checkpoint = cls(**content)
+            checkpoint._check()
             fingerprint = weights_fingerprint(checkpoint.model)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ModelError(f"{path}: damaged checkpoint: {error}") from error
@@ -125,10 +98,35 @@ class Checkpoint:
             )
         return checkpoint
 
+    def _check(self) -> None:
+        """Check what nothing else has looked at yet."""
+        texts = (*self.classes, *self.held_out, *self.inputs.values(), self.fingerprint)
+        numbers = (self.step, *self.losses, *(n for entry in self.history for n in entry.values()))
+        tensors = (*self.model.values(), *self.trained.values())
+        edges = (edge for both in self.edges_hz for edge in both)
+        for kind, values in ((str, texts), (Tensor, tensors), ((int, float), (*numbers, *edges))):
+            for value in values:
+                if not isinstance(value, kind):
+                    raise TypeError(f"a {type(value).__name__} where another kind is expected")
+
     def detector(self, device: torch.device) -> Detector:
-        """The model, with its weights, ready to score."""
+        """The model, with its weights, ready to score.
+
+        Raises
+        ------
+        ModelError
+            If the network is unknown, or not that of the weights.
+        """
         # compiled is what trains: to score, the minutes it takes are rarely won back
         config = replace(self.config, compile=False)
-        detector = Detector.from_config(config, len(self.classes), self.front_end, self.edges_hz)
-        detector.load_state_dict(self.model)
+        try:
+            detector = Detector.from_config(
+                config, len(self.classes), self.front_end, self.edges_hz
+            )
+            detector.load_state_dict(self.model)
+        except (RuntimeError, ValueError) as error:
+            reason = next(iter(str(error).splitlines()), type(error).__name__)
+            raise ModelError(
+                f"the checkpoint's weights are not those of the network it names: {reason}"
+            ) from error
         return detector.to(device).eval()

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 Readout = Literal["max", "lse", "mean", "power"]
 Pooling = Literal["positive", "mean", "attention"]
@@ -310,3 +310,25 @@ def _check_names(cls: type, values: Mapping[str, Any]) -> None:
     if values.keys() != names:
         odd = sorted(values.keys() ^ names)
         raise ValueError(f"settings of another version: {', '.join(odd)}")
+    kinds = get_type_hints(cls)
+    for name, value in values.items():
+        if not _fits(value, kinds[name]):
+            raise ValueError(f"{name} {str(value)[:40]!r} is no such setting")
+
+
+def _fits(value: object, kind: Any) -> bool:
+    """Whether a value that was read from a file is of a setting's kind."""
+    if get_origin(kind) is Literal:
+        return value in get_args(kind)
+    if get_origin(kind) is tuple:
+        inner = get_args(kind)
+        return (
+            isinstance(value, list | tuple)
+            and len(value) == len(inner)
+            and all(map(_fits, value, inner))
+        )
+    if kind in (int, float):
+        numbers = int if kind is int else (int, float)
+        return isinstance(value, numbers) and not isinstance(value, bool) and math.isfinite(value)
+    # a group of settings checks its own
+    return kind not in (str, bool) or isinstance(value, kind)

@@ -34,6 +34,20 @@ class FrontEndSettings:
     hop_s: float = 0.016
     f_min_hz: float = 50.0
 
+    def __post_init__(self) -> None:
+        # what a file says becomes the size of a matrix
+        ranges = {
+            "sample_rate": (1, 10_000_000),
+            "n_mels": (1, 1024),
+            "frame_s": (1e-4, 1.0),
+            "hop_s": (1e-4, 1.0),
+            "f_min_hz": (0.0, self.sample_rate / 2),
+        }
+        for name, (low, high) in ranges.items():
+            value = getattr(self, name)
+            if isinstance(value, bool) or not low <= value <= high:
+                raise ValueError(f"{name} {value} is outside [{low:g}, {high:g}]")
+
     @classmethod
     def for_mels(cls, sample_rate: int, n_mels: int) -> FrontEndSettings:
         """Frames just long enough that every mel band holds a bin of the spectrum."""

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from conftest import tiny_config
+from safetensors import safe_open
 
+from negmine.digests import digest
 from negmine.errors import ModelError
+from training import checkpoint_file
 from training.checkpoint import Checkpoint
+from training.checkpoint_file import read_content, write_content
 from training.frontend import FrontEndSettings
 from training.model import Detector, weights_fingerprint
 
@@ -61,7 +70,24 @@ def saved(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture
+def pickled(saved: Path) -> Path:
+    """The same, as version 2 wrote it."""
+    content = {"format": "negmine-checkpoint", "version": 2, **read_content(saved)}
+    for name in ("classes", "held_out", "edges_hz"):
+        content[name] = list(content[name])
+    torch.save(content, saved)
+    return saved
+
+
 def rewrite(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change a checkpoint as somebody would who knows its format."""
+    content = read_content(path)
+    change(content)
+    write_content(path, content)
+
+
+def repickle(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
     content = torch.load(path, weights_only=True)
     change(content)
     torch.save(content, path)
@@ -113,7 +139,7 @@ def test_same_weights_have_one_fingerprint_in_any_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("where", ["content", "weights"])
-def test_code_in_a_checkpoint_is_not_run(saved: Path, tmp_path: Path, where: str) -> None:
+def test_code_in_a_checkpoint_is_not_run(pickled: Path, tmp_path: Path, where: str) -> None:
     mark = tmp_path / "executed"
 
     def poison(content: dict[str, Any]) -> None:
@@ -122,12 +148,12 @@ def test_code_in_a_checkpoint_is_not_run(saved: Path, tmp_path: Path, where: str
         else:
             content["model"]["head.bias"] = Code(mark)
 
-    rewrite(saved, poison)
+    repickle(pickled, poison)
     with pytest.raises(ModelError, match="not a checkpoint, or damaged"):
-        Checkpoint.load(saved)
+        Checkpoint.load(pickled)
     assert not mark.exists()
     # the same file does run its code where a reader lets it
-    torch.load(saved, weights_only=False)
+    torch.load(pickled, weights_only=False)
     assert mark.exists()
 
 
@@ -144,11 +170,93 @@ def test_bare_pickle_is_not_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("share", [0.0, 0.001, 0.5, 0.999])
-def test_truncated_file(saved: Path, share: float) -> None:
+@pytest.mark.parametrize("version", ["saved", "pickled"])
+def test_truncated_file(request: pytest.FixtureRequest, share: float, version: str) -> None:
+    path = request.getfixturevalue(version)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * share)])
+    with pytest.raises(ModelError, match=r"best\.pt: (not a checkpoint, or )?damaged"):
+        Checkpoint.load(path)
+
+
+def test_a_flipped_bit_anywhere_is_found(saved: Path) -> None:
     content = saved.read_bytes()
-    saved.write_bytes(content[: int(len(content) * share)])
-    with pytest.raises(ModelError, match=r"best\.pt: not a checkpoint, or damaged"):
-        Checkpoint.load(saved)
+    header = 8 + int.from_bytes(content[:8], "little")
+    rng = np.random.default_rng(0)
+    # every bit of the length, some of the header, some of the tensors
+    bits = [*range(64), *rng.integers(64, 8 * header, 150), *rng.integers(0, 8 * len(content), 50)]
+    for bit in map(int, bits):
+        changed = bytearray(content)
+        changed[bit // 8] ^= 1 << bit % 8
+        saved.write_bytes(changed)
+        with pytest.raises(ModelError, match=r"best\.pt: .*(damaged|not a checkpoint)") as caught:
+            Checkpoint.load(saved)
+        assert "\n" not in str(caught.value)
+
+
+def test_the_file_is_safetensors_and_json(saved: Path) -> None:
+    want = make_checkpoint()
+    with safe_open(saved, "pt") as file:
+        for name, value in want.model.items():
+            assert torch.equal(file.get_tensor(f"model.{name}"), value)
+        text = json.loads(file.metadata()["negmine"])
+    assert text["content"]["classes"] == {"$tuple": ["frog", "owl"]}
+    assert text["content"]["step"] == 7
+
+
+def test_the_same_run_makes_the_same_bytes_in_every_process(saved: Path, tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from training.checkpoint import Checkpoint\n"
+        "Checkpoint.load(Path(sys.argv[1])).save(Path(sys.argv[2]))"
+    )
+    for seed in ("1", "2"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        command = [sys.executable, "-c", program, str(saved), str(tmp_path / seed)]
+        subprocess.run(command, check=True, env=environment)
+        assert (tmp_path / seed).read_bytes() == saved.read_bytes()
+
+
+def test_the_layout_of_tensors_comes_back(tmp_path: Path) -> None:
+    checkpoint = make_checkpoint()
+    name = next(name for name, value in checkpoint.model.items() if value.ndim == 4)
+    kernel = checkpoint.model[name].to(memory_format=torch.channels_last)
+    checkpoint.model[name] = kernel
+    checkpoint.save(tmp_path / "a.pt")
+    found = Checkpoint.load(tmp_path / "a.pt").model[name]
+    assert torch.equal(found, kernel)
+    assert found.stride() == kernel.stride()
+
+
+def test_a_checkpoint_of_version_2_is_read(pickled: Path) -> None:
+    want, got = make_checkpoint(), Checkpoint.load(pickled)
+    want.fingerprint = got.fingerprint
+    assert_same(vars(got), vars(want))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[" * 100_000, '{"$tensor": "none"}', '{"$items": 3}', "9" * 10_000, "[]", '{"model": {}}'],
+    ids=["depth", "no tensor", "no items", "digits", "list", "empty"],
+)
+def test_content_that_is_none_is_one_short_error(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "best.pt"
+    head = '{"digest": "DIGEST", "format": "negmine-checkpoint", "version": 3, "content": '
+    about = head.replace("DIGEST", "0" * 32) + text + "}"
+    made = safetensors.torch.save({"a": torch.zeros(1)}, {"negmine": about})
+    path.write_bytes(made.replace(b"0" * 32, digest(made).encode(), 1))
+    with pytest.raises(ModelError, match="damaged checkpoint: ") as caught:
+        Checkpoint.load(path)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 500
+
+
+def test_a_header_of_gigabytes_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "best.pt"
+    with path.open("wb") as file:
+        file.write((1 << 30).to_bytes(8, "little") + b'{"')
+        file.truncate(1 << 10)
+    with pytest.raises(ModelError, match="no header of safetensors"):
+        Checkpoint.load(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a model at all", b"PK\x03\x04 half a zip"])
@@ -187,9 +295,17 @@ def test_folder_in_its_place(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("version", [0, 1, 3, "2", None])
-def test_other_version(saved: Path, version: object) -> None:
-    rewrite(saved, lambda content: content.update(version=version))
-    with pytest.raises(ModelError, match=f"a checkpoint of version {version}, not 2"):
+def test_other_version(pickled: Path, version: object) -> None:
+    repickle(pickled, lambda content: content.update(version=version))
+    with pytest.raises(ModelError, match=f"a checkpoint of version {version}; this negmine reads"):
+        Checkpoint.load(pickled)
+
+
+def test_later_version(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoint_file, "VERSION", 4)
+    make_checkpoint().save(saved)
+    monkeypatch.undo()
+    with pytest.raises(ModelError, match="a checkpoint of version 4; this negmine reads 2 and 3"):
         Checkpoint.load(saved)
 
 
@@ -218,6 +334,12 @@ def test_swapped_fingerprint(saved: Path) -> None:
         lambda content: content.update(config=None),
         lambda content: content.update(classes=None),
         lambda content: content.update(model=None),
+        lambda content: content.update(losses=["a"]),
+        lambda content: content["config"].update(readout="odd"),
+        lambda content: content["config"].update(epochs="9"),
+        lambda content: content["config"].update(precision=None),
+        lambda content: content["front_end"].update(n_mels=10**7),
+        lambda content: content["front_end"].update(frame_s=1e9),
         lambda content: content["model"].update({"head.bias": 3}),
     ],
 )
@@ -228,6 +350,15 @@ def test_damaged_content_is_one_error(
     with pytest.raises(ModelError, match=r"best\.pt: damaged checkpoint") as caught:
         Checkpoint.load(saved)
     assert "\n" not in str(caught.value)
+
+
+def test_weights_of_another_network_are_one_error(saved: Path) -> None:
+    checkpoint = Checkpoint.load(saved)
+    for model in ({}, {"head.bias": torch.zeros(3)}):
+        replace(checkpoint, model=model).save(saved)
+        with pytest.raises(ModelError, match="not those of the network it names") as caught:
+            Checkpoint.load(saved).detector(torch.device("cpu"))
+        assert "\n" not in str(caught.value)
 
 
 def test_interrupted_saving_leaves_the_old_file(

@@ -11,7 +11,7 @@ from slow_pooling import positive_mean, power_mean
 from torch import Tensor, nn
 
 from negmine.errors import ModelError
-from training.backbones import SmallCNN
+from training.backbones import SmallCNN, check_backbone
 from training.bands import mel_rows, row_mask
 from training.config import READOUTS, AugmentSettings, TrainConfig
 from training.frontend import FrontEndSettings
@@ -61,7 +61,7 @@ def test_shapes(backbone: str, size: int, bands: int, frames: int) -> None:
 @pytest.mark.parametrize(
     ("backbone", "message"),
     [
-        ("no_such_model", "backbone 'no_such_model' cannot be used: Unknown model"),
+        ("no_such_model", "backbone 'no_such_model' is neither 'small' nor the name of a model"),
         ("vit_tiny_patch16_224", "backbone 'vit_tiny_patch16_224' cannot be used"),
         ("xcit_nano_12_p16_224", "gives no map of frequency and time"),
     ],
@@ -406,3 +406,48 @@ def test_spectrograms_are_masked_in_training_alone() -> None:
             if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
                 module.eval()
         assert (model(noise(2, 1.0)) - model(noise(2, 1.0))).abs().max() > 1e-4
+
+
+# ---- names of backbones
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "hf_hub:someone/model",
+        "hf-hub:someone/model",
+        "local-dir:/tmp/model",
+        "timm/resnet18",
+        "timm:resnet18",
+        "https://example.org/model",
+        "file:///tmp/model",
+        "/tmp/model",
+        "../model",
+        "resnet18.a.b",
+        "resnet18\n",
+        "resnet",
+        "",
+        "a" * 10_000,
+    ],
+)
+def test_a_backbone_that_timm_does_not_define_is_refused_before_timm_sees_it(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def create(*args: object, **kwargs: object) -> None:
+        raise AssertionError("timm was asked")
+
+    monkeypatch.setattr("timm.create_model", create)
+    with pytest.raises(ModelError, match="neither 'small' nor the name of a model that") as caught:
+        Detector(2, FRONT_END, name)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 300
+
+
+def test_a_misspelt_backbone_is_named() -> None:
+    with pytest.raises(ModelError, match=r"did you mean resnet18\?"):
+        Detector(2, FRONT_END, "resnet_18")
+
+
+def test_a_model_of_timm_may_name_its_weights() -> None:
+    check_backbone("resnet18.a1_in1k")
+    check_backbone("efficientnet_b0")
