@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import numpy as np
 import soundfile as sf
 import soxr
 
+from negmine.audio_extent import Extent, find_extent
 from negmine.errors import AudioError, InputError, shorten
 from negmine.fingerprint import file_fingerprint
 from negmine.windows import to_samples
@@ -28,10 +29,8 @@ SILENCE_RMS = 1e-4
 # MP3 encoders pad by up to two frames of 1,152 samples, so a header may promise that much more.
 _MP3_PADDING = 2 * 1152
 
-# What libsndfile notes of a WAV or AIFF file that ends before its header says: it reads on in
-# silence. A length of 2 GiB and more is what streaming recorders write who know none.
-_CUT_SHORT = re.compile(r"^ ?(?:data|SSND) ?: (\d+) \(should be (\d+)\)", re.MULTILINE)
-_NO_LENGTH = 0x7FFF0000
+# As many frames and more are libsndfile's way to say that it does not know.
+_UNKNOWN = 1 << 62
 
 
 @dataclass(frozen=True)
@@ -94,17 +93,15 @@ def probe(path: Path) -> AudioInfo:
 def promised_s(path: Path) -> float:
     """The length that a file's header promises, in seconds, without decoding it.
 
+    A file whose header does not know is decoded, where its structure does not tell either.
+
     Raises
     ------
     AudioError
-        If the file is missing or not audio.
+        If the file is missing or not audio, or holds more than its header counts.
     """
-    try:
-        with sf.SoundFile(path) as file:
-            return float(_promised_frames(file) / file.samplerate)
-    except (sf.LibsndfileError, OSError) as error:
-        reason = getattr(error, "error_string", error)
-        raise AudioError(f"{path}: not readable as audio: {str(reason).rstrip('.')}") from error
+    with _opened(path) as (file, extent):
+        return _promised_frames(path, file, extent) / float(file.samplerate)
 
 
 def stream(path: Path, sample_rate: int) -> Iterator[np.ndarray]:
@@ -139,39 +136,92 @@ def stream(path: Path, sample_rate: int) -> Iterator[np.ndarray]:
 
 def _blocks(path: Path) -> Iterator[tuple[np.ndarray, int]]:
     """A file's samples, shape (n, channels), in blocks of some seconds, and its rate in Hz."""
-    try:
-        if path.stat().st_size == 0:
-            raise AudioError(f"{path}: the file is empty (0 bytes)")
-        with sf.SoundFile(path) as file:
-            rate, promised, frames = file.samplerate, _promised_frames(file), 0
-            size = 64 * max(1, to_samples(LEVEL_BLOCK_S, rate))
-            # not file.blocks(): where a read falls short, that repeats what was read before
-            while len(samples := file.read(size, dtype="float32", always_2d=True)):
-                if not np.isfinite(samples).all():
-                    bad = frames + int(np.argmax(~np.isfinite(samples).all(axis=1)))
-                    raise AudioError(f"{path}: NaN or infinite samples from {bad / rate:.2f} s")
-                frames += len(samples)
-                yield samples, rate
-    except sf.LibsndfileError as error:
-        reason = str(error.error_string).rstrip(".")
-        raise AudioError(f"{path}: not readable as audio, or truncated: {reason}") from error
-    except OSError as error:
-        raise AudioError(f"{path}: cannot be read: {error.strerror}") from error
+    frames = 0
+    with _opened(path, whole=True) as (file, extent):
+        rate, promised = file.samplerate, _counted_frames(file, extent)
+        size = 64 * max(1, to_samples(LEVEL_BLOCK_S, rate))
+        # not file.blocks(): where a read falls short, that repeats what was read before
+        while len(samples := file.read(size, dtype="float32", always_2d=True)):
+            if not np.isfinite(samples).all():
+                bad = frames + int(np.argmax(~np.isfinite(samples).all(axis=1)))
+                raise AudioError(f"{path}: NaN or infinite samples from {bad / rate:.2f} s")
+            frames += len(samples)
+            yield samples, rate
     if frames == 0:
         raise AudioError(f"{path}: the file holds no samples (0.0 s)")
-    if frames < promised - _MP3_PADDING:
+    if promised is not None and frames < promised - _MP3_PADDING:
         found, expected = frames / rate, promised / rate
         raise AudioError(
             f"{path}: truncated: {found:.2f} s decoded of {expected:.2f} s in its header"
         )
 
 
-def _promised_frames(file: sf.SoundFile) -> int:
-    """The number of frames that the header promises."""
-    cut = _CUT_SHORT.search(file.extra_info)
-    if cut and 0 < int(cut[2]) < int(cut[1]) < _NO_LENGTH:
-        return int(file.frames * int(cut[1]) / int(cut[2]))
-    return int(file.frames)
+class _SoundFile(sf.SoundFile):  # type: ignore[misc]
+    """A sound file that is read on from where it is.
+
+    soundfile seeks to where it has read, which fails at the end of a file of unknown length, and
+    the last block is then lost.
+    """
+
+    def seekable(self) -> bool:
+        return False
+
+
+@contextmanager
+def _opened(path: Path, *, whole: bool = False) -> Iterator[tuple[sf.SoundFile, Extent | None]]:
+    """A file to decode, whose header was found to count all that it holds.
+
+    Parameters
+    ----------
+    path : Path
+    whole : bool
+        See `negmine.audio_extent.find_extent`.
+    """
+    try:
+        if path.stat().st_size == 0:
+            raise AudioError(f"{path}: the file is empty (0 bytes)")
+        extent = find_extent(path, whole=whole)
+        try:
+            file = _SoundFile(path)
+        except sf.LibsndfileError as error:
+            raise AudioError(_why_unreadable(path, error, extent)) from error
+        with file:
+            if extent:
+                extent.check(path, file.frames, file.samplerate)
+            yield file, extent
+    except sf.LibsndfileError as error:
+        reason = _reason(error)
+        raise AudioError(f"{path}: not readable as audio, or truncated: {reason}") from error
+    except OSError as error:
+        raise AudioError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _reason(error: sf.LibsndfileError) -> str:
+    """What libsndfile says, which may be nothing."""
+    return str(error.error_string).strip().rstrip(".") or "the decoder stops in it"
+
+
+def _why_unreadable(path: Path, error: sf.LibsndfileError, extent: Extent | None) -> str:
+    if extent and extent.cut > 1:
+        return f"{path}: truncated: {extent.held} bytes of sound of {extent.counted} in its header"
+    if extent and extent.counted is None:
+        return f"{path}: its header does not count its sound, and no decoder here reads it so; " + (
+            extent.remedy
+        )
+    return f"{path}: not readable as audio, or truncated: {_reason(error)}"
+
+
+def _counted_frames(file: sf.SoundFile, extent: Extent | None) -> int | None:
+    """The number of frames that the header promises; None where it does not know."""
+    if file.frames >= _UNKNOWN:
+        return extent.held if extent and extent.rate else None
+    return int(file.frames * extent.cut) if extent and not extent.rate else int(file.frames)
+
+
+def _promised_frames(path: Path, file: sf.SoundFile, extent: Extent | None) -> int:
+    """The number of frames that the header promises; of those that are there, where it does not."""
+    counted = _counted_frames(file, extent)
+    return sum(len(samples) for samples, _ in _blocks(path)) if counted is None else counted
 
 
 def probe_all(
@@ -260,22 +310,27 @@ def read_span(path: Path, start_s: float, duration_s: float, sample_rate: int) -
     """
     length = to_samples(duration_s, sample_rate)
     try:
-        with sf.SoundFile(path) as file:
+        with _SoundFile(path) as file:
             rate = file.samplerate
+            frames = file.frames
+            if frames >= _UNKNOWN:
+                frames = to_samples(promised_s(path), rate)
             # the margin is a whole number of samples at both rates
             unit = math.gcd(rate, sample_rate)
             blocks = math.ceil(0.02 * unit) if rate != sample_rate else 0
             margin_in, margin_out = blocks * rate // unit, blocks * sample_rate // unit
             wanted = to_samples(duration_s, rate) + 2 * margin_in
             start = to_samples(start_s, rate) - margin_in
-            file.seek(min(max(start, 0), file.frames))
-            head = min(max(0, -start), wanted)
-            samples = file.read(wanted - head, dtype="float32", always_2d=True)
+            head, first = min(max(0, -start), wanted), min(max(start, 0), frames)
+            if first == frames:  # a seek to the end fails in some files
+                samples = np.zeros((0, file.channels), dtype=np.float32)
+            else:
+                file.seek(first)
+                samples = file.read(wanted - head, dtype="float32", always_2d=True)
     except (sf.LibsndfileError, OSError) as error:
         end_s = start_s + duration_s
-        raise AudioError(
-            f"{path}: cannot be read in [{start_s:g}, {end_s:g}) s: {error}"
-        ) from error
+        why = _reason(error) if isinstance(error, sf.LibsndfileError) else error.strerror
+        raise AudioError(f"{path}: cannot be read in [{start_s:g}, {end_s:g}) s: {why}") from error
     mono = samples.mean(axis=1, dtype=np.float32)
     mono = np.pad(mono, (head, wanted - head - len(mono)))
     if rate != sample_rate:
@@ -286,8 +341,6 @@ def read_span(path: Path, start_s: float, duration_s: float, sample_rate: int) -
 
 def read_all(path: Path, sample_rate: int) -> np.ndarray:
     """A whole file as mono at another rate: float32 array, shape (T,)."""
-    try:
-        info = sf.info(path)
-    except (sf.LibsndfileError, OSError) as error:
-        raise AudioError(f"{path}: not readable as audio: {error}") from error
-    return read_span(path, 0.0, info.frames / info.samplerate, sample_rate)
+    with _opened(path, whole=True) as (file, extent):
+        duration_s = _promised_frames(path, file, extent) / file.samplerate
+    return read_span(path, 0.0, duration_s, sample_rate)
