@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from negmine.errors import ModelError, shorten
+from negmine.file_names import is_inside
 from negmine.model_file import KEY, ModelDescription, Output, describe, file_fingerprint
 
 if TYPE_CHECKING:
@@ -179,31 +180,31 @@ def _providers(device: str, available: list[str]) -> list[Any]:
 
 def _weight_files(path: Path, model: Any) -> list[Path]:
     """The other files that a model keeps weights in: they are part of its fingerprint."""
-    names = sorted({name for graph in _graphs(model) for name in _external(graph)})
+    names = sorted(set(_external(model)))
     for name in names:
-        if Path(name).is_absolute() or ".." in Path(name).parts:
+        if not is_inside(name):
             raise ModelError(f"{path}: keeps weights in '{name}', outside its folder")
         if not (path.parent / name).is_file():
             raise ModelError(f"{path}: its weights '{name}' are missing beside it")
     return [path.parent / name for name in names]
 
 
-def _graphs(model: Any) -> Iterator[Any]:
-    waiting = [model.graph]
+def _external(model: Any) -> Iterator[str]:
+    """Where a model's tensors are kept outside its file, wherever in the model they are.
+
+    Initialisers, constants, sparse tensors, bodies of loops and of functions: all that the format
+    has, now or later, is walked, since one that is overlooked could be of any file.
+    """
+    waiting = [model]
     while waiting:
-        graph = waiting.pop()
-        yield graph
-        for node in graph.node:
-            for attribute in node.attribute:
-                waiting += attribute.graphs
-                if attribute.HasField("g"):
-                    waiting.append(attribute.g)
-
-
-def _external(graph: Any) -> Iterator[str]:
-    constants = (a.t for node in graph.node for a in node.attribute if a.HasField("t"))
-    for tensor in (*graph.initializer, *constants):
-        yield from (entry.value for entry in tensor.external_data if entry.key == "location")
+        message = waiting.pop()
+        for field, value in message.ListFields():
+            if field.message_type is None:
+                continue
+            if field.name == "external_data":
+                yield from (entry.value for entry in value if entry.key == "location")
+            # what is repeated is a sequence, and what is not has no length
+            waiting += value if hasattr(value, "__len__") else [value]
 
 
 def _one_line(error: Exception) -> str:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from negmine.audio_write import write_flac
 from negmine.errors import OutputError, PoolError, did_you_mean
+from negmine.file_names import is_file_name
 from negmine.pool import Pool
 from negmine.render import render_with_gain
 from negmine.tables import writing
@@ -91,6 +92,8 @@ def render_rows(
         If a source is missing or was changed.
     OutputError
         If a file cannot be written, or others' files are in the folder.
+    PoolError
+        If the pool's names of kinds would lead to other folders.
     """
     rate = sample_rate or pool.sample_rate
     width = len(str(max(len(pool) - 1, 0)))
@@ -99,6 +102,8 @@ def render_rows(
     described = []
     for row in rows:
         recipe = pool[row]
+        if not is_file_name(recipe.kind):
+            raise PoolError(f"{pool.path}: kind {recipe.kind[:60]!r} cannot name a file: damaged")
         file = f"{row:0{width}d}-{recipe.kind}-{recipe.id}.flac"
         rendered = render_with_gain(recipe, rate)
         if not (out / file).exists():

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from negmine.errors import InputError, did_you_mean
+from negmine.file_names import is_file_name
 from training.config import TrainConfig
 from training.options import check_setting
 from training.options_augment import read_augment
@@ -115,7 +116,7 @@ def _stages(table: Mapping[str, Any], recipe: str, number: int) -> list[Stage]:
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
     name, repeat, init = table.get("name", ""), table.get("repeat", 1), table.get("init", "scratch")
-    if not isinstance(name, str) or not name.replace("-", "").replace("_", "").isalnum():
+    if not is_file_name(name):
         raise InputError(f"{where}: name = {name!r}: expected letters and digits")
     if not isinstance(repeat, int) or repeat < 1:
         raise InputError(f"{where}: repeat = {repeat!r}: expected a whole number from 1")

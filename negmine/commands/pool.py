@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from negmine.console import CleanGroup, print_json, quiet_and_json, say, table
+from negmine.file_names import is_file_name
 
 
 @click.group(cls=CleanGroup)
@@ -61,7 +62,7 @@ def _shares(
             share = 0.0
         if not 0 < share < float("inf"):
             raise click.BadParameter(f"'{text}' is not NAME=SHARE, such as train=0.8")
-        if name in shares or not name.replace("-", "").replace("_", "").isalnum():
+        if name in shares or not is_file_name(name):
             raise click.BadParameter(f"'{name}' is no name, or is there twice")
         shares[name] = share
     if len(shares) < 2:

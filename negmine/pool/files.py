@@ -23,6 +23,7 @@ import numpy as np
 import pyarrow as pa
 
 from negmine.errors import PoolError
+from negmine.file_names import is_file_name
 from negmine.labels import PartialLabels
 from negmine.pool.blocks import RecipeBlock, Tables, as_blocks
 from negmine.pool.columns import write_columns
@@ -186,8 +187,8 @@ def part_folder(folder: Path, part: Mapping[str, Any]) -> Path:
     PoolError
         If its name is none that negmine gives.
     """
-    name = str(part.get("name"))
-    if not name.replace("-", "").isalnum():
+    name = part.get("name")
+    if not is_file_name(name):
         raise PoolError(f"{folder}/pool.json: '{name}' is no part's name: damaged")
     return folder / "parts" / name
 

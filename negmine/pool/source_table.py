@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from negmine.errors import PoolError
+from negmine.file_names import is_inside
 from negmine.pool.files import SOURCES
 from negmine.recipe import SYNTHETIC, Source
 from negmine.tables import read_table
@@ -61,7 +62,7 @@ def _read(path: Path, roots: Mapping[str, Path]) -> Iterator[_Row]:
     known = {**roots, str(SYNTHETIC): SYNTHETIC}
     columns = {name: table.column(name).to_pylist() for name in SOURCES}
     for root, name in zip(columns["root"], columns["name"], strict=True):
-        if root not in known or name[:1] == "/" or (".." in name and ".." in name.split("/")):
+        if root not in known or not is_inside(name):
             raise PoolError(f"{path}: '{name}' lies outside the pool's folders")
     columns["root"] = [known[root] for root in columns["root"]]
     return zip(*columns.values(), strict=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +202,47 @@ def test_weights_outside_the_folder_are_not_read(tmp_path: Path, name: str) -> N
         ModelError, match=rf"m\.onnx: keeps weights in '{name}', outside its folder"
     ):
         load_scorer(path, "cpu")
+
+
+def outside() -> TensorProto:
+    tensor = numpy_helper.from_array(np.zeros(2, dtype=np.float32), "far")
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="../far.data")
+    return tensor
+
+
+def in_a_branch(model: onnx.ModelProto) -> None:
+    body = helper.make_graph([], "body", [], [], initializer=[outside()])
+    model.graph.node.append(helper.make_node("If", ["yes"], ["no"], then_branch=body))
+
+
+def in_a_function(model: onnx.ModelProto) -> None:
+    constant = helper.make_node("Constant", [], ["far"], value=outside())
+    imports = [helper.make_opsetid("", 18)]
+    function = helper.make_function("own", "F", [], ["far"], [constant], imports)
+    model.functions.append(function)
+
+
+def in_a_sparse_tensor(model: onnx.ModelProto) -> None:
+    model.graph.sparse_initializer.add().values.CopyFrom(outside())
+
+
+def in_a_list(model: onnx.ModelProto) -> None:
+    node = model.graph.node.add(op_type="Odd")
+    node.attribute.add(name="many", type=onnx.AttributeProto.TENSORS).tensors.append(outside())
+
+
+@pytest.mark.parametrize("hide", [in_a_branch, in_a_function, in_a_sparse_tensor, in_a_list])
+def test_weights_outside_the_folder_are_found_wherever_they_are_named(
+    tmp_path: Path, hide: Callable[[onnx.ModelProto], None]
+) -> None:
+    model = make_model(tmp_path / "m.onnx")
+    hide(model)
+    (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
+    (tmp_path / "m.toml").write_text(SIDECAR)
+    with pytest.raises(ModelError, match=r"keeps weights in '\.\./far\.data', outside its folder"):
+        load_scorer(tmp_path / "m.onnx", "cpu")
 
 
 def test_weights_that_were_left_behind(tmp_path: Path) -> None:
