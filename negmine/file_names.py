@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TypeGuard
+
 # With what is added to it, a name stays below the 255 bytes that file systems allow.
 _MOST_BYTES = 150
 
 
-def is_file_name(name: object) -> bool:
+def is_file_name(name: object) -> TypeGuard[str]:
     """Whether a name may become part of a path: letters, digits, ``-`` and ``_`` alone.
 
     Nothing made of these leads to another folder, is hidden, or is a name that a system reserves
@@ -19,7 +21,7 @@ def is_file_name(name: object) -> bool:
     )
 
 
-def is_inside(name: object) -> bool:
+def is_inside(name: object) -> TypeGuard[str]:
     """Whether a path with forward slashes stays in the folder that it is taken from."""
     return (
         isinstance(name, str)
