@@ -22,7 +22,7 @@ import numpy as np
 import soundfile as sf
 import soxr
 
-from negmine.audio import find_audio, read_span
+from negmine.audio import read_span
 from negmine.build.acoustic import SAMPLE_RATE, AcousticPrint, print_all, print_of
 from negmine.build.acoustic_match import (
     MOST,
@@ -31,6 +31,7 @@ from negmine.build.acoustic_match import (
     disagreements,
     find_matches,
 )
+from negmine.sound_folder import open_folder
 
 FOLDERS = ("train", "external", "test")
 # A peak this many standard deviations high does not come from different sounds.
@@ -132,7 +133,7 @@ def fingerprint(sound: Sound) -> AcousticPrint:
 @click.option("--seed", default=0, show_default=True)
 def main(data: Path, originals: int, checked: int, chance: int, seed: int) -> None:
     """Print the tables."""
-    paths = [path for name in FOLDERS for path in find_audio(data / name)]
+    paths = [path for name in FOLDERS for path in open_folder(data / name).paths]
     folder = [path.relative_to(data).parts[0] for path in paths]
     hours = sum(sf.info(path).duration for path in paths) / 3600
     started, wall = time.process_time(), time.perf_counter()

@@ -118,7 +118,8 @@ def agreement_rows(model: Path, recordings: Path, truth: Path, most: int) -> lis
     import torch
     from scipy.stats import spearmanr
 
-    from negmine.audio import find_audio, read_all
+    from negmine.audio import read_all
+    from negmine.sound_folder import open_folder
     from training.checkpoint import Checkpoint
     from training.config import READOUTS
     from training.inference import RecordingScorer
@@ -129,7 +130,7 @@ def agreement_rows(model: Path, recordings: Path, truth: Path, most: int) -> lis
     device = torch.device("cpu")
     table, _ = read_truth(truth, checkpoint.classes)
     row_of = {name: i for i, name in enumerate(table.recordings)}
-    paths = find_audio(recordings)[:most]
+    paths = open_folder(recordings).paths[:most]
     present = np.stack([table.scores[row_of[path.stem]] for path in paths]) > 0
     rows = []
     for readout in READOUTS:

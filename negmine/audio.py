@@ -14,11 +14,9 @@ import soundfile as sf
 import soxr
 
 from negmine.audio_extent import Extent, find_extent
-from negmine.errors import AudioError, InputError, shorten
+from negmine.errors import AudioError
 from negmine.fingerprint import file_fingerprint
 from negmine.windows import to_samples
-
-SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff"})
 
 # Levels are kept for blocks of this length, so that silence can be found without decoding again.
 LEVEL_BLOCK_S = 0.1
@@ -274,22 +272,6 @@ def probe_all(
         more = f" ({len(bad) - 1} more like it)" if len(bad) > 1 else ""
         raise AudioError(f"{bad[0]}{more}; mend or remove it, or pass --skip-bad")
     return infos, bad
-
-
-def find_audio(root: Path) -> list[Path]:
-    """All sound files below a folder, by suffix, sorted by their path relative to it.
-
-    Raises
-    ------
-    InputError
-        If the folder is missing or holds no sound file.
-    """
-    if not root.is_dir():
-        raise InputError(f"{root}: no such folder")
-    found = [p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()]
-    if not found:
-        raise InputError(f"{root}: no sound files ({shorten(sorted(SUFFIXES), 9)}) in this folder")
-    return sorted(found, key=lambda p: p.relative_to(root).as_posix())
 
 
 def read_span(path: Path, start_s: float, duration_s: float, sample_rate: int) -> np.ndarray:

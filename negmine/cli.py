@@ -19,6 +19,7 @@ from negmine.console import (
     print_json,
     quiet_and_json,
     say,
+    tell_found,
     warn,
 )
 from negmine.goes_with import Beside, check_goes_with
@@ -165,6 +166,8 @@ def build_pool(
             site_of=site_of,
             progress=bars,
         )
+    for opened in report.folders:
+        tell_found(opened.folder, quiet, len(opened.infos))
     for line in report.skipped:
         warn(f"skipped {line}")
     for line in report.near_duplicates:

@@ -8,11 +8,14 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from negmine.errors import NegmineError
+
+if TYPE_CHECKING:
+    from negmine.sound_folder import SoundFolder
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -132,9 +135,24 @@ def say(text: str, quiet: bool) -> None:
         click.echo(text)
 
 
+def note(text: str, quiet: bool) -> None:
+    """Print what a command does on standard error, beside its results."""
+    if not quiet:
+        click.echo(text, err=True)
+
+
 def warn(text: str) -> None:
     """Print a warning on standard error, quiet or not."""
     click.echo(f"warning: {text}", err=True)
+
+
+def tell_found(
+    folder: SoundFolder | None, quiet: bool, used: int | None = None, as_what: str = "used"
+) -> None:
+    """Tell what was found in a folder; quiet or not where something was left out."""
+    if folder is not None:
+        line = folder.told(used, as_what)
+        warn(line) if folder.left_out else note(line, quiet)
 
 
 def print_json(value: Mapping[str, Any]) -> None:

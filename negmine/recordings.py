@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from negmine.annotations import Annotations
-from negmine.audio import AudioInfo, find_audio, probe_all
+from negmine.audio import AudioInfo, probe_all
 from negmine.errors import AnnotationError, InputError, did_you_mean
 from negmine.recipe import Source
+from negmine.sound_folder import SoundFolder, open_folder
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,15 @@ class Recordings:
         One line for each file that could not be read.
     groups : mapping of str to str
         The group of each that is not one by itself: see `group`.
+    folder : SoundFolder, optional
+        What was found below the folder, and what was left out.
     """
 
     root: Path
     infos: dict[str, AudioInfo]
     skipped: tuple[str, ...]
     groups: Mapping[str, str] = field(default_factory=dict)
+    folder: SoundFolder | None = None
 
     def group(self, name: str) -> str:
         """What must not stand on both sides of a split: the recording, or what it belongs to."""
@@ -59,18 +63,18 @@ class Recordings:
         return {name: info.duration_s for name, info in self.infos.items()}
 
 
-def index_recordings(root: Path) -> dict[str, Path]:
-    """Recordings of a folder by their file name without its suffix.
+def index_recordings(folder: SoundFolder) -> dict[str, Path]:
+    """Recordings of a folder by their file name without its suffix; a link goes by its own name.
 
     Tables name recordings, never paths, so that no table reaches outside the folder.
 
     Raises
     ------
     InputError
-        If the folder is missing or empty, or two files share a name.
+        If two files share a name.
     """
     found: dict[str, Path] = {}
-    for path in find_audio(root):
+    for path in folder.paths:
         if path.stem in found:
             raise InputError(
                 f"{path} and {found[path.stem]} share the recording name '{path.stem}'"
@@ -111,8 +115,8 @@ def open_annotated(
     AudioError
         If a recording is unreadable and ``skip_bad`` is off.
     """
-    root = root.resolve()
-    paths = index_recordings(root)
+    folder = open_folder(root)
+    paths = index_recordings(folder)
     annotations.check_recordings(paths)
     wanted = {name: paths[name] for name in sorted(annotations.by_recording)}
     read, skipped = probe_all(wanted.values(), skip_bad=skip_bad, on_done=progress(len(wanted)))
@@ -125,7 +129,7 @@ def open_annotated(
                 f"class '{name}' has no confirmed call left after {len(skipped)} unreadable "
                 f"recordings were skipped; the first: {skipped[0]}"
             )
-    recordings = Recordings(root, infos, tuple(skipped))
+    recordings = Recordings(folder.root, infos, tuple(skipped), folder=folder)
     kept.check_durations(recordings.durations_s)
     return recordings, kept
 
@@ -137,11 +141,10 @@ def open_external(
     progress: Callable[[int], Callable[[], object]] = lambda total: lambda: None,
 ) -> Recordings:
     """Decode and check every sound file below a folder; its group is its path with the folder."""
-    root = root.resolve()
-    paths = find_audio(root)
-    read, skipped = probe_all(paths, skip_bad=skip_bad, on_done=progress(len(paths)))
-    infos = {f"{root.name}/{p.relative_to(root).as_posix()}": i for p, i in read.items()}
-    return Recordings(root, infos, tuple(skipped))
+    folder = open_folder(root)
+    read, skipped = probe_all(folder.paths, skip_bad=skip_bad, on_done=progress(len(folder.paths)))
+    infos = {f"{folder.root.name}/{folder.name_of(path)}": info for path, info in read.items()}
+    return Recordings(folder.root, infos, tuple(skipped), folder=folder)
 
 
 def open_unlabelled(
@@ -159,11 +162,11 @@ def open_unlabelled(
     AudioError
         If a recording is unreadable and ``skip_bad`` is off.
     """
-    root = root.resolve()
-    paths = index_recordings(root)
+    folder = open_folder(root)
+    paths = index_recordings(folder)
     read, skipped = probe_all(paths.values(), skip_bad=skip_bad, on_done=progress(len(paths)))
     infos = {name: read[path] for name, path in paths.items() if path in read}
-    return Recordings(root, infos, tuple(skipped))
+    return Recordings(folder.root, infos, tuple(skipped), folder=folder)
 
 
 def parse_external(text: str, classes: Iterable[str]) -> tuple[Path, tuple[str, ...]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from negmine.console import Bars, warn
+from negmine.console import Bars, tell_found, warn
 
 if TYPE_CHECKING:
     from negmine.annotations import Annotations
@@ -21,7 +21,13 @@ def warn_if_emulated(device: Any, precision: str) -> None:
 
 
 def open_data(
-    recordings: Path, tp: Path, fp: Path | None, songtypes: Any, skip_bad: bool, bars: Bars
+    recordings: Path,
+    tp: Path,
+    fp: Path | None,
+    songtypes: Any,
+    skip_bad: bool,
+    bars: Bars,
+    quiet: bool,
 ) -> tuple[Recordings, Annotations]:
     """Annotated recordings and what is said of them; unreadable files are warned of."""
     from negmine.annotations import read_rfcx
@@ -34,6 +40,7 @@ def open_data(
         progress=lambda total: bars("reading recordings", total),
     )
     bars.close()  # else the first warning would stand on the bar's line
+    tell_found(opened.folder, quiet, len(opened.infos), "annotated")
     for line in opened.skipped:
         warn(f"skipped {line}")
     return opened, annotations

@@ -136,7 +136,7 @@ def loop(
     sources = opened_pool.sources
     reader = open_cache(pool, sources, config.sample_rate, reads="mining reads")
     with Bars(quiet) as bars:
-        opened, annotations = open_data(recordings, tp, fp, songtypes, skip_bad, bars)
+        opened, annotations = open_data(recordings, tp, fp, songtypes, skip_bad, bars, quiet)
         results = run_loop(
             config,
             annotations,

@@ -18,6 +18,7 @@ from negmine.console import (
     quiet_and_json,
     say,
     table,
+    tell_found,
     warn,
 )
 from negmine.goes_with import Beside, GoesWith, check_goes_with
@@ -144,7 +145,9 @@ def predict(
     if len(scorers) == 1:
         # those of several models must be the same, whoever reads them
         check_goes_with(_OF_WINDOWS, {"readout": scorers[0].config.readout})
-    found, skipped = find_recordings(recordings, skip_bad=skip_bad)
+    found, skipped, folders = find_recordings(recordings, skip_bad=skip_bad)
+    for folder in folders:
+        tell_found(folder, quiet)
     output = Output(out, detections, per_recording, min_conf, merge, top)
     total = math.ceil(sum(one.promised_s for one in found)) + 1  # headers may say a little less
     try:
@@ -221,6 +224,8 @@ def evaluate(
     with Bars(quiet) as bars:
         total = len(known.present)
         opened = open_truth_recordings(recordings, known, bars("reading recordings", total))
+        bars.close()
+        tell_found(opened.folder, quiet, total, "in the truth")
         found = run_evaluation(scorers[0], opened, known, on_done=bars("scoring", total))
     if scores_out:
         found.scores.write(scores_out)

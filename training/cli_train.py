@@ -16,6 +16,7 @@ from negmine.console import (
     quiet_and_json,
     say,
     table,
+    tell_found,
     warn,
 )
 from negmine.goes_with import given_options
@@ -149,7 +150,7 @@ def train(
     chosen = choose_device(device)
     warn_if_emulated(chosen, config.precision)
     with Bars(quiet) as bars:
-        opened, annotations = open_data(recordings, tp, fp, songtypes, skip_bad, bars)
+        opened, annotations = open_data(recordings, tp, fp, songtypes, skip_bad, bars, quiet)
         common: dict[str, Any] = {
             "cache": cache or out / "cache",
             "progress": bars,
@@ -165,7 +166,9 @@ def train(
             from training.pseudo import PseudoSettings
 
             if unlabelled is not None:
-                common["unlabelled"] = _open_unlabelled(unlabelled, opened, group, skip_bad, bars)
+                common["unlabelled"] = _open_unlabelled(
+                    unlabelled, opened, group, skip_bad, bars, quiet
+                )
             common["labelling"] = PseudoSettings(
                 pseudo_hop, pseudo_quantile, pseudo_temperature, pseudo_level
             )
@@ -223,11 +226,11 @@ def train(
 
 
 def _open_unlabelled(
-    folder: Path, annotated: Recordings, group: Any, skip_bad: bool, bars: Bars
+    folder: Path, annotated: Recordings, group: Any, skip_bad: bool, bars: Bars, quiet: bool
 ) -> Unlabelled:
     from training.unlabelled import open_beside
 
-    found, skipped = open_beside(
+    found, beside = open_beside(
         folder,
         annotated,
         group=group,
@@ -235,6 +238,7 @@ def _open_unlabelled(
         progress=lambda total: bars("reading recordings without annotations", total),
     )
     bars.close()
-    for line in skipped:
+    tell_found(beside.folder, quiet, len(found.infos), "without annotations")
+    for line in beside.skipped:
         warn(f"skipped {line}")
     return found

@@ -15,6 +15,7 @@ from negmine.audio import probe_all
 from negmine.csv_tables import read_rows
 from negmine.errors import AnnotationError, AudioError, did_you_mean
 from negmine.recordings import Recordings, index_recordings
+from negmine.sound_folder import open_folder
 from negmine.tables import writing
 from training import metrics
 from training.inference import RecordingScorer
@@ -83,8 +84,8 @@ def open_truth_recordings(
     root: Path, truth: Truth, on_done: Callable[[], object] = lambda: None
 ) -> Recordings:
     """The recordings that the truth describes, decoded and checked."""
-    root = root.resolve()
-    paths = index_recordings(root)
+    folder = open_folder(root)
+    paths = index_recordings(folder)
     missing = [name for name in truth.present.index if name not in paths]
     if missing:
         raise AnnotationError(
@@ -93,7 +94,8 @@ def open_truth_recordings(
         )
     wanted = {str(name): paths[name] for name in truth.present.index}
     infos, _ = probe_all(wanted.values(), on_done=on_done)
-    return Recordings(root, {name: infos[path] for name, path in wanted.items()}, ())
+    found = {name: infos[path] for name, path in wanted.items()}
+    return Recordings(folder.root, found, (), folder=folder)
 
 
 @dataclass(frozen=True)

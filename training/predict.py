@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from scipy.special import expit
 
-from negmine.audio import find_audio, promised_s
+from negmine.audio import promised_s
 from negmine.decode import decode_ahead
 from negmine.errors import AudioError, InputError, ModelError
 from negmine.raven import Band
+from negmine.sound_folder import SoundFolder, open_folder
 from training.checkpoint import Checkpoint
 from training.config import Readout
 from training.inference import PIECE_S, Reading, RecordingScorer
@@ -58,11 +59,11 @@ class Prediction:
 
 def find_recordings(
     given: Sequence[Path], *, skip_bad: bool = False
-) -> tuple[list[Found], list[str]]:
+) -> tuple[list[Found], list[str], list[SoundFolder]]:
     """The recordings that folders and files name.
 
     A recording is called by its file name without the suffix; where two share it, all by their path
-    in the folder.
+    in the folder. A link goes by its own name, not by that of what it points to.
 
     Parameters
     ----------
@@ -76,6 +77,7 @@ def find_recordings(
     found : list of Found
     skipped : list of str
         One line for each unreadable file.
+    folders : list of SoundFolder
 
     Raises
     ------
@@ -85,12 +87,16 @@ def find_recordings(
         If a header is unreadable and ``skip_bad`` is off, or if all are.
     """
     inside: dict[Path, str] = {}
+    folders = []
     for root in given:
         if root.is_file():
-            inside.setdefault(root.resolve(), root.with_suffix("").name)
+            inside.setdefault(root.parent.resolve() / root.name, root.with_suffix("").name)
             continue
-        for path in find_audio(root):
-            inside.setdefault(path.resolve(), path.relative_to(root).with_suffix("").as_posix())
+        folders.append(folder := open_folder(root))
+        for path in folder.paths:
+            # the same file by two ways is one recording; another link to what it holds is not
+            own = path.parent.resolve() / path.name
+            inside.setdefault(own, Path(folder.name_of(path)).with_suffix("").as_posix())
     names = {path: path.stem for path in inside}
     if len(set(names.values())) < len(names):
         names = inside
@@ -111,7 +117,7 @@ def find_recordings(
             skipped.append(str(error))
     if not found:
         raise _none_is_readable(skipped)
-    return found, skipped
+    return found, skipped, folders
 
 
 def open_scorers(

@@ -49,7 +49,7 @@ def open_beside(
     group: Callable[[Iterable[str]], Mapping[str, str] | None] = lambda names: None,
     skip_bad: bool = False,
     progress: Callable[[int], Callable[[], object]] = lambda total: lambda: None,
-) -> tuple[Unlabelled, list[str]]:
+) -> tuple[Unlabelled, Recordings]:
     """Decode and check a folder of recordings that stand beside annotated ones.
 
     Files of the same bytes as an annotated recording are left out, whatever their name: they have
@@ -58,8 +58,8 @@ def open_beside(
     Returns
     -------
     unlabelled : Unlabelled
-    skipped : list of str
-        One line for each unreadable file.
+    opened : Recordings
+        The folder, with what was left out of it.
 
     Raises
     ------
@@ -81,4 +81,4 @@ def open_beside(
         raise InputError(
             f"{root}: all {len(opened.infos)} recordings are annotated: nothing to add"
         )
-    return Unlabelled(infos, group(infos) or {}), list(opened.skipped)
+    return Unlabelled(infos, group(infos) or {}), opened

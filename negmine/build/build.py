@@ -51,6 +51,8 @@ class BuildReport:
         Clips left out, by reason.
     near_duplicates : tuple of str
         What was found of them, a line each.
+    folders : tuple of Recordings
+        What was opened: annotated, external, unlabelled.
     """
 
     pool: Pool
@@ -58,6 +60,7 @@ class BuildReport:
     skipped: tuple[str, ...]
     left_out: Mapping[str, int]
     near_duplicates: tuple[str, ...] = ()
+    folders: tuple[Recordings, ...] = ()
 
 
 def build_pool(
@@ -133,7 +136,7 @@ def build_pool(
                 progress=lambda total: progress("reading external", total),
             )
         )
-        if opened[-1].root in roots.values():
+        if opened[-1].root.resolve() in {root.resolve() for root in roots.values()}:
             raise InputError(f"--external {opened[-1].root}: the folder was named twice")
         roots[f"external{number}"] = opened[-1].root
     _check_other_sound(annotated, opened)
@@ -201,12 +204,14 @@ def build_pool(
         )
     if near:
         write_prints(out, near.prints)
+    read = (annotated, *opened, *([unlabelled] if unlabelled else []))
     return BuildReport(
         open_pool(out),
         changed,
-        tuple(line for one in (annotated, *opened) for line in one.skipped),
+        tuple(line for one in read for line in one.skipped),
         {reason: count for reason, count in context.left_out.items() if count},
         near.told if near else (),
+        read,
     )
 
 

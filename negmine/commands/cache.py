@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from negmine.console import Bars, CleanCommand, print_json, quiet_and_json, say
+from negmine.console import Bars, CleanCommand, print_json, quiet_and_json, say, tell_found
 
 
 @click.command(cls=CleanCommand)
@@ -46,9 +46,9 @@ def cache(
     Example:
       negmine cache pool
     """
-    from negmine.audio import find_audio
     from negmine.cache_build import build_cache, sounds_of_folder, sounds_of_pool
     from negmine.pool import open_pool
+    from negmine.sound_folder import open_folder
     from negmine.tables import alone_in
 
     if (sound / "pool.json").is_file():
@@ -58,7 +58,9 @@ def cache(
     elif out is None or sample_rate is None:
         raise click.UsageError(f"{sound} is no pool: name --out and --sample-rate")
     else:
-        sounds = sounds_of_folder(find_audio(sound))
+        folder = open_folder(sound)
+        tell_found(folder, quiet)
+        sounds = sounds_of_folder(folder.paths)
     with alone_in(out, "'negmine cache'"), Bars(quiet) as bars:
         report = build_cache(
             out,

@@ -11,14 +11,13 @@ from conftest import SAMPLE_RATE, tone
 
 from negmine.audio import (
     LEVEL_BLOCK_S,
-    find_audio,
     probe,
     probe_all,
     read_all,
     read_span,
     stream,
 )
-from negmine.errors import AudioError, InputError
+from negmine.errors import AudioError
 
 
 def noise(seconds: float, rate: int = SAMPLE_RATE, level: float = 0.1) -> np.ndarray:
@@ -160,25 +159,6 @@ def test_skipping_every_file_is_an_error(tmp_path: Path) -> None:
 
 def test_no_files_are_no_error() -> None:
     assert probe_all([]) == ({}, [])
-
-
-# ---- find
-
-
-def test_sound_files_are_found_below_a_folder_in_the_order_of_their_names(tmp_path: Path) -> None:
-    for name in ("b.WAV", "deep/er/c.flac", "a.mp3", "notes.txt", "deep/a.ogg"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-    (tmp_path / "folder.wav").mkdir()
-    found = [p.relative_to(tmp_path).as_posix() for p in find_audio(tmp_path)]
-    assert found == ["a.mp3", "b.WAV", "deep/a.ogg", "deep/er/c.flac"]
-
-
-def test_a_folder_without_sound_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no such folder"):
-        find_audio(tmp_path / "gone")
-    with pytest.raises(InputError, match=r"no sound files \(\.aif, "):
-        find_audio(tmp_path)
 
 
 # ---- read

@@ -14,7 +14,6 @@ import pytest
 import soundfile as sf
 from click.testing import CliRunner
 
-from negmine.audio import find_audio
 from negmine.cache import CachedReader
 from negmine.cache_build import CacheReport, build_cache, sounds_of_folder
 from negmine.cli import main
@@ -24,6 +23,7 @@ from negmine.pool import open_pool
 from negmine.reader import DIRECT
 from negmine.recipe import Source
 from negmine.render import render
+from negmine.sound_folder import open_folder
 
 RATE = 8000
 
@@ -56,7 +56,7 @@ def sound(tmp_path: Path) -> Path:
 
 
 def build(sound: Path, out: Path, workers: int = 2) -> CacheReport:
-    return build_cache(out, sounds_of_folder(find_audio(sound)), RATE, workers=workers)
+    return build_cache(out, sounds_of_folder(open_folder(sound).paths), RATE, workers=workers)
 
 
 def test_sixteen_bit_sound_at_its_own_rate_comes_back_to_the_bit(sound: Path) -> None:
@@ -105,7 +105,7 @@ def test_a_run_that_was_stopped_goes_on(sound: Path) -> None:
         if seen == 2:
             raise KeyboardInterrupt
 
-    sounds = sounds_of_folder(find_audio(sound))
+    sounds = sounds_of_folder(open_folder(sound).paths)
     with pytest.raises(KeyboardInterrupt):
         build_cache(out, sounds, RATE, workers=1, progress=lambda total: stop)
     with pytest.raises(PoolError, match="no finished cache; run 'negmine cache'"):
@@ -154,7 +154,7 @@ def test_sound_that_is_added_leaves_the_rest(sound: Path) -> None:
 
 
 def test_a_changed_file_is_named(sound: Path) -> None:
-    sounds = sounds_of_folder(find_audio(sound))
+    sounds = sounds_of_folder(open_folder(sound).paths)
     build_cache(sound.parent / "c", sounds, RATE)
     sf.write(sound / "own1.flac", low_noise(RATE, 2, 20), RATE)
     with pytest.raises(AudioError, match=r"own1\.flac: the file changed since"):

@@ -11,6 +11,7 @@ from conftest import Data
 from negmine.annotations import read_rfcx
 from negmine.errors import AnnotationError, AudioError, InputError
 from negmine.recordings import index_recordings, open_annotated, open_external, parse_external
+from negmine.sound_folder import open_folder
 
 CLASSES = ("frog", "owl", "3")
 
@@ -19,7 +20,7 @@ def test_recordings_are_named_by_their_files_without_suffix(tmp_path: Path) -> N
     for name in ("site1/a.flac", "b.v2.wav"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    assert index_recordings(tmp_path) == {
+    assert index_recordings(open_folder(tmp_path)) == {
         "b.v2": tmp_path / "b.v2.wav",
         "a": tmp_path / "site1" / "a.flac",
     }
@@ -29,7 +30,7 @@ def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
     for name in ("a.flac", "a.wav"):
         (tmp_path / name).touch()
     with pytest.raises(InputError, match=r"a\.wav and .*a\.flac share the recording name 'a'"):
-        index_recordings(tmp_path)
+        index_recordings(open_folder(tmp_path))
 
 
 def test_annotated_recordings_alone_are_read(data: Data) -> None:
