@@ -12,7 +12,6 @@ what the recipe was made of, though the file itself be moved, changed or gone si
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from negmine.errors import PoolError
+from negmine.errors import InputError, PoolError
 from negmine.recipe import Source
+from negmine.text_files import read_json
 from negmine.windows import to_samples
 
 FORMAT = "negmine-cache"
@@ -51,10 +51,10 @@ def read_index(folder: Path) -> dict[str, Any]:
     """
     path = folder / INDEX
     try:
-        index = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise PoolError(f"{folder}: no finished cache; run 'negmine cache' first") from error
-    except (OSError, ValueError) as error:
+        index = read_json(path)
+    except InputError as error:
+        if not path.exists():
+            raise PoolError(f"{folder}: no finished cache; run 'negmine cache' first") from error
         raise PoolError(f"{path}: damaged; remove the folder, and run 'negmine cache'") from error
     if not isinstance(index, dict) or index.get("format") != FORMAT:
         raise PoolError(f"{path}: not written by 'negmine cache'")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from negmine.annotations import Annotations
-from negmine.csv_tables import read_rows
-from negmine.errors import AnnotationError, did_you_mean
+from negmine.csv_tables import known_name, number_in, read_rows
+from negmine.errors import AnnotationError
 
 Band = tuple[float, float]
 
@@ -73,15 +73,11 @@ def _widened(low: float, high: float, margin: float) -> Band:
 def _read(path: Path, classes: tuple[str, ...]) -> dict[str, Band]:
     bands: dict[str, Band] = {}
     for where, (name, *edges) in read_rows(path, COLUMNS):
-        if name not in classes:
-            raise AnnotationError(f"{where}: unknown class '{name}'{did_you_mean(name, classes)}")
+        known_name(where, "class", name, classes)
         if name in bands:
-            raise AnnotationError(f"{where}: class '{name}' stands twice")
-        try:
-            low, high = (float(edge) for edge in edges)
-        except ValueError as error:
-            raise AnnotationError(f"{where}: f_min or f_max is not a number") from error
-        if not 0 <= low < high < float("inf"):
+            raise AnnotationError(f"{where}: class '{name}' appears twice")
+        low, high = (number_in(where, *pair) for pair in zip(COLUMNS[1:], edges, strict=True))
+        if not 0 <= low < high:
             raise AnnotationError(
                 f"{where}: f_min {low:g} and f_max {high:g}: expected 0 <= f_min < f_max, in Hz"
             )

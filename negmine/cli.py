@@ -21,6 +21,7 @@ from negmine.console import (
     say,
     tell_found,
     warn,
+    warn_each,
 )
 from negmine.goes_with import Beside, check_goes_with
 from negmine.pool.settings import GO_WITH, PoolSettings
@@ -153,10 +154,12 @@ def build_pool(
         raise click.UsageError("--force replaces a pool and --append adds to it; choose one")
     settings = take_settings(PoolSettings(), config, flags)
     check_goes_with(GO_WITH, flag_values(settings))
+    annotations = read_rfcx(tp, fp, songtypes=songtypes)
+    warn_each(annotations.notes)
     with Bars(quiet) as bars:
         report = build(
             recordings,
-            read_rfcx(tp, fp, songtypes=songtypes),
+            annotations,
             out,
             settings=settings,
             skip_bad=skip_bad,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -153,6 +153,12 @@ def tell_found(
     if folder is not None:
         line = folder.told(used, as_what)
         warn(line) if folder.left_out else note(line, quiet)
+
+
+def warn_each(lines: Iterable[str]) -> None:
+    """Print some warnings, a line each."""
+    for line in lines:
+        warn(line)
 
 
 def print_json(value: Mapping[str, Any]) -> None:

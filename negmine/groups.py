@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from negmine.csv_tables import read_rows
+from negmine.csv_tables import check_name, read_rows
 from negmine.errors import InputError, did_you_mean
 
 COLUMNS = ("recording_id", "site")
@@ -43,6 +43,7 @@ def sites_by_table(
     for where, (name, site) in read_rows(table, COLUMNS):
         if not site:
             raise InputError(f"{where}: recording '{name}' has no site")
+        check_name(where, "recording_id", name)
         if sites.setdefault(name, site) != site:
             raise InputError(
                 f"{where}: recording '{name}' is from '{site}', and from '{sites[name]}' further up"

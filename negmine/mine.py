@@ -12,7 +12,7 @@ import numpy as np
 from negmine.cache import CachedReader
 from negmine.choose import Chooser
 from negmine.doubt import DoubtModel
-from negmine.errors import ModelError
+from negmine.errors import ModelError, PoolError, did_you_mean
 from negmine.known import KnownClass, fit_doubt, know_classes
 from negmine.labels import CERTIFICATES
 from negmine.mine_report import MineReport, class_report
@@ -109,7 +109,8 @@ def mine(
         If the model returns NaN, or several models have different classes, or the window is to
         choose itself and the first model cannot be retrained.
     PoolError
-        If model and pool have different classes, or ``exclude`` names a recipe that is not there.
+        If model and pool have different classes, or ``exclude`` names a recipe or a
+        class that is not there.
     """
     models = list(scorers) if isinstance(scorers, Sequence) else [scorers]
     s = settings or MineSettings()
@@ -213,8 +214,12 @@ def _eligible(
     eligible = Eligible(bits)
     columns = {name: column for column, name in enumerate(classes)}
     for recipe, name in exclude:
-        if name in columns:
-            eligible.close(columns[name], np.array([pool.recipes.row_of(recipe)]))
+        if name not in columns:
+            hint = did_you_mean(name, columns)
+            raise PoolError(
+                f"{pool.path}: no class '{name}' to exclude recipe '{recipe}' from{hint}"
+            )
+        eligible.close(columns[name], np.array([pool.recipes.row_of(recipe)]))
     return eligible
 
 

@@ -17,13 +17,14 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from negmine.errors import ModelError, did_you_mean
+from negmine.errors import InputError, ModelError, did_you_mean
+from negmine.names import clean_name
+from negmine.text_files import MOST_TOML, parse_json, parse_toml, read_text
 
 FORMAT = "negmine-model"
 VERSION = 1
@@ -77,11 +78,11 @@ class ModelDescription:
             If it is no such text, or of another version.
         """
         try:
-            content = json.loads(text)
+            content = parse_json(text, where)
             if content.pop("format") != FORMAT:
                 raise ValueError
             version = content.pop("version")
-        except (ValueError, KeyError, AttributeError, TypeError) as error:
+        except (InputError, ValueError, KeyError, AttributeError, TypeError) as error:
             raise ModelError(f"{where}: its metadata '{KEY}' is damaged; export it anew") from error
         if version != VERSION:
             raise ModelError(
@@ -141,14 +142,14 @@ def file_fingerprint(paths: Iterable[Path], *more: bytes) -> str:
 
 def _read(sidecar: Path) -> tuple[ModelDescription, bytes]:
     try:
-        content = sidecar.read_bytes()
-        found = tomllib.loads(content.decode())
-    except (OSError, ValueError) as error:  # TOML's and Unicode's errors are ValueErrors
-        raise ModelError(f"{sidecar}: not readable as TOML: {error}") from error
+        text = read_text(sidecar, MOST_TOML)
+        found = parse_toml(text, str(sidecar))
+    except InputError as error:
+        raise ModelError(str(error)) from error
     for name in ("embeddings", "logits"):
         if name not in found:
             raise ModelError(f"{sidecar}: '{name}' is missing: the output's name, or its number")
-    return _checked(found, str(sidecar)), content
+    return _checked(found, str(sidecar)), text.encode()
 
 
 def _checked(found: Mapping[str, Any], where: str) -> ModelDescription:
@@ -164,7 +165,7 @@ def _checked(found: Mapping[str, Any], where: str) -> ModelDescription:
         return ModelError(f"{where}: {name} {found[name]!r}: expected {want}")
 
     classes = found["classes"]
-    if not _names(classes) or not classes or len(set(classes)) != len(classes):
+    if not _names(classes) or not classes or len(set(map(clean_name, classes))) != len(classes):
         raise wrong("classes", "a list of different names")
     if not _whole(found["sample_rate"]) or found["sample_rate"] < 1:
         raise wrong("sample_rate", "a whole number of Hz")
@@ -180,9 +181,9 @@ def _checked(found: Mapping[str, Any], where: str) -> ModelDescription:
     if not isinstance(found.get("checkpoint", ""), str):
         raise wrong("checkpoint", "a text")
     values = dict(found) | {
-        "classes": tuple(classes),
+        "classes": tuple(map(clean_name, classes)),
         "clip_s": float(clip_s),
-        "held_out": frozenset(found.get("held_out", [])),
+        "held_out": frozenset(map(clean_name, found.get("held_out", []))),
     }
     return ModelDescription(**values)
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
+from negmine.errors import InputError
 from negmine.index import FaissIndex
 from negmine.scores.embed import Scores
 from negmine.tables import write_json, writing
+from negmine.text_files import read_json
 
 # Below this many rows an exact search takes milliseconds.
 FLAT_ROWS = 100_000
@@ -203,6 +204,6 @@ def _recall(
 
 def _read_info(path: Path) -> IndexInfo | None:
     try:
-        return IndexInfo(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        return IndexInfo(**read_json(path))
+    except (InputError, TypeError):
         return None

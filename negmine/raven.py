@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from negmine.tables import writing
+from negmine.csv_tables import write_csv
 
 Band = tuple[float, float]
 
@@ -77,5 +77,4 @@ def selection_table(
 
 def write_selections(path: Path, table: pd.DataFrame) -> None:
     """Write a selection table, whole or not at all."""
-    with writing(path) as temporary:
-        table.to_csv(temporary, sep="\t", index=False)
+    write_csv(path, table, separator="\t")

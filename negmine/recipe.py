@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from negmine.labels import PartialLabels
+from negmine.names import clean_name
 from negmine.windows import to_microseconds
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class Source:
     @property
     def recording(self) -> str:
         """What tables call the recording: the file's name without its suffix."""
-        return self.name.rpartition("/")[2].rpartition(".")[0]
+        return clean_name(self.name.rpartition("/")[2].rpartition(".")[0])
 
     def is_of(self, names: frozenset[str]) -> bool:
         """Whether it is one of these recordings, or in one of these groups."""

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from negmine.annotations import Annotations
 from negmine.audio import AudioInfo, probe_all
-from negmine.errors import AnnotationError, InputError, did_you_mean
+from negmine.errors import AnnotationError, InputError
+from negmine.csv_tables import known_name
+from negmine.names import clean_name
 from negmine.recipe import Source
 from negmine.sound_folder import SoundFolder, open_folder
 
@@ -75,11 +77,10 @@ def index_recordings(folder: SoundFolder) -> dict[str, Path]:
     """
     found: dict[str, Path] = {}
     for path in folder.paths:
-        if path.stem in found:
-            raise InputError(
-                f"{path} and {found[path.stem]} share the recording name '{path.stem}'"
-            )
-        found[path.stem] = path
+        name = clean_name(path.stem)
+        if name in found:
+            raise InputError(f"{path} and {found[name]} share the recording name '{name}'")
+        found[name] = path
     return found
 
 
@@ -143,7 +144,12 @@ def open_external(
     """Decode and check every sound file below a folder; its group is its path with the folder."""
     folder = open_folder(root)
     read, skipped = probe_all(folder.paths, skip_bad=skip_bad, on_done=progress(len(folder.paths)))
-    infos = {f"{folder.root.name}/{folder.name_of(path)}": info for path, info in read.items()}
+    infos: dict[str, AudioInfo] = {}
+    for path, info in read.items():
+        name = clean_name(f"{folder.root.name}/{folder.name_of(path)}")
+        if name in infos:
+            raise InputError(f"{path} and {infos[name].path} are spelt alike; rename one")
+        infos[name] = info
     return Recordings(folder.root, infos, tuple(skipped), folder=folder)
 
 
@@ -181,13 +187,9 @@ def parse_external(text: str, classes: Iterable[str]) -> tuple[Path, tuple[str, 
     folder, equals, names = text.rpartition("=")
     if not equals or Path(text).is_dir():
         return Path(text), known
-    declared = tuple(name.strip() for name in names.split(",") if name.strip())
+    declared = tuple(clean_name(name) for name in names.split(",") if name.strip())
     for name in declared:
-        if name not in known:
-            raise InputError(
-                f"--external {text}: unknown class '{name}'{did_you_mean(name, known)}; "
-                f"the classes are {', '.join(known[:10])}{', ...' if len(known) > 10 else ''}"
-            )
+        known_name(f"--external {text}", "class", name, known)
     if not declared:
         raise InputError(f"--external {text}: no class after '='")
     return Path(folder), declared

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from negmine.audio_write import write_flac
+from negmine.csv_tables import write_csv
 from negmine.errors import OutputError, PoolError, did_you_mean
 from negmine.file_names import is_file_name
 from negmine.pool import Pool
@@ -129,6 +130,5 @@ def render_rows(
         )
         on_clip()
     table = pd.DataFrame(described)
-    with writing(out / TABLE) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.4g")
+    write_csv(out / TABLE, table, float_format="%.4g")
     return table

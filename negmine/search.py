@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from negmine.ancestry import ancestry
+from negmine.csv_tables import write_csv
 from negmine.pool import Pool
 from negmine.pool_index import PoolIndex
 from negmine.recipe import Recipe
@@ -116,8 +117,7 @@ def neighbour_table(neighbours: list[Neighbour], classes: tuple[str, ...]) -> pd
 
 def write_neighbours(path: Path, table: pd.DataFrame) -> None:
     """Write the table as CSV, whole or not at all."""
-    with writing(path) as temporary:
-        table.to_csv(temporary, index=False)
+    write_csv(path, table)
 
 
 def draw_neighbours(

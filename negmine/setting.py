@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import Field, field, fields, is_dataclass, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from click.core import ParameterSource
 
 from negmine.console import Command
 from negmine.errors import InputError, did_you_mean
+from negmine.text_files import read_toml
 
 Settings = TypeVar("Settings")
 
@@ -143,11 +143,9 @@ def _with(made: Any, path: tuple[str, ...], value: Any) -> Any:
 
 def _from_file(defaults: Settings, path: Path) -> Settings:
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InputError(f"--config {path}: no such file") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise InputError(f"--config {path}: not readable as TOML: {error}") from error
+        found = read_toml(path)
+    except InputError as error:
+        raise InputError(f"--config {error}") from error
     made: Settings = settings_from(defaults, found, str(path))
     return made
 

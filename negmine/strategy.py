@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from types import MappingProxyType
 
 from negmine.errors import InputError, did_you_mean
 from negmine.select.chain import RANKINGS, RULES, Strategy, make_step
+from negmine.text_files import read_toml
 
 PRESETS = MappingProxyType(
     {
@@ -82,12 +82,7 @@ def with_window(strategy: Strategy, text: str) -> Strategy:
 
 
 def _from_toml(path: Path) -> Strategy:
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not TOML: {error}") from error
+    content = read_toml(path)
     for key in content:
         if key not in ("ranking", "rule"):
             hint = did_you_mean(key, ["ranking", "rule"])

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from negmine.errors import ModelError
+from negmine.names import clean_name
 from training.checkpoint_file import read_content, write_content
 from training.config import TrainConfig
 from training.frontend import FrontEndSettings
@@ -84,8 +85,8 @@ class Checkpoint:
         try:
             content["config"] = TrainConfig.from_dict(content["config"])
             content["front_end"] = FrontEndSettings(**content["front_end"])
-            content["classes"] = tuple(content["classes"])
-            content["held_out"] = tuple(content["held_out"])
+            content["classes"] = tuple(map(clean_name, content["classes"]))
+            content["held_out"] = tuple(map(clean_name, content["held_out"]))
             content["edges_hz"] = tuple((low, high) for low, high in content["edges_hz"])
             checkpoint = cls(**content)
             checkpoint._check()

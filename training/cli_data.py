@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from negmine.console import Bars, tell_found, warn
+from negmine.console import Bars, tell_found, warn, warn_each
 
 if TYPE_CHECKING:
     from negmine.annotations import Annotations
@@ -33,9 +33,11 @@ def open_data(
     from negmine.annotations import read_rfcx
     from negmine.recordings import open_annotated
 
+    found = read_rfcx(tp, fp, songtypes=songtypes)
+    warn_each(found.notes)
     opened, annotations = open_annotated(
         recordings,
-        read_rfcx(tp, fp, songtypes=songtypes),
+        found,
         skip_bad=skip_bad,
         progress=lambda total: bars("reading recordings", total),
     )

@@ -20,6 +20,7 @@ from negmine.console import (
     table,
     tell_found,
     warn,
+    warn_each,
 )
 from negmine.goes_with import Beside, GoesWith, check_goes_with
 from training.config import READOUTS
@@ -221,6 +222,7 @@ def evaluate(
 
     scorers, classes, _ = open_scorers([model], choose_device(device), readout=readout)
     known = Truth(truth, events, classes)
+    warn_each(known.notes)
     with Bars(quiet) as bars:
         total = len(known.present)
         opened = open_truth_recordings(recordings, known, bars("reading recordings", total))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,9 +13,11 @@ import torch
 from scipy.special import expit
 
 from negmine.annotations import Annotations
+from negmine.csv_tables import write_csv
 from negmine.errors import InputError
 from negmine.recordings import Recordings
-from negmine.tables import write_json, writing
+from negmine.tables import write_json
+from negmine.text_files import read_json
 from training.checkpoint import Checkpoint
 from training.config import TrainConfig
 from training.distributed import joined_ranks
@@ -188,8 +189,7 @@ def run_seeds(
             if seeds > 1:
                 rows.append({"seed": "mean", "fold": "all"} | _summary(out, known))
         if ranks.first:
-            with writing(out / "members.csv") as temporary:
-                pd.DataFrame(rows).to_csv(temporary, index=False)
+            write_csv(out / "members.csv", pd.DataFrame(rows))
     return rows
 
 
@@ -239,8 +239,8 @@ def _train_folds(
 def _scored(folder: Path, models: dict[str, list[str]]) -> bool:
     """Whether these models' out-of-fold scores stand there: written last, ``oof.json`` says so."""
     try:
-        return bool(json.loads((folder / "oof.json").read_text(encoding="utf-8")) == models)
-    except (OSError, ValueError):
+        return bool(read_json(folder / "oof.json") == models)
+    except InputError:
         return False
 
 

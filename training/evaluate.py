@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
+from negmine.annotations.schema import check_end
 from negmine.audio import probe_all
-from negmine.csv_tables import read_rows
+from negmine.csv_tables import known_name, number_in, read_rows, write_csv
 from negmine.errors import AnnotationError, AudioError, did_you_mean
 from negmine.recordings import Recordings, index_recordings
 from negmine.sound_folder import open_folder
-from negmine.tables import writing
 from training import metrics
 from training.inference import RecordingScorer
 from training.predict import read_ahead
@@ -34,6 +34,14 @@ class Truth:
         Indexed by recording, one column a class.
     events : dict of str to list of (class index, t_min, t_max), or None
         Every call; needed for false positives per hour.
+    notes : tuple of str
+        What a person should know of the tables, one line each.
+
+    Raises
+    ------
+    InputError
+        If a table is malformed, the truth has an empty cell, or an event is of an unknown class or
+        recording, or of a class that the truth says is absent.
     """
 
     def __init__(self, truth: Path, events: Path | None, classes: Sequence[str]) -> None:
@@ -47,11 +55,11 @@ class Truth:
         self.present = pd.DataFrame(
             table.scores == 1, index=list(table.recordings), columns=list(classes)
         )
-        self.events = _read_events(events, classes) if events else None
-        for name in self.events or ():
-            if name not in self.present.index:
-                hint = did_you_mean(name, self.present.index)
-                raise AnnotationError(f"{events}: recording '{name}' is not in {truth}{hint}")
+        self.events: dict[str, list[Event]] | None = None
+        self.notes: tuple[str, ...] = ()
+        self._last: dict[str, tuple[float, str]] = {}
+        if events:
+            self._read_events(events, truth, classes)
 
     def first(self, recordings: int) -> Truth:
         """The truth of the first so many recordings of the table."""
@@ -62,22 +70,59 @@ class Truth:
             part.events = {name: found for name, found in self.events.items() if name in kept}
         return part
 
+    def check_durations(self, durations_s: Mapping[str, float]) -> None:
+        """Check that every event lies inside its recording.
 
-def _read_events(path: Path, classes: Sequence[str]) -> dict[str, list[Event]]:
-    index = {name: i for i, name in enumerate(classes)}
-    events: dict[str, list[Event]] = {}
-    columns = ("recording_id", "species_id", "t_min", "t_max")
-    for where, (recording, label, t_min, t_max) in read_rows(path, columns):
-        if label not in index:
-            raise AnnotationError(f"{where}: unknown class '{label}'{did_you_mean(label, index)}")
-        try:
-            span = (float(t_min), float(t_max))
-        except ValueError as error:
-            raise AnnotationError(f"{where}: t_min or t_max is not a number") from error
-        if not span[0] < span[1]:
-            raise AnnotationError(f"{where}: t_max {t_max} <= t_min {t_min}")
-        events.setdefault(recording, []).append((index[label], *span))
-    return events
+        Raises
+        ------
+        AnnotationError
+            Naming the last event of the first recording where one does not.
+        """
+        for name, (end_s, where) in self._last.items():
+            check_end(where, "event", name, end_s, durations_s.get(name, float("inf")))
+
+    def _read_events(self, path: Path, truth: Path, classes: Sequence[str]) -> None:
+        index = {name: i for i, name in enumerate(classes)}
+        rows = {name: i for i, name in enumerate(self.present.index)}
+        present = self.present.to_numpy()
+        found: dict[str, dict[Event, None]] = {}
+        repeated = 0
+        columns = ("recording_id", "species_id", "t_min", "t_max")
+        for where, (recording, label, *times) in read_rows(path, columns):
+            known_name(where, "class", label, index)
+            start_s, end_s = (
+                number_in(where, *pair) for pair in zip(columns[2:], times, strict=True)
+            )
+            if not start_s < end_s:
+                raise AnnotationError(f"{where}: t_max {times[1]} <= t_min {times[0]}")
+            if start_s < 0:
+                raise AnnotationError(f"{where}: t_min {times[0]} is negative")
+            if recording not in rows:
+                hint = did_you_mean(recording, rows)
+                raise AnnotationError(f"{where}: recording '{recording}' is not in {truth}{hint}")
+            if not present[rows[recording], index[label]]:
+                raise AnnotationError(
+                    f"{where}: class '{label}' calls in recording '{recording}', and {truth} says "
+                    "that it does not"
+                )
+            here = found.setdefault(recording, {})
+            event = index[label], start_s, end_s
+            repeated += event in here
+            here[event] = None
+            self._last[recording] = max(self._last.get(recording, (end_s, where)), (end_s, where))
+        self.events = {name: list(here) for name, here in found.items()}
+        called = np.zeros_like(present)
+        for name, of_recording in self.events.items():
+            called[rows[name], [label for label, *_ in of_recording]] = True
+        notes = []
+        if repeated:
+            notes.append(f"{path}: left out {repeated} events that repeat another row")
+        if silent := int((present & ~called).sum()):
+            notes.append(
+                f"{path}: has no event for {silent} of the {int(present.sum())} calls that {truth} "
+                "knows of; what is detected there counts as false"
+            )
+        self.notes = tuple(notes)
 
 
 def open_truth_recordings(
@@ -95,7 +140,9 @@ def open_truth_recordings(
     wanted = {str(name): paths[name] for name in truth.present.index}
     infos, _ = probe_all(wanted.values(), on_done=on_done)
     found = {name: infos[path] for name, path in wanted.items()}
-    return Recordings(folder.root, found, (), folder=folder)
+    opened = Recordings(folder.root, found, (), folder=folder)
+    truth.check_durations(opened.durations_s)
+    return opened
 
 
 @dataclass(frozen=True)
@@ -123,8 +170,7 @@ class Evaluation:
 
     def write_classes(self, path: Path) -> None:
         """Write the table of classes as CSV, whole or not at all."""
-        with writing(path) as temporary:
-            self.classes.to_csv(temporary, index=False, float_format="%.9g")
+        write_csv(path, self.classes, float_format="%.9g")
 
 
 def evaluate(

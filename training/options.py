@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import click
 from negmine.commands.scoring_options import device_option
 from negmine.console import Command
 from negmine.errors import InputError, did_you_mean
+from negmine.text_files import read_toml
 from training.config import BAND_MODES, LOSSES, POOLINGS, PRECISIONS, READOUTS, TrainConfig
 from training.options_augment import (
     augment_options,
@@ -145,12 +145,7 @@ def _from_file(context: click.Context, _: click.Parameter, path: Path | None) ->
     """
     if path is None:
         return None
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not TOML: {error}") from error
+    content = read_toml(path)
     augment = content.pop("augment", {})
     if not isinstance(augment, dict):
         raise InputError(f"{path}: augment = {augment!r}: expected a table, [augment]")

@@ -25,6 +25,7 @@ from negmine.audio import AudioInfo
 from negmine.errors import AudioError, InputError, ModelError
 from negmine.recordings import Recordings
 from negmine.tables import read_table, write_table
+from negmine.text_files import parse_json
 from negmine.windows import Span
 from training.checkpoint import Checkpoint
 from training.inference import Reading, RecordingScorer
@@ -173,8 +174,8 @@ class PseudoLabels:
             if len(rows):
                 found[str(names[rows[0]])] = Windows(start_s[rows], end_s[rows], values[rows])
         try:
-            settings = PseudoSettings(**json.loads(metadata["settings"]))
-        except (KeyError, TypeError, ValueError) as error:
+            settings = PseudoSettings(**parse_json(metadata["settings"], str(path)))
+        except (KeyError, TypeError, ValueError, InputError) as error:
             raise InputError(f"{path}: says not how its labels were made; remove it") from error
         return cls(classes, found, metadata["models"].split(), settings)
 

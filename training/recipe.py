@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from importlib.resources import files
@@ -11,9 +10,13 @@ from typing import Any
 
 from negmine.errors import InputError, did_you_mean
 from negmine.file_names import is_file_name
+from negmine.text_files import parse_toml, read_toml
 from training.config import TrainConfig
 from training.options import check_setting
 from training.options_augment import read_augment
+
+# Each stage is a whole training; a recipe with more is a slip of the pen.
+_MOST_STAGES = 1000
 
 _OWN = ("name", "repeat", "init", "pseudo", "fill", "augment")
 
@@ -76,21 +79,15 @@ def read_recipe(name: str) -> list[Stage]:
         If there is no such recipe, or it is malformed.
     """
     if name.endswith(".toml"):
-        try:
-            text = Path(name).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{name}: cannot be read: {error}") from error
+        content = read_toml(Path(name))
     elif name in recipe_names():
         text = files("training").joinpath("recipes", f"{name}.toml").read_text(encoding="utf-8")
+        content = parse_toml(text, name)
     else:
         raise InputError(
             f"no recipe '{name}'{did_you_mean(name, recipe_names())}; there are: "
             f"{', '.join(recipe_names())}; or name a .toml file"
         )
-    try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{name}: not TOML: {error}") from error
     tables = content.get("stage")
     if set(content) != {"stage"} or not isinstance(tables, list) or not tables:
         raise InputError(f"{name}: expected [[stage]] tables, and nothing else")
@@ -118,8 +115,10 @@ def _stages(table: Mapping[str, Any], recipe: str, number: int) -> list[Stage]:
     name, repeat, init = table.get("name", ""), table.get("repeat", 1), table.get("init", "scratch")
     if not is_file_name(name):
         raise InputError(f"{where}: name = {name!r}: expected letters and digits")
-    if not isinstance(repeat, int) or repeat < 1:
-        raise InputError(f"{where}: repeat = {repeat!r}: expected a whole number from 1")
+    if not isinstance(repeat, int) or isinstance(repeat, bool) or not 1 <= repeat <= _MOST_STAGES:
+        raise InputError(
+            f"{where}: repeat = {repeat!r}: expected a whole number from 1 to {_MOST_STAGES}"
+        )
     if init not in ("scratch", "previous"):
         raise InputError(f"{where}: init = {init!r}: expected 'scratch' or 'previous'")
     pseudo, fill = table.get("pseudo", False), table.get("fill", True)

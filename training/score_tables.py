@@ -3,6 +3,11 @@
 One row a recording: ``recording_id, s0, s1, ...``, one column a class. In a table of truth a cell
 is 1, 0, or empty where nobody knows; its columns may be called as the classes are, without ``s``,
 and others may stand beside them.
+
+A table has one of the two layouts, for all of its classes. A table that holds both, such as
+``top, stop, sstop`` for the classes top and stop, is an error. What negmine writes is never such a
+one: its columns are the classes with an ``s`` before each, together longer than the classes, so
+that they cannot hold all classes' bare names, too.
 """
 
 from __future__ import annotations
@@ -14,8 +19,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from negmine.errors import InputError, did_you_mean
-from negmine.tables import writing
+from negmine.csv_tables import check_name, decimal, open_table, write_csv
+from negmine.errors import InputError, did_you_mean, shorten
 
 ID = "recording_id"
 
@@ -41,8 +46,7 @@ class ScoreTable:
         """Write the table as CSV, whole or not at all."""
         table = pd.DataFrame(self.scores, columns=[f"s{name}" for name in self.classes])
         table.insert(0, ID, list(self.recordings))
-        with writing(path) as temporary:
-            table.to_csv(temporary, index=False, float_format="%.9g")
+        write_csv(path, table, float_format="%.9g")
 
     def aligned(self, like: ScoreTable, where: str, other: str) -> ScoreTable:
         """The same scores in the order of another table's recordings and classes.
@@ -127,36 +131,37 @@ def read_truth(path: Path, classes: Sequence[str]) -> tuple[ScoreTable, np.ndarr
 
 
 def _read(path: Path, *, empty: bool, classes: Sequence[str] | None = None) -> ScoreTable:
-    try:
-        # as text: a malformed number is then reported with its place
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file") from error
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not readable as CSV: {str(error).strip()}") from error
-    found = [str(column) for column in table.columns]
+    found, rows = open_table(path, (ID, "s0", "s1", "..."))
     if ID not in found:
-        raise InputError(f"{path}: no column '{ID}'; found {', '.join(found[:6])}")
-    if classes is None:
-        columns = _all_classes(path, found)
-    else:
-        columns = [_column(path, found, name) for name in classes]
-    if not columns or table.empty:
-        raise InputError(f"{path}: the table has no {'rows' if columns else 'classes'}")
-    names = table[ID]
-    if names.duplicated().any():
-        raise InputError(f"{path}: recording '{names[names.duplicated()].iloc[0]}' stands twice")
-    text = table[columns]
-    scores = text.apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)
-    bad = ~np.isfinite(scores) & ~((text == "").to_numpy() & empty)
-    if bad.any():
-        row, column = np.argwhere(bad)[0]
-        raise InputError(
-            f"{path} row {row + 2}: {columns[column]} '{text.iat[row, column]!s}' of recording "
-            f"'{names.iat[row]}' is not a finite number"
-        )
+        raise InputError(f"{path}: no column '{ID}'; found {shorten(found, 6)}")
+    columns = _all_classes(path, found) if classes is None else _layout(path, found, classes)
+    if not columns:
+        raise InputError(f"{path}: the table has no classes")
+    place_of = {column: place for place, column in enumerate(found)}
+    name_at, *places = (place_of[column] for column in (ID, *columns))
+    row_of: dict[str, int] = {}
+    scores = []
+    for number, cells in rows:
+        where, name = f"{path} row {number}", cells[name_at]
+        check_name(where, ID, name)
+        if name in row_of:
+            raise InputError(
+                f"{where}: recording '{name}' appears twice, first in row {row_of[name]}"
+            )
+        row_of[name] = number
+        values = np.array([decimal(cells[place]) for place in places])
+        for column in np.flatnonzero(np.isnan(values)).tolist():
+            text = cells[places[column]]
+            if text or not empty:
+                raise InputError(
+                    f"{where}: {columns[column]} '{text}' of recording '{name}' is not a finite "
+                    "number"
+                )
+        scores.append(values)
+    if not scores:
+        raise InputError(f"{path}: the table has no rows")
     wanted = [column[1:] for column in columns] if classes is None else classes
-    return ScoreTable(tuple(names), tuple(wanted), scores)
+    return ScoreTable(tuple(row_of), tuple(wanted), np.stack(scores))
 
 
 def _all_classes(path: Path, found: Sequence[str]) -> list[str]:
@@ -170,11 +175,26 @@ def _all_classes(path: Path, found: Sequence[str]) -> list[str]:
     return columns
 
 
-def _column(path: Path, found: Sequence[str], name: str) -> str:
-    """The column of a class."""
-    for column in (name, f"s{name}"):
-        if column in found:
-            return column
+def _layout(path: Path, found: Sequence[str], classes: Sequence[str]) -> list[str]:
+    """The columns of all classes: as they are called, or with an ``s`` before each."""
+    there = frozenset(found) - {ID}
+    layouts = [list(classes), [f"s{name}" for name in classes]]
+    lacking = [[i for i, name in enumerate(names) if name not in there] for names in layouts]
+    fitting = [names for names, missing in zip(layouts, lacking, strict=True) if not missing]
+    if len(fitting) == 2:
+        raise InputError(
+            f"{path}: both the columns {shorten(layouts[0])} and the columns {shorten(layouts[1])} "
+            f"(RFCX's) may stand for the classes {shorten(classes)}; leave one of the two sets out"
+        )
+    if fitting:
+        return fitting[0]
+    if not set(lacking[0]) & set(lacking[1]):
+        raise InputError(
+            f"{path}: column '{layouts[1][lacking[0][0]]}' is RFCX's for class "
+            f"'{classes[lacking[0][0]]}', and column '{layouts[0][lacking[1][0]]}' is called as "
+            "its class; call all columns in one of the two ways"
+        )
+    name = classes[min(lacking, key=len)[0]]
     raise InputError(
         f"{path}: no column '{name}' or 's{name}' for class '{name}'"
         f"{did_you_mean(f's{name}', found)}; is this the truth of the same classes?"

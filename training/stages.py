@@ -13,9 +13,9 @@ import torch
 
 from negmine.annotations import Annotations
 from negmine.audio import AudioInfo
+from negmine.csv_tables import write_csv
 from negmine.errors import InputError
 from negmine.recordings import Recordings
-from negmine.tables import writing
 from training.checkpoint import Checkpoint
 from training.config import TrainConfig
 from training.distributed import joined_ranks
@@ -166,8 +166,7 @@ def run_stages(
                     )  # fmt: skip
         if ranks.first:
             table = pd.DataFrame([result.to_dict() for result in results])
-            with writing(out / "stages.csv") as temporary:
-                table.to_csv(temporary, index=False)
+            write_csv(out / "stages.csv", table)
     return results
 
 

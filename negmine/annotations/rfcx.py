@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
+from collections import Counter
 from pathlib import Path
 from typing import Literal
 
-import pandas as pd
-
-from negmine.annotations.schema import Annotation, Annotations, sorted_classes
-from negmine.errors import AnnotationError, did_you_mean
+from negmine.annotations.schema import Annotation, Annotations, without_duplicates
+from negmine.csv_tables import check_name, number_in, read_rows
+from negmine.errors import AnnotationError, InputError, did_you_mean
+from negmine.names import look_alikes, sorted_names
 from negmine.windows import Span
 
 COLUMNS = ("recording_id", "species_id", "songtype_id", "t_min", "f_min", "t_max", "f_max")
-_OPTIONAL = frozenset({"songtype_id"})
 
 
 def read_rfcx(
@@ -32,16 +31,22 @@ def read_rfcx(
     Returns
     -------
     Annotations
+        Each box once. Its notes say how many rows repeat another, and which names look alike.
 
     Raises
     ------
     AnnotationError
-        If a table is missing, empty, lacks a column, holds a malformed row, or rejects a class that
-        has no confirmed call.
+        If a table is missing, empty, lacks a column, holds a malformed row, rejects a class that
+        has no confirmed call, or rejects a box that is confirmed.
     """
-    confirmed = _read(tp, present=True, split=songtypes == "split")
-    rejected = _read(fp, present=False, split=songtypes == "split") if fp else []
-    classes = sorted_classes(box.label for box in confirmed)
+    try:
+        confirmed = _read(tp, present=True, split=songtypes == "split")
+        rejected = _read(fp, present=False, split=songtypes == "split") if fp else []
+    except AnnotationError:
+        raise
+    except InputError as error:
+        raise AnnotationError(str(error)) from error
+    classes = sorted_names(box.label for box in confirmed)
     known = frozenset(classes)
     for box in rejected:
         if box.label not in known:
@@ -50,52 +55,33 @@ def read_rfcx(
                 f"{box.where}: class '{box.label}' has no confirmed call in {tp}"
                 f"{did_you_mean(box.label, classes)}; add one, or remove its {count} rows"
             )
-    return Annotations((*confirmed, *rejected), classes)
+    every = [*confirmed, *rejected]
+    boxes, left_out = without_duplicates(every)
+    where = f"{tp} and {fp}" if fp else str(tp)
+    notes = look_alikes(Counter(box.label for box in every), "classes", where)
+    notes += look_alikes(Counter(box.recording for box in every), "recordings", where)
+    if left_out:
+        notes.append(
+            f"left out {len(left_out)} of {len(every)} boxes: each repeats another row's "
+            f"recording, class, span and band; the first: {left_out[0].where}"
+        )
+    return Annotations(tuple(boxes), classes, tuple(notes))
 
 
 def _read(path: Path, *, present: bool, split: bool) -> list[Annotation]:
-    try:
-        # as text: a malformed number is then reported with its row, never repaired
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True)
-    except FileNotFoundError as error:
-        raise AnnotationError(f"{path}: no such file") from error
-    except pd.errors.EmptyDataError as error:
-        raise AnnotationError(
-            f"{path}: the file is empty; expected {', '.join(COLUMNS)}"
-        ) from error
-    except (pd.errors.ParserError, UnicodeDecodeError, OSError) as error:
-        raise AnnotationError(f"{path}: not readable as CSV: {str(error).strip()}") from error
-    if not isinstance(table.index, pd.RangeIndex):
-        # pandas takes the first cell of such rows for their name and shifts the others
-        raise AnnotationError(f"{path}: the rows have more cells than the header has columns")
-    _check_columns(path, [str(column) for column in table.columns])
-    if table.empty:
-        raise AnnotationError(f"{path}: the table has a header and no rows")
-    records = table.to_dict("records")
-    # row 2 is the first below the header, as a spreadsheet counts
-    return [
-        _annotation(f"{path} row {row}", {str(k): v for k, v in record.items()}, present, split)
-        for row, record in enumerate(records, start=2)
-    ]
+    rows = read_rows(path, COLUMNS, optional=("songtype_id",))
+    return [_annotation(where, cells, present, split) for where, cells in rows]
 
 
-def _check_columns(path: Path, found: list[str]) -> None:
-    for column in COLUMNS:
-        if column in found or column in _OPTIONAL:
-            continue
-        expected = f"expected {', '.join(COLUMNS)}; found {', '.join(found)}"
-        for name in found:
-            if name not in COLUMNS and (hint := did_you_mean(name, [column])):
-                raise AnnotationError(f"{path}: unknown column '{name}'{hint}; {expected}")
-        raise AnnotationError(f"{path}: no column '{column}'; {expected}")
-
-
-def _annotation(where: str, row: dict[str, str], present: bool, split: bool) -> Annotation:
-    for column in ("recording_id", "species_id"):
-        if not row[column]:
-            raise AnnotationError(f"{where}: {column} is empty")
-    t_min, t_max, f_min, f_max = (
-        _number(where, column, row[column]) for column in ("t_min", "t_max", "f_min", "f_max")
+def _annotation(where: str, cells: tuple[str, ...], present: bool, split: bool) -> Annotation:
+    recording, species, songtype, *edges = cells
+    check_name(where, "recording_id", recording)
+    check_name(where, "species_id", species)
+    if split:
+        # without it the class would be called '3/'
+        check_name(where, "songtype_id", songtype)
+    t_min, f_min, t_max, f_max = (
+        number_in(where, column, text) for column, text in zip(COLUMNS[3:], edges, strict=True)
     )
     for low, high, name in ((t_min, t_max, "t"), (f_min, f_max, "f")):
         if high <= low:
@@ -104,17 +90,5 @@ def _annotation(where: str, row: dict[str, str], present: bool, split: bool) -> 
             )
         if low < 0:
             raise AnnotationError(f"{where}: {name}_min {low:g} is negative")
-    songtype = row.get("songtype_id", "")
-    label = f"{row['species_id']}/{songtype}" if split else row["species_id"]
-    span = Span(t_min, t_max)
-    return Annotation(row["recording_id"], label, songtype, present, span, f_min, f_max, where)
-
-
-def _number(where: str, column: str, text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise AnnotationError(f"{where}: {column} '{text}' is not a number")
-    return value
+    label = f"{species}/{songtype}" if split else species
+    return Annotation(recording, label, songtype, present, Span(t_min, t_max), f_min, f_max, where)

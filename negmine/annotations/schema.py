@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from negmine.errors import AnnotationError, did_you_mean
@@ -55,10 +55,14 @@ class Annotations:
     boxes : tuple of Annotation
     classes : tuple of str
         Classes with a confirmed call, by number where all are numbers, else by name.
+    notes : tuple of str
+        What a person should know of the tables, one line each: rows that are left out, names that
+        look alike.
     """
 
     boxes: tuple[Annotation, ...]
     classes: tuple[str, ...]
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
     @cached_property
     def by_recording(self) -> Mapping[str, tuple[Annotation, ...]]:
@@ -121,16 +125,45 @@ class Annotations:
         """
         for box in self.boxes:
             end_s = durations_s[box.recording]
-            if box.span.end_s > end_s + END_TOLERANCE_S:
-                raise AnnotationError(
-                    f"{box.where}: the box ends at {box.span.end_s:g} s but recording "
-                    f"'{box.recording}' at {end_s:.2f} s; are the times in seconds?"
-                )
+            check_end(box.where, "box", box.recording, box.span.end_s, end_s)
 
 
-def sorted_classes(names: Iterable[str]) -> tuple[str, ...]:
-    """Class names by number where all are whole numbers, else by name."""
-    found = set(names)
-    if all(name.isdecimal() for name in found):
-        return tuple(sorted(found, key=int))
-    return tuple(sorted(found))
+def check_end(where: str, what: str, recording: str, end_s: float, duration_s: float) -> None:
+    """Check that a span of a table lies inside its recording.
+
+    Raises
+    ------
+    AnnotationError
+        If it reaches further than times in tables are rounded.
+    """
+    if end_s > duration_s + END_TOLERANCE_S:
+        raise AnnotationError(
+            f"{where}: the {what} ends at {end_s:g} s but recording '{recording}' at "
+            f"{duration_s:.2f} s; are the times in seconds?"
+        )
+
+
+def without_duplicates(boxes: Iterable[Annotation]) -> tuple[list[Annotation], list[Annotation]]:
+    """Boxes that say the same once, in their order, and those that are left out.
+
+    The same are verdicts on one class in the same span and band of a recording, such as one
+    selection in two views of Raven, or the rows of a table that was joined to itself.
+
+    Raises
+    ------
+    AnnotationError
+        If one box is both confirmed and rejected.
+    """
+    first: dict[tuple[object, ...], Annotation] = {}
+    left_out = []
+    for box in boxes:
+        key = (box.recording, box.label, box.span, box.f_min_hz, box.f_max_hz)
+        known = first.setdefault(key, box)
+        if known.present != box.present:
+            raise AnnotationError(
+                f"{box.where}: rejects class '{box.label}' in the very box that {known.where} "
+                "confirms; remove one of the two rows"
+            )
+        if known is not box:
+            left_out.append(box)
+    return list(first.values()), left_out

@@ -19,9 +19,10 @@ from typing import Any
 import pyarrow as pa
 
 from negmine.audit.frames import Claim
-from negmine.csv_tables import read_rows
+from negmine.csv_tables import read_rows, safe_cell
 from negmine.errors import InputError, did_you_mean, shorten
 from negmine.tables import read_table, write_table
+from negmine.text_files import parse_json
 
 FORMAT = "negmine-audit"
 VERSION = "1"
@@ -80,7 +81,7 @@ def write_verdicts(path: Path, key: Key) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
         for name, claim in zip(key.clips, key.claims, strict=True):
-            writer.writerow([name, claim.label, "", ""])
+            writer.writerow([name, safe_cell(claim.label), "", ""])
 
 
 def write_key(path: Path, key: Key) -> None:
@@ -115,7 +116,7 @@ def read_key(path: Path) -> Key:
     clips, *values = (table.column(name).to_pylist() for name in _KEY_COLUMNS)
     assert len(values) == len(fields(Claim))
     claims = tuple(Claim(*row) for row in zip(*values, strict=True))
-    return Key(tuple(clips), claims, json.loads(metadata["about"]))
+    return Key(tuple(clips), claims, parse_json(metadata["about"], str(path)))
 
 
 def read_verdicts(path: Path, key: Key) -> list[Verdict]:
@@ -133,7 +134,7 @@ def read_verdicts(path: Path, key: Key) -> list[Verdict]:
         if clip not in expected:
             raise InputError(f"{where}: '{clip}' is not in the key: verdicts of another audit?")
         if clip in found:
-            raise InputError(f"{where}: '{clip}' is there twice; keep one row of it")
+            raise InputError(f"{where}: '{clip}' appears twice; keep one row of it")
         if label != expected[clip]:
             raise InputError(
                 f"{where}: asks for class '{label}', but '{clip}' was drawn for "

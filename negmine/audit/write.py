@@ -10,6 +10,7 @@ import tomli_w
 
 from negmine.audit.confidence import NewConfidence
 from negmine.audit.rates import Audit
+from negmine.csv_tables import write_csv
 from negmine.errors import InputError
 from negmine.tables import writing
 
@@ -54,5 +55,4 @@ def write_confidences(path: Path, confidences: Sequence[NewConfidence], audit: A
 def write_contradicted(path: Path, audit: Audit) -> None:
     """Write the contradicted claims, a row each: recipe, class, and what was known of them."""
     found = pd.DataFrame(audit.contradicted(), columns=list(CONTRADICTED))
-    with writing(path) as temporary:
-        found.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
+    write_csv(path, found, float_format="%.6g")

@@ -6,6 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from negmine.errors import InputError, did_you_mean
+from negmine.names import clean_name
+from negmine.text_files import read_text
+
+_MOST_BYTES = 64 << 20
 
 
 def read_names(given: Sequence[str]) -> tuple[str, ...]:
@@ -19,13 +23,13 @@ def read_names(given: Sequence[str]) -> tuple[str, ...]:
     names: list[str] = []
     for text in given:
         if not text.endswith(".txt"):
-            names.append(text)
+            names.append(clean_name(text))
             continue
         try:
-            lines = Path(text).read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"--holdout {text}: cannot be read: {error}") from error
-        found = [line.strip() for line in lines if line.strip()]
+            lines = read_text(Path(text), _MOST_BYTES).splitlines()
+        except InputError as error:
+            raise InputError(f"--holdout {error}") from error
+        found = [name for line in lines if (name := clean_name(line))]
         if not found:
             raise InputError(f"--holdout {text}: the file names nothing")
         names += found

@@ -20,6 +20,7 @@ from negmine.build.near_duplicates import (
 )
 from negmine.errors import PoolError
 from negmine.groups import SiteOf
+from negmine.names import clean_name
 from negmine.recipe import Source
 from negmine.recordings import Recordings
 
@@ -72,13 +73,15 @@ class BuildSound:
         """
         recorded = [self.annotated, *([self.unlabelled] if self.unlabelled else [])]
         sites = dict(site_of([name for folder in recorded for name in folder.infos]))
-        stems = {info.path.stem for folder in self.external for info in folder.infos.values()}
+        stems = {
+            clean_name(info.path.stem) for folder in self.external for info in folder.infos.values()
+        }
         other = site_of(sorted(stems), partial=True)
 
         def change(folder: Recordings) -> Recordings:
             if any(folder is one for one in recorded):
                 return folder.grouped(sites.__getitem__)
-            return folder.grouped(lambda name: other.get(folder.infos[name].path.stem))
+            return folder.grouped(lambda name: other.get(clean_name(folder.infos[name].path.stem)))
 
         return self.grouped(change), sites
 

@@ -190,7 +190,7 @@ def mine(
           --strategy "top + window:low=0.9,high=0.999 + quota:by=group,most=5"
     """  # fmt: skip
     from negmine.commands.report import check_page
-    from negmine.csv_tables import read_rows
+    from negmine.exclusions import read_exclusions
     from negmine.mine import mine as run_mining
     from negmine.mine import retraining_steps
     from negmine.pool import open_pool
@@ -202,12 +202,8 @@ def mine(
     if page:
         check_page(page)
     settings = choosing_settings(batch_size=batch_size, seed=seed, **choosing)
-    excluded: set[tuple[str, str]] = set()
-    if exclude:
-        # an audit may have found nothing to leave out
-        rows = read_rows(exclude, ("recipe", "class"), may_be_empty=True)
-        excluded = {(recipe, label) for _, (recipe, label) in rows}
     opened = open_pool(pool)
+    excluded = read_exclusions(exclude, opened) if exclude else frozenset()
     scorers = [load_scorer(model, device, compiled=compiled) for model in models]
     for scorer in scorers:
         if scorer.clip_s != opened.clip_s:

@@ -15,7 +15,15 @@ from negmine.commands.scoring_options import (
     model_option,
     open_cache,
 )
-from negmine.console import Bars, CleanCommand, print_json, quiet_and_json, say, table
+from negmine.console import (
+    Bars,
+    CleanCommand,
+    print_json,
+    quiet_and_json,
+    say,
+    table,
+    warn_each,
+)
 from negmine.goes_with import Beside, check_goes_with
 
 if TYPE_CHECKING:
@@ -144,6 +152,7 @@ def synthesise(
     from negmine.synthesis.settings import SynthesisSettings
 
     annotations = read_rfcx(tp, fp, songtypes=songtypes) if tp else None
+    warn_each(annotations.notes if annotations else ())
     opened, scorer = open_pool(pool), load_scorer(model, device, compiled=compiled)
     reader = open_cache(pool, opened.sources, scorer.sample_rate, cache)
     settings = SynthesisSettings(

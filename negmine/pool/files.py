@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from negmine.errors import PoolError
+from negmine.errors import InputError, PoolError
 from negmine.file_names import is_file_name
 from negmine.labels import PartialLabels
 from negmine.pool.blocks import RecipeBlock, Tables, as_blocks
@@ -30,6 +30,7 @@ from negmine.pool.columns import write_columns
 from negmine.pool.writer import PoolWriter
 from negmine.recipe import SYNTHETIC, Recipe, Source
 from negmine.tables import write_json, write_table, writing_folder
+from negmine.text_files import read_json
 
 FORMAT = "negmine-pool"
 VERSION = 2
@@ -236,12 +237,12 @@ def _source_table(sources: Sequence[Source], root_names: Mapping[Path, str]) -> 
 def read_info(folder: Path) -> dict[str, Any]:
     """What pool.json says, of a version that this negmine reads."""
     try:
-        info: dict[str, Any] = json.loads((folder / "pool.json").read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
+        info: dict[str, Any] = read_json(folder / "pool.json")
+    except InputError as error:
+        if (folder / "pool.json").exists():
+            raise PoolError(str(error)) from error
         hint = "no such folder" if not folder.exists() else "no pool.json in it: not a pool"
         raise PoolError(f"{folder}: {hint}; make one with 'negmine build-pool'") from error
-    except (OSError, ValueError) as error:
-        raise PoolError(f"{folder}/pool.json: not readable: {error}") from error
     if not isinstance(info, dict) or info.get("format") != FORMAT:
         raise PoolError(f"{folder}/pool.json: not a pool's description")
     if info.get("version") != VERSION:

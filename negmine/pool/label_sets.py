@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from negmine.errors import PoolError
 from negmine.labels import CERTIFICATES, Absence, PartialLabels
+from negmine.names import clean_name
 from negmine.pool.columns import column_values
 from negmine.pool.files import LABELS, PRESENT
 from negmine.pool.ragged import offsets
@@ -150,7 +151,9 @@ def _read(
         raise PoolError(f"{path}: damaged: '{unknown[0]}' is no certificate")
     if not ((confidences > 0) & (confidences <= 1)).all():
         raise PoolError(f"{path}: damaged: a confidence outside (0, 1]")
-    numbers = np.array([names.setdefault(name, len(names)) for name in classes], dtype=np.int64)
+    numbers = np.array(
+        [names.setdefault(clean_name(name), len(names)) for name in classes], dtype=np.int64
+    )
     codes = np.array([known[kind] for kind in kinds], dtype=np.int64)
     return sets.astype(np.int64), numbers[class_of], codes[kind_of], confidences
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from negmine.errors import PoolError, did_you_mean
+from negmine.names import clean_name
 from negmine.pool.blocks import Numbered, Tables
 from negmine.pool.columns import read_columns
 from negmine.pool.files import part_folder, read_info
@@ -118,7 +119,7 @@ def open_pool(path: str | Path) -> Pool:
 
     return Pool(
         path=folder,
-        classes=tuple(info["classes"]),
+        classes=_clean_classes(folder, info["classes"]),
         clip_s=clip_s,
         sample_rate=sample_rate,
         sources=sources,
@@ -129,6 +130,18 @@ def open_pool(path: str | Path) -> Pool:
         recipes=opened("recipes"),
         calls=opened("calls"),
     )
+
+
+def _clean_classes(folder: Path, names: Sequence[str]) -> tuple[str, ...]:
+    """The classes as tables spell them, whatever an older negmine wrote."""
+    classes: dict[str, str] = {}
+    for name in map(str, names):
+        if classes.setdefault(clean_name(name), name) != name:
+            raise PoolError(
+                f"{folder}: holds class '{clean_name(name)}' in two spellings that look alike; "
+                "build the pool again"
+            )
+    return tuple(classes)
 
 
 def check_classes(wanted: Sequence[str], known: Sequence[str], where: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from negmine.errors import PoolError
+from negmine.errors import InputError, PoolError
+from negmine.text_files import read_json
 
 
 @dataclass(frozen=True)
@@ -54,14 +54,12 @@ def read_report(path: Path) -> dict[str, Any] | None:
     PoolError
         If it is no such report.
     """
-    try:
-        report = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not path.exists():
         return None
-    except (OSError, ValueError) as error:
-        raise PoolError(f"{path}: not readable as JSON: {error}; run 'negmine mine' again") from (
-            error
-        )
+    try:
+        report = read_json(path)
+    except InputError as error:
+        raise PoolError(f"{error}; run 'negmine mine' again") from error
     if not isinstance(report, dict) or not isinstance(report.get("classes"), dict):
         raise PoolError(f"{path}: not a report written by 'negmine mine': it has no classes")
     return report

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import PurePosixPath
 
 import numpy as np
 
@@ -121,8 +120,7 @@ def shift(parent: Recipe, rules: MoveRules, rng: np.random.Generator) -> Recipe 
             a.certificate is Certificate.EXTERNAL for a in parent.labels.absent.values()
         )
         return moved if whole_file and not parent.labels.present else None
-    # a recording's name is its file's, without the suffix
-    boxes = rules.boxes.get(PurePosixPath(layer.source.name).stem)
+    boxes = rules.boxes.get(layer.source.recording)
     if parent.kind != "fp" or boxes is None:
         return None
     span = Span(start_s, start_s + parent.duration_s)

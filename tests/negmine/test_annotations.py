@@ -180,13 +180,14 @@ def test_a_row_that_stops_short_is_named(tmp_path: Path) -> None:
     rows: list[Row] = [[row[i] for i in order] for row in TP]
     rows[1] = rows[1][:-1]
     path = write(tmp_path / "tp.csv", rows, [COLUMNS[i] for i in order])
-    with pytest.raises(AnnotationError, match=r"tp\.csv row 3: species_id is empty"):
+    with pytest.raises(AnnotationError, match=r"tp\.csv row 3: 6 cells.*'species_id'"):
         read_rfcx(path)
 
 
 def test_rows_longer_than_the_header_are_not_shifted(tmp_path: Path) -> None:
     rows = [[*row, 0.5] for row in TP]
-    with pytest.raises(AnnotationError, match=r"tp\.csv: the rows have more cells than the header"):
+    message = r"tp\.csv row 2: 8 cells.* 7 columns; no column is named for '0\.5'"
+    with pytest.raises(AnnotationError, match=message):
         read_rfcx(write(tmp_path / "tp.csv", rows))
 
 
@@ -222,6 +223,67 @@ def test_a_box_beyond_the_end_of_its_recording_is_named(tp: Path, fp: Path) -> N
     message = r"tp\.csv row 3: the box ends at 3 s but recording 'r2' at 2\.80 s; .* in seconds\?"
     with pytest.raises(AnnotationError, match=message):
         found.check_durations({"r1": 60.0, "r2": 2.8, "r3": 1.0})
+
+
+# ---- boxes and names that come twice
+
+
+def test_a_repeated_box_counts_once_and_is_said(tmp_path: Path, fp: Path) -> None:
+    twice = write(tmp_path / "tp.csv", [*TP, *[changed(row, songtype_id=9) for row in TP]])
+    found = read_rfcx(twice, fp)
+    assert found.boxes == (*read_rfcx(twice).confirmed, *found.rejected)
+    assert [b.where for b in found.confirmed] == [f"{twice} row {n}" for n in (2, 3, 4)]
+    assert len(found.notes) == 1
+    assert found.notes[0].startswith("left out 3 of 7 boxes: each repeats another row's")
+    assert found.notes[0].endswith(f"the first: {twice} row 5")
+    # of another songtype: other classes
+    assert len(read_rfcx(twice, songtypes="split").boxes) == 6
+
+
+def test_a_box_that_is_confirmed_and_rejected_is_an_error(tmp_path: Path, tp: Path) -> None:
+    fp = write(tmp_path / "fp.csv", [FP[0], TP[1]])
+    message = r"fp\.csv row 3: rejects class '9' in the very box that .*tp\.csv row 3 confirms"
+    with pytest.raises(AnnotationError, match=message):
+        read_rfcx(tp, fp)
+
+
+def test_names_are_one_however_they_are_spelt(tmp_path: Path) -> None:
+    composed, decomposed = "R\u00e3", "Ra\u0303"
+    rows = [changed(TP[i], species_id=f" {name} ", recording_id=decomposed)
+            for i, name in enumerate((composed, decomposed))]  # fmt: skip
+    found = read_rfcx(write(tmp_path / "tp.csv", rows))
+    assert (found.classes, {b.recording for b in found.boxes}) == ((composed,), {composed})
+    assert found.notes == ()
+
+
+def test_names_that_look_alike_are_said(tmp_path: Path) -> None:
+    names = ("3", "3.0", "03", "Owl", "OWL", "7")
+    path = write(tmp_path / "tp.csv", [changed(TP[0], species_id=name) for name in names])
+    found = read_rfcx(path)
+    assert len(found.classes) == 6
+    assert [line.split(" differ")[0] for line in found.notes] == [
+        f"{path}: the classes '03' (1 rows) and '3' (1 rows) and '3.0' (1 rows)",
+        f"{path}: the classes 'OWL' (1 rows) and 'Owl' (1 rows)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        ({"species_id": "\x1b[31mowl"}, r"species_id holds the control character U\+001B"),
+        ({"recording_id": "r" * 256}, "recording_id 'r{20}...' has 256 characters; at most 255"),
+        ({"t_max": "1_0"}, "t_max '1_0' is not a number"),
+        ({"t_max": "\uff11"}, "t_max '.' is not a number"),
+        ({"t_max": "1e999"}, "t_max '1e999' is not a number"),
+        ({"f_max": '"1200,5"'}, "f_max '1200,5' is not a number; write a decimal point"),
+    ],
+)
+def test_odd_names_and_numbers_are_refused(
+    tmp_path: Path, cells: dict[str, str], message: str
+) -> None:
+    path = write(tmp_path / "tp.csv", [TP[0], changed(TP[1], **cells)])
+    with pytest.raises(AnnotationError, match=rf"tp\.csv row 3: {message}"):
+        read_rfcx(path)
 
 
 # ---- parts and digests

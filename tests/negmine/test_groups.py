@@ -30,7 +30,10 @@ def test_table_names_the_site_of_each_recording_and_may_know_others(tmp_path: Pa
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("recording,site\nhill_0601,h", "no column 'recording_id'.*; expected recording_id, site"),
+        (
+            "recording,site\nhill_0601,h",
+            "unknown column 'recording' .*; expected recording_id, site",
+        ),
         ("recording_id,site\nhill_0601,", "sites.csv row 2: recording 'hill_0601' has no site"),
         (
             "recording_id,site\nhill_0601,h\nhill_0601,l",
@@ -40,7 +43,7 @@ def test_table_names_the_site_of_each_recording_and_may_know_others(tmp_path: Pa
             "recording_id,site\nhill_0601,h\nlake_601,l",
             r"no site of recording 'lake_0601' \(did you mean lake_601\?\); 2 of 3 recordings",
         ),
-        ("", "sites.csv: not readable as CSV"),
+        ("", "sites.csv: the file is empty"),
     ],
 )
 def test_table_that_leaves_a_site_open_is_an_error(tmp_path: Path, text: str, message: str) -> None:
@@ -49,7 +52,7 @@ def test_table_that_leaves_a_site_open_is_an_error(tmp_path: Path, text: str, me
 
 
 def test_missing_table_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"none\.csv: not readable as CSV"):
+    with pytest.raises(InputError, match=r"none\.csv: no such file"):
         sites_by_table(NAMES, tmp_path / "none.csv")
 
 

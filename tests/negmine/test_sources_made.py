@@ -301,7 +301,7 @@ def test_two_calls_that_exclude_each_other_contradict_the_table(data: Data, tmp_
 def test_a_table_of_other_classes_is_refused(data: Data, tmp_path: Path) -> None:
     table = tmp_path / "exclusive.csv"
     table.write_text("class,excludes\n0,7\n")
-    with pytest.raises(InputError, match=r"row 2: unknown class '7'.*the classes are 0, 1"):
+    with pytest.raises(InputError, match=r"row 2: unknown class '7'.*known are 0, 1"):
         build(data, tmp_path / "pool", near={"exclusive": str(table)})
     assert not (tmp_path / "pool").exists()
 

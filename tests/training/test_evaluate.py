@@ -165,16 +165,34 @@ def test_recordings_may_stand_in_any_order_in_the_truth(test_set: Path, tmp_path
 
 def test_columns_go_by_name_or_with_an_s(tmp_path: Path) -> None:
     rows = [("r", 1, 0, "x"), ("q", 0, 1, "y")]
+    for names in (("sfrog", "sowl"), ("frog", "owl")):
+        path = write(tmp_path / "t.csv", ["recording_id", *names, "note"], rows)
+        truth = Truth(path, None, ("owl", "frog"))
+        assert list(truth.present.columns) == ["owl", "frog"]
+        assert truth.present.loc["r"].tolist() == [False, True]
+        assert truth.present.loc["q"].tolist() == [True, False]
     path = write(tmp_path / "t.csv", ["recording_id", "sfrog", "owl", "note"], rows)
-    truth = Truth(path, None, ("owl", "frog"))
-    assert list(truth.present.columns) == ["owl", "frog"]
-    assert truth.present.loc["r"].tolist() == [False, True]
-    assert truth.present.loc["q"].tolist() == [True, False]
+    with pytest.raises(InputError, match="'sfrog' is RFCX's for class 'frog', and column 'owl'"):
+        Truth(path, None, ("owl", "frog"))
 
 
-def test_own_name_goes_before_the_one_with_an_s(tmp_path: Path) -> None:
+@pytest.mark.parametrize("classes", [("top", "stop"), ("7", "s7"), ("stop", "top", "sstop")])
+def test_a_layout_is_a_property_of_the_table(tmp_path: Path, classes: tuple[str, ...]) -> None:
+    rows = np.eye(len(classes), dtype=int)
+    for columns in (classes, [f"s{name}" for name in classes]):
+        cells = [(f"r{i}", *row) for i, row in enumerate(rows.tolist())]
+        path = write(tmp_path / "t.csv", ["recording_id", *columns], cells)
+        assert Truth(path, None, classes).present.to_numpy().tolist() == (rows == 1).tolist()
+
+
+def test_a_table_that_fits_both_layouts_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "t.csv", ["recording_id", "1", "s1"], [("r", 1, 0)])
-    assert Truth(path, None, ("1",)).present.loc["r"].tolist() == [True]
+    with pytest.raises(InputError, match="columns 1 and the columns s1"):
+        Truth(path, None, ("1",))
+    columns = ["recording_id", "top", "stop", "sstop"]
+    path = write(tmp_path / "t.csv", columns, [("r", 1, 0, 1)])
+    with pytest.raises(InputError, match="top, stop and the columns stop, sstop"):
+        Truth(path, None, ("top", "stop"))
 
 
 def test_missing_class_column(tmp_path: Path) -> None:
@@ -203,7 +221,7 @@ def test_truth_other_than_0_and_1(tmp_path: Path, value: str, message: str) -> N
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "not readable as CSV"),
+        ("", "the file is empty"),
         ("recording_id,s0\n", "has no rows"),
         ("recording,s0\nr,1\n", "no column 'recording_id'; found recording, s0"),
         (b"\xff\xfe\x00\x01", "not readable as CSV|no column"),
@@ -224,7 +242,9 @@ def test_missing_truth(tmp_path: Path) -> None:
 def test_recording_that_stands_twice(tmp_path: Path) -> None:
     rows = [("a", 1), ("b", 0), ("a", 0)]
     path = write(tmp_path / "t.csv", ["recording_id", "s0"], rows)
-    with pytest.raises(InputError, match=r"t\.csv: recording 'a' stands twice"):
+    with pytest.raises(
+        InputError, match=r"t\.csv row 4: recording 'a' appears twice, first in row 2"
+    ):
         Truth(path, None, ("0",))
 
 
@@ -234,18 +254,35 @@ def test_recording_that_stands_twice(tmp_path: Path) -> None:
         (("r", "9", 0, 1), "row 3: unknown class '9'"),
         (("r", "0", 1, 1), "row 3: t_max 1 <= t_min 1"),
         (("r", "0", 2, 1), "row 3: t_max 1 <= t_min 2"),
-        (("r", "0", "soon", 1), "row 3: t_min or t_max is not a number"),
-        (("r", "0", "", 1), "row 3: t_min or t_max is not a number"),
-        (("r", "0", "nan", 1), "row 3"),
-        (("elsewhere", "0", 0, 1), r"e\.csv: recording 'elsewhere' is not in .*t\.csv"),
+        (("r", "0", "soon", 1), "row 3: t_min '(soon)?' is not a number"),
+        (("r", "0", "", 1), "row 3: t_min '(soon)?' is not a number"),
+        (("r", "0", "nan", 1), "row 3: t_min 'nan' is not a number"),
+        (("r", "0", "0_1", 1), "row 3: t_min '0_1' is not a number"),
+        (("r", "0", -1, 1), "row 3: t_min -1 is negative"),
+        (("q", "0", 0, 1), r"row 3: class '0' calls in recording 'q', and .*t\.csv says that"),
+        (("elsewhere", "0", 0, 1), r"e\.csv row 3: recording 'elsewhere' is not in .*t\.csv"),
     ],
 )
 def test_malformed_event(tmp_path: Path, row: tuple[object, ...], message: str) -> None:
-    truth = write(tmp_path / "t.csv", ["recording_id", "s0"], [("r", 1)])
+    truth = write(tmp_path / "t.csv", ["recording_id", "s0"], [("r", 1), ("q", 0)])
     columns = ["recording_id", "species_id", "t_min", "t_max"]
     events = write(tmp_path / "e.csv", columns, [("r", "0", 0, 1), row])
-    with pytest.raises(AnnotationError, match=message):
+    with pytest.raises(InputError, match=message):
         Truth(truth, events, ("0",))
+
+
+def test_an_event_counts_once_and_lies_in_its_recording(tmp_path: Path) -> None:
+    truth = write(tmp_path / "t.csv", ["recording_id", "s0"], [("r", 1), ("q", 1)])
+    columns = ["recording_id", "species_id", "t_min", "t_max"]
+    rows = [("r", "0", 0, 1), ("r", "0", "0.0", "1"), ("r", "0", 0, 1.5)]
+    found = Truth(truth, write(tmp_path / "e.csv", columns, rows), ("0",))
+    assert found.events == {"r": [(0, 0.0, 1.0), (0, 0.0, 1.5)]}
+    assert [line.partition(": ")[2][:20] for line in found.notes] == [
+        "left out 1 events th", "has no event for 1 o"
+    ]  # fmt: skip
+    found.check_durations({"r": 1.45})
+    with pytest.raises(AnnotationError, match=r"row 4: the event ends at 1\.5 s but recording 'r'"):
+        found.check_durations({"r": 1.2})
 
 
 def test_events_without_a_column(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def test_an_ensemble_takes_a_truth_as_evaluate_does(tmp_path: Path) -> None:
         random_table(path, seed)
     tables = []
     for text in ("recording_id,s0,s7\na,1,\nb,0,1\nc,1,0\n",
-                 "note,7,recording_id,s0\nx,,a,1\ny,1,b,0\nz,0,c,1\n"):  # fmt: skip
+                 "note,7,recording_id,0\nx,,a,1\ny,1,b,0\nz,0,c,1\n"):  # fmt: skip
         (tmp_path / "truth.csv").write_text(text)
         tables.append(compare(open_members(members), tmp_path / "truth.csv"))
     assert tables[0] == tables[1]
@@ -65,12 +65,12 @@ def test_an_ensemble_takes_a_truth_as_evaluate_does(tmp_path: Path) -> None:
         ("recording_id,s0,s7\na,0.1,x\n", r"row 2: s7 'x' of recording 'a' is not a finite"),
         ("recording_id,s0,s7\na,0.1,\n", r"row 2: s7 '' of recording 'a' is not"),
         ("recording_id,s0,s7\na,0.1,inf\n", "is not a finite number"),
-        ("recording_id,s0,s7\na,0,1\na,1,0\n", "recording 'a' stands twice"),
+        ("recording_id,s0,s7\na,0,1\na,1,0\n", "recording 'a' appears twice"),
         ("id,s0\na,0\n", "no column 'recording_id'; found id, s0"),
         ("recording_id,s0,frog\na,0,1\n", "column 'frog' is no class"),
         ("recording_id\na\n", "has no classes"),
         ("recording_id,s0\n", "has no rows"),
-        ("", "not readable as CSV"),
+        ("", "the file is empty; expected recording_id"),
     ],
 )
 def test_malformed_tables(tmp_path: Path, text: str, message: str) -> None:
