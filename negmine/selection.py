@@ -11,9 +11,10 @@ import numpy as np
 import pyarrow as pa
 
 from negmine.errors import PoolError
+from negmine.parquet import read_table
 from negmine.pool import Pool, open_pool
 from negmine.recipe import Recipe
-from negmine.tables import read_table, write_table
+from negmine.tables import write_table
 
 FORMAT = "negmine-selection"
 VERSION = "2"

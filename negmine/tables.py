@@ -1,4 +1,4 @@
-"""Writing files whole or not at all, and reading Parquet tables of a known schema."""
+"""Writing files whole or not at all."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from negmine.console import finite
-from negmine.errors import OutputError, PoolError
+from negmine.errors import OutputError
 
 
 @contextmanager
@@ -269,42 +269,3 @@ def write_arrow(path: Path, table: pa.Table) -> None:
         pa.ipc.new_file(file, table.schema) as writer,
     ):
         writer.write_table(table.combine_chunks())
-
-
-def read_table(path: Path, columns: Mapping[str, pa.DataType]) -> tuple[pa.Table, dict[str, str]]:
-    """Read a Parquet table that must have these columns.
-
-    Parameters
-    ----------
-    path : Path
-    columns : mapping of str to DataType
-        Columns of text may be asked for as dictionaries, however they were written.
-
-    Returns
-    -------
-    table : pyarrow.Table
-    metadata : dict of str
-
-    Raises
-    ------
-    PoolError
-        If the file is missing, is not Parquet, or lacks a column or has it of another type.
-    """
-    try:
-        # not read_table(): that loads pandas, which takes a second
-        coded = [name for name, kind in columns.items() if pa.types.is_dictionary(kind)]
-        with pq.ParquetFile(path, read_dictionary=coded) as file:
-            table = file.read()
-    except FileNotFoundError as error:
-        raise PoolError(f"{path}: no such file") from error
-    except (pa.ArrowException, OSError) as error:
-        raise PoolError(f"{path}: not readable as Parquet: {error}") from error
-    for name, kind in columns.items():
-        if name not in table.column_names:
-            found = ", ".join(table.column_names)
-            raise PoolError(f"{path}: no column '{name}'; found {found}; was negmine the writer?")
-        if table.schema.field(name).type != kind:
-            found = table.schema.field(name).type
-            raise PoolError(f"{path}: column '{name}' is {found}, not {kind}")
-    metadata = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
-    return table.select(list(columns)), metadata

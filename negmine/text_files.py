@@ -6,6 +6,7 @@ import json
 import os
 import re
 import stat
+import sys
 import tomllib
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -50,6 +51,18 @@ def open_regular(path: Path, most_bytes: int) -> BinaryIO:
         )
     what = "a folder" if stat.S_ISDIR(about.st_mode) else "a pipe or a device"
     raise InputError(f"{path}: is {what}, not a regular file; name a file")
+
+
+def regular_size(path: Path) -> int:
+    """The size of a regular file, in bytes, for readers that open it by its path.
+
+    Raises
+    ------
+    InputError
+        As `open_regular` does.
+    """
+    with open_regular(path, sys.maxsize) as file:
+        return os.fstat(file.fileno()).st_size
 
 
 def read_text(path: Path, most_bytes: int) -> str:

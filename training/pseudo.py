@@ -23,8 +23,9 @@ from scipy.special import expit
 from negmine.annotations import Annotations
 from negmine.audio import AudioInfo
 from negmine.errors import AudioError, InputError, ModelError
+from negmine.parquet import read_table
 from negmine.recordings import Recordings
-from negmine.tables import read_table, write_table
+from negmine.tables import write_table
 from negmine.text_files import parse_json
 from negmine.windows import Span
 from training.checkpoint import Checkpoint

@@ -21,7 +21,8 @@ import pyarrow as pa
 from negmine.audit.frames import Claim
 from negmine.csv_tables import read_rows, safe_cell
 from negmine.errors import InputError, did_you_mean, shorten
-from negmine.tables import read_table, write_table
+from negmine.parquet import read_table
+from negmine.tables import write_table
 from negmine.text_files import parse_json
 
 FORMAT = "negmine-audit"

@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from negmine.build.acoustic import VERSION, AcousticPrint
 from negmine.errors import PoolError
-from negmine.tables import read_table, write_table
+from negmine.parquet import read_table
+from negmine.tables import write_table
 
 FILE = "acoustic.parquet"
 

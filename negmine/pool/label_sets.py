@@ -12,10 +12,10 @@ import pyarrow as pa
 from negmine.errors import PoolError
 from negmine.labels import CERTIFICATES, Absence, PartialLabels
 from negmine.names import clean_name
+from negmine.parquet import read_table
 from negmine.pool.columns import column_values
 from negmine.pool.files import LABELS, PRESENT
 from negmine.pool.ragged import offsets
-from negmine.tables import read_table
 
 
 class LabelSets(Sequence[PartialLabels]):
@@ -27,6 +27,8 @@ class LabelSets(Sequence[PartialLabels]):
         The tables of the parts.
     counts : sequence of int
         Label sets of each part.
+    classes : int
+        Of the pool, which a label set may name all of.
 
     Raises
     ------
@@ -34,11 +36,11 @@ class LabelSets(Sequence[PartialLabels]):
         If a table is missing or damaged.
     """
 
-    def __init__(self, paths: Sequence[Path], counts: Sequence[int]) -> None:
+    def __init__(self, paths: Sequence[Path], counts: Sequence[int], classes: int) -> None:
         names: dict[str, int] = {}
         parts, first = [], 0
         for path, count in zip(paths, counts, strict=True):
-            parts.append(_read(path, first, count, names))
+            parts.append(_read(path, first, count, names, count * classes))
             first += count
         self._names = list(names)
         self._numbers = names
@@ -131,10 +133,10 @@ _COLUMNS = LABELS | {"class": _CODED, "certificate": _CODED}
 
 
 def _read(
-    path: Path, first: int, count: int, names: dict[str, int]
+    path: Path, first: int, count: int, names: dict[str, int], most_rows: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Set, class, certificate (-1: present) and confidence of each cell; ``names`` grows."""
-    table, _ = read_table(path, _COLUMNS)
+    table, _ = read_table(path, _COLUMNS, most_rows=most_rows)
     if any(table.column(name).null_count for name in LABELS):
         raise PoolError(f"{path}: damaged: an empty cell")
     sets, confidences = (

@@ -103,11 +103,12 @@ def open_pool(path: str | Path) -> Pool:
     folder = Path(path)
     info = read_info(folder)
     parts = info["parts"]
+    classes = _clean_classes(folder, info["classes"])
     folders = [part_folder(folder, part) for part in parts]
     roots = {name: Path(root) for name, root in info["roots"].items()}
     sources = SourceTable([here / "sources.parquet" for here in folders], roots)
     counts = [int(part["label_sets"]) for part in parts]
-    label_sets = LabelSets([here / "labels.parquet" for here in folders], counts)
+    label_sets = LabelSets([here / "labels.parquet" for here in folders], counts, len(classes))
     clip_s, sample_rate = float(info["clip_s"]), int(info["sample_rate"])
 
     def opened(name: str) -> RecipeTable:
@@ -119,7 +120,7 @@ def open_pool(path: str | Path) -> Pool:
 
     return Pool(
         path=folder,
-        classes=_clean_classes(folder, info["classes"]),
+        classes=classes,
         clip_s=clip_s,
         sample_rate=sample_rate,
         sources=sources,

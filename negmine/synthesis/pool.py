@@ -13,6 +13,7 @@ import pyarrow as pa
 from negmine.annotations import Annotations
 from negmine.class_bands import class_bands
 from negmine.errors import AnnotationError
+from negmine.parquet import read_table
 from negmine.pool import Pool, check_classes
 from negmine.pool.append import append_recipes
 from negmine.reader import Reader
@@ -26,7 +27,7 @@ from negmine.synthesis.found import Synthesised
 from negmine.synthesis.moves import MoveRules
 from negmine.synthesis.settings import SynthesisSettings
 from negmine.synthesis.synthesise import OnScored, synthesise
-from negmine.tables import read_table, write_table
+from negmine.tables import write_table
 
 # In the pool's folder.
 ANCESTRY = "ancestry.parquet"

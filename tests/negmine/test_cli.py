@@ -198,7 +198,7 @@ def test_scores_are_kept_where_asked(shared_pool: Path, tmp_path: Path, model: P
             lambda d: d.fp.write_text(
                 d.fp.read_text() + "a,row,of,too,many,cells,for,the,header\n"
             ),
-            "train_fp.csv: not readable as CSV",
+            "train_fp.csv row 18: 9 cells, and the header names 7 columns",
         ),
         (lambda d: (d.recordings / "rec01.flac").unlink(), "no sound file for recording 'rec01'"),
     ],
@@ -269,7 +269,7 @@ def test_what_is_no_pool_is_misuse(tmp_path: Path, model: Path) -> None:
     assert_fails(run("inspect", tmp_path / "gone"), 2, "gone: no such folder; make one with")
     assert_fails(run("mine", "--model", model, "--pool", tmp_path, *out), 2, "not a pool; make one")
     (tmp_path / "pool.json").write_text('{"format":\n\n 1')
-    assert_fails(run("inspect", tmp_path), 2, "pool.json: not readable: ")
+    assert_fails(run("inspect", tmp_path), 2, "pool.json: not readable as JSON: ")
 
 
 def test_a_damaged_table_of_a_pool_is_one_line(shared_data: Data, tmp_path: Path) -> None:

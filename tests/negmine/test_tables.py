@@ -11,17 +11,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 
-from negmine.errors import OutputError, PoolError
+from negmine.errors import OutputError
 from negmine.tables import (
     alone_in,
     check_writable,
     open_in_place,
-    read_table,
     write_json,
-    write_table,
     writing,
     writing_folder,
 )
@@ -140,28 +137,6 @@ def test_json_is_written_for_people(tmp_path: Path) -> None:
     assert json.loads(text) == value
     assert "coquí" in text
     assert text.endswith("}\n")
-
-
-def test_a_table_comes_back_with_its_metadata(tmp_path: Path) -> None:
-    table = pa.table({"b": ["x", None], "a": [1.5, 2.5], "more": [1, 2]})
-    write_table(tmp_path / "t.parquet", table, {"pool": "/a/b", "note": "coquí"})
-    found, metadata = read_table(tmp_path / "t.parquet", {"a": pa.float64(), "b": pa.string()})
-    assert found.to_pydict() == {"a": [1.5, 2.5], "b": ["x", None]}
-    assert metadata == {"pool": "/a/b", "note": "coquí"}
-
-
-def test_a_table_without_metadata_or_rows_comes_back(tmp_path: Path) -> None:
-    write_table(tmp_path / "t.parquet", pa.table({"a": pa.array([], pa.int32())}))
-    found, metadata = read_table(tmp_path / "t.parquet", {"a": pa.int32()})
-    assert (found.num_rows, metadata) == (0, {})
-
-
-def test_what_is_no_table_is_named(tmp_path: Path) -> None:
-    (tmp_path / "t.parquet").write_text("text\n" * 9)
-    with pytest.raises(PoolError, match=r"t\.parquet: not readable as Parquet"):
-        read_table(tmp_path / "t.parquet", {})
-    with pytest.raises(PoolError, match=r"gone\.parquet: no such file"):
-        read_table(tmp_path / "gone.parquet", {})
 
 
 def test_one_process_at_a_time_is_in_a_folder_and_a_killed_one_lets_go(tmp_path: Path) -> None:

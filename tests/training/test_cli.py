@@ -308,7 +308,7 @@ def test_sites_are_held_out_whole(
         (["--fold-by", "site"], "--fold-by site takes one of --sites and --site-regex"),
         (["--site-regex", "x"], "add '--fold-by site'"),
         (["--fold-by", "site", "--site-regex", "x"], "'x' finds no site in recording 'rec00'"),
-        (["--fold-by", "site", "--sites", "none.csv"], "none.csv: not readable as CSV"),
+        (["--fold-by", "site", "--sites", "none.csv"], "none.csv: no such file"),
         (["--fold-by", "site", "--site-regex", "rec"], "4 folds of only 1 groups"),
     ],
 )

@@ -114,7 +114,7 @@ def test_names_come_from_options_and_files(tmp_path: Path) -> None:
     file.write_text("\n")
     with pytest.raises(InputError, match="names nothing"):
         read_names([str(file)])
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="no such file"):
         read_names([str(tmp_path / "none.txt")])
 
 

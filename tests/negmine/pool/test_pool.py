@@ -299,8 +299,8 @@ def test_a_missing_folder_is_no_pool(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", r"pool\.json: not readable: "),
-        ('{"format": "negmine-pool", ', r"pool\.json: not readable: "),
+        ("", r"pool\.json: not readable as JSON: "),
+        ('{"format": "negmine-pool", ', r"pool\.json: not readable as JSON: "),
         ("[]", r"pool\.json: not a pool's description"),
         ('{"format": "other"}', r"pool\.json: not a pool's description"),
         (
