@@ -56,8 +56,8 @@ def _by_intrusion(
     calls: JointScores,
     found: Shortlists,
 ) -> list[int]:
-    every = np.arange(len(pool.calls))
-    present = np.stack([pool.calls.present(one.name) for one in known], axis=1)
+    every = pool.distinct_calls
+    present = np.stack([pool.calls.present(one.name)[every] for one in known], axis=1)
     cost = IntrusionCost(calls.logits(every), present)
     costs = [cost(one.column, found.top.best(one.column)[1][:most]) for one in known]
     column = np.repeat(np.arange(len(known)), [len(of_class) for of_class in costs])

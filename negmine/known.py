@@ -10,6 +10,7 @@ import numpy as np
 from negmine.doubt import MIN_CLIPS, DoubtModel, Evidence, clip_features
 from negmine.labels import CERTIFICATES, Certificate
 from negmine.pool import Pool
+from negmine.pool.recipe_table import RecipeTable
 from negmine.scores.joint import JointScores
 from negmine.scores.scan import Eligible
 from negmine.select.chain import ClassScores
@@ -36,8 +37,10 @@ class KnownCalls:
     name : str
     column : int
         Of its logits.
+    rows : int64 array, shape (P,)
+        Its confirmed calls among the pool's, each sound once.
     calls : array of str, shape (P,)
-        Ids of its confirmed calls.
+        Their ids.
     by_model : float32 array, shape (M, P)
         Their logits, by model.
     embeddings : float32 array, shape (P, D)
@@ -46,6 +49,7 @@ class KnownCalls:
 
     name: str
     column: int
+    rows: np.ndarray
     calls: np.ndarray
     by_model: np.ndarray
     embeddings: np.ndarray
@@ -69,7 +73,7 @@ class KnownClass(KnownCalls):
 
 def know_calls(pool: Pool, classes: Sequence[str], calls: JointScores) -> list[KnownCalls]:
     """Gather each class's confirmed calls, scored by the models."""
-    rows_of = [np.flatnonzero(pool.calls.present(name)) for name in classes]
+    rows_of = [pool.calls_of(name) for name in classes]
     # read at once, and kept once: each class has a view of its own
     every = calls.embeddings(np.concatenate(rows_of))
     embeddings = np.split(every, np.cumsum([len(rows) for rows in rows_of])[:-1])
@@ -77,6 +81,7 @@ def know_calls(pool: Pool, classes: Sequence[str], calls: JointScores) -> list[K
         KnownCalls(
             name,
             column,
+            rows,
             np.asarray(pool.calls.ids[rows]),
             calls.by_model(rows)[:, :, column],
             embeddings[column],
@@ -103,6 +108,7 @@ def know_classes(
         KnownClass(
             one.name,
             one.column,
+            one.rows,
             one.calls,
             one.by_model,
             one.embeddings,
@@ -136,29 +142,30 @@ def fit_doubt(
     """
     fp = np.flatnonzero(pool.recipes.of_kind("fp"))
     found: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
-    groups: tuple[list[str], list[str]] = ([], [])
+    rows: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
     for one in known:
-        rows = np.flatnonzero(pool.calls.present(one.name))
-        own = np.sort(rng.permutation(len(rows))[:_FITTED])
+        own = np.sort(rng.permutation(len(one.rows))[:_FITTED])
         others = one.embeddings[own] @ one.embeddings.T
         # a call is not its own neighbour
-        others[np.arange(len(own)), own] = -1.0
+        others[_shared(pool, one.rows, own)] = -1.0
         nearest = others.max(axis=1, initial=-1.0)
         found[1].append(one.features(one.by_model[:, own], nearest))
-        groups[1].extend(pool.calls.first_groups(rows[own]))
+        rows[1].append(one.rows[own])
         drawn = fp[pool.recipes.confidence(one.name, fp) > 0]
         rng.shuffle(drawn)
         drawn = np.sort(drawn[:_FITTED])
         chosen = drawn[pool.recipes.certificates(one.name, drawn) == _VERIFIED]
         near = call_similarity(scores.embeddings(chosen), one.embeddings)
         found[0].append(one.features(scores.by_model(chosen)[:, :, one.column], near))
-        groups[0].extend(pool.recipes.first_groups(chosen))
+        rows[0].append(chosen)
     rejections, calls = (
-        Evidence(np.concatenate(rows), of_rows) for rows, of_rows in zip(found, groups, strict=True)
+        _Judged(np.concatenate(features), np.concatenate(of_rows), table)
+        for features, of_rows, table in zip(found, rows, (pool.recipes, pool.calls), strict=True)
     )
-    inside = [_only(evidence, held_out) for evidence in (calls, rejections)]
-    held = min(len(evidence.groups) for evidence in inside) >= MIN_CLIPS
-    doubt = DoubtModel(*(inside if held else (calls, rejections)))
+    # by what they are cut from: a group may be a site, and held_out names recordings
+    inside = [one.only(one.table.draws_on(held_out)[one.rows]) for one in (calls, rejections)]
+    held = min(len(one.rows) for one in inside) >= MIN_CLIPS
+    doubt = DoubtModel(*(one.evidence() for one in (inside if held else (calls, rejections))))
     if doubt.fitted:
         doubt.settle(*_drawn(pool, known, scores, rng))
     return doubt, held
@@ -185,6 +192,31 @@ def _drawn(
     return np.concatenate(features), np.concatenate(confidences)
 
 
-def _only(evidence: Evidence, groups: frozenset[str]) -> Evidence:
-    rows = [i for i, group in enumerate(evidence.groups) if group in groups]
-    return Evidence(evidence.features[rows], [evidence.groups[i] for i in rows])
+@dataclass(frozen=True)
+class _Judged:
+    """Clips that a person judged: what doubt sees of them, and where they stand in the pool."""
+
+    features: np.ndarray
+    rows: np.ndarray
+    table: RecipeTable
+
+    def only(self, kept: np.ndarray) -> _Judged:
+        return _Judged(self.features[kept], self.rows[kept], self.table)
+
+    def evidence(self) -> Evidence:
+        return Evidence(self.features, self.table.first_groups(self.rows))
+
+
+def _shared(pool: Pool, rows: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """Which of a class's calls are the same sound as some of them: bool, shape (len(own), P).
+
+    A call itself; and one that shares half a clip with it, as two boxes do that were drawn round
+    one call by two people.
+    """
+    layers = [recipe.layers[0] for recipe in pool.calls.at(rows)]
+    keys = [layer.source.key for layer in layers]
+    number = {key: i for i, key in enumerate(dict.fromkeys(keys))}
+    source = np.array([number[key] for key in keys], dtype=np.int64)
+    start_s = np.array([layer.start_s for layer in layers], dtype=np.float64)
+    near = np.abs(start_s[own, None] - start_s) <= pool.clip_s / 2
+    return np.asarray(near & (source[own, None] == source))

@@ -161,7 +161,8 @@ class _Asked:
         rng: np.random.Generator,
     ) -> None:
         tried = _triable(pool, known, aside)[:_CLASSES]
-        calls = np.flatnonzero(pool.calls.draws_on(aside))
+        calls = pool.distinct_calls
+        calls = calls[pool.calls.draws_on(aside)[calls]]
         self._calls = np.sort(rng.permutation(calls)[:_CALLS])
         certified = pool.recipes.draws_on(aside)
         each = _NEGATIVES // max(len(tried), 1)
@@ -241,7 +242,7 @@ def _logits(model: Scorer, clips: np.ndarray, batch_size: int) -> np.ndarray:
 def _triable(pool: Pool, known: Sequence[KnownClass], aside: frozenset[str]) -> list[KnownClass]:
     """The classes with enough calls in the recordings set aside, those with most first."""
     inside = pool.calls.draws_on(aside)
-    counts = [int((pool.calls.present(one.name) & inside).sum()) for one in known]
+    counts = [int(inside[one.rows].sum()) for one in known]
     order = sorted(range(len(known)), key=lambda i: (-counts[i], known[i].column))
     return [known[i] for i in order if counts[i] >= _MIN_CALLS]
 
@@ -253,8 +254,9 @@ def _set_aside(
     rng: np.random.Generator,
 ) -> tuple[frozenset[str], bool]:
     """Recordings that no retraining hears: those held out where that is enough, else a half."""
-    groups = pool.calls.groups(np.arange(len(pool.calls)))
-    names = sorted(set[str]().union(*groups) - held_out)
+    # a group may be a site, and held_out names recordings
+    others = np.flatnonzero(~pool.calls.draws_on(held_out))
+    names = sorted(set[str]().union(*pool.calls.groups(others)))
     half = frozenset(map(str, rng.permutation(names)[: len(names) // 2]))
     inside, outside = (len(_triable(pool, known, aside)) for aside in (held_out, half))
     if inside and 2 * inside >= outside:

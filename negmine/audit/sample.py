@@ -198,10 +198,7 @@ def draw_calls(
     rng = np.random.default_rng([settings.seed, 2])
     wanted = round(settings.controls * len(claims))
     labels = sorted({claim.label for claim in claims})
-    calls = {
-        label: rng.permutation(np.flatnonzero(pool.calls.present(label))).tolist()
-        for label in labels
-    }
+    calls = {label: rng.permutation(pool.calls_of(label)).tolist() for label in labels}
     used: set[int] = set()
 
     def next_call(label: str) -> int | None:

@@ -25,6 +25,7 @@ import pyarrow as pa
 from negmine.errors import InputError, PoolError
 from negmine.file_names import is_file_name
 from negmine.labels import PartialLabels
+from negmine.names import sorted_names
 from negmine.pool.blocks import RecipeBlock, Tables, as_blocks
 from negmine.pool.columns import write_columns
 from negmine.pool.writer import PoolWriter
@@ -136,7 +137,7 @@ def write_new(
         raise PoolError(
             f"{path}: nothing to put into the pool: no rejected detection, no external sound"
         )
-    part = describe_part(writer, 0, "", settings)
+    part = describe_part(writer, 0, _classes_mark(classes, writer), settings)
     info = {
         "format": FORMAT,
         "version": VERSION,
@@ -161,6 +162,23 @@ def write_new(
         write_part(part_folder(folder, part), writer, roots)
         write_json(folder / "pool.json", info)
     return True
+
+
+def _classes_mark(classes: Sequence[str], writer: PoolWriter) -> str:
+    """What the digest of a pool's first part begins with: its classes, where rows do not tell them.
+
+    Rows tell the classes of most pools: each is in some label set, and they stand in the order of
+    `negmine.names.sorted_names`. Then it is empty, as it always was in older pools.
+    """
+    untold = set(classes)
+    for labels in writer.tables.labels.items:
+        untold -= labels.present
+        untold -= labels.absent.keys()
+        if not untold:
+            break
+    if not untold and tuple(classes) == sorted_names(classes):
+        return ""
+    return json.dumps(list(classes))
 
 
 def describe_part(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,19 @@ class Pool:
     def confidence(self, name: str) -> np.ndarray:
         """Confidence that each recipe lacks a class: float32, shape (N,), 0 where not certified."""
         return self.recipes.confidence(name)
+
+    @cached_property
+    def distinct_calls(self) -> np.ndarray:
+        """Rows of ``calls``, each sound once: int64, ascending.
+
+        Boxes in the same clip, of two classes say, give the same call more than once.
+        """
+        return np.sort(np.unique(self.calls.ids.raw, return_index=True)[1])
+
+    def calls_of(self, name: str) -> np.ndarray:
+        """Rows of ``calls`` that hold a class, each sound once: int64, ascending."""
+        rows = self.distinct_calls
+        return np.asarray(rows[self.calls.present(name)[rows]])
 
     @property
     def tables(self) -> Tables:

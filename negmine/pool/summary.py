@@ -73,7 +73,7 @@ def summarise_pool(pool: Pool) -> PoolSummary:
         classes[name] = of_kind | {
             "hours": float(certified.sum()) * pool.clip_s / 3600,
             "confidence": float(confidence[certified].mean()) if certified.any() else float("nan"),
-            "calls": float(pool.calls.present(name).sum()),
+            "calls": float(len(pool.calls_of(name))),
         }
     hours = len(pool) * pool.clip_s / 3600
     return PoolSummary(kinds, classes, hours, len({source.group for source in pool.sources}))

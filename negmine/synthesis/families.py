@@ -125,7 +125,7 @@ class Proposer:
             for kind in np.unique(kinds)
         }
         free = ~pool.calls.draws_on(held_out)
-        self._calls = {name: np.flatnonzero(free & pool.calls.present(name)) for name in classes}
+        self._calls = {name: (of := pool.calls_of(name))[free[of]] for name in classes}
 
     def open_families(self) -> np.ndarray:
         """Which families have something to try: bool, shape (A,)."""

@@ -755,7 +755,7 @@ def test_settings_of_a_run_are_read_again_and_options_win(
         ("augment = 3", "expected a table"),
         ("first_draw = -1", "first_draw = -1: -1 is not in the range"),
         ("first_draw = 1.5", "first_draw = 1.5: expected a int"),
-        ("epochs =", "not TOML"),
+        ("epochs =", "not readable as TOML"),
         (None, "cannot be read"),
     ],
 )

@@ -20,8 +20,10 @@ from negmine.errors import PoolError
 from negmine.labels import Absence, Certificate, PartialLabels
 from negmine.pool import check_classes, open_pool
 from negmine.pool.append import append_recipes
+from negmine.pool.blocks import Tables
 from negmine.pool.columns import TABLES
-from negmine.pool.files import write_pool
+from negmine.pool.files import add_rows, write_pool
+from negmine.pool.writer import PoolWriter
 from negmine.recipe import Layer, Recipe, Source
 from negmine.tables import write_arrow
 
@@ -263,6 +265,23 @@ def test_the_digest_changes_with_the_calls(tmp_path: Path) -> None:
     write(tmp_path / "one", ragged())
     write(tmp_path / "other", ragged(), [clip("c")])
     assert open_pool(tmp_path / "one").digest != open_pool(tmp_path / "other").digest
+
+
+def test_the_digest_covers_the_classes_and_their_order(tmp_path: Path) -> None:
+    def digest(name: str, classes: Sequence[str]) -> str:
+        write_pool(
+            tmp_path / name, classes=classes, clip_s=1.5, sample_rate=8000, roots=ROOTS,
+            recipes=ragged(), settings={},
+        )  # fmt: skip
+        return open_pool(tmp_path / name).digest
+
+    orders = (("a", "b", "c"), ("b", "a", "c"), ("a", "b", "c", "d"))
+    digests = [digest(f"p{i}", classes) for i, classes in enumerate(orders)]
+    assert len(set(digests)) == 3
+    # classes that the rows tell leave a digest as it was before classes were covered
+    writer = PoolWriter(1.5)
+    add_rows(writer, ragged(), (), Tables())
+    assert digests[0] == writer.digest()
 
 
 # ---- what stands there already
