@@ -214,7 +214,7 @@ def _shared(pool: Pool, rows: np.ndarray, own: np.ndarray) -> np.ndarray:
     one call by two people.
     """
     layers = [recipe.layers[0] for recipe in pool.calls.at(rows)]
-    keys = [layer.source.key for layer in layers]
+    keys = [layer.source.key if layer.source else b"" for layer in layers]
     number = {key: i for i, key in enumerate(dict.fromkeys(keys))}
     source = np.array([number[key] for key in keys], dtype=np.int64)
     start_s = np.array([layer.start_s for layer in layers], dtype=np.float64)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from negmine.annotations import Annotations
 from negmine.audio import AudioInfo, probe_all
-from negmine.errors import AnnotationError, InputError
 from negmine.csv_tables import known_name
+from negmine.errors import AnnotationError, InputError
 from negmine.names import clean_name
 from negmine.recipe import Source
 from negmine.sound_folder import SoundFolder, open_folder
