@@ -142,6 +142,7 @@ def build_pool(
     from negmine.build import build_pool as build
     from negmine.build.holdout import read_names
     from negmine.groups import SiteOf, sites_by_pattern, sites_by_table
+    from negmine.locks import only_writer
 
     if sites and site_regex:
         raise click.UsageError("--sites and --site-regex both name sites; choose one")
@@ -156,7 +157,7 @@ def build_pool(
     check_goes_with(GO_WITH, flag_values(settings))
     annotations = read_rfcx(tp, fp, songtypes=songtypes)
     warn_each(annotations.notes)
-    with Bars(quiet) as bars:
+    with only_writer(out), Bars(quiet) as bars:
         report = build(
             recordings,
             annotations,
@@ -238,12 +239,13 @@ def render(
       negmine render pool --kind mix --class 3 --sample 20 --out listen
     """
     check_goes_with(((("seed",), (Beside("sample"),)),))
+    from negmine.locks import only_here
     from negmine.pool import open_pool
     from negmine.render_files import TABLE, choose_rows, render_rows
 
     opened = open_pool(pool)
     rows = choose_rows(opened, ids, kind, label, sample, seed)
-    with Bars(quiet or as_json) as bars:
+    with only_here(out), Bars(quiet or as_json) as bars:
         made = render_rows(
             opened, rows, out, sample_rate=sample_rate, on_clip=bars("rendering", len(rows), "clip")
         )

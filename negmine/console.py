@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from negmine.errors import NegmineError
+from negmine.stopping import stop_code, stopping_alike
 
 if TYPE_CHECKING:
     from negmine.sound_folder import SoundFolder
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-STOPPED = 130  # the shell's exit code for Ctrl-C
 
 
 class Failure(click.ClickException):
@@ -34,13 +33,14 @@ class Failure(click.ClickException):
 def one_line_errors() -> Iterator[None]:
     """Turn errors that a user can mend into one line and an exit code."""
     try:
-        yield
+        with stopping_alike():
+            yield
     except NegmineError as error:
         raise Failure(str(error), error.exit_code) from error
     except MemoryError as error:
         raise Failure("out of memory; use a smaller --batch-size or shorter clips", 1) from error
     except KeyboardInterrupt as error:
-        raise Failure("stopped; the same command goes on from here", STOPPED) from error
+        raise Failure("stopped; the same command goes on from here", stop_code()) from error
 
 
 class CleanGroup(click.Group):

@@ -10,6 +10,7 @@ import numpy as np
 
 from negmine.errors import InputError
 from negmine.index import FaissIndex
+from negmine.locks import only_here
 from negmine.scores.embed import Scores
 from negmine.tables import write_json, writing
 from negmine.text_files import read_json
@@ -141,6 +142,17 @@ def open_index(
     PoolError
         If FAISS knows no such factory, or it does not fit the rows.
     """
+    with only_here(scores.store.folder / "index", wait=True):
+        return _open_or_build(scores, content, factory, memory_bytes, on_rows)
+
+
+def _open_or_build(
+    scores: Scores,
+    content: str,
+    factory: str | None,
+    memory_bytes: float,
+    on_rows: Callable[[int], object],
+) -> tuple[PoolIndex, bool]:
     folder = scores.store.folder / "index"
     described, stored = folder / "index.json", folder / "index.faiss"
     width = scores.embeddings(np.arange(min(1, len(scores)))).shape[1]

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from negmine.console import finite
 from negmine.errors import OutputError
+from negmine.litter import sweep_once
 
 
 @contextmanager
@@ -45,6 +46,7 @@ def writing(path: Path, *, durable: bool = False) -> Iterator[Path]:
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        sweep_once(path.parent)
         temporary = _new_beside(path, _make_file)
         yield temporary
         if durable:
@@ -132,6 +134,7 @@ def writing_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     path = _folder_target(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        sweep_once(path.parent)
         temporary = _new_beside(path, Path.mkdir)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
@@ -201,40 +204,6 @@ def _to_disk(path: Path) -> None:
         os.fsync(number)
     finally:
         os.close(number)
-
-
-@contextmanager
-def alone_in(folder: Path, what: str) -> Iterator[None]:
-    """Keep other processes out of a folder; the system lets them in again however this one ends.
-
-    Parameters
-    ----------
-    folder : Path
-        Made where it is missing. It gets a file ``.lock``, which stays.
-    what : str
-        Who works in it, for the error.
-
-    Raises
-    ------
-    OutputError
-        If another process is in there, or the folder cannot be written.
-    """
-    import fcntl
-
-    path = folder / ".lock"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = path.open("ab")
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise OutputError(
-                f"{folder}: another {what} is at work there; wait until it is done"
-            ) from error
-        yield
 
 
 def _remove(path: Path) -> None:

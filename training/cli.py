@@ -37,9 +37,10 @@ def demo(out: Path, seed: int, quiet: bool, as_json: bool) -> None:
     Example:
       negmine demo --out demo
     """
+    from negmine.locks import only_writer
     from training.demo.run import run_demo
 
-    with Bars(quiet) as bars:
+    with only_writer(out), Bars(quiet) as bars:
         result = run_demo(out, seed, bars)
     if as_json:
         print_json(result.to_dict())

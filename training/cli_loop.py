@@ -129,13 +129,14 @@ def loop(
     )
     from negmine.pool import open_pool
     from training.loop import loop_table, run_loop
+    from training.run_folder import only_run
     from training.scorer import choose_device
 
     chosen, opened_pool = choose_device(device), open_pool(pool)
     warn_if_emulated(chosen, config.precision)
     sources = opened_pool.sources
     reader = open_cache(pool, sources, config.sample_rate, reads="mining reads")
-    with Bars(quiet) as bars:
+    with only_run(out), Bars(quiet) as bars:
         opened, annotations = open_data(recordings, tp, fp, songtypes, skip_bad, bars, quiet)
         results = run_loop(
             config,

@@ -10,7 +10,6 @@ import click
 
 from negmine.commands.scoring_options import device_option
 from negmine.console import (
-    STOPPED,
     Bars,
     CleanCommand,
     Failure,
@@ -23,6 +22,7 @@ from negmine.console import (
     warn_each,
 )
 from negmine.goes_with import Beside, GoesWith, check_goes_with
+from negmine.stopping import stop_code
 from training.config import READOUTS
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def predict(
                 scorers, found, classes, bands, output, skip_bad=skip_bad, on_s=advance
             )
     except KeyboardInterrupt as error:
-        raise Failure("stopped; nothing was written", STOPPED) from error
+        raise Failure("stopped; nothing was written", stop_code()) from error
     skipped += result.skipped
     for line in skipped:
         warn(f"skipped {line}")

@@ -24,6 +24,7 @@ from training.distributed import joined_ranks
 from training.members import KNOWN, OOF, OOF_VERDICTS
 from training.recipe import Stage
 from training.run import Progress, run_training
+from training.run_folder import only_run
 from training.score_tables import ScoreTable, read_scores
 from training.stages import run_stages
 from training.validate import ClipScorer, KnownScores, read_recordings, verdict_scores
@@ -159,7 +160,7 @@ def run_seeds(
     rows: list[dict[str, Any]] = []
     folders = []
     known: KnownScores | None = None
-    with joined_ranks(device) as ranks:
+    with only_run(out), joined_ranks(device) as ranks:
         for seed in range(config.seed, config.seed + seeds):
             folder = out / f"seed{seed}"
             checkpoints = []

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -341,5 +344,18 @@ def step_loader(dataset: StepDataset, first: int, workers: int) -> Iterator[Step
 
 
 def _leave_interrupts_to_the_trainer(worker: int) -> None:
-    # Ctrl-C reaches every process of the terminal; the trainer saves, then ends its workers
+    # Ctrl-C reaches every process of the terminal, and what 'timeout' sends every one of the group;
+    # the trainer saves, then ends its workers
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    if sys.platform == "linux":
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+        threading.Thread(target=_end_by_the_trainer, daemon=True).start()
+
+
+def _end_by_the_trainer() -> None:
+    """Wait for the SIGTERM that comes from the trainer itself: it ends its workers by one."""
+    if sys.platform == "linux":
+        while signal.sigwaitinfo([signal.SIGTERM]).si_pid != os.getppid():
+            pass
+        os._exit(0)

@@ -14,9 +14,9 @@ from negmine.cache import CachedReader
 from negmine.cache_build import Sound, build_cache
 from negmine.errors import InputError
 from negmine.labels import label_clip
+from negmine.locks import only_here
 from negmine.recipe import Source
 from negmine.recordings import Recordings
-from negmine.tables import alone_in
 from negmine.windows import Span, to_microseconds
 from training.clips import ClipProgress
 from training.config import TrainConfig
@@ -142,7 +142,7 @@ def decode_recordings(
     text = repr((sample_rate, [sound.fingerprint for sound in sounds]))
     name = hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
     place = folder / f"recordings-{name}"
-    with alone_in(place, "run"):
+    with only_here(place, wait=True):
         build_cache(
             place, sounds, sample_rate, progress=lambda n: progress("decoding recordings", n)
         )

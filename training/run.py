@@ -17,6 +17,7 @@ from training.config import HARD_RATIO, HardMix, TrainConfig
 from training.data import RowSource, Soft
 from training.distributed import joined_ranks, local_device
 from training.hard_negatives import HardNegatives
+from training.run_folder import only_run
 from training.train import RunState, train
 
 # Given a title, a total and a unit, a progress bar gives what advances it.
@@ -82,7 +83,7 @@ def run_training(
         if board:
             board.step(state.step, state.loss)
 
-    with joined_ranks(device) as ranks:
+    with only_run(out), joined_ranks(device) as ranks:
         if not ranks.first:
             progress = _silent
         board = Board(out) if tensorboard and ranks.first else None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,12 +15,18 @@ from typing import Any
 import tomli_w
 
 from negmine.errors import InputError
+from negmine.locks import only_here
 from negmine.tables import write_json, writing
 from training.checkpoint import Checkpoint
 from training.config import TrainConfig
 
 # These change how fast a run is, not what comes out.
 _NO_MATTER = frozenset({"workers"})
+
+
+def only_run(out: Path) -> AbstractContextManager[None]:
+    """Keep other runs out of a run's folder. Of processes that train together, the first does."""
+    return only_here(out) if os.environ.get("RANK", "0") == "0" else nullcontext()
 
 
 def describe_run(

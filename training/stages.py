@@ -23,6 +23,7 @@ from training.pseudo import PseudoLabels, PseudoSettings, label_recordings
 from training.pseudo_rows import PseudoRows, decode_recordings
 from training.recipe import Stage
 from training.run import Progress, run_training
+from training.run_folder import only_run
 from training.unlabelled import Unlabelled
 
 # What makes the network: weights of one are of no use in another.
@@ -117,7 +118,7 @@ def run_stages(
     results: list[StageResult] = []
     before: dict[int, Path] = {}
     soft: PseudoLabels | None = None
-    with joined_ranks(device) as ranks:
+    with only_run(out), joined_ranks(device) as ranks:
         for number, (stage, of_stage) in enumerate(zip(stages, changed, strict=True), start=1):
             folder = out / f"{number}-{stage.name}"
             labels = soft if stage.pseudo else None

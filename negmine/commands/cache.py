@@ -47,9 +47,9 @@ def cache(
       negmine cache pool
     """
     from negmine.cache_build import build_cache, sounds_of_folder, sounds_of_pool
+    from negmine.locks import only_here
     from negmine.pool import open_pool
     from negmine.sound_folder import open_folder
-    from negmine.tables import alone_in
 
     if (sound / "pool.json").is_file():
         pool = open_pool(sound)
@@ -61,7 +61,7 @@ def cache(
         folder = open_folder(sound)
         tell_found(folder, quiet)
         sounds = sounds_of_folder(folder.paths)
-    with alone_in(out, "'negmine cache'"), Bars(quiet) as bars:
+    with only_here(out), Bars(quiet) as bars:
         report = build_cache(
             out,
             sounds,

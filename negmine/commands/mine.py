@@ -28,7 +28,7 @@ from negmine.goes_with import Beside, GoesWith, check_goes_with
 
 if TYPE_CHECKING:
     from negmine.cache import CachedReader
-    from negmine.mine import MineSettings
+    from negmine.mine import Mined, MineSettings
     from negmine.pool import Pool
     from negmine.scorer import Scorer
 
@@ -191,11 +191,11 @@ def mine(
     """  # fmt: skip
     from negmine.commands.report import check_page
     from negmine.exclusions import read_exclusions
+    from negmine.locks import only_writer
     from negmine.mine import mine as run_mining
     from negmine.mine import retraining_steps
     from negmine.pool import open_pool
     from negmine.scorer import load_scorer
-    from negmine.tables import write_json
 
     if budget and len(models) > 1:
         raise click.UsageError("--synthesise searches with one model; name one --model")
@@ -221,14 +221,8 @@ def mine(
             on_step=bars("retraining", steps, "step") if steps else lambda done: None,
         )  # fmt: skip
     report = mined.report.to_dict()
-    write_json(out.with_suffix(".report.json"), report)
-    if control:
-        mined.control.write(beside(out, "control"))
-    if mined.review.rows:
-        mined.review.write(beside(out, "review"))
-    else:
-        beside(out, "review").unlink(missing_ok=True)
-    mined.selection.write(out)
+    with only_writer(out, wait=True):
+        _write(mined, out, control)
     if page:
         from negmine.report.html import clips_to_render, write_report
 
@@ -242,6 +236,22 @@ def mine(
     if mined.review.rows:
         say(f"{beside(out, 'review')}: {len(mined.review.rows)} to listen to", quiet)
     say(f"{out}: {len(mined.selection.rows)} negatives", quiet)
+
+
+def _write(mined: Mined, out: Path, control: bool) -> None:
+    """The selection and what stands beside it; what an earlier one left there goes."""
+    from negmine.tables import write_json
+
+    write_json(out.with_suffix(".report.json"), mined.report.to_dict())
+    parts = {"control": mined.control if control else None, "review": mined.review}
+    for name, part in parts.items():
+        path = beside(out, name)
+        if part is not None and (part.rows or name == "control"):
+            part.write(path)
+        elif path.exists():
+            path.unlink()
+            warn(f"{path}: removed: it was beside an earlier selection of this name")
+    mined.selection.write(out)
 
 
 def _synthesise(

@@ -145,6 +145,7 @@ def synthesise(
     """
     check_goes_with(_GO_WITH)
     from negmine.annotations import read_rfcx
+    from negmine.locks import only_writer
     from negmine.pool import open_pool
     from negmine.scorer import load_scorer
     from negmine.scores.embed import score_pool
@@ -153,20 +154,22 @@ def synthesise(
 
     annotations = read_rfcx(tp, fp, songtypes=songtypes) if tp else None
     warn_each(annotations.notes if annotations else ())
-    opened, scorer = open_pool(pool), load_scorer(model, device, compiled=compiled)
-    reader = open_cache(pool, opened.sources, scorer.sample_rate, cache)
-    settings = SynthesisSettings(
-        budget=budget,
-        seed=seed,
-        per_class=per_class,
-        threshold={} if above is None else dict.fromkeys(scorer.classes, above),
-        classes=classes,
-        min_distance=min_distance,
-        max_doubt=max_doubt,
-        batch_size=batch_size,
-        moves=rules_for(opened, annotations),
-    )
-    with Bars(quiet or as_json) as bars:
+    open_pool(pool)  # where there is none, nothing is made beside it
+    # what is added at the end must fit the pool as it was opened
+    with only_writer(pool), Bars(quiet or as_json) as bars:
+        opened, scorer = open_pool(pool), load_scorer(model, device, compiled=compiled)
+        reader = open_cache(pool, opened.sources, scorer.sample_rate, cache)
+        settings = SynthesisSettings(
+            budget=budget,
+            seed=seed,
+            per_class=per_class,
+            threshold={} if above is None else dict.fromkeys(scorer.classes, above),
+            classes=classes,
+            min_distance=min_distance,
+            max_doubt=max_doubt,
+            batch_size=batch_size,
+            moves=rules_for(opened, annotations),
+        )
         known = of_calls = None
         if scores is not None:
             on_rows = bars("scoring", len(opened) + len(opened.calls), "clip")

@@ -12,6 +12,7 @@ import numpy as np
 from negmine.audio import probe_all
 from negmine.errors import PoolError, did_you_mean
 from negmine.levels import Levels, check_ratios, mixed_layers, silent_layers
+from negmine.locks import only_writer
 from negmine.pool import Pool, check_classes, open_pool
 from negmine.pool.blocks import RecipeBlock, Tables, as_blocks
 from negmine.pool.files import Rows, describe_part, part_folder, read_info, write_part
@@ -75,6 +76,13 @@ def append_part(
     """
     if not len(writer) and not writer.call_count:
         return False
+    with only_writer(pool.path):
+        return _append(pool, writer, roots, settings)
+
+
+def _append(
+    pool: Pool, writer: PoolWriter, roots: Mapping[str, Path], settings: Mapping[str, Any]
+) -> bool:
     info = read_info(pool.path)
     if info["digest"] != pool.digest:
         raise PoolError(f"{pool.path}: another run added to the pool meanwhile; run this again")

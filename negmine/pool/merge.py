@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from negmine.errors import PoolError
+from negmine.locks import only_writer
 from negmine.pool import Pool, check_classes, open_pool
 from negmine.pool.files import read_info, write_new
 from negmine.pool.writer import PoolWriter
@@ -70,15 +71,16 @@ def merge_pools(paths: Sequence[Path], out: Path, *, replace: bool = False) -> M
         for name, root in read_info(pool.path)["roots"].items():
             if Path(root) not in roots.values():
                 roots[name if name not in roots else f"{name}.{len(roots)}"] = Path(root)
-    changed = write_new(
-        out,
-        writer,
-        classes=first.classes,
-        sample_rate=first.sample_rate,
-        roots=roots,
-        settings={"merged": [{"pool": p.digest, "settings": p.settings} for p in pools]},
-        replace=replace,
-    )
+    with only_writer(out):
+        changed = write_new(
+            out,
+            writer,
+            classes=first.classes,
+            sample_rate=first.sample_rate,
+            roots=roots,
+            settings={"merged": [{"pool": p.digest, "settings": p.settings} for p in pools]},
+            replace=replace,
+        )
     twice = sum(map(len, pools)) - len(writer)
     return Merged(len(writer), writer.call_count, twice, changed)
 

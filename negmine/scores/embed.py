@@ -10,6 +10,7 @@ import numpy as np
 
 from negmine.cache import CachedReader
 from negmine.errors import ModelError
+from negmine.locks import only_here
 from negmine.pool import Pool
 from negmine.pool.recipe_table import RecipeTable
 from negmine.recipe import ID_BYTES, Recipe
@@ -146,7 +147,27 @@ def score_recipes(
     store = folder if isinstance(folder, ScoreStore) else open_store(scorer, folder, reader)
     ids = recipes.ids.raw.view(np.uint8).reshape(-1, ID_BYTES)
     position = store.positions(ids)
-    missing = np.flatnonzero(position < 0)
+    if (position >= 0).all():
+        on_rows(len(recipes))
+        return Scores(store, ids, 0, position)
+    with only_here(store.folder, wait=True):
+        # what another run has scored meanwhile is read
+        store.refresh()
+        scored = _score_missing(scorer, recipes, ids, store, batch_size, reader, on_rows)
+    return Scores(store, ids, scored)
+
+
+def _score_missing(
+    scorer: Scorer,
+    recipes: RecipeTable,
+    ids: np.ndarray,
+    store: ScoreStore,
+    batch_size: int,
+    reader: CachedReader | None,
+    on_rows: Callable[[int], object],
+) -> int:
+    """Score what a store lacks, shard by shard; returns how many rows that were."""
+    missing = np.flatnonzero(store.positions(ids) < 0)
     # one recipe may stand in two rows: the confirmed calls of two boxes with the same clip
     missing = missing[np.sort(np.unique(ids[missing], axis=0, return_index=True)[1])]
     on_rows(len(recipes) - len(missing))
@@ -162,7 +183,7 @@ def score_recipes(
             logits.append(scores)
             on_rows(len(waveforms))
         store.append(ids[rows], np.concatenate(embeddings), np.concatenate(logits))
-    return Scores(store, ids, len(missing), None if len(missing) else position)
+    return len(missing)
 
 
 def score_pool(

@@ -80,15 +80,21 @@ class ScoreStore:
         self._shards: list[Shard] = []
         self._starts = np.zeros(1, dtype=np.int64)
         self.damaged: tuple[str, ...] = ()
-        if self.folder.is_dir():
-            for path in sorted(self.folder.glob(f"[!.]*{_SUFFIX}")):
-                self._open(path)
+        self.refresh()
 
     def __len__(self) -> int:
         return self._shards[-1].end if self._shards else 0
 
     def __iter__(self) -> Iterator[Shard]:
         return iter(self._shards)
+
+    def refresh(self) -> None:
+        """Open the shards that other runs wrote since."""
+        known = {shard.path for shard in self._shards}
+        if self.folder.is_dir():
+            for path in sorted(self.folder.glob(f"[!.]*{_SUFFIX}")):
+                if path not in known:
+                    self._open(path)
 
     def _open(self, path: Path) -> None:
         content = _mapped(path)

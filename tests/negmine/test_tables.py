@@ -6,8 +6,6 @@ import errno
 import json
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +13,6 @@ import pytest
 
 from negmine.errors import OutputError
 from negmine.tables import (
-    alone_in,
     check_writable,
     open_in_place,
     write_json,
@@ -137,28 +134,6 @@ def test_json_is_written_for_people(tmp_path: Path) -> None:
     assert json.loads(text) == value
     assert "coquí" in text
     assert text.endswith("}\n")
-
-
-def test_one_process_at_a_time_is_in_a_folder_and_a_killed_one_lets_go(tmp_path: Path) -> None:
-    folder = tmp_path / "new" / "cache"
-    program = (
-        "import sys, time; from pathlib import Path; from negmine.tables import alone_in\n"
-        "with alone_in(Path(sys.argv[1]), 'run'):\n    print('in', flush=True); time.sleep(60)"
-    )
-    command = [sys.executable, "-c", program, str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
-        try:
-            assert other.stdout is not None
-            assert other.stdout.readline() == "in\n"
-            with (
-                pytest.raises(OutputError, match="another run is at work there; wait"),
-                alone_in(folder, "run"),
-            ):
-                pass
-        finally:
-            other.kill()
-    with alone_in(folder, "run"):
-        pass
 
 
 def make_link(path: Path) -> None:

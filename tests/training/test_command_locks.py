@@ -1,0 +1,134 @@
+"""Every command that writes where another is at work is refused, and names the other."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from conftest import Data, make_pool
+
+from negmine.cli import main
+from negmine.locks import only_here, only_writer
+from negmine.pool import open_pool
+from training.checkpoint import Checkpoint
+
+TINY = [
+    *("--sample-rate", 8000, "--clip-s", 1, "--n-mels", 16, "--window-s", 0.5, "--folds", 2),
+    *("--tp-per-step", 4, "--fp-per-step", 2, "--steps-per-epoch", 2, "--epochs", 1),
+    *("--patience", 0, "--device", "cpu"),
+]
+BUILD = ("--clip-s", 1, "--sample-rate", 8000)
+TRAINING = {
+    "train": ("train",),
+    "seeds": ("train", "--seeds", 1),
+    "recipe": ("train", "--recipe", "rfcx"),
+    "loop": ("loop", "--pool", "POOL"),
+}
+
+
+def call(*arguments: object) -> Result:
+    """A command in a thread of its own: a lock that this one holds is then another's."""
+    found: list[Result] = []
+    words = [str(a) for a in arguments]
+    thread = threading.Thread(target=lambda: found.append(CliRunner().invoke(main, words)))
+    thread.start()
+    thread.join()
+    return found[0]
+
+
+def assert_refused(result: Result, place: Path) -> None:
+    assert result.exit_code == 1, result.output
+    last = result.stderr.splitlines()[-1]
+    assert re.search(rf"^Error: {place}: another run is at work there: process \d+ on ", last)
+
+
+@pytest.mark.parametrize("how", TRAINING)
+def test_a_run_in_the_folder_of_another(
+    how: str, shared_data: Data, shared_pool: Path, tmp_path: Path
+) -> None:
+    command, *more = (str(shared_pool) if a == "POOL" else a for a in TRAINING[how])
+    with only_here(tmp_path / "run"):
+        result = call(command, *shared_data.options, *more, *TINY, "-o", tmp_path / "run")
+    assert_refused(result, tmp_path / "run")
+
+
+@pytest.mark.parametrize("more", [[], ["--append"], ["--force"]])
+def test_a_build_of_a_pool_that_another_builds(
+    more: list[str], shared_data: Data, tmp_path: Path
+) -> None:
+    with only_writer(tmp_path / "pool"):
+        result = call("build-pool", *shared_data.options, *BUILD, "-o", tmp_path / "pool", *more)
+    assert_refused(result, tmp_path / "pool")
+
+
+def test_what_writes_a_pool_or_its_clips(
+    shared_pool: Path, shared_checkpoint: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    with only_writer(out):
+        assert_refused(call("pool", "merge", shared_pool, "-o", out), out)
+    with only_here(out):
+        assert_refused(call("render", shared_pool, "-o", out), out)
+        assert_refused(call("cache", shared_pool, "-o", out), out)
+    model = ("--model", shared_checkpoint)
+    with only_writer(shared_pool):
+        assert_refused(call("synthesise", shared_pool, *model), shared_pool)
+        mine = ("mine", "--pool", shared_pool, *model, "-o", tmp_path / "h.parquet")
+        assert_refused(call(*mine, "--synthesise", 10), shared_pool)
+
+
+def test_two_appends_at_once_lose_no_row(data: Data, tmp_path: Path) -> None:
+    pool = make_pool(data, tmp_path / "pool", mix=0)
+    before = len(open_pool(pool))
+    command = [sys.executable, "-m", "negmine", "build-pool", *data.options, *map(str, BUILD)]
+    command += ["--append", "-q", "--mix", "5", "-o", str(pool)]
+    runs = [
+        subprocess.Popen([*command, "--seed", seed], stderr=subprocess.PIPE, text=True)
+        for seed in ("1", "2")
+    ]
+    errors = [run.communicate()[1] for run in runs]
+    ended = sum(run.returncode == 0 for run in runs)
+    assert ended + sum("another run is at work there" in text for text in errors) == 2
+    assert len(open_pool(pool)) == before + 5 * ended
+    assert sum(part["recipes"].get("mix", 0) for part in _parts(pool)) == 5 * ended
+
+
+def _parts(pool: Path) -> list[Any]:
+    from negmine.pool.files import read_info
+
+    parts: list[Any] = read_info(pool)["parts"]
+    return parts
+
+
+def test_a_run_ended_by_sigterm_keeps_its_last_step(shared_data: Data, tmp_path: Path) -> None:
+    # two signals, to all processes of the group: as 'timeout' sends them
+    command = [sys.executable, "-m", "negmine", "train", *shared_data.options, *map(str, TINY)]
+    command += ["-o", str(tmp_path / "run"), "--steps-per-epoch", "100000", "--workers", "1"]
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as run:
+        try:
+            for _ in range(600):
+                if (tmp_path / "run" / "run.json").exists():  # the first step comes next
+                    break
+                time.sleep(0.1)
+            time.sleep(3)
+            for _ in range(2):
+                os.killpg(run.pid, signal.SIGTERM)
+            _, error = run.communicate(timeout=60)
+        finally:
+            if run.poll() is None:
+                os.killpg(run.pid, signal.SIGKILL)
+    assert run.returncode == 143, error
+    assert error.splitlines()[-1] == "Error: stopped; the same command goes on from here"
+    assert Checkpoint.load(tmp_path / "run" / "last.pt").step > 0
+    assert not (tmp_path / "run" / ".lock").exists()
