@@ -24,6 +24,7 @@ from negmine.console import (
     warn_each,
 )
 from negmine.goes_with import Beside, check_goes_with
+from negmine.limits import LAST_SEED, MOST_HZ, MOST_ROWS
 from negmine.pool.settings import GO_WITH, PoolSettings
 from negmine.setting import flag_values, setting_options, take_settings
 
@@ -214,9 +215,15 @@ def inspect(pool: Path, png: Path | None, quiet: bool, as_json: bool) -> None:
 @click.option("--ids", multiple=True, metavar="ID", help="A recipe's id. Repeatable.")
 @click.option("--kind", help="Recipes of this kind alone.")
 @click.option("--class", "label", help="Recipes certified free of this class alone.")
-@click.option("--sample", type=click.IntRange(1), help="So many of them, drawn at random.")
-@click.option("--sample-rate", type=click.IntRange(1000), help="Hz.  [default: the pool's]")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the draw.")
+@click.option(
+    "--sample", type=click.IntRange(1, MOST_ROWS), help="So many of them, drawn at random."
+)
+@click.option(
+    "--sample-rate", type=click.IntRange(1000, MOST_HZ), help="Hz.  [default: the pool's]"
+)
+@click.option(
+    "--seed", type=click.IntRange(0, LAST_SEED), default=0, show_default=True, help="Of the draw."
+)
 @quiet_and_json
 def render(
     pool: Path,

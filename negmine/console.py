@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
-from negmine.errors import NegmineError
+from negmine.errors import NegmineError, one_line, visible
 from negmine.stopping import stop_code, stopping_alike
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class Failure(click.ClickException):
     """An error of negmine's, as click shows it: one line, and its exit code."""
 
     def __init__(self, message: str, exit_code: int) -> None:
-        super().__init__(" ".join(line.strip() for line in message.splitlines()))
+        super().__init__(one_line(message))
         self.__dict__["exit_code"] = exit_code  # click declares it for the class
 
 
@@ -37,6 +38,9 @@ def one_line_errors() -> Iterator[None]:
             yield
     except NegmineError as error:
         raise Failure(str(error), error.exit_code) from error
+    except click.ClickException as error:
+        error.__dict__["message"] = one_line(error.message)  # final, for click
+        raise
     except MemoryError as error:
         raise Failure("out of memory; use a smaller --batch-size or shorter clips", 1) from error
     except KeyboardInterrupt as error:
@@ -46,17 +50,35 @@ def one_line_errors() -> Iterator[None]:
 class CleanGroup(click.Group):
     """A group whose commands end in one line where something is wrong."""
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.command_class = CleanCommand
+
     def invoke(self, ctx: click.Context) -> Any:
         with one_line_errors():
             return super().invoke(ctx)
 
 
 class CleanCommand(click.Command):
-    """A command that ends in one line where something is wrong."""
+    """A command that ends in one line where something is wrong, and takes finite numbers alone."""
 
     def invoke(self, ctx: click.Context) -> Any:
         with one_line_errors():
+            _check_finite(ctx)
             return super().invoke(ctx)
+
+
+def _check_finite(context: click.Context) -> None:
+    # click's ranges let nan pass, which is in no range, and inf
+    for name, value in context.params.items():
+        if context.get_parameter_source(name) is ParameterSource.DEFAULT:
+            continue
+        for number in value if isinstance(value, tuple) else (value,):
+            if isinstance(number, float) and not math.isfinite(number):
+                flags = [one.opts[0] for one in context.command.params if one.name == name]
+                raise click.BadParameter(
+                    f"{number} is not a finite number", context, param_hint=flags
+                )
 
 
 def quiet_and_json(command: Command) -> Command:
@@ -132,18 +154,18 @@ class Bars:
 def say(text: str, quiet: bool) -> None:
     """Print a line of a summary."""
     if not quiet:
-        click.echo(text)
+        click.echo(visible(text, lines=True))
 
 
 def note(text: str, quiet: bool) -> None:
     """Print what a command does on standard error, beside its results."""
     if not quiet:
-        click.echo(text, err=True)
+        click.echo(one_line(text), err=True)
 
 
 def warn(text: str) -> None:
     """Print a warning on standard error, quiet or not."""
-    click.echo(f"warning: {text}", err=True)
+    click.echo(f"warning: {one_line(text)}", err=True)
 
 
 def tell_found(
@@ -163,7 +185,8 @@ def warn_each(lines: Iterable[str]) -> None:
 
 def print_json(value: Mapping[str, Any]) -> None:
     """Print a result for scripts; NaN and infinity become null."""
-    click.echo(json.dumps(finite(value), indent=2, ensure_ascii=False))
+    # in JSON, too, \\u001b stands for the character
+    click.echo(visible(json.dumps(finite(value), indent=2, ensure_ascii=False), lines=True))
 
 
 def finite(value: Any) -> Any:
@@ -177,6 +200,7 @@ def finite(value: Any) -> Any:
 
 def table(headers: list[str], rows: list[list[str]]) -> str:
     """A plain table: the first column and those of words to the left, numbers to the right."""
+    headers, *rows = ([*map(visible, row)] for row in (headers, *rows))
     columns = list(zip(headers, *rows, strict=True))
     widths = [max(map(len, column)) for column in columns]
     words = [not n or any(map(_is_words, column[1:])) for n, column in enumerate(columns)]

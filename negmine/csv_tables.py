@@ -21,6 +21,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from negmine.decimals import decimal
 from negmine.errors import InputError, did_you_mean, shorten
 from negmine.names import LONGEST_NAME, clean_name, odd_character
 from negmine.tables import writing
@@ -31,8 +32,6 @@ EVERY = "*"
 
 _MOST_BYTES = 2 << 30
 _LONGEST_LINE = 16 << 20
-# Checked before float(), which also reads 1_0, inf and digits of other scripts.
-_DECIMAL = re.compile(r"[0-9.eE+-]+", re.ASCII)
 _UNSAFE = re.compile(r"'*[=+\-@\t\r]")
 _ESCAPED = re.compile(r"'+[=+\-@\t\r]")
 
@@ -227,17 +226,6 @@ def number_in(where: str, column: str, text: str) -> float:
         hint = "; write a decimal point" if comma else ""
         raise InputError(f"{where}: {column} '{text}' is not a number{hint}")
     return value
-
-
-def decimal(text: str) -> float:
-    """A finite decimal number, NaN where the text is none."""
-    if not _DECIMAL.fullmatch(text):
-        return math.nan
-    try:
-        value = float(text)
-    except ValueError:
-        return math.nan
-    return value if math.isfinite(value) else math.nan
 
 
 def known_name(where: str, what: str, name: str, known: Iterable[str]) -> str:

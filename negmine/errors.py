@@ -8,6 +8,7 @@ unreadable file, a full disk).
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -43,14 +44,57 @@ class OutputError(NegmineError):
     """A result cannot be written."""
 
 
+# What a terminal obeys instead of showing: controls, marks that turn the direction of writing,
+# separators of lines, and bytes of file names that are no text.
+_UNSEEN = r"\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
+_ANY_UNSEEN = re.compile(f"[{_UNSEEN}]")
+_UNSEEN_IN_LINES = re.compile(f"(?!\n)[{_UNSEEN}]")
+_LONG_WORD = re.compile(r"\S{300,}")
+_LONGEST_LINE = 2000
+_LONGEST_NAME = 80
+
+
+def visible(text: str, *, lines: bool = False) -> str:
+    """A text for a terminal: what it would obey, not show, is written as ``\\u001b``.
+
+    Parameters
+    ----------
+    text : str
+    lines : bool
+        Whether ends of lines stay.
+    """
+    unseen = _UNSEEN_IN_LINES if lines else _ANY_UNSEEN
+    return unseen.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def one_line(text: str) -> str:
+    """A message as one line of bounded length: long words, and then the whole, lose their middle.
+
+    Lines are joined, since other libraries' messages have several.
+    """
+    joined = visible(" ".join(line.strip() for line in text.strip().split("\n")))
+    joined = _LONG_WORD.sub(lambda found: _without_middle(found[0], 200), joined)
+    return _without_middle(joined, _LONGEST_LINE)
+
+
+def _without_middle(text: str, most: int) -> str:
+    if len(text) <= most:
+        return text
+    end = most // 4
+    return f"{text[: most - end]}...({len(text) - most} more)...{text[-end:]}"
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """' (did you mean X?)' for the nearest of the known names, or nothing."""
+    if len(name) > 4 * _LONGEST_NAME:
+        # no misspelling, and comparing takes time that grows with the square of the length
+        return ""
     near = difflib.get_close_matches(name, list(known), n=1)
     return f" (did you mean {near[0]}?)" if near else ""
 
 
 def shorten(names: Iterable[object], most: int = 5) -> str:
     """The first few names, and how many more there are."""
-    listed = [str(name) for name in names]
+    listed = [_without_middle(str(name), _LONGEST_NAME) for name in names]
     more = f" and {len(listed) - most} more" if len(listed) > most else ""
     return ", ".join(listed[:most]) + more

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import Field, field, fields, is_dataclass, replace
 from pathlib import Path
@@ -195,7 +196,10 @@ def _checked(before: Any, value: Any, kind: Any, here: str) -> Any:
     if isinstance(value, float) and isinstance(wanted, click.types.IntParamType):
         raise InputError(f"{here}: {value!r} is not a whole number")
     try:
-        return wanted.convert(value, None, None)
+        converted = wanted.convert(value, None, None)
+        if isinstance(converted, float) and not math.isfinite(converted):
+            raise click.BadParameter(f"{converted} is not a finite number")
+        return converted
     except click.BadParameter as error:
         raise InputError(f"{here}: {error.message}") from error
 

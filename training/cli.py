@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 
 from negmine.console import Bars, CleanCommand, CleanGroup, print_json, quiet_and_json, say
+from negmine.limits import LAST_SEED
 from training.cli_loop import loop
 from training.cli_score import evaluate, predict
 from training.cli_train import train
-from training.options import LAST_SEED
 
 
 @click.command(cls=CleanCommand)

@@ -49,7 +49,7 @@ _GO_WITH: GoesWith = (
 )
 @click.option(
     "--rounds",
-    type=click.IntRange(1),
+    type=click.IntRange(1, 1000),
     default=2,
     show_default=True,
     help="Times to mine and retrain, at most.",
@@ -63,7 +63,7 @@ _GO_WITH: GoesWith = (
 )
 @click.option(
     "--stop-after",
-    type=click.IntRange(0),
+    type=click.IntRange(0, 1000),
     default=1,
     show_default=True,
     help="End after so many rounds without a better validation score; 0 never does.",

@@ -62,7 +62,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--seeds",
-    type=click.IntRange(1),
+    type=click.IntRange(1, 1000),
     help="Train every fold with so many seeds, from --seed on, and score each recording by the "
     "models that held it out: OUT/seed0/fold0/, ..., OUT/oof.csv.",
 )

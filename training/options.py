@@ -10,6 +10,7 @@ import click
 from negmine.commands.scoring_options import device_option
 from negmine.console import Command
 from negmine.errors import InputError, did_you_mean
+from negmine.limits import LAST_SEED, MOST_BATCH, MOST_CLIP_S, MOST_HZ, MOST_ROWS, MOST_WORKERS
 from negmine.text_files import read_toml
 from training.config import BAND_MODES, LOSSES, POOLINGS, PRECISIONS, READOUTS, TrainConfig
 from training.options_augment import (
@@ -19,16 +20,13 @@ from training.options_augment import (
     of_type,
 )
 
-# Generators take no negative seed; torch multiplies it with the step in 64 bits.
-LAST_SEED = 2**32 - 1
-
 # Field of the configuration (its default is the option's), type, help; fp_beyond is the one option
 # that is not called as its field.
 _OPTIONS: tuple[tuple[str, Any, str], ...] = (
     ("backbone", str, "'small', the fast CNN, or any timm model's name."),
     ("pretrained", bool, "Start the timm backbone from its published weights."),
-    ("sample_rate", click.IntRange(1000), "Hz."),
-    ("clip_s", click.FloatRange(0.1), "Length of a training crop."),
+    ("sample_rate", click.IntRange(1000, MOST_HZ), "Hz."),
+    ("clip_s", click.FloatRange(0.1, MOST_CLIP_S), "Length of a training crop."),
     ("n_mels", click.IntRange(8, 256), "Mel bands."),
     (
         "pooling",
@@ -42,7 +40,7 @@ _OPTIONS: tuple[tuple[str, Any, str], ...] = (
         "Read each class from its own frequency band: crops of the spectrogram, each through the "
         "network, or crops of one shared feature map.",
     ),
-    ("band_margin", click.FloatRange(0), "Added to a band on both sides, as a share of it."),
+    ("band_margin", click.FloatRange(0, 100), "Added to a band on both sides, as a share of it."),
     ("compile", bool, "Compile the backbone; the first steps take minutes."),
     (
         "channels_last",
@@ -55,7 +53,7 @@ _OPTIONS: tuple[tuple[str, Any, str], ...] = (
         "How a whole clip is read out: the maximum or the log-sum-exp over windows of its feature "
         "map, the pooling of the whole map, or the power-weighted mean of its positive values.",
     ),
-    ("window_s", click.FloatRange(0.05), "Window of the maximum and the log-sum-exp."),
+    ("window_s", click.FloatRange(0.05, MOST_CLIP_S), "Window of the maximum and the log-sum-exp."),
     ("lse_sharpness", click.FloatRange(0, min_open=True), "Of the log-sum-exp."),
     ("loss", click.Choice(LOSSES), "What is minimised; see docs/training.md."),
     ("lsep_bce", click.FloatRange(0), "Weight of the masked BCE added to LSEP."),
@@ -75,21 +73,21 @@ _OPTIONS: tuple[tuple[str, Any, str], ...] = (
         click.FloatRange(0, 1),
         "Confidence a rejected box keeps per second that a crop reaches beyond it.",
     ),
-    ("tp_per_step", click.IntRange(1), "Rows round confirmed calls in a step."),
-    ("fp_per_step", click.IntRange(0), "Rows round rejected detections in a step."),
+    ("tp_per_step", click.IntRange(1, MOST_BATCH), "Rows round confirmed calls in a step."),
+    ("fp_per_step", click.IntRange(0, MOST_BATCH), "Rows round rejected detections in a step."),
     (
         "workers",
-        click.IntRange(0),
+        click.IntRange(0, MOST_WORKERS),
         "Processes that prepare steps; 0: none but the trainer's own. Changes no result.",
     ),
-    ("steps_per_epoch", click.IntRange(1), "Validation and a checkpoint after as many."),
-    ("epochs", click.IntRange(1), "At most."),
+    ("steps_per_epoch", click.IntRange(1, MOST_ROWS), "Validation and a checkpoint after as many."),
+    ("epochs", click.IntRange(1, MOST_ROWS), "At most."),
     (
         "patience",
         click.IntRange(0),
         "Epochs without a better validation score before stopping; 0: never.",
     ),
-    ("accumulate", click.IntRange(1), "Parts that a step's rows pass the network in."),
+    ("accumulate", click.IntRange(1, MOST_BATCH), "Parts that a step's rows pass the network in."),
     (
         "ema",
         click.FloatRange(0, 1, max_open=True),
@@ -99,8 +97,8 @@ _OPTIONS: tuple[tuple[str, Any, str], ...] = (
     ("lr", click.FloatRange(0, min_open=True), "Highest learning rate."),
     ("weight_decay", click.FloatRange(0), "Of AdamW."),
     ("warmup", click.FloatRange(0, 1), "Share of the steps over which the rate rises."),
-    ("folds", click.IntRange(1), "Folds, stratified over classes; 1 trains on all."),
-    ("fold", click.IntRange(0), "The fold to validate on."),
+    ("folds", click.IntRange(1, MOST_BATCH), "Folds, stratified over classes; 1 trains on all."),
+    ("fold", click.IntRange(0, MOST_BATCH), "The fold to validate on."),
     (
         "precision",
         click.Choice(PRECISIONS),
@@ -113,7 +111,7 @@ _NAMES = {"beyond_per_s": "fp_beyond"}
 # Settings of a recipe's stages: no options, but a stage's config.toml has them.
 _OF_STAGES: dict[str, Any] = {
     "first_draw": click.IntRange(0),
-    "pseudo_per_step": click.IntRange(0),
+    "pseudo_per_step": click.IntRange(0, MOST_BATCH),
     "pseudo_weight": click.FloatRange(0),
 }
 _KEPT = "training.options"

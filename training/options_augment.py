@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +10,7 @@ import click
 
 from negmine.console import Command
 from negmine.errors import InputError, did_you_mean
+from negmine.limits import MOST_CLIP_S
 from training.config import AUGMENT_PRESETS, AUGMENT_PROBABILITIES, AugmentSettings
 
 # Options' names begin with it where click keeps them.
@@ -28,14 +30,19 @@ _OPTIONS: tuple[tuple[str, str, Any, str], ...] = (
     ("stretch", "--stretch", _SHARE, "Chance of a time stretch; 20 ms a row."),
     ("stretch_share", "--stretch-share", click.FloatRange(0, 3), "Largest change of tempo."),
     ("shift", "--shift", _SHARE, "Chance of a shift in time."),
-    ("shift_s", "--shift-s", click.FloatRange(0), "Largest shift, seconds."),
+    ("shift_s", "--shift-s", click.FloatRange(0, MOST_CLIP_S), "Largest shift, seconds."),
     ("gain", "--gain", _SHARE, "Chance of another volume."),
-    ("gain_db", "--gain-db", click.FloatRange(0), "Largest change of volume."),
+    ("gain_db", "--gain-db", click.FloatRange(0, 120), "Largest change of volume."),
     ("mixup", "--mixup", _SHARE, "Chance that another row is added, labels joined."),
     ("mixup_snr_db", "--mixup-snr", _DB, "Row over the added one, dB."),
-    ("time_masks", "--time-masks", click.IntRange(0), "SpecAugment: stretches of time to blank."),
-    ("time_mask_s", "--time-mask-s", click.FloatRange(0), "Longest of them, seconds."),
-    ("freq_masks", "--freq-masks", click.IntRange(0), "SpecAugment: bands to blank."),
+    (
+        "time_masks",
+        "--time-masks",
+        click.IntRange(0, 1000),
+        "SpecAugment: stretches of time to blank.",
+    ),
+    ("time_mask_s", "--time-mask-s", click.FloatRange(0, MOST_CLIP_S), "Longest of them, seconds."),
+    ("freq_masks", "--freq-masks", click.IntRange(0, 1000), "SpecAugment: bands to blank."),
     ("freq_mask_share", "--freq-mask-share", _SHARE, "Widest of them, of all mel bands."),
 )
 # How often a change is made; all other settings say how.
@@ -64,6 +71,8 @@ def convert_setting(name: str, value: Any, kind: Any) -> None:
     InputError
         If it is out of range, or none of its choices.
     """
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InputError(f"{name} = {value!r}: not a finite number")
     try:
         kind.convert(value, None, None)
     except click.BadParameter as error:

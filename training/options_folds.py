@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from negmine.console import Command
-from training.options import LAST_SEED
+from negmine.limits import LAST_SEED
 
 
 def fold_options(command: Command) -> Command:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from negmine.console import Command
+from negmine.limits import MOST_BATCH
 
 _OPTIONS = (
     click.option(
@@ -16,7 +17,7 @@ _OPTIONS = (
     ),
     click.option(
         "--pseudo-per-step",
-        type=click.IntRange(0),
+        type=click.IntRange(0, MOST_BATCH),
         default=7,
         show_default=True,
         help="With --recipe: rows a step from anywhere in the recordings, with pseudo labels.",

@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from negmine.csv_tables import check_name, decimal, open_table, write_csv
+from negmine.csv_tables import check_name, open_table, write_csv
+from negmine.decimals import decimal
 from negmine.errors import InputError, did_you_mean, shorten
 
 ID = "recording_id"

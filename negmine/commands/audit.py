@@ -9,6 +9,7 @@ import click
 
 from negmine.console import Bars, CleanGroup, print_json, quiet_and_json, say, table, warn
 from negmine.goes_with import given_options
+from negmine.limits import LAST_SEED, MOST_ROWS
 
 if TYPE_CHECKING:
     from negmine.audit.confidence import NewConfidence
@@ -47,7 +48,11 @@ def _fields(context: click.Context, option: click.Parameter, value: str | None) 
     help="A new folder for clips, page, verdicts and key.",
 )
 @click.option(
-    "--sample", type=click.IntRange(1), default=200, show_default=True, help="Claims to hear."
+    "--sample",
+    type=click.IntRange(1, MOST_ROWS),
+    default=200,
+    show_default=True,
+    help="Claims to hear.",
 )
 @click.option("--class", "classes", multiple=True, help="Ask about this class alone. Repeatable.")
 @click.option("--certificate", "certificates", multiple=True, help="Likewise. Repeatable.")
@@ -68,7 +73,7 @@ def _fields(context: click.Context, option: click.Parameter, value: str | None) 
 )
 @click.option(
     "--least",
-    type=click.IntRange(1),
+    type=click.IntRange(1, MOST_ROWS),
     default=5,
     show_default=True,
     help="From each stratum at least, if it has as many.",
@@ -82,12 +87,14 @@ def _fields(context: click.Context, option: click.Parameter, value: str | None) 
 )
 @click.option(
     "--examples",
-    type=click.IntRange(0),
+    type=click.IntRange(0, MOST_ROWS),
     default=2,
     show_default=True,
     help="Confirmed calls of each class that the page plays as such.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all draws.")
+@click.option(
+    "--seed", type=click.IntRange(0, LAST_SEED), default=0, show_default=True, help="Of all draws."
+)
 @quiet_and_json
 def draw(
     source: Path,

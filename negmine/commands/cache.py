@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from negmine.console import Bars, CleanCommand, print_json, quiet_and_json, say, tell_found
+from negmine.limits import MOST_HZ, MOST_WORKERS
 
 
 @click.command(cls=CleanCommand)
@@ -19,12 +20,12 @@ from negmine.console import Bars, CleanCommand, print_json, quiet_and_json, say,
 )
 @click.option(
     "--sample-rate",
-    type=click.IntRange(1),
+    type=click.IntRange(1, MOST_HZ),
     help="Hz.  [default: the pool's; a folder of recordings needs it]",
 )
 @click.option(
     "--workers",
-    type=click.IntRange(1),
+    type=click.IntRange(1, MOST_WORKERS),
     default=2,
     show_default=True,
     help="Files decoded at a time; the result is the same.",

@@ -25,6 +25,7 @@ from negmine.console import (
     warn,
 )
 from negmine.goes_with import Beside, GoesWith, check_goes_with
+from negmine.limits import LAST_SEED, MOST_ROWS
 
 if TYPE_CHECKING:
     from negmine.cache import CachedReader
@@ -36,7 +37,7 @@ GO_WITH: GoesWith = ((("window_steps",), (Beside("window", ("auto",)),)),)
 
 _CHOOSING = (
     click.option(
-        "--per-class", type=click.IntRange(1), default=50, show_default=True,
+        "--per-class", type=click.IntRange(1, MOST_ROWS), default=50, show_default=True,
         help="Negatives a class.",
     ),
     click.option(
@@ -51,7 +52,7 @@ _CHOOSING = (
         "chooses the upper end by short retrainings, judged on recordings set aside.",
     ),
     click.option(
-        "--window-steps", type=click.IntRange(1), default=200, show_default=True,
+        "--window-steps", type=click.IntRange(1, MOST_ROWS), default=200, show_default=True,
         help="Of each of the retrainings of --window auto.",
     ),
     click.option(
@@ -136,7 +137,7 @@ def choosing_settings(
 @click.option(
     "--synthesise",
     "budget",
-    type=click.IntRange(1),
+    type=click.IntRange(1, MOST_ROWS),
     metavar="BUDGET",
     help="First search for harder negatives with so many forwards of the model, and add them to "
     "the pool; 'negmine synthesise' has all settings.",
@@ -157,7 +158,11 @@ def choosing_settings(
 @device_option
 @compile_option
 @click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the control."
+    "--seed",
+    type=click.IntRange(0, LAST_SEED),
+    default=0,
+    show_default=True,
+    help="Of the control.",
 )
 @quiet_and_json
 def mine(

@@ -9,6 +9,7 @@ import click
 
 from negmine.console import CleanGroup, print_json, quiet_and_json, say, table
 from negmine.file_names import is_file_name
+from negmine.limits import LAST_SEED
 
 
 @click.group(cls=CleanGroup)
@@ -95,7 +96,11 @@ def _shares(
     help="A new folder; each part is a pool in it.",
 )
 @click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the groups' order."
+    "--seed",
+    type=click.IntRange(0, LAST_SEED),
+    default=0,
+    show_default=True,
+    help="Of the groups' order.",
 )
 @quiet_and_json
 def split(pool: Path, into: Any, by: str, out: Path, seed: int, quiet: bool, as_json: bool) -> None:

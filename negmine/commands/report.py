@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from negmine.console import Bars, CleanCommand, print_json, quiet_and_json, say, warn
+from negmine.limits import MOST_ROWS
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -22,7 +23,7 @@ _LARGE_BYTES = 50_000_000
 @click.option("-o", "--out", type=_FILE, help="The page.  [default: SELECTION with .report.html]")
 @click.option(
     "--per-class",
-    type=click.IntRange(1),
+    type=click.IntRange(1, MOST_ROWS),
     default=5,
     show_default=True,
     help="Negatives shown a class, the highest-scoring.",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from negmine.console import warn
+from negmine.limits import MOST_BATCH
 
 if TYPE_CHECKING:
     from negmine.cache import CachedReader
@@ -34,7 +35,7 @@ cache_option = click.option(
 batch_size_option = click.option(
     "-b",
     "--batch-size",
-    type=click.IntRange(1),
+    type=click.IntRange(1, MOST_BATCH),
     default=32,
     show_default=True,
     help="Clips scored at a time.",

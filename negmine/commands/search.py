@@ -16,6 +16,7 @@ from negmine.commands.scoring_options import (
 )
 from negmine.console import Bars, CleanCommand, print_json, quiet_and_json, say, table
 from negmine.goes_with import given_options
+from negmine.limits import MOST_ROWS
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -33,7 +34,12 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     help="Where in the file the clip starts; it is as long as the pool's.",
 )
 @click.option(
-    "-k", "--count", type=click.IntRange(1), default=11, show_default=True, help="Neighbours."
+    "-k",
+    "--count",
+    type=click.IntRange(1, MOST_ROWS),
+    default=11,
+    show_default=True,
+    help="Neighbours.",
 )
 @click.option("--class", "label", help="Only clips certified free of this class.")
 @click.option("-o", "--out", type=_FILE, help="Write the table as CSV.")

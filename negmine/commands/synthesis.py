@@ -25,6 +25,7 @@ from negmine.console import (
     warn_each,
 )
 from negmine.goes_with import Beside, check_goes_with
+from negmine.limits import LAST_SEED, MOST_ROWS
 
 if TYPE_CHECKING:
     from negmine.synthesis.found import Synthesised
@@ -43,7 +44,7 @@ _SHOWN = 15
 @model_option
 @click.option(
     "--budget",
-    type=click.IntRange(1),
+    type=click.IntRange(1, MOST_ROWS),
     default=5000,
     show_default=True,
     help="Forwards of the model: clips scored in the search.",
@@ -57,7 +58,7 @@ _SHOWN = 15
 )
 @click.option(
     "--per-class",
-    type=click.IntRange(1),
+    type=click.IntRange(1, MOST_ROWS),
     default=50,
     show_default=True,
     help="Of so many hardest negatives of a class the worst is what a find must score above.",
@@ -111,7 +112,9 @@ _SHOWN = 15
 @batch_size_option
 @device_option
 @compile_option
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all draws.")
+@click.option(
+    "--seed", type=click.IntRange(0, LAST_SEED), default=0, show_default=True, help="Of all draws."
+)
 @quiet_and_json
 def synthesise(
     pool: Path,

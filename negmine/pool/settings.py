@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 import click
 
 from negmine.goes_with import Beside, GoesWith
+from negmine.limits import LAST_SEED, MOST_CLIP_S, MOST_HZ
 from negmine.setting import setting
 from negmine.sources.settings import (
     AgreedSettings,
@@ -55,9 +56,11 @@ class PoolSettings:
         The sections of the sources.
     """
 
-    clip_s: float = setting(2.0, "--clip-s", click.FloatRange(0.1), "Length of a clip.")
-    sample_rate: int = setting(32_000, "--sample-rate", click.IntRange(1000), "Hz.")
-    seed: int = setting(0, "--seed", click.IntRange(0), "Of all draws.")
+    clip_s: float = setting(
+        2.0, "--clip-s", click.FloatRange(0.1, MOST_CLIP_S), "Length of a clip."
+    )
+    sample_rate: int = setting(32_000, "--sample-rate", click.IntRange(1000, MOST_HZ), "Hz.")
+    seed: int = setting(0, "--seed", click.IntRange(0, LAST_SEED), "Of all draws.")
     unlabelled: str | None = setting(
         None,
         "--unlabelled",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from negmine.decimals import decimal
 from negmine.errors import InputError, did_you_mean
 from negmine.select.diversity import k_center
 from negmine.select.margin import margin_threshold
@@ -188,11 +190,14 @@ def make_step(rule: str, settings: Mapping[str, Any], where: str) -> Step:
                 f"it has: {known}"
             )
         kind = type(values[name])
-        try:
-            values[name] = kind(value)
-        except (TypeError, ValueError) as error:
-            wanted = {"int": "whole number", "float": "number"}.get(kind.__name__, "word")
-            raise InputError(f"{where}: {rule}:{name}={value}: expected a {wanted}") from error
+        number = decimal(str(value))
+        if kind is str:
+            values[name] = str(value)
+        elif math.isnan(number) or (kind is int and not number.is_integer()):
+            wanted = "whole number" if kind is int else "number"
+            raise InputError(f"{where}: {rule}:{name}={value}: expected a {wanted}")
+        else:
+            values[name] = kind(number)
         allowed = described.choices.get(name)
         if allowed and values[name] not in allowed:
             raise InputError(f"{where}: {rule}:{name}={value}: expected {' or '.join(allowed)}")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import click
 
+from negmine.limits import MOST_ROWS
 from negmine.setting import check_range, setting
 
 # The generators of negmine.dsp.noise, named here so that the command line need not import them.
@@ -110,7 +111,7 @@ class MixSettings:
         A component after the first may start as late as this share of the clip, drawn evenly.
     """
 
-    count: int = setting(0, "--mix", click.IntRange(0), "How many mixes.")
+    count: int = setting(0, "--mix", click.IntRange(0, MOST_ROWS), "How many mixes.")
     parts: tuple[int, int] = setting(
         (2, 4),
         "--mix-parts",
@@ -148,7 +149,9 @@ class NoiseSettings:
         Generators, taken in turn.
     """
 
-    count: int = setting(0, "--noise", click.IntRange(0), "How many clips of generated sound.")
+    count: int = setting(
+        0, "--noise", click.IntRange(0, MOST_ROWS), "How many clips of generated sound."
+    )
     kinds: tuple[str, ...] = setting(
         NOISES,
         "--noise-kind",
@@ -243,7 +246,7 @@ class BandSettings:
     margin: float = setting(
         0.25,
         "--band-margin",
-        click.FloatRange(0),
+        click.FloatRange(0, 100),
         "Widens a class's band on both sides, as a share of its width.",
     )
     table: str | None = setting(
@@ -276,7 +279,7 @@ class EraseSettings:
     """
 
     count: int = setting(
-        0, "--erase", click.IntRange(0), "How many clips with a class's band removed."
+        0, "--erase", click.IntRange(0, MOST_ROWS), "How many clips with a class's band removed."
     )
     own: float = setting(
         0.5,
@@ -306,7 +309,7 @@ class TransplantSettings:
     count: int = setting(
         0,
         "--transplant",
-        click.IntRange(0),
+        click.IntRange(0, MOST_ROWS),
         "How many clips with a class's band replaced by that of a clip certified free of it.",
     )
     own: float = setting(

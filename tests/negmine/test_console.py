@@ -9,7 +9,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from negmine.console import Bars, CleanCommand, print_json, table
+from negmine.console import Bars, CleanCommand, CleanGroup, print_json, say, table, warn
 from negmine.errors import AudioError, ModelError
 
 
@@ -47,6 +47,58 @@ def test_an_error_is_one_line_and_its_own_exit_code(error: Exception, code: int)
 
     result = CliRunner().invoke(command)
     assert (result.exit_code, result.output) == (code, "Error: a b\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (ModelError("class '\x1b[2Jowl\r\u202e'"), "Error: class '\\u001b[2Jowl\\u000d\\u202e'"),
+        (click.UsageError("no \x9b\udcff"), "Error: no \\u009b\\udcff"),
+    ],
+)
+def test_what_a_terminal_would_obey_is_written_out(error: Exception, line: str) -> None:
+    @click.command(cls=CleanCommand)
+    def command() -> None:
+        raise error
+
+    assert CliRunner().invoke(command).output.splitlines()[-1] == line
+
+
+@pytest.mark.parametrize("name", ["x" * 389_000, "x y " * 100_000])
+def test_a_line_is_of_bounded_length_and_keeps_its_end(name: str) -> None:
+    @click.command(cls=CleanCommand)
+    def command() -> None:
+        warn(f"unknown class '{name}'; leave it out")
+        raise ModelError(f"unknown class '{name}'; name another")
+
+    result = CliRunner().invoke(command)
+    warning, error = result.stderr.splitlines()
+    assert max(len(warning), len(error)) < 2100
+    assert warning.startswith("warning: unknown class 'x")
+    assert error.endswith("'; name another")
+
+
+def test_a_wrong_option_with_a_long_value_is_a_short_line() -> None:
+    @click.command(cls=CleanCommand)
+    @click.option("--n", type=int)
+    def command(n: int) -> None: ...
+
+    group = CleanGroup("group", {"command": command})
+    result = CliRunner().invoke(group, ["command", "--n", "\x1b" * 5000])
+    assert result.exit_code == 2
+    assert "\x1b" not in result.stderr
+    assert max(map(len, result.stderr.splitlines())) < 2100
+
+
+def test_summaries_show_what_a_name_holds(capsys: pytest.CaptureFixture[str]) -> None:
+    say(table(["class", "n"], [["a\n\x1b", "1"]]), quiet=False)
+    print_json({"a\u202e": "\x1b\x9b\udcff"})
+    out = capsys.readouterr().out
+    assert out.splitlines()[2] == "a\\u000a\\u001b  1"
+    assert not set(out) & set("\x1b\x9b\u202e")
+    assert json.loads(out.partition("{")[1] + out.partition("{")[2]) == {
+        "a\u202e": "\x1b\x9b\udcff"
+    }
 
 
 def test_an_error_that_is_not_ours_is_not_hidden() -> None:

@@ -17,7 +17,8 @@ from negmine import csv_tables
 from negmine.audit.files import read_verdicts
 from negmine.audit.frames import Claim
 from negmine.build.declarations import read_declarations
-from negmine.csv_tables import decimal, read_rows, safe_cell, write_csv
+from negmine.csv_tables import read_rows, safe_cell, write_csv
+from negmine.decimals import decimal
 from negmine.errors import InputError
 from negmine.groups import sites_by_table
 from negmine.names import clean_name

@@ -21,6 +21,12 @@ def test_a_long_list_is_shortened(count: int, text: str) -> None:
     assert shorten(range(count), 2) == text
 
 
+def test_a_long_name_is_shortened_and_never_guessed_at() -> None:
+    name = "x" * 100_000
+    assert len(shorten([name, "a"])) < 200
+    assert did_you_mean(name, [name + "y"]) == ""
+
+
 def test_what_the_user_called_wrongly_is_2_and_what_failed_is_1() -> None:
     codes = {
         name: kind.exit_code
