@@ -756,7 +756,7 @@ def test_settings_of_a_run_are_read_again_and_options_win(
         ("first_draw = -1", "first_draw = -1: -1 is not in the range"),
         ("first_draw = 1.5", "first_draw = 1.5: expected a int"),
         ("epochs =", "not readable as TOML"),
-        (None, "cannot be read"),
+        (None, "no such file"),
     ],
 )
 def test_a_file_of_settings_that_is_wrong_is_misuse(
