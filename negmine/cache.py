@@ -12,15 +12,20 @@ what the recipe was made of, though the file itself be moved, changed or gone si
 
 from __future__ import annotations
 
+import hashlib
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
 
-from negmine.errors import InputError, PoolError
+from negmine.console import warn
+from negmine.errors import DamageError, PoolError
 from negmine.recipe import Source
+from negmine.tables import open_in_place
 from negmine.text_files import read_json
 from negmine.windows import to_samples
 
@@ -40,6 +45,10 @@ class Entry:
     scale: float
     checksum: str
 
+    def holds(self, samples: np.ndarray) -> bool:
+        """Whether samples of the data are those that were decoded: int16, shape (length,)."""
+        return hashlib.blake2b(samples.data, digest_size=8).hexdigest() == self.checksum
+
 
 def read_index(folder: Path) -> dict[str, Any]:
     """What a finished cache says of itself.
@@ -50,12 +59,9 @@ def read_index(folder: Path) -> dict[str, Any]:
         If there is none, or it is damaged or of another kind or version.
     """
     path = folder / INDEX
-    try:
-        index = read_json(path)
-    except InputError as error:
-        if not path.exists():
-            raise PoolError(f"{folder}: no finished cache; run 'negmine cache' first") from error
-        raise PoolError(f"{path}: damaged; remove the folder, and run 'negmine cache'") from error
+    if not path.exists():
+        raise PoolError(f"{folder}: no finished cache; run 'negmine cache' first")
+    index = read_json(path, "run 'negmine cache' again")
     if not isinstance(index, dict) or index.get("format") != FORMAT:
         raise PoolError(f"{path}: not written by 'negmine cache'")
     if index.get("version") != VERSION:
@@ -65,6 +71,9 @@ def read_index(folder: Path) -> dict[str, Any]:
 
 class CachedReader:
     """Reads spans of sounds from a cache: see `negmine.reader.Reader`.
+
+    Samples are checked against their checksum when a sound is first read. What is damaged, or was
+    cut off, is decoded again into its place, and said.
 
     Against reading the file itself, samples are rounded to 16 bits, and a file of another rate was
     resampled as a whole, not span by span: spans then start on the cache's own samples, up to half
@@ -77,11 +86,13 @@ class CachedReader:
     def __init__(self, folder: Path) -> None:
         index = read_index(folder)
         self.folder = folder
+        self._entries = _entries(folder, index)
         self.sample_rate = int(index["sample_rate"])
-        self._entries = {one["fingerprint"]: Entry(**one) for one in index["sounds"]}
+        self._sound: set[str] = set()
+        self._checking = Lock()
         data, size = folder / DATA, 2 * int(index["samples"])
         if not data.is_file() or data.stat().st_size < size:
-            raise PoolError(f"{data}: missing or cut short; run 'negmine cache' again")
+            _lengthen(data, size)
         # as a plain array: slices of a memmap take longer to make
         self._samples = np.memmap(data, dtype="<i2", mode="r").view(np.ndarray)
 
@@ -120,6 +131,8 @@ class CachedReader:
         if entry is None or sample_rate != self.sample_rate:
             self.check([source], sample_rate)
             raise AssertionError("checked")
+        if source.fingerprint not in self._sound:
+            self._check_sound(source, entry)
         length, start = to_samples(duration_s, sample_rate), to_samples(start_s, sample_rate)
         first, last = max(start, 0), min(start + length, entry.length)
         span = self._samples[entry.offset + first : entry.offset + max(first, last)]
@@ -130,20 +143,74 @@ class CachedReader:
         out[first - start : first - start + len(sound)] = sound
         return out
 
+    def _check_sound(self, source: Source, entry: Entry) -> None:
+        with self._checking:
+            if source.fingerprint in self._sound:
+                return
+            data = self.folder / DATA
+            if not self._holds(entry):
+                from negmine.cache_build import decode_again
+
+                warn(f"{data}: the samples of '{source.name}' are damaged; decoded again")
+                decode_again(data, source, entry, self.sample_rate)
+                if not self._holds(entry):
+                    raise PoolError(
+                        f"{data}: the samples of '{source.name}' are damaged, and decoding gives "
+                        "others now; run 'negmine cache' again"
+                    )
+            self._sound.add(source.fingerprint)
+
+    def _holds(self, entry: Entry) -> bool:
+        return entry.holds(self._samples[entry.offset : entry.offset + entry.length])
+
+
+def _entries(folder: Path, index: dict[str, Any]) -> dict[str, Entry]:
+    """The sounds of an index, each in its own place.
+
+    An index of an earlier version has no seal: what it says is looked at.
+    """
+    try:
+        entries = [Entry(**one) for one in index["sounds"]]
+        end = 0
+        for entry in sorted(entries, key=lambda entry: entry.offset):
+            if entry.offset < end or entry.length < 0 or not 0 < entry.scale < math.inf:
+                raise ValueError(entry.fingerprint)
+            end = entry.offset + entry.length
+        if end > int(index["samples"]) or int(index["sample_rate"]) < 1:
+            raise ValueError("sample_rate, samples")
+    except (KeyError, TypeError, ValueError) as error:
+        where = folder / INDEX
+        raise DamageError(f"{where}: damaged: {error}; run 'negmine cache' again") from error
+    return {entry.fingerprint: entry for entry in entries}
+
+
+def _lengthen(data: Path, size: int) -> None:
+    """Make a file of samples that was cut as long as it was: what it lacks fails its checksum."""
+    try:
+        with open_in_place(data, "ab") as file:
+            file.truncate(size)
+    except OSError as error:
+        raise DamageError(
+            f"{data}: missing or cut short, and cannot be written ({error.strerror}); run 'negmine "
+            "cache' again"
+        ) from error
+    warn(f"{data}: missing or cut short; what it lacks is decoded again")
+
 
 def find_cache(
     pool: Path, sources: Iterable[Source], sample_rate: int, named: Path | None
 ) -> tuple[CachedReader | None, str]:
     """The cache to read a pool's sound from.
 
-    The one that was named, which must fit; else the one in the pool's folder, if it does.
+    The one that was named, which must fit; else the one in the pool's folder, if it does. A damaged
+    one is not used.
 
     Returns
     -------
     reader : CachedReader or None
         None: read the files.
     why : str
-        What keeps the one in the pool's folder from being used; empty where nothing does.
+        What keeps the cache from being used; empty where nothing does.
 
     Raises
     ------
@@ -156,7 +223,8 @@ def find_cache(
         reader = CachedReader(named or pool / "cache")
         reader.check(sources, sample_rate)
     except PoolError as error:
-        if named is not None:
+        # what is damaged can be read from the files; one that does not fit was named by mistake
+        if named is not None and not isinstance(error, DamageError):
             raise
         return None, str(error)
     return reader, ""

@@ -18,7 +18,9 @@ import numpy as np
 
 from negmine.audio import promised_s, stream
 from negmine.cache import DATA, FORMAT, INDEX, JOURNAL, VERSION, Entry, read_index
-from negmine.errors import AudioError, OutputError
+from negmine.console import warn
+from negmine.digests import digest
+from negmine.errors import AudioError, DamageError, OutputError
 from negmine.fingerprint import file_fingerprint
 from negmine.recipe import Source
 from negmine.tables import open_in_place, write_json, writing
@@ -134,6 +136,8 @@ def build_cache(
             for entry, holds in zip(standing.values(), checked, strict=True)
             if holds
         }
+        if not all(checked):
+            warn(f"{data}: {checked.count(False)} sounds are damaged; decoded again")
         missing = [i for i, sound in enumerate(unique) if sound.fingerprint not in done]
         decoded = len(missing)
         if missing:
@@ -169,7 +173,8 @@ def _decode(
     on_done = progress(len(missing))
 
     def line(entry: Entry) -> str:
-        return json.dumps({"sample_rate": sample_rate, **asdict(entry)}) + "\n"
+        text = json.dumps({"sample_rate": sample_rate, **asdict(entry)})
+        return f"{digest(text.encode())} {text}\n"
 
     # without the half line that a kill may have left
     with writing(folder / JOURNAL) as temporary:
@@ -247,21 +252,45 @@ def _check_source(sound: Sound) -> None:
 def _holds(data: Path, entry: Entry) -> bool:
     """Whether the data hold what was written there."""
     samples = np.memmap(data, dtype="<i2", mode="r")[entry.offset : entry.offset + entry.length]
-    return hashlib.blake2b(samples.data, digest_size=8).hexdigest() == entry.checksum
+    return entry.holds(samples)
+
+
+def decode_again(data: Path, source: Source, entry: Entry, sample_rate: int) -> None:
+    """Decode a sound of a cache into its place, where its samples are damaged.
+
+    Raises
+    ------
+    AudioError
+        If its file is missing, unreadable, or another by now.
+    OutputError
+        If the cache cannot be written.
+    """
+    sound = Sound(source.path, source.fingerprint, source.duration_s)
+    _check_source(sound)
+    last = entry.offset + entry.length
+    try:
+        _quantised(data, sound, entry.offset, last, sample_rate, entry.scale)
+    except OSError as error:
+        raise OutputError(f"{data}: cannot be written: {error.strerror or error}") from error
 
 
 def _standing(folder: Path, sample_rate: int) -> dict[str, Entry]:
     """What an earlier run has decoded at this rate, finished or not."""
     found: list[dict[str, Any]] = []
     if (folder / INDEX).exists():
-        index = read_index(folder)
-        found = [{"sample_rate": index["sample_rate"], **one} for one in index["sounds"]]
+        try:
+            index = read_index(folder)
+            found = [{"sample_rate": index["sample_rate"], **one} for one in index["sounds"]]
+        except DamageError as error:
+            warn(f"{error}; all sound is decoded again")
     if (folder / JOURNAL).exists():
-        for line in (folder / JOURNAL).read_text(encoding="utf-8").splitlines():
-            try:
-                found.append(json.loads(line))
-            except ValueError:
-                break  # the line that was being written when the run was killed
+        lines = (folder / JOURNAL).read_bytes().split(b"\n")
+        for number, line in enumerate(lines, start=1):
+            value, _, text = line.partition(b" ")
+            if value == digest(text).encode():
+                found.append(json.loads(text))
+            elif number < len(lines):  # the last was being written when the run was killed
+                warn(f"{folder / JOURNAL}: line {number} is damaged; its sound is decoded again")
     entries = {}
     for one in found:
         # another rate: a place that none can have, so that all is made anew

@@ -32,6 +32,10 @@ class PoolError(InputError):
     """A pool or a selection is missing, of another version, or does not fit the call."""
 
 
+class DamageError(PoolError):
+    """A file that negmine wrote is no longer what was written."""
+
+
 class ModelError(InputError):
     """A model cannot be opened, or does not fit the pool or the classes."""
 

@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from negmine.errors import InputError, PoolError
-from negmine.text_files import regular_size
+from negmine.digests import SEAL, check_seal
+from negmine.errors import DamageError, InputError, PoolError
+from negmine.text_files import read_bytes
 
 # So many rows are little memory, however well they compress.
 _FEW_ROWS = 100_000
@@ -46,24 +47,30 @@ def read_table(
     PoolError
         If the file is missing, is not Parquet, lacks a column or has it of another type, or would
         fill more memory than negmine could have written.
+    DamageError
+        If it is not what was written.
     """
     try:
-        size = regular_size(path)
+        content = read_bytes(path)
+        check_seal(content, path, "make it again")
         # not read_table(): that loads pandas, which takes a second
         coded = [name for name, kind in columns.items() if pa.types.is_dictionary(kind)]
-        with pq.ParquetFile(path, read_dictionary=coded) as file:
+        with pq.ParquetFile(pa.BufferReader(content), read_dictionary=coded) as file:
             _check_columns(path, file.schema_arrow, columns)
-            _check_size(path, file.metadata, size, most_rows)
+            _check_size(path, file.metadata, len(content), most_rows)
             repeating = _repeating(file.metadata, columns)
-        with pq.ParquetFile(path, read_dictionary=[*coded, *repeating]) as file:
+        with pq.ParquetFile(pa.BufferReader(content), read_dictionary=[*coded, *repeating]) as file:
             table = file.read(list(columns))
         for name in repeating:
             table = _decoded(path, table, name, columns[name])
         metadata = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
+        metadata.pop(SEAL, None)
+    except PoolError:
+        raise
     except InputError as error:
         raise PoolError(str(error)) from error
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise PoolError(f"{path}: not readable as Parquet: {error}") from error
+        raise DamageError(f"{path}: not readable as Parquet: {error}") from error
     return table.select(list(columns)), metadata
 
 

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from negmine.errors import InputError
+from negmine.console import warn
+from negmine.digests import file_digest
+from negmine.errors import DamageError, InputError
 from negmine.index import FaissIndex
 from negmine.locks import only_here
 from negmine.scores.embed import Scores
@@ -47,6 +49,8 @@ class IndexInfo:
         Clusters or candidates that a search looks at; 0: all.
     content : str
         Digest of the rows.
+    digest : str
+        Of the index's file.
     """
 
     factory: str
@@ -56,6 +60,7 @@ class IndexInfo:
     recall: float
     effort: int
     content: str
+    digest: str
 
 
 def choose_factory(rows: int, width: int, memory_bytes: float) -> tuple[str, str]:
@@ -161,9 +166,9 @@ def _open_or_build(
         chosen, reason = factory, "as asked for"
     found = _read_info(described)
     if found and (found.content, found.factory) == (content, chosen) and stored.exists():
-        index = FaissIndex.read(stored)
-        if len(index) == found.rows:
-            return PoolIndex(index, found), False
+        if file_digest(stored) == found.digest:
+            return PoolIndex(FaissIndex.read(stored), found), False
+        warn(f"{stored}: damaged; the index is built again")
     rng = np.random.default_rng(0)
     index = FaissIndex(width, chosen)
     sample = min(len(scores), max(10_000, _TRAIN_PER_CLUSTER * index.clusters))
@@ -173,11 +178,13 @@ def _open_or_build(
         index.add(scores.embeddings(rows))
         on_rows(len(rows))
     recall = _tuned_recall(index, scores, rng)
-    info = IndexInfo(chosen, reason, len(scores), width, recall, index.effort, content)
     # without its description an index is not taken
     described.unlink(missing_ok=True)
     with writing(stored) as temporary:
         index.write(temporary)
+        written = file_digest(temporary)
+    effort = index.effort
+    info = IndexInfo(chosen, reason, len(scores), width, recall, effort, content, written)
     write_json(described, asdict(info))
     return PoolIndex(index, info), True
 
@@ -216,6 +223,10 @@ def _recall(
 
 def _read_info(path: Path) -> IndexInfo | None:
     try:
-        return IndexInfo(**read_json(path))
+        return IndexInfo(**read_json(path, "the index is built again"))
+    except DamageError as error:
+        warn(str(error))
+        return None
     except (InputError, TypeError):
+        # none, or of an earlier version
         return None

@@ -18,7 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from negmine.console import finite
-from negmine.errors import OutputError
+from negmine.digests import SEAL, UNSEALED, check_seal, seal
+from negmine.errors import DamageError, OutputError, PoolError
 from negmine.litter import sweep_once
 
 
@@ -216,25 +217,51 @@ def _remove(path: Path) -> None:
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write a mapping as indented JSON; NaN and infinity become null."""
-    text = json.dumps(finite(value), indent=2, ensure_ascii=False) + "\n"
+    """Write a mapping as indented JSON, sealed; NaN and infinity become null."""
+    content = {**finite(value), SEAL: UNSEALED}
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     with writing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+        seal(temporary)
 
 
 def write_table(path: Path, table: pa.Table, metadata: Mapping[str, str] | None = None) -> None:
-    """Write a Parquet table, zstd-compressed, with text metadata."""
-    if metadata:
-        table = table.replace_schema_metadata(dict(metadata))
+    """Write a Parquet table, zstd-compressed and sealed, with text metadata."""
+    table = table.replace_schema_metadata({**(metadata or {}), SEAL: UNSEALED})
     with writing(path) as temporary:
         pq.write_table(table, temporary, compression="zstd")
+        seal(temporary)
 
 
 def write_arrow(path: Path, table: pa.Table) -> None:
     """Write an uncompressed Arrow file, each column in one piece, to be mapped into memory."""
-    with (
-        writing(path) as temporary,
-        pa.OSFile(str(temporary), "wb") as file,
-        pa.ipc.new_file(file, table.schema) as writer,
-    ):
-        writer.write_table(table.combine_chunks())
+    table = table.replace_schema_metadata({SEAL: UNSEALED})
+    with writing(path) as temporary:
+        with (
+            pa.OSFile(str(temporary), "wb") as file,
+            pa.ipc.new_file(file, table.schema) as writer,
+        ):
+            writer.write_table(table.combine_chunks())
+        seal(temporary)
+
+
+def map_arrow(path: Path, remedy: str) -> pa.Table:
+    """Map an Arrow file into memory, after a check of its seal.
+
+    Raises
+    ------
+    DamageError
+        If it is no such file, or not what was written.
+    PoolError
+        If there is none.
+    """
+    try:
+        with pa.memory_map(str(path)) as file:
+            check_seal(memoryview(file.read_buffer()), path, remedy)
+            file.seek(0)
+            with pa.ipc.open_file(file) as reader:
+                return reader.read_all()
+    except FileNotFoundError as error:
+        raise PoolError(f"{path}: no such file") from error
+    except (pa.ArrowException, OSError) as error:
+        raise DamageError(f"{path}: not readable as Arrow: {error}; {remedy}") from error

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from negmine.errors import InputError
+from negmine.digests import SEAL, check_seal
+from negmine.errors import DamageError, InputError
 
 # Settings and descriptions are kilobytes; a pool's description grows with its parts.
 MOST_TOML = 1 << 20
@@ -73,11 +74,25 @@ def read_text(path: Path, most_bytes: int) -> str:
     InputError
         If `open_regular` refuses the file, or it is not UTF-8.
     """
+    return _decoded(read_bytes(path, most_bytes), path)
+
+
+def read_bytes(path: Path, most_bytes: int = sys.maxsize) -> bytes:
+    """The bytes of a regular file.
+
+    Raises
+    ------
+    InputError
+        If `open_regular` refuses the file, or it cannot be read.
+    """
     with open_regular(path, most_bytes) as file:
         try:
-            content = file.read(most_bytes)
+            return file.read()
         except OSError as error:
             raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def _decoded(content: bytes, path: Path) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -120,15 +135,31 @@ def parse_json(text: str, where: str) -> Any:
     return _parsed(json.loads, text, f"{where}: not readable as JSON")
 
 
-def read_json(path: Path) -> Any:
-    """The content of a JSON file.
+def read_json(path: Path, remedy: str = "make it again") -> Any:
+    """The content of a JSON file, without the seal that it was checked by.
+
+    Parameters
+    ----------
+    path : Path
+    remedy : str
+        What to do where it is damaged, for the error.
 
     Raises
     ------
     InputError
-        If the file cannot be read, is not JSON, or is nested too deep.
+        If the file cannot be read.
+    DamageError
+        If it is not JSON, is nested too deep, or is not what negmine wrote.
     """
-    return parse_json(read_text(path, MOST_JSON), str(path))
+    content = read_bytes(path, MOST_JSON)
+    check_seal(content, path, f'{remedy}; if you changed it, remove its line "{SEAL}"')
+    try:
+        value = parse_json(_decoded(content, path), str(path))
+    except InputError as error:
+        raise DamageError(f"{error}; {remedy}") from error
+    if isinstance(value, dict):
+        value.pop(SEAL, None)
+    return value
 
 
 def _parsed(parse: Callable[[str], Any], text: str, failure: str) -> Any:

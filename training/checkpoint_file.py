@@ -1,4 +1,4 @@
-"""The file of a checkpoint: safetensors for the numbers, JSON for the rest, one digest over both.
+"""The file of a checkpoint: safetensors for the numbers, JSON for the rest, one seal on both.
 
 ::
 
@@ -6,9 +6,8 @@
     header            JSON: where each tensor lies, and "__metadata__": {"negmine": TEXT}
     the tensors       bytes
 
-TEXT is JSON again: the format, its version, a digest, and the content with ``{"$tensor": name}`` in
-the place of each tensor. The digest is of the whole file with zeros in the digest's own place, so a
-flipped bit is found wherever it is. Nothing in the file is pickled.
+TEXT is JSON again: a seal (`negmine.digests`), the format, its version, and the content with
+``{"$tensor": name}`` in the place of each tensor. Nothing in the file is pickled.
 
 Version 2 was a pickle, which torch reads as data alone (``weights_only``). It is still read.
 """
@@ -17,7 +16,6 @@ from __future__ import annotations
 
 import io
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +24,8 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from negmine.digests import LENGTH, digest
-from negmine.errors import ModelError
+from negmine.digests import UNSEALED, check_seal, seal
+from negmine.errors import DamageError, ModelError
 from negmine.model_file import KEY
 from negmine.tables import writing
 
@@ -37,9 +35,6 @@ PICKLED = 2  # the last version that was a pickle
 
 # A header names tensors: of the largest network some 100 kB. One of 16 MiB is none of ours.
 _MOST_HEADER = 1 << 24
-_ZEROS = "0" * LENGTH
-# As it stands in the header: JSON within JSON.
-_DIGEST = re.compile(rb'\\"digest\\": \\"([0-9a-f]{%d})\\"' % LENGTH)
 _ZIP = b"PK\x03\x04"
 
 
@@ -53,17 +48,12 @@ def write_content(path: Path, content: dict[str, Any]) -> None:
     """
     tensors: dict[str, Tensor] = {}
     packed = _pack(content, "", tensors)
-    text = json.dumps({"digest": _ZEROS, "format": FORMAT, "version": VERSION, "content": packed})
+    text = json.dumps({"seal": UNSEALED, "format": FORMAT, "version": VERSION, "content": packed})
     # into memory: on a full disk safetensors raises no OSError
     made = safetensors.torch.save(tensors, {KEY: text})
-    found = _DIGEST.search(made, 0, 8 + int.from_bytes(made[:8], "little"))
-    assert found is not None
-    start, end = found.span(1)
-    view = memoryview(made)
-    with writing(path, durable=True) as temporary, temporary.open("wb") as file:
-        file.write(view[:start])
-        file.write(digest(made).encode())
-        file.write(view[end:])
+    with writing(path, durable=True) as temporary:
+        temporary.write_bytes(made)
+        seal(temporary)
 
 
 def read_content(path: Path) -> dict[str, Any]:
@@ -85,18 +75,15 @@ def read_content(path: Path) -> dict[str, Any]:
     length = int.from_bytes(raw[:8], "little")
     if len(raw) < 9 or raw[8:9] != b"{" or not 0 < length <= min(len(raw) - 8, _MOST_HEADER):
         raise ModelError(f"{path}: not a checkpoint, or damaged: no header of safetensors")
-    found = _DIGEST.search(raw, 8, 8 + length)
-    if found is None:
+    try:
+        sealed = check_seal(raw, path, "take another copy of it, or train again")
+    except DamageError as error:
+        raise ModelError(str(error)) from error
+    if not sealed:
         raise ModelError(f"{path}: not a checkpoint of negmine's trainer, or damaged")
-    (start, end), view = found.span(1), memoryview(raw)
-    if digest(view[:start], _ZEROS.encode(), view[end:]) != found[1].decode():
-        raise ModelError(
-            f"{path}: damaged checkpoint: its content does not match its digest; take another copy "
-            "of it, or train again"
-        )
     # written by someone who knows the format, if not by negmine
     try:
-        text = json.loads(json.loads(view[8 : 8 + length].tobytes())["__metadata__"][KEY])
+        text = json.loads(json.loads(raw[8 : 8 + length])["__metadata__"][KEY])
         if text["format"] != FORMAT:
             raise ModelError(f"{path}: not a checkpoint of negmine's trainer")
         if text["version"] != VERSION:

@@ -10,8 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import xxhash
 
+from negmine.console import warn
+from negmine.digests import file_digest
+from negmine.errors import InputError
 from negmine.tables import write_json, writing
+from negmine.text_files import read_json
 
 _INT16_MAX = 32767
 
@@ -85,8 +90,11 @@ class ClipStore:
         data, index = folder / f"{name}.i16", folder / f"{name}.json"
         offsets = [0, *np.cumsum(lengths, dtype=np.int64).tolist()]
         size = data.stat().st_size if data.exists() else -1
-        if not index.exists() or size != offsets[-1] * 2:  # bytes of an int16
-            scales: list[float] = []
+        scales = _read_scales(index, data) if size == offsets[-1] * 2 else None
+        if scales is None:
+            if index.exists():
+                warn(f"{data}: cut or damaged; its clips are decoded again")
+            scales, written = [], xxhash.xxh3_128()
             on_done = progress(len(lengths))
             with (
                 writing(data) as temporary,
@@ -98,12 +106,22 @@ class ClipStore:
                     for clip in threads.map(make, block):
                         # full scale is the clip's own peak where that passes 1: nothing clips
                         scale = max(1.0, float(np.abs(clip).max(initial=0.0))) / _INT16_MAX
-                        file.write(np.rint(clip / scale).astype("<i2").tobytes())
+                        content = np.rint(clip / scale).astype("<i2").tobytes()
+                        file.write(content)
+                        written.update(content)
                         scales.append(scale)
                         on_done()
-            write_json(index, {"scales": scales})
-        stored = json.loads(index.read_text())["scales"]
+            write_json(index, {"scales": scales, "digest": written.hexdigest()})
         samples = (
             np.memmap(data, dtype="<i2", mode="r") if offsets[-1] else np.zeros(0, dtype="<i2")
         )
-        return cls(samples, offsets, stored)
+        return cls(samples, offsets, scales)
+
+
+def _read_scales(index: Path, data: Path) -> list[float] | None:
+    """The scales of a store's clips; None where it is not what was written."""
+    try:
+        found = read_json(index, "")
+        return found["scales"] if found["digest"] == file_digest(data) else None
+    except (OSError, InputError, KeyError, TypeError):
+        return None

@@ -13,8 +13,10 @@ import torch
 from scipy.special import expit
 
 from negmine.annotations import Annotations
+from negmine.console import warn
 from negmine.csv_tables import write_csv
-from negmine.errors import InputError
+from negmine.digests import file_digest
+from negmine.errors import DamageError, InputError
 from negmine.recordings import Recordings
 from negmine.tables import write_json
 from negmine.text_files import read_json
@@ -173,13 +175,14 @@ def run_seeds(
                 best = {k: v for k, v in checkpoint.history[-1].items() if k != "epoch"}
                 row = {"seed": str(seed), "fold": str(checkpoint.config.fold)}
                 rows.append(row | best | {"checkpoint": str(path)})
-            models = {"models": [checkpoint.fingerprint for checkpoint in checkpoints]}
+            models = [checkpoint.fingerprint for checkpoint in checkpoints]
             with ranks.first_before_others():
-                if not _scored(folder, models):
-                    advance = progress(f"seed {seed}: out of fold", len(recordings.infos))
-                    found = out_of_fold(checkpoints, annotations, recordings, device, advance)
-                    found.write(folder)
-                    write_json(folder / "oof.json", models)
+
+                def score() -> OutOfFold:
+                    advance = progress(f"seed {seed}: out of fold", len(recordings.infos))  # noqa: B023
+                    return out_of_fold(checkpoints, annotations, recordings, device, advance)  # noqa: B023
+
+                scored_by(folder, models, score)
             folders.append(folder)
             known = known or _known(annotations, tuple(recordings.infos))
             rows.append({"seed": str(seed), "fold": "all"} | _summary(folder, known))
@@ -237,12 +240,37 @@ def _train_folds(
     return paths
 
 
-def _scored(folder: Path, models: dict[str, list[str]]) -> bool:
-    """Whether these models' out-of-fold scores stand there: written last, ``oof.json`` says so."""
+def scored_by(folder: Path, models: list[str], score: Callable[[], OutOfFold]) -> None:
+    """Have models score what they held out, unless their scores stand there.
+
+    Written last, ``oof.json`` says so, and holds the digests of the tables.
+
+    Parameters
+    ----------
+    folder : Path
+    models : list of str
+        Fingerprints.
+    score : callable
+        Scores the recordings.
+    """
+    path = folder / "oof.json"
     try:
-        return bool(read_json(folder / "oof.json") == models)
-    except InputError:
-        return False
+        found = read_json(path, "recordings are scored again")
+        if found["models"] == models:
+            files = found["files"].items()
+            damaged = [name for name, written in files if file_digest(folder / name) != written]
+            if not damaged:
+                return
+            warn(f"{folder / damaged[0]}: damaged or changed; recordings are scored again")
+    except DamageError as error:
+        warn(str(error))
+    except OSError as error:
+        warn(f"{error.filename}: {error.strerror}; recordings are scored again")
+    except (InputError, KeyError, TypeError, AttributeError):
+        pass  # none, or of an earlier version
+    score().write(folder)
+    written = {name: file_digest(folder / name) for name in (OOF, OOF_VERDICTS)}
+    write_json(path, {"models": models, "files": written})
 
 
 def _known(annotations: Annotations, names: Sequence[str]) -> KnownScores:

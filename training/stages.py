@@ -13,8 +13,9 @@ import torch
 
 from negmine.annotations import Annotations
 from negmine.audio import AudioInfo
+from negmine.console import warn
 from negmine.csv_tables import write_csv
-from negmine.errors import InputError
+from negmine.errors import DamageError, InputError
 from negmine.recordings import Recordings
 from training.checkpoint import Checkpoint
 from training.config import TrainConfig
@@ -249,8 +250,13 @@ def _labels(
     others: Sequence[Mapping[str, AudioInfo]] = (),
 ) -> PseudoLabels:
     """A stage's pseudo labels: read where they stand, made by the same models in the same way."""
+    found = None
     if path.exists():
-        found = PseudoLabels.read(path, annotations.classes)
+        try:
+            found = PseudoLabels.read(path, annotations.classes)
+        except DamageError as error:
+            warn(f"{error}: recordings are labelled again")
+    if found:
         by = tuple(c.fingerprint for c in checkpoints)
         names = set(recordings.infos).union(*others)
         same = (found.models, found.settings) == (by, labelling or PseudoSettings())

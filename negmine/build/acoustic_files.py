@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from negmine.build.acoustic import VERSION, AcousticPrint
-from negmine.errors import PoolError
+from negmine.console import warn
+from negmine.errors import DamageError, PoolError
 from negmine.parquet import read_table
 from negmine.tables import write_table
 
@@ -28,6 +29,9 @@ def read_prints(folder: Path) -> dict[str, AcousticPrint]:
     """
     try:
         table, metadata = read_table(folder / FILE, _COLUMNS)
+    except DamageError as error:
+        warn(f"{error}: sound is fingerprinted again")
+        return {}
     except PoolError:
         return {}
     if metadata.get("version") != str(VERSION):

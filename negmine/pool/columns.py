@@ -24,7 +24,7 @@ import pyarrow as pa
 
 from negmine.errors import PoolError
 from negmine.recipe import ID_BYTES, OPS
-from negmine.tables import write_arrow
+from negmine.tables import map_arrow, write_arrow
 
 # Column, and its type on disk.
 ROWS = {"id": pa.binary(ID_BYTES), "kind": pa.uint8(), "first_use": pa.int64()}
@@ -110,13 +110,7 @@ def read_columns(folder: Path, sources: int, label_sets: int, kinds: int) -> Col
 
 
 def _mapped(path: Path, schema: Mapping[str, pa.DataType]) -> dict[str, np.ndarray]:
-    try:
-        with pa.memory_map(str(path)) as file, pa.ipc.open_file(file) as reader:
-            table = reader.read_all()
-    except FileNotFoundError as error:
-        raise PoolError(f"{path}: no such file") from error
-    except (pa.ArrowException, OSError) as error:
-        raise PoolError(f"{path}: not readable as Arrow: {error}") from error
+    table = map_arrow(path, "build the pool again")
     found = {}
     for name, kind in schema.items():
         if name not in table.column_names:

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from negmine.errors import InputError, PoolError
+from negmine.errors import PoolError
 from negmine.file_names import is_file_name
 from negmine.labels import PartialLabels
 from negmine.names import sorted_names
@@ -254,13 +254,11 @@ def _source_table(sources: Sequence[Source], root_names: Mapping[Path, str]) -> 
 
 def read_info(folder: Path) -> dict[str, Any]:
     """What pool.json says, of a version that this negmine reads."""
-    try:
-        info: dict[str, Any] = read_json(folder / "pool.json")
-    except InputError as error:
-        if (folder / "pool.json").exists():
-            raise PoolError(str(error)) from error
+    path = folder / "pool.json"
+    if not path.exists():
         hint = "no such folder" if not folder.exists() else "no pool.json in it: not a pool"
-        raise PoolError(f"{folder}: {hint}; make one with 'negmine build-pool'") from error
+        raise PoolError(f"{folder}: {hint}; make one with 'negmine build-pool'")
+    info: dict[str, Any] = read_json(path, "build the pool again")
     if not isinstance(info, dict) or info.get("format") != FORMAT:
         raise PoolError(f"{folder}/pool.json: not a pool's description")
     if info.get("version") != VERSION:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from negmine.errors import InputError, PoolError
+from negmine.errors import PoolError
 from negmine.text_files import read_json
 
 
@@ -56,10 +56,7 @@ def read_report(path: Path) -> dict[str, Any] | None:
     """
     if not path.exists():
         return None
-    try:
-        report = read_json(path)
-    except InputError as error:
-        raise PoolError(f"{error}; run 'negmine mine' again") from error
+    report = read_json(path, "run 'negmine mine' again")
     if not isinstance(report, dict) or not isinstance(report.get("classes"), dict):
         raise PoolError(f"{path}: not a report written by 'negmine mine': it has no classes")
     return report

@@ -22,6 +22,7 @@ import xxhash
 from ml_dtypes import bfloat16
 from safetensors.numpy import save
 
+from negmine.console import warn
 from negmine.errors import OutputError, PoolError
 from negmine.recipe import ID_BYTES
 from negmine.tables import writing
@@ -101,6 +102,7 @@ class ScoreStore:
         if _name(content.data) != path.name:
             # scores can always be made again; bytes that rotted must not be read as scores
             self.damaged = (*self.damaged, path.name)
+            warn(f"{path}: damaged, and removed; its rows are scored again where they are needed")
             try:
                 path.unlink()
             except OSError as error:

@@ -19,6 +19,7 @@ from placeholder import PlaceholderScorer
 from negmine import __version__, cli, scorer
 from negmine.cli import main
 from negmine.pool import open_pool
+from negmine.report.read import read_report
 from negmine.selection import open_selection
 
 SMALL = ["--clip-s", "1", "--sample-rate", "8000"]
@@ -162,7 +163,7 @@ def test_mining_writes_a_selection_a_control_and_a_report(
     found = json.loads(again.stdout)
     assert found["scored"] == 0
     assert found["classes"]["0"]["chosen"] == 4
-    written = json.loads((out.parent / "hard.report.json").read_text())
+    written = read_report(out.parent / "hard.report.json")
     assert written == found
     assert open_selection(out) == hard
 

@@ -39,7 +39,7 @@ def test_names_that_are_made_are_names() -> None:
 def with_kinds(pool: Path, out: Path, kind: str) -> Pool:
     """A copy of a pool whose rows have other kinds."""
     info: dict[str, Any] = json.loads((pool / "pool.json").read_text())
-    info.pop("check", None)
+    info.pop("seal", None)
     for part in info["parts"]:
         part["kinds"] = [kind for _ in part["kinds"]]
     out.mkdir()
@@ -63,7 +63,7 @@ def test_names_of_parts_lead_to_no_other_folder(
     shared_pool: Path, tmp_path: Path, name: object
 ) -> None:
     info: dict[str, Any] = json.loads((shared_pool / "pool.json").read_text())
-    info.pop("check", None)
+    info.pop("seal", None)
     info["parts"][0]["name"] = name
     (tmp_path / "pool.json").write_text(json.dumps(info))
     with pytest.raises(PoolError, match="is no part's name: damaged"):

@@ -20,7 +20,7 @@ import torch
 from conftest import tiny_config
 from safetensors import safe_open
 
-from negmine.digests import digest
+from negmine.digests import UNSEALED, seal
 from negmine.errors import ModelError
 from training import checkpoint_file
 from training.checkpoint import Checkpoint
@@ -240,10 +240,11 @@ def test_a_checkpoint_of_version_2_is_read(pickled: Path) -> None:
 )
 def test_content_that_is_none_is_one_short_error(tmp_path: Path, text: str) -> None:
     path = tmp_path / "best.pt"
-    head = '{"digest": "DIGEST", "format": "negmine-checkpoint", "version": 3, "content": '
-    about = head.replace("DIGEST", "0" * 32) + text + "}"
+    head = '{"seal": "UNSEALED", "format": "negmine-checkpoint", "version": 3, "content": '
+    about = head.replace("UNSEALED", UNSEALED) + text + "}"
     made = safetensors.torch.save({"a": torch.zeros(1)}, {"negmine": about})
-    path.write_bytes(made.replace(b"0" * 32, digest(made).encode(), 1))
+    path.write_bytes(made)
+    seal(path)
     with pytest.raises(ModelError, match="damaged checkpoint: ") as caught:
         Checkpoint.load(path)
     assert "\n" not in str(caught.value)

@@ -270,7 +270,7 @@ def test_a_key_that_is_none_is_one_line(
     good = pq.read_table(path)
     pq.write_table(good.replace_schema_metadata({}), path)
     fails(call("read", audit_folder), "not a key written by 'negmine audit draw'")
-    metadata = {**good.schema.metadata, b"version": b"9"}
+    metadata = {**good.schema.metadata, b"version": b"9", b"seal": b""}
     pq.write_table(good.replace_schema_metadata(metadata), path)
     fails(call("read", audit_folder), "a key of version 9; this negmine reads version 1")
     selection(open_pool(shared_pool)).write(path)

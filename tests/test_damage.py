@@ -1,0 +1,288 @@
+"""A flipped bit, a cut or an emptied file: the same result, or one line that says so.
+
+Never another result, never an error that is not negmine's. What can be made again is.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from conftest import Data
+from placeholder import PlaceholderScorer
+
+from negmine.audio import find_audio
+from negmine.audit.files import KEY, read_key
+from negmine.build.acoustic import AcousticPrint
+from negmine.build.acoustic_files import read_prints, write_prints
+from negmine.cache import DATA, INDEX, JOURNAL, CachedReader
+from negmine.cache_build import build_cache, sounds_of_folder
+from negmine.errors import AudioError, NegmineError
+from negmine.pool import open_pool
+from negmine.pool_index import open_index
+from negmine.recipe import Source
+from negmine.report.read import read_report
+from negmine.scores.embed import open_store, score_recipes
+from negmine.selection import Chosen, Selection, open_selection
+from negmine.synthesis import pool as synthesis_pool
+from negmine.synthesis.pool import ANCESTRY, read_ancestry
+from negmine.tables import write_json, write_table
+from training.clips import ClipStore
+from training.crossval import OOF, OOF_VERDICTS, OutOfFold, scored_by
+from training.pseudo import PseudoLabels, Windows
+from training.validate import KnownScores
+
+FLIPS = 20
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Files of one kind: a folder, their names in it, what reads them, and to what."""
+
+    folder: Path
+    names: tuple[str, ...]
+    read: Callable[[Path], Any]
+    remade: bool = False  # damage never is an error: what is lost is made again
+    said: float = 0.8  # share of the damage that is told of, at least
+
+
+def damaged(content: bytes, seed: int) -> Iterator[bytes]:
+    """A file with a bit flipped somewhere; cut somewhere; empty."""
+    rng = np.random.default_rng(seed)
+    for bit in rng.integers(0, 8 * len(content), FLIPS).tolist():
+        changed = bytearray(content)
+        changed[bit // 8] ^= 1 << bit % 8
+        yield bytes(changed)
+    for length in (0, 1, int(rng.integers(len(content))), len(content) - 1):
+        yield content[:length]
+
+
+def check(kind: Kind, tmp_path: Path, errors: Callable[[], str]) -> None:
+    want = kind.read(Path(shutil.copytree(kind.folder, tmp_path / "copy")))
+    said = 0
+    for seed, name in enumerate(kind.names):
+        for number, content in enumerate(damaged((kind.folder / name).read_bytes(), seed)):
+            folder = Path(shutil.copytree(kind.folder, tmp_path / f"{seed}-{number}"))
+            (folder / name).write_bytes(content)
+            errors()
+            try:
+                found = kind.read(folder)
+            except NegmineError as error:
+                found, message = None, str(error)
+            else:
+                message = errors()
+                assert found == want, f"{name}: damage number {number} changed what is read"
+            assert found is not None or not kind.remade, message
+            assert found is not None or ("\n" not in message and len(message) < 500)
+            said += message != ""
+            shutil.rmtree(folder)
+    # a bit may lie where nothing is read; most do not
+    assert said >= kind.said * len(kind.names) * (FLIPS + 4)
+
+
+def pool_of(folder: Path) -> object:
+    pool = open_pool(folder)
+    rows = [repr((row, row.labels)) for table in (pool.recipes, pool.calls) for row in table]
+    about = pool.classes, pool.clip_s, pool.sample_rate, pool.digests, dict(pool.settings)
+    return rows, list(pool.sources), about
+
+
+def pools(shared_pool: Path, folder: Path) -> Kind:
+    tables = [f"{part.relative_to(shared_pool)}" for part in (shared_pool / "parts").rglob("*.*")]
+    return Kind(shared_pool, ("pool.json", *sorted(tables)), pool_of)
+
+
+def selections(shared_pool: Path, folder: Path) -> Kind:
+    row = Chosen("a" * 24, "0", 1.5, 1, "fp", "verified", 1.0, "", 0.25, 0.1, 0.0)
+    rows = tuple(row for _ in range(50))
+    Selection(rows, Path("/pool"), "digest", "model").write(folder / "hard.parquet")
+    return Kind(folder, ("hard.parquet",), lambda at: open_selection(at / "hard.parquet"))
+
+
+def ancestries(shared_pool: Path, folder: Path) -> Kind:
+    row = {"recipe": "a", "parents": ["b"], "move": "mix", "class": "0", "score": 0.5, "model": "m"}
+    schema = pa.schema(list(synthesis_pool._COLUMNS.items()))
+    write_table(folder / ANCESTRY, pa.Table.from_pylist([row] * 9, schema=schema))
+
+    def read(at: Path) -> object:
+        assert (at / ANCESTRY).exists()
+        return read_ancestry(at)
+
+    return Kind(folder, (ANCESTRY,), read)
+
+
+def reports(shared_pool: Path, folder: Path) -> Kind:
+    write_json(folder / "hard.report.json", {"classes": {"0": {"chosen": 3, "share": 0.25}}})
+    return Kind(folder, ("hard.report.json",), lambda at: read_report(at / "hard.report.json"))
+
+
+def pseudo_labels(shared_pool: Path, folder: Path) -> Kind:
+    rng = np.random.default_rng(0)
+    times = np.arange(20) / 2
+    windows = Windows(times, times + 1, rng.random((20, 2)).astype(np.float32))
+    PseudoLabels(("0", "1"), {"a": windows, "b": windows}, ["m"]).write(folder / "p.parquet")
+
+    def read(at: Path) -> object:
+        found = PseudoLabels.read(at / "p.parquet", ("0", "1"))
+        times = [(w.start_s.tolist(), w.end_s.tolist()) for w in found.recordings.values()]
+        return found.description, found.models, found.settings, times
+
+    return Kind(folder, ("p.parquet",), read)
+
+
+def fingerprints(shared_pool: Path, folder: Path) -> Kind:
+    prints = [np.arange(9, dtype=kind) for kind in ("<u4", "<u4", "<i4", "<i4")]
+    write_prints(folder, {"a": AcousticPrint(*prints), "b": AcousticPrint(*prints)})
+
+    def read(at: Path) -> object:
+        if not read_prints(at):
+            write_prints(at, {"a": AcousticPrint(*prints), "b": AcousticPrint(*prints)})
+        return {key: repr(value) for key, value in read_prints(at).items()}
+
+    return Kind(folder, ("acoustic.parquet",), read, remade=True)
+
+
+def caches(data: Data, folder: Path) -> Kind:
+    sounds = sounds_of_folder(find_audio(data.external))
+    build_cache(folder / "cache", sounds, 8000)
+    sources = [Source(s.path.parent, s.path.name, s.fingerprint, s.duration_s, "") for s in sounds]
+
+    def read(at: Path) -> object:
+        reader = CachedReader(at / "cache")
+        return [reader.read(source, 0.1, source.duration_s, 8000).tobytes() for source in sources]
+
+    return Kind(folder, (f"cache/{INDEX}", f"cache/{DATA}"), read)
+
+
+def stopped_caches(data: Data, folder: Path) -> Kind:
+    """A cache whose making was stopped after two sounds."""
+    sounds = sounds_of_folder(find_audio(data.external))
+
+    class StoppedError(Exception):
+        pass
+
+    def stopping(total: int) -> Callable[[], None]:
+        done = iter(range(2))
+        return lambda: next(done, None) is None and _raise(StoppedError())
+
+    with pytest.raises(StoppedError):
+        build_cache(folder, sounds, 8000, workers=1, progress=stopping)
+
+    def read(at: Path) -> object:
+        build_cache(at, sounds, 8000, workers=1)
+        return (at / DATA).read_bytes(), (at / INDEX).read_bytes()
+
+    # most of the samples are still to come
+    return Kind(folder, (JOURNAL, DATA), read, remade=True, said=0.3)
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
+def clips(shared_pool: Path, folder: Path) -> Kind:
+    made = [np.random.default_rng(i).normal(0, 0.5, 50).astype(np.float32) for i in range(5)]
+
+    def read(at: Path) -> object:
+        store = ClipStore.open(at, ["a", "b", "c", "d", "e"], [50] * 5, lambda i: made[i])
+        return [store.read(i, 0, 50).tobytes() for i in range(5)]
+
+    read(folder)
+    names = tuple(sorted(path.name for path in folder.iterdir()))
+    assert len(names) == 2
+    return Kind(folder, names, read, remade=True)
+
+
+def scores(shared_pool: Path, folder: Path) -> Kind:
+    pool = open_pool(shared_pool)
+
+    def read(at: Path) -> object:
+        found = score_recipes(PlaceholderScorer(), pool.recipes, at)
+        return found.logits(np.arange(len(pool))).tobytes()
+
+    read(folder)
+    names = tuple(str(path.relative_to(folder)) for path in folder.rglob("*.safetensors"))
+    return Kind(folder, names, read, remade=True)
+
+
+def indices(shared_pool: Path, folder: Path) -> Kind:
+    pool = open_pool(shared_pool)
+    scorer = PlaceholderScorer()
+    score_recipes(scorer, pool.recipes, folder)
+
+    def read(at: Path) -> object:
+        found = score_recipes(scorer, pool.recipes, open_store(scorer, at))
+        index, _ = open_index(found, "content")
+        return [one.tobytes() for one in index.search(found.embeddings(np.arange(5)), 3)]
+
+    read(folder)
+    names = tuple(str(path.relative_to(folder)) for path in sorted(folder.rglob("index.*")))
+    assert len(names) == 2
+    return Kind(folder, names, read, remade=True)
+
+
+def held_out_scores(shared_pool: Path, folder: Path) -> Kind:
+    logits, known = np.arange(4.0).reshape(2, 2), np.eye(2, dtype=bool)
+    found = OutOfFold(("a", "b"), ("0", "1"), logits, KnownScores(known, known, logits))
+
+    def read(at: Path) -> object:
+        scored_by(at, ["model"], lambda: found)
+        return [(at / name).read_bytes() for name in (OOF, OOF_VERDICTS)]
+
+    read(folder)
+    return Kind(folder, (OOF, OOF_VERDICTS, "oof.json"), read, remade=True)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pools, selections, ancestries, reports, pseudo_labels, fingerprints, clips, scores, indices,
+        held_out_scores,
+    ],
+)  # fmt: skip
+def test_damage_is_said_or_mended(
+    make: Callable[[Path, Path], Kind],
+    shared_pool: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = tmp_path / "whole"
+    folder.mkdir()
+    check(make(shared_pool, folder), tmp_path, lambda: capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("make", [caches, stopped_caches])
+def test_damage_of_a_cache_is_said_or_mended(
+    make: Callable[[Data, Path], Kind],
+    shared_data: Data,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = tmp_path / "whole"
+    folder.mkdir()
+    check(make(shared_data, folder), tmp_path, lambda: capsys.readouterr().err)
+
+
+def test_damage_of_an_audit_s_key_is_said(
+    shared_audit: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "whole"
+    folder.mkdir()
+    shutil.copy(shared_audit / KEY, folder)
+    check(Kind(folder, (KEY,), lambda at: read_key(at / KEY)), tmp_path,
+          lambda: capsys.readouterr().err)  # fmt: skip
+
+
+def test_a_damaged_cache_without_its_sound_is_an_error(data: Data, tmp_path: Path) -> None:
+    kind = caches(data, tmp_path)
+    kind.read(tmp_path)
+    (tmp_path / "cache" / DATA).write_bytes(b"")
+    shutil.rmtree(data.external)
+    with pytest.raises(AudioError, match=r"no such file|cannot be read"):
+        kind.read(tmp_path)
