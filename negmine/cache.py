@@ -89,10 +89,11 @@ class CachedReader:
         self._entries = _entries(folder, index)
         self.sample_rate = int(index["sample_rate"])
         self._sound: set[str] = set()
-        self._checking = Lock()
+        self._checking, self._warned = Lock(), False
         data, size = folder / DATA, 2 * int(index["samples"])
         if not data.is_file() or data.stat().st_size < size:
             _lengthen(data, size)
+            self._warn()
         # as a plain array: slices of a memmap take longer to make
         self._samples = np.memmap(data, dtype="<i2", mode="r").view(np.ndarray)
 
@@ -151,7 +152,7 @@ class CachedReader:
             if not self._holds(entry):
                 from negmine.cache_build import decode_again
 
-                warn(f"{data}: the samples of '{source.name}' are damaged; decoded again")
+                self._warn()
                 decode_again(data, source, entry, self.sample_rate)
                 if not self._holds(entry):
                     raise PoolError(
@@ -159,6 +160,14 @@ class CachedReader:
                         "others now; run 'negmine cache' again"
                     )
             self._sound.add(source.fingerprint)
+
+    def _warn(self) -> None:
+        # once: a cut file may lack thousands of sounds
+        if not self._warned:
+            self._warned = True
+            warn(
+                f"{self.folder / DATA}: damaged; sound is decoded again where it fails its checksum"
+            )
 
     def _holds(self, entry: Entry) -> bool:
         return entry.holds(self._samples[entry.offset : entry.offset + entry.length])
@@ -194,7 +203,6 @@ def _lengthen(data: Path, size: int) -> None:
             f"{data}: missing or cut short, and cannot be written ({error.strerror}); run 'negmine "
             "cache' again"
         ) from error
-    warn(f"{data}: missing or cut short; what it lacks is decoded again")
 
 
 def find_cache(

@@ -130,10 +130,44 @@ def test_damage_is_found_and_mended(sound: Path) -> None:
     assert build(sound, out).decoded == 1
     assert (out / "samples.i16").read_bytes() == good
     (out / "samples.i16").write_bytes(good[:-1000])
-    with pytest.raises(PoolError, match="cut short; run 'negmine cache' again"):
-        CachedReader(out)
     assert build(sound, out).decoded >= 1
     assert (out / "samples.i16").read_bytes() == good
+
+
+@pytest.mark.parametrize("accident", ["cut", "emptied", "gone", "flipped"])
+def test_a_reader_decodes_again_what_a_cache_has_lost(
+    sound: Path, accident: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = sound.parent / "c"
+    build(sound, out)
+    data = out / "samples.i16"
+    good = data.read_bytes()
+    sources = [source(path) for path in sorted(sound.iterdir())]
+    want = [CachedReader(out).read(one, 0, 2, RATE) for one in sources]
+    if accident == "gone":
+        data.unlink()
+    elif accident == "flipped":
+        data.write_bytes(bytes([good[0] ^ 1, *good[1:]]))
+    else:
+        data.write_bytes(good[: 5000 if accident == "cut" else 0])
+    capsys.readouterr()
+    reader = CachedReader(out)
+    for one, samples in zip(sources, want, strict=True):
+        np.testing.assert_array_equal(reader.read(one, 0, 2, RATE), samples)
+    assert data.read_bytes() == good
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1
+    assert "samples.i16: damaged; sound is decoded again" in said[0]
+
+
+def test_a_cache_without_its_index_is_made_anew(
+    sound: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = sound.parent / "c"
+    build(sound, out)
+    (out / "cache.json").write_text("{")
+    assert build(sound, out).decoded == 6
+    assert "cache.json: not readable as JSON" in capsys.readouterr().err
 
 
 def test_sound_that_is_added_leaves_the_rest(sound: Path) -> None:

@@ -277,7 +277,9 @@ def test_a_damaged_table_of_a_pool_is_one_line(shared_data: Data, tmp_path: Path
     build(shared_data, tmp_path / "pool")
     (path,) = (tmp_path / "pool" / "parts").glob("*/labels.parquet")
     path.write_bytes(path.read_bytes()[:-20] + b"\n" * 20)
-    assert_fails(run("inspect", tmp_path / "pool"), 2, "labels.parquet: not readable as Parquet")
+    assert_fails(
+        run("inspect", tmp_path / "pool"), 2, "labels.parquet: damaged: its bytes do not match"
+    )
 
 
 def test_an_unknown_command_is_misuse() -> None:

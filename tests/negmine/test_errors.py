@@ -38,6 +38,7 @@ def test_what_the_user_called_wrongly_is_2_and_what_failed_is_1() -> None:
         "AudioError": 1,
         "OutputError": 1,
         "InputError": 2,
+        "DamageError": 2,
         "AnnotationError": 2,
         "PoolError": 2,
         "ModelError": 2,
