@@ -54,18 +54,6 @@ def open_regular(path: Path, most_bytes: int) -> BinaryIO:
     raise InputError(f"{path}: is {what}, not a regular file; name a file")
 
 
-def regular_size(path: Path) -> int:
-    """The size of a regular file, in bytes, for readers that open it by its path.
-
-    Raises
-    ------
-    InputError
-        As `open_regular` does.
-    """
-    with open_regular(path, sys.maxsize) as file:
-        return os.fstat(file.fileno()).st_size
-
-
 def read_text(path: Path, most_bytes: int) -> str:
     """The text of a regular file in UTF-8, a byte order mark at its beginning left out.
 

@@ -17,7 +17,6 @@ import pytest
 from conftest import Data
 from placeholder import PlaceholderScorer
 
-from negmine.audio import find_audio
 from negmine.audit.files import KEY, read_key
 from negmine.build.acoustic import AcousticPrint
 from negmine.build.acoustic_files import read_prints, write_prints
@@ -149,7 +148,7 @@ def fingerprints(shared_pool: Path, folder: Path) -> Kind:
 
 
 def caches(data: Data, folder: Path) -> Kind:
-    sounds = sounds_of_folder(find_audio(data.external))
+    sounds = sounds_of_folder(sorted(data.external.rglob("*.wav")))
     build_cache(folder / "cache", sounds, 8000)
     sources = [Source(s.path.parent, s.path.name, s.fingerprint, s.duration_s, "") for s in sounds]
 
@@ -162,7 +161,7 @@ def caches(data: Data, folder: Path) -> Kind:
 
 def stopped_caches(data: Data, folder: Path) -> Kind:
     """A cache whose making was stopped after two sounds."""
-    sounds = sounds_of_folder(find_audio(data.external))
+    sounds = sounds_of_folder(sorted(data.external.rglob("*.wav")))
 
     class StoppedError(Exception):
         pass
