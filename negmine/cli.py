@@ -16,6 +16,7 @@ from negmine.console import (
     Bars,
     CleanGroup,
     data_options,
+    note,
     print_json,
     quiet_and_json,
     say,
@@ -144,6 +145,7 @@ def build_pool(
     from negmine.build.holdout import read_names
     from negmine.groups import SiteOf, sites_by_pattern, sites_by_table
     from negmine.locks import only_writer
+    from negmine.rates import told_rate, told_upsampled
 
     if sites and site_regex:
         raise click.UsageError("--sites and --site-regex both name sites; choose one")
@@ -171,6 +173,11 @@ def build_pool(
             site_of=site_of,
             progress=bars,
         )
+    heard = [info for folder in report.folders for info in folder.infos.values()]
+    rate = report.pool.sample_rate
+    note(told_rate(heard, rate), quiet)
+    if upsampled := told_upsampled(heard, rate):
+        warn(upsampled)
     for opened in report.folders:
         tell_found(opened.folder, quiet, len(opened.infos))
     for line in report.skipped:

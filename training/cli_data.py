@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from negmine.console import Bars, tell_found, warn, warn_each
+from negmine.console import Bars, note, tell_found, warn, warn_each
 
 if TYPE_CHECKING:
     from negmine.annotations import Annotations
     from negmine.recordings import Recordings
+    from training.config import TrainConfig
 
 
 def warn_if_emulated(device: Any, precision: str) -> None:
@@ -18,6 +20,31 @@ def warn_if_emulated(device: Any, precision: str) -> None:
 
     if emulated(device, precision):
         warn(f"this processor imitates {precision}, many times slower than fp32: take that")
+
+
+def at_own_rate(
+    config: TrainConfig, named: int | None, recordings: Recordings, other: int | None, quiet: bool
+) -> TrainConfig:
+    """The configuration at the rate it works at, which is told.
+
+    Parameters
+    ----------
+    config : TrainConfig
+    named : int or None
+        By the user.
+    recordings : Recordings
+    other : int or None
+        Of a model to start from, or of a pool: taken where none is named.
+    quiet : bool
+    """
+    from negmine.rates import own_rate, told_rate, told_upsampled
+
+    infos = recordings.infos.values()
+    rate = named or other or own_rate(infos)
+    note(told_rate(infos, rate), quiet)
+    if upsampled := told_upsampled(infos, rate):
+        warn(upsampled)
+    return replace(config, sample_rate=rate)
 
 
 def open_data(

@@ -19,7 +19,7 @@ from negmine.console import (
     table,
 )
 from negmine.goes_with import Beside, GoesWith, check_goes_with
-from training.cli_data import open_data, warn_if_emulated
+from training.cli_data import at_own_rate, open_data, warn_if_emulated
 from training.options import band_table_option, run_config, run_options
 from training.options_folds import fold_options, grouping
 from training.options_hard import hard_options, read_hard_mix
@@ -135,9 +135,11 @@ def loop(
     chosen, opened_pool = choose_device(device), open_pool(pool)
     warn_if_emulated(chosen, config.precision)
     sources = opened_pool.sources
-    reader = open_cache(pool, sources, config.sample_rate, reads="mining reads")
+    rate = options["sample_rate"] or opened_pool.sample_rate
+    reader = open_cache(pool, sources, rate, reads="mining reads")
     with only_run(out), Bars(quiet) as bars:
         opened, annotations = open_data(recordings, tp, fp, songtypes, skip_bad, bars, quiet)
+        config = at_own_rate(config, rate, opened, None, quiet)
         results = run_loop(
             config,
             annotations,

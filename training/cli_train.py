@@ -20,7 +20,7 @@ from negmine.console import (
     warn,
 )
 from negmine.goes_with import given_options
-from training.cli_data import open_data, warn_if_emulated
+from training.cli_data import at_own_rate, open_data, warn_if_emulated
 from training.options import band_table_option, run_config, run_options
 from training.options_folds import check_seeds, fold_options, grouping
 from training.options_hard import hard_options, read_hard_mix
@@ -151,6 +151,8 @@ def train(
     warn_if_emulated(chosen, config.precision)
     with Bars(quiet) as bars:
         opened, annotations = open_data(recordings, tp, fp, songtypes, skip_bad, bars, quiet)
+        other = _rate_of(init, hard_negatives)
+        config = at_own_rate(config, options["sample_rate"], opened, other, quiet)
         common: dict[str, Any] = {
             "cache": cache or out / "cache",
             "progress": bars,
@@ -223,6 +225,19 @@ def train(
     if hard_negatives:
         aside = f"; {trained.left_out} left out, of recordings that validate"
         say(f"{trained.used} hard negatives used{aside if trained.left_out else ''}", quiet)
+
+
+def _rate_of(init: Path | None, hard_negatives: Path | None) -> int | None:
+    """The rate that a run must have to start from a model, or to take hard negatives."""
+    if init:
+        from training.checkpoint import Checkpoint
+
+        return Checkpoint.load(init).config.sample_rate
+    if hard_negatives:
+        from negmine.selection import open_selection
+
+        return open_selection(hard_negatives).open_pool().sample_rate
+    return None
 
 
 def _open_unlabelled(

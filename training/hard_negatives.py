@@ -30,13 +30,19 @@ def check_pool(pool: Pool, config: TrainConfig, classes: Sequence[str], where: s
     Raises
     ------
     PoolError
-        If it has other classes, or clips of another length.
+        If it has other classes, or clips of another length or rate: what is certified reaches as
+        high as the pool's rate lets it.
     """
     check_classes(classes, pool.classes, where)
     if pool.clip_s != config.clip_s:
         raise PoolError(
             f"{where}: clips of {pool.clip_s:g} s, but this run trains on {config.clip_s:g} s; "
             "build the pool with the same --clip-s"
+        )
+    if pool.sample_rate != config.sample_rate:
+        raise PoolError(
+            f"{where}: built at {pool.sample_rate} Hz, but this run is at {config.sample_rate} Hz; "
+            f"pass --sample-rate {pool.sample_rate}, or build the pool at {config.sample_rate} Hz"
         )
 
 

@@ -25,7 +25,12 @@ from training.options_augment import (
 _OPTIONS: tuple[tuple[str, Any, str], ...] = (
     ("backbone", str, "'small', the fast CNN, or any timm model's name."),
     ("pretrained", bool, "Start the timm backbone from its published weights."),
-    ("sample_rate", click.IntRange(1000, MOST_HZ), "Hz."),
+    (
+        "sample_rate",
+        click.IntRange(1000, MOST_HZ),
+        "Hz.  [default: that of --init, or of the pool of hard negatives; else that of most "
+        "recordings, at most 32000]",
+    ),
     ("clip_s", click.FloatRange(0.1, MOST_CLIP_S), "Length of a training crop."),
     ("n_mels", click.IntRange(8, 256), "Mel bands."),
     (
@@ -199,8 +204,10 @@ def run_options(command: Command) -> Command:
                 command
             )
         else:
+            # the rate is the recordings' own unless another is named
+            default = None if field == "sample_rate" else defaults[field]
             command = click.option(
-                name, field, type=kind, default=defaults[field], show_default=True, help=text
+                name, field, type=kind, default=default, show_default=True, help=text
             )(command)
     return command
 
@@ -208,12 +215,16 @@ def run_options(command: Command) -> Command:
 def run_config(options: dict[str, Any]) -> TrainConfig:
     """The configuration that options of `run_options` make.
 
+    A sample rate that is not named is left at its default: see `training.cli_data.at_own_rate`.
+
     Raises
     ------
     click.UsageError
         If two of them contradict each other.
     """
     augment = augment_settings(options)
+    if options["sample_rate"] is None:
+        options = {name: value for name, value in options.items() if name != "sample_rate"}
     if augment.shift and augment.shift_s >= options["clip_s"]:
         raise click.UsageError(
             f"--shift-s {augment.shift_s:g} is not shorter than --clip-s {options['clip_s']:g}"

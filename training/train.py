@@ -14,6 +14,7 @@ import torch
 from negmine.annotations import Annotations
 from negmine.class_bands import class_bands
 from negmine.errors import NegmineError
+from negmine.rates import check_audible
 from negmine.recordings import Recordings
 from training.checkpoint import Checkpoint
 from training.clips import ClipProgress
@@ -111,7 +112,8 @@ def train(
     Raises
     ------
     InputError
-        If the folds are impossible, or the folder holds a run with other settings.
+        If confirmed calls lie above what is heard, the folds are impossible, or the folder holds a
+        run with other settings.
     ModelError
         If ``init`` is no checkpoint, or of another front end or backbone.
     PoolError
@@ -119,6 +121,7 @@ def train(
     NegmineError
         If training diverges: the loss or a validation score is no longer finite.
     """
+    check_audible(annotations, recordings.infos, config.sample_rate)
     device, ranks = device or torch.device("cpu"), ranks or Ranks()
     classes = annotations.classes
     if not annotations.rejected:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from negmine.pool.blocks import RecipeBlock, as_blocks
 from negmine.pool.files import write_new
 from negmine.pool.settings import PoolSettings
 from negmine.pool.writer import PoolWriter
+from negmine.rates import check_audible, own_rate
 from negmine.recipe import Recipe
 from negmine.recordings import (
     Recordings,
@@ -125,6 +127,9 @@ def build_pool(
         skip_bad=skip_bad,
         progress=lambda total: progress("reading recordings", total),
     )
+    rate = s.sample_rate or (standing.sample_rate if standing else None)
+    s = replace(s, sample_rate=rate or own_rate(annotated.infos.values()))
+    check_audible(annotations, annotated.infos, cast(int, s.sample_rate))
     table = _table(s, annotations.classes, declared)
     opened = []
     roots = {"recordings": annotated.root}
@@ -197,7 +202,7 @@ def build_pool(
             out,
             writer,
             classes=annotations.classes,
-            sample_rate=s.sample_rate,
+            sample_rate=context.sample_rate,
             roots=roots,
             settings=record,
             replace=force,
@@ -257,7 +262,7 @@ def _calls(context: BuildContext) -> Iterator[Recipe]:
         context.recordings,
         present=True,
         clip_s=context.settings.clip_s,
-        sample_rate=context.settings.sample_rate,
+        sample_rate=context.sample_rate,
         beyond_per_s=context.settings.fp.beyond_per_s,
     )
 

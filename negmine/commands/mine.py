@@ -213,6 +213,11 @@ def mine(
     for scorer in scorers:
         if scorer.clip_s != opened.clip_s:
             warn(f"the pool's clips are {opened.clip_s:g} s, the model's were {scorer.clip_s:g} s")
+        if scorer.sample_rate != opened.sample_rate:
+            warn(
+                f"the pool was built at {opened.sample_rate} Hz, and its clips are resampled for "
+                f"the model, which hears {scorer.sample_rate} Hz"
+            )
     reader = open_cache(pool, opened.sources, scorers[0].sample_rate, cache)
     kept = scores or out.parent / "scores"
     steps = retraining_steps(settings)

@@ -21,7 +21,9 @@ from negmine.recipe import Recipe, Source
 from negmine.tables import write_json, writing_folder
 
 
-def open_to_append(path: Path, classes: Sequence[str], clip_s: float, sample_rate: int) -> Pool:
+def open_to_append(
+    path: Path, classes: Sequence[str], clip_s: float, sample_rate: int | None
+) -> Pool:
     """The pool that is to be added to.
 
     Raises
@@ -33,10 +35,11 @@ def open_to_append(path: Path, classes: Sequence[str], clip_s: float, sample_rat
         raise PoolError(f"{path}: no pool to add to; leave out --append to make one")
     pool = open_pool(path)
     check_classes(classes, pool.classes, str(path))
-    if (pool.clip_s, pool.sample_rate) != (clip_s, sample_rate):
+    if (pool.clip_s, pool.sample_rate) != (clip_s, sample_rate or pool.sample_rate):
         raise PoolError(
             f"{path}: a pool of clips of {pool.clip_s:g} s at {pool.sample_rate} Hz, not "
-            f"{clip_s:g} s at {sample_rate} Hz; pass its --clip-s and --sample-rate"
+            f"{clip_s:g} s at {sample_rate or pool.sample_rate} Hz; pass its --clip-s and "
+            "--sample-rate"
         )
     return pool
 

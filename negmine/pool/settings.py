@@ -43,8 +43,9 @@ class PoolSettings:
     ----------
     clip_s : float
         Length of every clip.
-    sample_rate : int
-        Hz.
+    sample_rate : int, optional
+        Hz; by default that of most recordings, see `negmine.rates.own_rate`, or of the pool that is
+        added to.
     seed : int
         Of all draws.
     unlabelled : str or None
@@ -59,7 +60,12 @@ class PoolSettings:
     clip_s: float = setting(
         2.0, "--clip-s", click.FloatRange(0.1, MOST_CLIP_S), "Length of a clip."
     )
-    sample_rate: int = setting(32_000, "--sample-rate", click.IntRange(1000, MOST_HZ), "Hz.")
+    sample_rate: int | None = setting(
+        None,
+        "--sample-rate",
+        click.IntRange(1000, MOST_HZ),
+        "Hz.  [default: that of most recordings, at most 32000; with --append, the pool's]",
+    )
     seed: int = setting(0, "--seed", click.IntRange(0, LAST_SEED), "Of all draws.")
     unlabelled: str | None = setting(
         None,

@@ -31,7 +31,7 @@ def rows(context: BuildContext, settings: AgreedSettings) -> Iterator[RecipeBloc
         return
     scorers = context.scorers or open_scorers(context.settings, context.classes)
     calls = [
-        block.recipe(row, context.tables, context.settings.clip_s, context.settings.sample_rate)
+        block.recipe(row, context.tables, context.settings.clip_s, context.sample_rate)
         for block in context.calls
         for row in range(len(block))
     ]
@@ -122,7 +122,7 @@ def _windows(context: BuildContext) -> list[Recipe]:
             continue
         for start_s in window_starts(info.duration_s, s.clip_s).tolist():
             layers = (Layer(source, start_s),)
-            found.append(Recipe("agreed", layers, s.clip_s, s.sample_rate, PartialLabels()))
+            found.append(Recipe("agreed", layers, s.clip_s, context.sample_rate, PartialLabels()))
     return found
 
 

@@ -68,7 +68,7 @@ def usable_bands(context: BuildContext) -> Bands:
         See `negmine.class_bands.class_bands`.
     """
     s = context.settings.bands
-    nyquist = context.settings.sample_rate / 2
+    nyquist = context.sample_rate / 2
     table = Path(s.table) if s.table else None
     annotations = context.annotations
     if table is None:

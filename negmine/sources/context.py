@@ -113,6 +113,13 @@ class BuildContext:
     def classes(self) -> tuple[str, ...]:
         return self.annotations.classes
 
+    @property
+    def sample_rate(self) -> int:
+        """Hz; chosen before any source runs."""
+        if self.settings.sample_rate is None:
+            raise ValueError("a build chooses its sample rate before its sources run")
+        return self.settings.sample_rate
+
     def rng(self, name: str) -> np.random.Generator:
         """The generator of one source: its draws depend on the seed and its name alone."""
         return np.random.default_rng([self.settings.seed, *name.encode()])

@@ -33,7 +33,7 @@ def rows(context: BuildContext, settings: FpSettings) -> Iterator[Recipe]:
         context.recordings,
         present=False,
         clip_s=context.settings.clip_s,
-        sample_rate=context.settings.sample_rate,
+        sample_rate=context.sample_rate,
         beyond_per_s=beyond_per_s,
         placements=settings.placements,
         missed=missed,
@@ -84,7 +84,7 @@ def _on_beds(context: BuildContext, settings: FpSettings) -> Iterator[Recipe]:
                 offset_s=offset_s,
                 length_s=span.duration_s,
             )
-            under = beds.block.recipe(bed, context.tables, clip_s, context.settings.sample_rate)
+            under = beds.block.recipe(bed, context.tables, clip_s, context.sample_rate)
             labels = inside.mix(under.labels)
             yield replace(under, kind="fp", layers=(*under.layers, piece), labels=labels)
 

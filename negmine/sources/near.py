@@ -28,7 +28,7 @@ def rows(context: BuildContext, settings: NearSettings) -> Iterator[Recipe]:
         context.recordings,
         present=True,
         clip_s=context.settings.clip_s,
-        sample_rate=context.settings.sample_rate,
+        sample_rate=context.sample_rate,
         beyond_per_s=context.settings.fp.beyond_per_s,
         placements=settings.placements,
     ):
