@@ -145,6 +145,7 @@ def build_pool(
     from negmine.build.holdout import read_names
     from negmine.groups import SiteOf, sites_by_pattern, sites_by_table
     from negmine.locks import only_writer
+    from negmine.long_boxes import told_long
     from negmine.rates import told_rate, told_upsampled
 
     if sites and site_regex:
@@ -176,8 +177,9 @@ def build_pool(
     heard = [info for folder in report.folders for info in folder.infos.values()]
     rate = report.pool.sample_rate
     note(told_rate(heard, rate), quiet)
-    if upsampled := told_upsampled(heard, rate):
-        warn(upsampled)
+    for told in (told_upsampled(heard, rate), told_long(annotations, report.pool.clip_s)):
+        if told:
+            warn(told)
     for opened in report.folders:
         tell_found(opened.folder, quiet, len(opened.infos))
     for line in report.skipped:

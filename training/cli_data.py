@@ -23,9 +23,14 @@ def warn_if_emulated(device: Any, precision: str) -> None:
 
 
 def at_own_rate(
-    config: TrainConfig, named: int | None, recordings: Recordings, other: int | None, quiet: bool
+    config: TrainConfig,
+    named: int | None,
+    recordings: Recordings,
+    annotations: Annotations,
+    other: int | None,
+    quiet: bool,
 ) -> TrainConfig:
-    """The configuration at the rate it works at, which is told.
+    """The configuration at the rate it works at; what rate and length do to the data is told.
 
     Parameters
     ----------
@@ -33,17 +38,20 @@ def at_own_rate(
     named : int or None
         By the user.
     recordings : Recordings
+    annotations : Annotations
     other : int or None
         Of a model to start from, or of a pool: taken where none is named.
     quiet : bool
     """
+    from negmine.long_boxes import told_long
     from negmine.rates import own_rate, told_rate, told_upsampled
 
     infos = recordings.infos.values()
     rate = named or other or own_rate(infos)
     note(told_rate(infos, rate), quiet)
-    if upsampled := told_upsampled(infos, rate):
-        warn(upsampled)
+    for line in (told_upsampled(infos, rate), told_long(annotations, config.clip_s)):
+        if line:
+            warn(line)
     return replace(config, sample_rate=rate)
 
 

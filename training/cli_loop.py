@@ -139,7 +139,7 @@ def loop(
     reader = open_cache(pool, sources, rate, reads="mining reads")
     with only_run(out), Bars(quiet) as bars:
         opened, annotations = open_data(recordings, tp, fp, songtypes, skip_bad, bars, quiet)
-        config = at_own_rate(config, rate, opened, None, quiet)
+        config = at_own_rate(config, rate, opened, annotations, None, quiet)
         results = run_loop(
             config,
             annotations,

@@ -152,7 +152,7 @@ def train(
     with Bars(quiet) as bars:
         opened, annotations = open_data(recordings, tp, fp, songtypes, skip_bad, bars, quiet)
         other = _rate_of(init, hard_negatives)
-        config = at_own_rate(config, options["sample_rate"], opened, other, quiet)
+        config = at_own_rate(config, options["sample_rate"], opened, annotations, other, quiet)
         common: dict[str, Any] = {
             "cache": cache or out / "cache",
             "progress": bars,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from negmine.annotations import Annotation, Annotations
 from negmine.labels import BEYOND_BOX_PER_S, label_clip
+from negmine.long_boxes import loudest_part
 from negmine.recipe import Layer, Recipe
 from negmine.recordings import Recordings
 from negmine.windows import Span, centred_window, to_microseconds
@@ -25,8 +26,9 @@ def annotated_clips(
     """Clips round boxes: one, centred, or several, evenly placed from end to end of the box.
 
     The labels are what *all* boxes of the recording say about the clip, not only the one it is
-    centred on. A clip in which the rejected class is not certified absent (a call of it is near, or
-    the verdict does not reach that far) is left out.
+    centred on. A call longer than the clip gives its loudest part. A clip in which the rejected
+    class is not certified absent (a call of it is near, or the verdict does not reach that far) is
+    left out.
 
     Parameters
     ----------
@@ -46,7 +48,10 @@ def annotated_clips(
         source = recordings.source(box.recording)
         boxes = annotations.by_recording[box.recording]
         found = 0
-        for clip in placed_windows(box.span, clip_s, source.duration_s, placements):
+        span = box.span
+        if present and span.duration_s > clip_s:
+            span = loudest_part(box, recordings.infos[box.recording], clip_s)
+        for clip in placed_windows(span, clip_s, source.duration_s, placements):
             labels = label_clip(boxes, clip, beyond_per_s=beyond_per_s)
             if box.label in (labels.present if present else labels.absent):
                 found += 1
