@@ -289,6 +289,11 @@ class TrainConfig:
     def total_steps(self) -> int:
         return self.steps_per_epoch * self.epochs
 
+    @property
+    def uses_bands(self) -> bool:
+        """Whether it matters in which band a class calls: a shift of pitch must not leave it."""
+        return self.bands != "off" or self.augment.pitch > 0
+
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 

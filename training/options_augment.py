@@ -10,6 +10,7 @@ import click
 
 from negmine.console import Command
 from negmine.errors import InputError, did_you_mean
+from negmine.goes_with import given_options
 from negmine.limits import MOST_CLIP_S
 from training.config import AUGMENT_PRESETS, AUGMENT_PROBABILITIES, AugmentSettings
 
@@ -139,14 +140,23 @@ def _shown(field: str) -> str:
 def augment_settings(options: dict[str, Any]) -> AugmentSettings:
     """Take the options of `augment_options` out of all options, and make settings of them.
 
+    A preset that is named on the command line stands in place of a file's settings.
+
     Raises
     ------
     click.UsageError
-        If a range is the wrong way round, or set for a change that is never made.
+        If a range is the wrong way round, or set on the command line for a change that is never
+        made.
     """
     preset = AUGMENT_PRESETS[options.pop("augment")]
-    given = {name: options.pop(_PREFIX + name) for name in _DEFAULTS if _PREFIX + name in options}
-    changed = {name: value for name, value in given.items() if value is not None}
+    values = {name: options.pop(_PREFIX + name) for name in _DEFAULTS if _PREFIX + name in options}
+    named = given_options()
+    given = {name for name in values if _PREFIX + name in named}
+    changed = {
+        name: value
+        for name, value in values.items()
+        if value is not None and (name in given or "augment" not in named)
+    }
     for field, name, *_ in _OPTIONS:
         if field in _RANGES and field in changed and changed[field][0] > changed[field][1]:
             low, high = changed[field]
@@ -154,7 +164,7 @@ def augment_settings(options: dict[str, Any]) -> AugmentSettings:
     settings = replace(preset, **changed)
     for field, name, *_ in (*_OPTIONS, ("shift_roll", "--shift-roll/--shift-pad")):
         change = next(c for c in _CHANGES if field.startswith(c.removesuffix("s")))
-        if field in changed.keys() - set(_CHANGES) and not getattr(settings, change):
+        if field in given - set(_CHANGES) and not getattr(settings, change):
             often = f"--{change.replace('_', '-')}"
             raise click.UsageError(
                 f"{name} says how {often} is made, and it never is: add {often}, or another "

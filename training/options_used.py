@@ -29,11 +29,9 @@ GO_WITH: GoesWith = (
     (("lsoft", "lsoft_detach"), (Beside("loss", ("lsoft",)),)),
     (("lsep_bce",), (Beside("loss", ("lsep",)),)),
     (("large_loss_rate",), (Beside("loss", ("large",)),)),
+    (("band_margin",), (Beside("bands", ("crops", "shared")),)),
     # a shift of pitch must leave a call in its class's band
-    (
-        ("band_margin", "band_table"),
-        (Beside("bands", ("crops", "shared")), Beside("augment_pitch")),
-    ),
+    (("band_table",), (Beside("bands", ("crops", "shared")), Beside("augment_pitch"))),
     (("lse_sharpness",), (Beside("readout", ("lse",)),)),
 )
 

@@ -108,6 +108,7 @@ def run_stages(
     _check_drawn(stages, changed, unlabelled)
     folds = [config.fold] if in_fold else list(range(config.folds))
     cache = options.pop("cache", None) or out / "cache"
+    band_table = options.pop("band_table", None)
     groups = {**(options.get("groups") or {}), **(unlabelled.groups if unlabelled else {})}
     # with one fold, or in it, there is none to keep any from
     dealt = {
@@ -145,6 +146,7 @@ def run_stages(
                     soft=labels if stage.fill else None,
                     plugins=rows,
                     init=before[fold] if stage.init == "previous" else None,
+                    band_table=band_table if run.uses_bands else None,
                     device=device,
                     progress=progress,
                     title=f"{number}-{stage.name}, fold {fold}",

@@ -70,12 +70,15 @@ def band_edges(
     Raises
     ------
     InputError
-        If there is a table and no bands.
+        If there is a table, and neither bands nor shifts of pitch, which keep to them.
     AnnotationError
         If the table is malformed.
     """
     if config.bands == "off":
-        if table:
-            raise InputError(f"{table}: a table of bands, but bands are off; choose --bands")
+        if table and not config.uses_bands:
+            raise InputError(
+                f"{table}: a table of bands, but bands are off and no pitch is shifted; choose "
+                "--bands or --pitch"
+            )
         return ()
     return tuple(class_bands(training, config.band_margin, table, config.sample_rate / 2).values())

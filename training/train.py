@@ -139,6 +139,9 @@ def train(
     detector = Detector.from_config(
         config, len(classes), front_end, edges, pretrained=config.pretrained
     )
+    bands = class_bands(training, 0, band_table)
+    if band_table and not edges:
+        inputs["bands of pitch"] = repr(bands)
     if init:
         inputs["init"] = start_from(init, detector, config, classes, front_end)
     detector.to(device)
@@ -160,7 +163,6 @@ def train(
         rows = BoxRows(training, recordings, config, cache, progress, soft)
         for plugin in plugins:
             plugin.prepare(config, classes, held_out)
-    bands = class_bands(training, 0, band_table)
     dataset = StepDataset(rows, plugins, config, ranks.rank, ranks.world, bands=bands)
     steps = step_loader(dataset, step, config.workers)
     held = recordings.only(held_out)

@@ -29,7 +29,8 @@ def call(*arguments: object) -> Result:
         (["--loss", "bce", "--lsoft", "0.2"], "--lsoft goes with --loss lsoft"),
         (["--lsep-bce", "0"], "--lsep-bce goes with --loss lsep"),
         (["--large-loss-rate", "0.1"], "--large-loss-rate goes with --loss large"),
-        (["--band-margin", "0.5"], "--band-margin goes with --bands crops or shared or --pitch"),
+        (["--band-margin", "0.5"], "--band-margin goes with --bands crops or shared"),
+        (["--band-margin", "0.5", "--pitch", "0.5"], "--band-margin goes with --bands"),
         (["--band-table", "none.csv"], "--band-table goes with --bands crops or shared"),
         (["--lse-sharpness", "2"], "--lse-sharpness goes with --readout lse"),
         (["--recipe", "rfcx", "--large-loss-rate", "0.1"], "goes with --loss large"),
@@ -117,7 +118,7 @@ def test_rows_of_rejected_detections_take_some(
         # what a stage of the recipe uses is no stage's to set
         ["--recipe", "rfcx", "--lsep-bce", "0.5", "--lsoft", "0.3"],
         ["--bands", "shared", "--band-margin", "0.5"],
-        ["--augment", "full", "--band-margin", "0.5"],
+        ["--augment", "full", "--bands", "crops", "--band-margin", "0.5"],
         ["--readout", "lse", "--lse-sharpness", "2"],
         ["--folds", "2", "--patience", "3"],
         ["--folds", "2", "--fold-by", "site", "--site-regex", "[0-9]$"],

@@ -778,7 +778,7 @@ def test_a_table_of_bands_without_bands_is_an_error(
     shared_opened: Opened, shared_cache: Path, tmp_path: Path
 ) -> None:
     o = shared_opened
-    with pytest.raises(InputError, match="bands are off; choose --bands"):
+    with pytest.raises(InputError, match="bands are off and no pitch is shifted; choose"):
         training_loop.train(
             tiny_config(), o.annotations, o.recordings, tmp_path / "run", cache=shared_cache,
             band_table=tmp_path / "bands.csv",
