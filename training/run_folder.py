@@ -20,6 +20,8 @@ from negmine.tables import write_json, writing
 from training.checkpoint import Checkpoint
 from training.config import TrainConfig
 
+CONFIG, RUN = "config.toml", "run.json"
+
 # These change how fast a run is, not what comes out.
 _NO_MATTER = frozenset({"workers"})
 
@@ -44,10 +46,10 @@ def describe_run(
         Recordings of the validation fold.
     """
     text = tomli_w.dumps(config.to_dict())
-    with writing(out / "config.toml") as temporary:
+    with writing(out / CONFIG) as temporary:
         temporary.write_text(text, encoding="utf-8")
     write_json(
-        out / "run.json",
+        out / RUN,
         {
             "command": shlex.join(sys.argv),
             "inputs": dict(inputs),
@@ -58,6 +60,11 @@ def describe_run(
             },
         },
     )
+
+
+def is_described(out: Path) -> bool:
+    """Whether `describe_run` was here."""
+    return all((out / name).exists() for name in (CONFIG, RUN))
 
 
 def check_same_run(

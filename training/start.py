@@ -8,8 +8,10 @@ from pathlib import Path
 
 from negmine.annotations import Annotations
 from negmine.class_bands import class_bands
+from negmine.console import warn
 from negmine.errors import InputError, ModelError
 from negmine.pool import check_classes
+from negmine.recordings import Recordings
 from training.checkpoint import Checkpoint
 from training.config import TrainConfig
 from training.data import RowSource, Soft
@@ -19,18 +21,40 @@ from training.model import Detector
 
 def described(
     annotations: Annotations,
+    recordings: Recordings,
     soft: Soft | None,
     plugins: Sequence[RowSource],
     groups: Mapping[str, str] | None,
 ) -> dict[str, str]:
     """What a run is given besides its settings, as short texts: it goes on only with the same."""
-    inputs = {"annotations": annotations.digest}
+    files = repr(sorted((name, info.fingerprint) for name, info in recordings.infos.items()))
+    inputs = {
+        "annotations": annotations.digest,
+        "recordings": hashlib.blake2b(files.encode(), digest_size=16).hexdigest(),
+    }
     if soft:
         inputs["pseudo labels"] = soft.description
     if groups:
         text = repr(sorted(groups.items()))
         inputs["groups"] = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
     return inputs | {f"plug-in {i}": plugin.description for i, plugin in enumerate(plugins)}
+
+
+def as_described_then(
+    inputs: Mapping[str, str], annotations: Annotations, resumed: Checkpoint, out: Path
+) -> Mapping[str, str]:
+    """What a run is given, in the terms of the checkpoint that it goes on from.
+
+    Earlier versions kept neither the recordings' fingerprints nor the edges of the boxes' bands.
+    """
+    if "recordings" in resumed.inputs:
+        return inputs
+    warn(
+        f"{out}: an earlier version began this run, and kept neither the recordings' fingerprints "
+        "nor the f_min and f_max of the boxes: they are taken to be what they were"
+    )
+    kept = {name: value for name, value in inputs.items() if name != "recordings"}
+    return kept | {"annotations": annotations.digest_without_bands}
 
 
 def start_from(

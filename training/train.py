@@ -27,8 +27,8 @@ from training.frontend import FrontEndSettings
 from training.history import is_best, learning_rate, should_stop, write_history
 from training.interrupt import HeldInterrupt
 from training.model import Detector
-from training.run_folder import check_same_run, describe_run
-from training.start import band_edges, described, start_from
+from training.run_folder import check_same_run, describe_run, is_described
+from training.start import as_described_then, band_edges, described, start_from
 from training.step import make_optimiser, take_step
 from training.validate import ClipScorer, known_scores
 
@@ -130,7 +130,7 @@ def train(
         annotations, recordings.infos, config.folds, config.fold, config.seed, groups
     )
     training, validation = annotations.without(held_out), annotations.only(held_out)
-    inputs = described(annotations, soft, plugins, groups)
+    inputs = described(annotations, recordings, soft, plugins, groups)
     torch.manual_seed(config.seed)
     front_end = FrontEndSettings.for_mels(config.sample_rate, config.n_mels)
     edges = band_edges(config, training, band_table)
@@ -152,12 +152,16 @@ def train(
     last, best = out / "last.pt", out / "best.pt"
     if last.exists():
         resumed = Checkpoint.load(last)
-        check_same_run(resumed, config, classes, inputs, out)
+        given = as_described_then(inputs, annotations, resumed, out)
+        check_same_run(resumed, config, classes, given, out)
         detector.load_state_dict(resumed.trained or resumed.model)
         averaged.load(resumed.model)
         optimiser.load_state_dict(resumed.optimiser)
         scaler.load_state_dict(resumed.scaler)
         step, losses, history = resumed.step, resumed.losses, resumed.history
+        if ranks.first and history:
+            # a run that was killed may have left those of an epoch before
+            write_history(out, history)
 
     with ranks.first_before_others():
         rows = BoxRows(training, recordings, config, cache, progress, soft)
@@ -168,7 +172,7 @@ def train(
     held = recordings.only(held_out)
     scored = copy.deepcopy(detector) if config.ema else detector
     model = ranks.wrap(detector)
-    if ranks.first and not step:
+    if ranks.first and not (step and is_described(out)):
         describe_run(out, config, inputs, held_out)
 
     def save(path: Path) -> None:

@@ -93,9 +93,19 @@ class Annotations:
     @cached_property
     def digest(self) -> str:
         """Hash of classes and verdicts, whatever the tables were called."""
+        digest = self._hash_of("recording", "label", "songtype", "present", "span")
+        edges = repr([(float(b.f_min_hz), float(b.f_max_hz)) for b in self.boxes])
+        return hashlib.blake2b((digest + edges).encode(), digest_size=16).hexdigest()
+
+    @property
+    def digest_without_bands(self) -> str:
+        """The same, as earlier versions made it: it leaves out the lowest and highest frequency."""
+        return self._hash_of("recording", "label", "songtype", "present", "span")
+
+    def _hash_of(self, *names: str) -> str:
         digest = hashlib.blake2b(repr(self.classes).encode(), digest_size=16)
-        for b in self.boxes:
-            digest.update(repr((b.recording, b.label, b.songtype, b.present, b.span)).encode())
+        for box in self.boxes:
+            digest.update(repr(tuple(getattr(box, name) for name in names)).encode())
         return digest.hexdigest()
 
     def check_recordings(self, known: Collection[str]) -> None:

@@ -310,7 +310,14 @@ def test_the_digest_is_of_the_verdicts_and_not_of_the_tables_names(
 
 @pytest.mark.parametrize(
     "change",
-    [{"recording": "r9"}, {"label": "9"}, {"present": False}, {"span": Span(0.5, 1.125)}],
+    [
+        {"recording": "r9"},
+        {"label": "9"},
+        {"present": False},
+        {"span": Span(0.5, 1.125)},
+        {"f_min_hz": 1.5},
+        {"f_max_hz": 9999.0},
+    ],
 )
 def test_the_digest_changes_with_a_verdict(tp: Path, fp: Path, change: dict[str, object]) -> None:
     found = read_rfcx(tp, fp)
