@@ -15,6 +15,7 @@ from negmine.commands.pool import pool as pool_commands
 from negmine.console import (
     Bars,
     CleanGroup,
+    NameType,
     data_options,
     note,
     print_json,
@@ -223,7 +224,9 @@ def inspect(pool: Path, png: Path | None, quiet: bool, as_json: bool) -> None:
 )
 @click.option("--ids", multiple=True, metavar="ID", help="A recipe's id. Repeatable.")
 @click.option("--kind", help="Recipes of this kind alone.")
-@click.option("--class", "label", help="Recipes certified free of this class alone.")
+@click.option(
+    "--class", "label", type=NameType(), help="Recipes certified free of this class alone."
+)
 @click.option(
     "--sample", type=click.IntRange(1, MOST_ROWS), help="So many of them, drawn at random."
 )

@@ -14,6 +14,7 @@ import click
 from click.core import ParameterSource
 
 from negmine.errors import NegmineError, one_line, visible
+from negmine.names import clean_name
 from negmine.stopping import stop_code, stopping_alike
 
 if TYPE_CHECKING:
@@ -108,6 +109,15 @@ def data_options(command: Command) -> Command:
     ):
         command = option(command)
     return command
+
+
+class NameType(click.ParamType):
+    """A class or a recording, spelt as tables' cells are once they are read."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        return clean_name(str(value))
 
 
 class Bars:

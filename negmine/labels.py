@@ -167,7 +167,10 @@ class PartialLabels:
         # classes come with few distinct certificates, and there may be 10,000 of them
         joined: dict[tuple[Absence, Absence], Absence | None] = {}
         # a class certified by one part and present in the other is in `present`, never here
-        for name in self.absent.keys() & other.absent.keys():
+        # in an order that is the same in every process, which that of a set is not
+        for name in self.absent:
+            if name not in other.absent:
+                continue
             pair = (self.absent[name], other.absent[name])
             if pair not in joined:
                 confidence = pair[0].confidence * pair[1].confidence
@@ -344,8 +347,10 @@ def label_clip(
         else:
             grazed.add(box.label)
     absent = {}
-    for name in rejected.keys() - present - grazed:
-        outside = max(0.0, clip.duration_s - covered_s(clip, rejected[name]))
+    for name, spans in rejected.items():
+        if name in present or name in grazed:
+            continue
+        outside = max(0.0, clip.duration_s - covered_s(clip, spans))
         # nanoseconds of rounding are not a second thought about the verdict
         confidence = _beyond(outside if outside > 1e-9 else 0.0, beyond_per_s)
         if confidence >= MIN_CONFIDENCE:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from negmine.console import Bars, CleanGroup, print_json, quiet_and_json, say, table, warn
+from negmine.console import Bars, CleanGroup, NameType, print_json, quiet_and_json, say, table, warn
 from negmine.goes_with import given_options
 from negmine.limits import LAST_SEED, MOST_ROWS
 
@@ -54,7 +54,13 @@ def _fields(context: click.Context, option: click.Parameter, value: str | None) 
     show_default=True,
     help="Claims to hear.",
 )
-@click.option("--class", "classes", multiple=True, help="Ask about this class alone. Repeatable.")
+@click.option(
+    "--class",
+    "classes",
+    type=NameType(),
+    multiple=True,
+    help="Ask about this class alone. Repeatable.",
+)
 @click.option("--certificate", "certificates", multiple=True, help="Likewise. Repeatable.")
 @click.option("--kind", "kinds", multiple=True, help="Likewise, a kind of row. Repeatable.")
 @click.option(

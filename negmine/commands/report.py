@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from negmine.console import Bars, CleanCommand, print_json, quiet_and_json, say, warn
+from negmine.console import Bars, CleanCommand, NameType, print_json, quiet_and_json, say, warn
 from negmine.limits import MOST_ROWS
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -29,7 +29,12 @@ _LARGE_BYTES = 50_000_000
     help="Negatives shown a class, the highest-scoring.",
 )
 @click.option(
-    "--class", "classes", multiple=True, metavar="C", help="Show this class alone. Repeatable."
+    "--class",
+    "classes",
+    type=NameType(),
+    multiple=True,
+    metavar="C",
+    help="Show this class alone. Repeatable.",
 )
 @quiet_and_json
 def report(

@@ -14,7 +14,7 @@ from negmine.commands.scoring_options import (
     open_cache,
     pool_option,
 )
-from negmine.console import Bars, CleanCommand, print_json, quiet_and_json, say, table
+from negmine.console import Bars, CleanCommand, NameType, print_json, quiet_and_json, say, table
 from negmine.goes_with import given_options
 from negmine.limits import MOST_ROWS
 
@@ -41,7 +41,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     show_default=True,
     help="Neighbours.",
 )
-@click.option("--class", "label", help="Only clips certified free of this class.")
+@click.option("--class", "label", type=NameType(), help="Only clips certified free of this class.")
 @click.option("-o", "--out", type=_FILE, help="Write the table as CSV.")
 @click.option("--png", type=_FILE, help="Draw the clip and its neighbours.")
 @click.option(

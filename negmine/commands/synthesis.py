@@ -18,6 +18,7 @@ from negmine.commands.scoring_options import (
 from negmine.console import (
     Bars,
     CleanCommand,
+    NameType,
     print_json,
     quiet_and_json,
     say,
@@ -52,6 +53,7 @@ _SHOWN = 15
 @click.option(
     "--class",
     "classes",
+    type=NameType(),
     multiple=True,
     metavar="CLASS",
     help="A class to find negatives of. Repeatable.  [default: all]",
