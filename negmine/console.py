@@ -111,7 +111,7 @@ def data_options(command: Command) -> Command:
     return command
 
 
-class NameType(click.ParamType):
+class NameType(click.ParamType):  # type: ignore[type-arg]
     """A class or a recording, spelt as tables' cells are once they are read."""
 
     name = "text"
