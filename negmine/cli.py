@@ -187,8 +187,8 @@ def build_pool(
         warn(f"skipped {line}")
     for line in report.near_duplicates:
         warn(line)
-    for reason, count in report.left_out.items():
-        say(f"left out {count}: {reason}", quiet or as_json)
+    for line in report.told:
+        say(line, quiet or as_json)
     say(f"{out}: {'written' if report.changed else 'unchanged'}", quiet or as_json)
     _show_pool(out, quiet, as_json)
 

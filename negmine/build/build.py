@@ -51,6 +51,8 @@ class BuildReport:
         Unreadable files.
     left_out : mapping of str to int
         Clips left out, by reason.
+    told : tuple of str
+        The same, a line each, with the files that lose most.
     near_duplicates : tuple of str
         What was found of them, a line each.
     folders : tuple of Recordings
@@ -63,6 +65,7 @@ class BuildReport:
     left_out: Mapping[str, int]
     near_duplicates: tuple[str, ...] = ()
     folders: tuple[Recordings, ...] = ()
+    told: tuple[str, ...] = ()
 
 
 def build_pool(
@@ -217,6 +220,7 @@ def build_pool(
         {reason: count for reason, count in context.left_out.items() if count},
         near.told if near else (),
         read,
+        tuple(context.left_out.told()),
     )
 
 
@@ -249,8 +253,10 @@ def fill(writer: PoolWriter, context: BuildContext) -> None:
         for block in _kept(rows_of(name)(context, settings), context):
             silent = context.silent_layers(block)
             check_ratios(block, silent, context.tables.sources.items, context.settings.clip_s)
-            new = writer.add(block, context.tables)
-            context.left_out["rows that stand there already"] += len(block) - new
+            known = writer.known(block, context.tables)
+            repeated = len(block) - known - writer.add(block, context.tables)
+            context.left_out["rows that the pool has already"] += known
+            context.left_out[f"rows of '{name}' that repeat another row of this build"] += repeated
             # nothing draws on the last source's rows, and they are the most
             if name != ORDER[-1]:
                 context.blocks.append(block)

@@ -64,7 +64,7 @@ class PoolSettings:
         None,
         "--sample-rate",
         click.IntRange(1000, MOST_HZ),
-        "Hz.  [default: that of most recordings, at most 32000; with --append, the pool's]",
+        "Hz; by default that of most recordings, at most 32000, or of the pool to --append to.",
     )
     seed: int = setting(0, "--seed", click.IntRange(0, LAST_SEED), "Of all draws.")
     unlabelled: str | None = setting(

@@ -49,7 +49,7 @@ class PoolWriter:
         self.first_label_set = len(self.tables.labels)
         self.kinds: list[str] = []
         self._renumber = _Renumber(self.tables)
-        self._recipes = _Packed(self.kinds, set(ids))
+        self._recipes = _Packed(self.kinds, set(), frozenset(ids))
         self._calls = _Packed(self.kinds, None)
         self._standing_calls = frozenset(calls)
 
@@ -68,6 +68,12 @@ class PoolWriter:
             How many rows were new.
         """
         return self._add(self._recipes, block, tables)
+
+    def known(self, block: RecipeBlock, tables: Tables) -> int:
+        """How many rows of a block the pool has already, apart from what is being added."""
+        if not self._recipes.standing:
+            return 0
+        return sum(one in self._recipes.standing for one in block_ids(block, tables, self.clip_s))
 
     def add_calls(self, block: RecipeBlock, tables: Tables) -> int:
         """Add confirmed calls; two alike may stand beside one another, if they come together."""
@@ -157,6 +163,7 @@ class _Packed:
 
     kinds: list[str]
     ids: set[bytes] | None
+    standing: frozenset[bytes] = frozenset()
     rows: int = 0
     counts: Counter[str] = field(default_factory=Counter)
 
@@ -173,7 +180,7 @@ class _Packed:
             return np.arange(len(ids))
         fresh = []
         for row, name in enumerate(ids):
-            if name not in self.ids:
+            if name not in self.ids and name not in self.standing:
                 self.ids.add(name)
                 fresh.append(row)
         return np.array(fresh, dtype=np.int64)

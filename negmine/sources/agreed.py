@@ -116,7 +116,7 @@ def _windows(context: BuildContext) -> list[Recipe]:
     for name, info in opened.infos.items():
         source = opened.source(name)
         if info.fingerprint in trained_on:
-            context.left_out["unlabelled recordings that have annotations"] += 1
+            context.left_out.of(name, "unlabelled recordings that have annotations")
             continue
         if info.fingerprint in context.held_out:
             continue

@@ -18,14 +18,13 @@ sources and label sets once, in ``context.tables``, then make arrays::
 
 `negmine.pool.blocks.mixed_block` adds rows together; `RecipeBlock.take` picks some. Draw from
 ``context.rng(NAME)`` alone: a source then draws the same whatever the others do. Count what is left
-out in ``context.left_out``. Rows that draw on held-out recordings are dropped by the builder, but
-a source that chooses partners does better to choose among those that are not: ``context.certified``
-holds none.
+out in ``context.left_out``, by file where it is of one. Rows that draw on held-out recordings are
+dropped by the builder, but a source that chooses partners does better to choose among those that
+are not: ``context.certified`` holds none.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -40,6 +39,7 @@ from negmine.pool.ragged import offsets
 from negmine.pool.settings import PoolSettings
 from negmine.recordings import Recordings
 from negmine.scorer import Scorer
+from negmine.sources.left_out import LeftOut
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,8 @@ class BuildContext:
         Numbers of sources and label sets, for blocks.
     held_out : frozenset of str
         Fingerprints of the files that must not enter the pool in any form.
-    left_out : Counter
-        Clips left out, by reason.
+    left_out : LeftOut
+        Clips left out, by reason, and of which files.
     blocks : list of RecipeBlock
         What the sources so far have yielded.
     calls : list of RecipeBlock
@@ -99,7 +99,7 @@ class BuildContext:
     settings: PoolSettings = field(default_factory=PoolSettings)
     tables: Tables = field(default_factory=Tables)
     held_out: frozenset[str] = frozenset()
-    left_out: Counter[str] = field(default_factory=Counter)
+    left_out: LeftOut = field(default_factory=LeftOut)
     blocks: list[RecipeBlock] = field(default_factory=list)
     calls: list[RecipeBlock] = field(default_factory=list)
     unlabelled: Recordings | None = None

@@ -35,7 +35,7 @@ def external_windows(
     for name, info in folder.opened.infos.items():
         absent = folder.absent.get(name)
         if absent is None:
-            context.left_out["external files that the table does not declare"] += 1
+            context.left_out.of(name, "external files that the table does not declare")
             continue
         if absent not in numbers:
             labels = PartialLabels.certified(absent, Certificate.EXTERNAL, settings.confidence)
@@ -46,9 +46,9 @@ def external_windows(
         heard = starts[np.array(levels, dtype=np.float64) >= SILENCE_RMS]
         if settings.windows == "energy":
             heard = loud_starts(info, clip_s)
-            context.left_out["silent external files"] += not len(heard)
+            context.left_out.of(name, "silent external files", int(not len(heard)))
             starts = heard
-        context.left_out["silent external windows"] += len(starts) - len(heard)
+        context.left_out.of(name, "silent external windows", len(starts) - len(heard))
         yield plain_block(
             "external",
             np.full(len(heard), source),

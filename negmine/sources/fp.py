@@ -40,7 +40,8 @@ def rows(context: BuildContext, settings: FpSettings) -> Iterator[Recipe]:
     )
     if settings.pad != "bed":
         what = "rejected detections whose verdict does not cover the clip"
-        context.left_out[what] += len(missed)
+        for box in missed:
+            context.left_out.of(box.recording, what)
     if settings.pad != "beyond":
         yield from _on_beds(context, settings)
 
@@ -61,7 +62,7 @@ def _on_beds(context: BuildContext, settings: FpSettings) -> Iterator[Recipe]:
             continue
         free = beds.free_of(box.label)
         if free is None:
-            context.left_out["rejected detections without a certified bed"] += 1
+            context.left_out.of(box.recording, "rejected detections without a certified bed")
             continue
         level = info.rms(span.start_s, span.end_s)
         inside = label_clip(
@@ -70,7 +71,9 @@ def _on_beds(context: BuildContext, settings: FpSettings) -> Iterator[Recipe]:
             beyond_per_s=settings.beyond_per_s,
         )
         if box.label not in inside.absent or level < SILENCE_RMS:
-            context.left_out["rejected detections that a call overlaps, or silent ones"] += 1
+            context.left_out.of(
+                box.recording, "rejected detections that a call overlaps, or silent ones"
+            )
             continue
         number = np.array([beds.classes.index(box.label)])
         for offset_s in _offsets(span, clip_s, settings.placements):

@@ -34,7 +34,9 @@ def rows(context: BuildContext, settings: NearSettings) -> Iterator[Recipe]:
     ):
         excluded = {other for name in clip.labels.present for other in excludes.get(name, ())}
         if excluded & clip.labels.present:
-            context.left_out["clips with two confirmed calls that exclude each other"] += 1
+            context.left_out.of(
+                clip.sources[0].recording, "clips with two confirmed calls that exclude each other"
+            )
         elif excluded:
             labels = clip.labels.declared(
                 sorted(excluded), Certificate.EXTERNAL, settings.confidence

@@ -80,7 +80,7 @@ def test_erased_clips_lack_the_class_and_keep_the_rest(shared_data: Data, tmp_pa
     report = build(shared_data, tmp_path / "pool", erase={"count": 60})
     clips = of_kind(report, "erase")
     # in these data a rejected detection is cut where a call is
-    same = report.left_out["rows that stand there already"]
+    same = report.left_out["rows of 'erase' that repeat another row of this build"]
     short = report.left_out["erasures that no further crop was found for"]
     assert len(clips) + same + short == 60
     assert len(clips) == 16

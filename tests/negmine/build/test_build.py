@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile as sf
 from conftest import SAMPLE_RATE, Data, make_data, small_settings
@@ -97,6 +98,11 @@ def test_what_is_left_out_is_counted(data: Data, tmp_path: Path) -> None:
         "rejected detections whose verdict does not cover the clip": 16,
         "silent external windows": 3,
     }
+    silent = "left out 3: silent external windows: external/silence.wav (3)"
+    assert silent in report.told
+    assert report.told[1].endswith(
+        ": rec00 (2), rec01 (2), rec02 (2), rec03 (2), rec04 (2) and 3 more"
+    )
     assert set(report.pool.recipes.kinds) == {"external", "mix"}
     alone = build(
         data, tmp_path / "alone", fp={"beyond_per_s": 0.0}, clip_s=0.4, external=[], mix=5
@@ -315,3 +321,15 @@ def test_a_built_pool_is_the_one_that_is_opened(shared_data: Data, tmp_path: Pat
     built, opened = build(shared_data, tmp_path / "pool").pool, open_pool(tmp_path / "pool")
     assert list(built) == list(opened)
     assert list(built.calls) == list(opened.calls)
+
+
+def test_rows_that_repeat_are_told_apart_from_those_of_the_pool(data: Data, tmp_path: Path) -> None:
+    # each rejected detection once more, a little longer at both ends: the same clip
+    table = pd.read_csv(data.fp)
+    wider = table.assign(t_min=table["t_min"] - 0.01, t_max=table["t_max"] + 0.01)
+    pd.concat([table, wider]).to_csv(data.fp, index=False)
+    repeated = "left out 16: rows of 'fp' that repeat another row of this build"
+    first = build(data, tmp_path / "pool", external=[], mix=0)
+    assert first.told == (repeated,)
+    again = build(data, tmp_path / "pool", external=[], mix=0, append=True, noise={"count": 2})
+    assert again.told == ("left out 32: rows that the pool has already",)

@@ -52,7 +52,7 @@ def test_what_stands_stays_and_what_is_new_comes_after_it(data: Data, tmp_path: 
     added = [recipe.kind for recipe in pool][len(rows) :]
     assert (added.count("external"), added.count("noise"), added.count("fp")) == (2, 4, 0)
     assert added.count("mix") == 10
-    assert report.left_out["rows that stand there already"] == 16 + 9
+    assert report.left_out["rows that the pool has already"] == 16 + 9
     assert list(pool.calls) == list(first.calls)
     assert pool.digests == (first.digest, pool.digest)
     for recipe in pool[len(rows) :]:
