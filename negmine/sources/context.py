@@ -37,6 +37,7 @@ from negmine.levels import Levels, silent_layers
 from negmine.pool.blocks import RecipeBlock, Tables, empty_block, join_blocks
 from negmine.pool.ragged import offsets
 from negmine.pool.settings import PoolSettings
+from negmine.rates import own_rate
 from negmine.recordings import Recordings
 from negmine.scorer import Scorer
 from negmine.sources.left_out import LeftOut
@@ -115,10 +116,8 @@ class BuildContext:
 
     @property
     def sample_rate(self) -> int:
-        """Hz; chosen before any source runs."""
-        if self.settings.sample_rate is None:
-            raise ValueError("a build chooses its sample rate before its sources run")
-        return self.settings.sample_rate
+        """Hz: the recordings' own, where the settings name none."""
+        return self.settings.sample_rate or own_rate(self.recordings.infos.values())
 
     def rng(self, name: str) -> np.random.Generator:
         """The generator of one source: its draws depend on the seed and its name alone."""
