@@ -39,7 +39,7 @@ class VerifiedFiles:
         if found != fingerprint:
             if not path.is_file():
                 raise AudioError(
-                    f"{path}: no such file; if the folder was moved, build the pool again"
+                    f"{path}: no such file; if the folder was moved, run 'negmine pool relocate'"
                 )
             found = file_fingerprint(path)
             with self._lock:

@@ -12,7 +12,9 @@ import pyarrow as pa
 
 from negmine.errors import PoolError
 from negmine.parquet import read_table
+from negmine.places import candidates, first_folder, seen_from
 from negmine.pool import Pool, open_pool
+from negmine.pool.files import read_info
 from negmine.recipe import Recipe
 from negmine.tables import write_table
 
@@ -108,6 +110,7 @@ class Selection:
             "format": FORMAT,
             "version": VERSION,
             "pool": str(self.pool.resolve()),
+            "pool_beside": seen_from(self.pool, path.parent),
             "pool_digest": self.pool_digest,
             "model": self.model,
         }
@@ -152,6 +155,11 @@ class Selection:
         PoolError
             If it is gone or was rebuilt since.
         """
+        if not self.pool.exists():
+            raise PoolError(
+                f"{self.pool}: no such folder; it was the pool of this selection: if it was moved, "
+                "name its new place with --pool"
+            )
         pool = open_pool(self.pool)
         # rows that were added to the pool since leave this selection true
         if self.pool_digest not in pool.digests:
@@ -166,8 +174,17 @@ class Selection:
         return [pool.recipes[pool.recipes.row_of(row.recipe)] for row in self.rows]
 
 
-def open_selection(path: Path) -> Selection:
+def open_selection(path: Path, pool: Path | None = None) -> Selection:
     """Read a selection.
+
+    Its pool is looked for where it was, then where it was as seen from the selection: what was
+    moved together is found.
+
+    Parameters
+    ----------
+    path : Path
+    pool : Path, optional
+        Where its pool is, whatever the selection says.
 
     Raises
     ------
@@ -186,4 +203,16 @@ def open_selection(path: Path) -> Selection:
         raise PoolError(f"{path}: names no pool or no model: damaged; run 'negmine mine' again")
     columns = [table.column(name).to_pylist() for name in COLUMNS]
     rows = tuple(Chosen(*values) for values in zip(*columns, strict=True))
-    return Selection(rows, Path(metadata["pool"]), metadata["pool_digest"], metadata["model"])
+    digest = metadata["pool_digest"]
+    places = candidates(metadata["pool"], metadata.get("pool_beside"), path.parent)
+    found = pool or next((one for one in places if _is_pool(one, digest)), first_folder(places))
+    return Selection(rows, found, digest, metadata["model"])
+
+
+def _is_pool(path: Path, digest: str) -> bool:
+    """Whether a pool is there that has this digest, or had it before it was added to."""
+    try:
+        parts = read_info(path)["parts"]
+    except PoolError:
+        return False
+    return any(part["digest"] == digest for part in parts)

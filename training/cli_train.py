@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from negmine.commands.scoring_options import moved_pool_option
 from negmine.console import (
     Bars,
     CleanCommand,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     type=click.Path(dir_okay=False, path_type=Path),
     help="A selection by 'negmine mine', added to every step as known zeros and mixed into it.",
 )
+@moved_pool_option
 @hard_options
 @click.option(
     "--init",
@@ -90,6 +92,7 @@ def train(
     songtypes: Any,
     out: Path,
     hard_negatives: Path | None,
+    pool: Path | None,
     hard_ratio: float,
     hard_mix: float,
     hard_mix_snr: tuple[float, float],
@@ -157,6 +160,7 @@ def train(
             "cache": cache or out / "cache",
             "progress": bars,
             "hard_negatives": hard_negatives,
+            "hard_pool": pool,
             "hard_ratio": hard_ratio,
             "hard_mix": mixed,
             "band_table": band_table,

@@ -64,6 +64,8 @@ class HardNegatives:
         Folder for the rendered clips.
     progress : callable
         Given a title and a number of clips to render, returns what to call after each.
+    pool : Path, optional
+        Where the selection's pool is now.
     mix : HardMix, optional
         What is mixed into the step's rows. None: nothing.
     """
@@ -75,13 +77,15 @@ class HardNegatives:
         cache: Path,
         progress: ClipProgress = lambda title, total: lambda: None,
         mix: HardMix | None = None,
+        *,
+        pool: Path | None = None,
     ) -> None:
         self._path = path
         self._mix = mix if mix and mix.share else None
         self._ratio = ratio
         self._cache = cache
         self._progress = progress
-        self._selection = open_selection(path)
+        self._selection = open_selection(path, pool)
         self.description = f"hard negatives {self._selection.digest} at {ratio:g}"
         if self._mix:
             low, high = self._mix.snr_db

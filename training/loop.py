@@ -116,6 +116,7 @@ def run_loop(
             cache=cache,
             progress=progress,
             hard_negatives=selection,
+            hard_pool=pool.path,
             hard_ratio=hard_ratio,
             hard_mix=hard_mix,
             band_table=band_table,
@@ -170,7 +171,7 @@ def _write_page(
     path: Path, hard: Path, before: Path | None, pool: Pool, progress: Progress
 ) -> None:
     """A round's selection as a page, beside the round before."""
-    selection = open_selection(hard)
+    selection = open_selection(hard, pool.path)
     earlier = Earlier(open_selection(before), read_report(report_path(before))) if before else None
     advance = progress("rendering the page", clips_to_render(selection, pool), "clip")
     write_report(

@@ -23,7 +23,10 @@ GO_WITH: GoesWith = (
     (("stage_init", "pseudo_in_fold", *_OF_LABELS), (Beside("recipe"),)),
     # one fold holds nothing out: there is no score to stop by, and no site to keep together
     (("patience", "fold_by", "sites", "site_regex"), (Beside("folds", least=2),)),
-    (("hard_ratio", "hard_mix", "hard_mix_snr", "hard_mix_by"), (Beside("hard_negatives"),)),
+    (
+        ("pool", "hard_ratio", "hard_mix", "hard_mix_snr", "hard_mix_by"),
+        (Beside("hard_negatives"),),
+    ),
     (("hard_mix_snr", "hard_mix_by"), (Beside("hard_mix"),)),
     (("fp_per_step", "beyond_per_s"), (Beside("fp"),)),
     (("lsoft", "lsoft_detach"), (Beside("loss", ("lsoft",)),)),

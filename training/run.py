@@ -50,6 +50,7 @@ def run_training(
     cache: Path,
     progress: Progress,
     hard_negatives: Path | None = None,
+    hard_pool: Path | None = None,
     hard_ratio: float = HARD_RATIO,
     hard_mix: HardMix | None = None,
     init: Path | None = None,
@@ -67,7 +68,7 @@ def run_training(
         return progress(what, total, "clip")
 
     negatives = (
-        HardNegatives(hard_negatives, hard_ratio, cache, decoding, hard_mix)
+        HardNegatives(hard_negatives, hard_ratio, cache, decoding, hard_mix, pool=hard_pool)
         if hard_negatives
         else None
     )

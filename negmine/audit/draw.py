@@ -25,11 +25,11 @@ from negmine.audit.frames import Claim, Frame, PoolFrame, SelectionFrame
 from negmine.audit.sample import DrawSettings, draw_sample
 from negmine.csv_tables import read_rows
 from negmine.errors import InputError, OutputError, did_you_mean
-from negmine.pool import Pool, open_pool
+from negmine.pool import open_pool
 from negmine.pool.recipe_table import RecipeTable
 from negmine.render import render
 from negmine.report.clips import listening_gain_db
-from negmine.selection import Selection, open_selection
+from negmine.selection import open_selection
 from negmine.spectrogram import draw_levels, level_range, mel_levels
 from negmine.tables import writing_folder
 
@@ -42,6 +42,7 @@ def draw_audit(
     out: Path,
     settings: DrawSettings,
     *,
+    pool: Path | None = None,
     progress: Callable[[str, int, str], Callable[..., object]],
 ) -> Key:
     """Draw a sample of a pool or a selection and write its folder, whole or not at all.
@@ -53,6 +54,8 @@ def draw_audit(
     out : Path
         A new folder, or one with an audit whose verdicts nobody began to fill.
     settings : DrawSettings
+    pool : Path, optional
+        Where a selection's pool is now.
     progress : callable
         Given a title, a number and a unit, returns what to call after each clip.
 
@@ -66,32 +69,34 @@ def draw_audit(
         If a clip cannot be rendered.
     """
     check_free(out)
-    opened: Pool | Selection = open_pool(source) if source.is_dir() else open_selection(source)
     frame: Frame
-    if isinstance(opened, Pool):
-        pool, frame, usual = opened, PoolFrame(opened), ("certificate", "kind")
+    if source.is_dir():
+        kind, opened = "pool", open_pool(source)
+        frame, usual = PoolFrame(opened), ("certificate", "kind")
     else:
-        pool, frame, usual = opened.open_pool(), SelectionFrame(opened), ("certificate", "hardness")
+        selection = open_selection(source, pool)
+        kind, opened = "selection", selection.open_pool()
+        frame, usual = SelectionFrame(selection), ("certificate", "hardness")
     for name in settings.classes:
-        if name not in pool.classes:
-            raise InputError(f"--class {name}: no such class{did_you_mean(name, pool.classes)}")
+        if name not in opened.classes:
+            raise InputError(f"--class {name}: no such class{did_you_mean(name, opened.classes)}")
     by = settings.by or usual
-    shuffled, examples = draw_sample(frame, pool, by, settings)
+    shuffled, examples = draw_sample(frame, opened, by, settings)
     digest = hashlib.blake2b(
-        repr((pool.digest, [(c.recipe, c.label, c.stratum) for c in shuffled])).encode(),
+        repr((opened.digest, [(c.recipe, c.label, c.stratum) for c in shuffled])).encode(),
         digest_size=3,
     ).hexdigest()
     width = len(str(len(shuffled)))
     # the audit's own mark in the names tells verdicts of another audit
     names = tuple(f"{digest}-{i:0{width}d}.flac" for i in range(1, len(shuffled) + 1))
     about = {
-        "source": "pool" if isinstance(opened, Pool) else "selection",
+        "source": kind,
         "path": str(source.resolve()),
-        "pool": str(pool.path.resolve()),
-        "pool_digest": pool.digest,
+        "pool": str(opened.path.resolve()),
+        "pool_digest": opened.digest,
         "by": list(by),
         "seed": settings.seed,
-        "settings": dict(pool.settings),
+        "settings": dict(opened.settings),
     }
     key = Key(names, tuple(shuffled), about)
     shown = {
@@ -102,16 +107,16 @@ def draw_audit(
     with writing_folder(out, replace=out.exists()) as folder:
         (folder / CLIPS).mkdir()
         for name, claim in zip(names, shuffled, strict=True):
-            table = pool.calls if claim.control else pool.recipes
+            table = opened.calls if claim.control else opened.recipes
             _write_clip(folder / CLIPS / name, table, claim.recipe)
             advance()
         if any(shown.values()):
             (folder / EXAMPLES).mkdir()
         for label, files in shown.items():
             for name, recipe_id in zip(files, examples[label], strict=True):
-                _write_clip(folder / EXAMPLES / name, pool.calls, recipe_id)
+                _write_clip(folder / EXAMPLES / name, opened.calls, recipe_id)
         write_verdicts(folder / VERDICTS, key)
-        page = listening_page(key, digest, shown, pool.sample_rate)
+        page = listening_page(key, digest, shown, opened.sample_rate)
         (folder / PAGE).write_text(page, encoding="utf-8")
         write_key(folder / KEY, key)
     return key

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from negmine.commands.scoring_options import moved_pool_option
 from negmine.console import Bars, CleanGroup, NameType, print_json, quiet_and_json, say, table, warn
 from negmine.goes_with import given_options
 from negmine.limits import LAST_SEED, MOST_ROWS
@@ -40,6 +41,7 @@ def _fields(context: click.Context, option: click.Parameter, value: str | None) 
 
 @audit.command()
 @click.argument("source", metavar="POOL_OR_SELECTION", type=click.Path(path_type=Path))
+@moved_pool_option
 @click.option(
     "-o",
     "--out",
@@ -104,6 +106,7 @@ def _fields(context: click.Context, option: click.Parameter, value: str | None) 
 @quiet_and_json
 def draw(
     source: Path,
+    pool: Path | None,
     out: Path,
     sample: int,
     classes: tuple[str, ...],
@@ -131,6 +134,8 @@ def draw(
     from negmine.audit.files import PAGE
     from negmine.audit.sample import DrawSettings
 
+    if pool and source.is_dir():
+        raise click.UsageError(f"--pool is where a selection's pool is, and {source} is a folder")
     settings = DrawSettings(
         sample=sample,
         by=by,
@@ -144,7 +149,7 @@ def draw(
         seed=seed,
     )
     with Bars(quiet or as_json) as bars:
-        key = draw_audit(source, out, settings, progress=bars)
+        key = draw_audit(source, out, settings, pool=pool, progress=bars)
     found = sum(claim.control for claim in key.claims)
     drawn = len(key.claims) - found
     wanted = round(controls * drawn)

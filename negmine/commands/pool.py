@@ -122,3 +122,48 @@ def split(pool: Path, into: Any, by: str, out: Path, seed: int, quiet: bool, as_
     rows = [[name, *(str(part[key]) for key in part)] for name, part in done.parts.items()]
     say(table(["part", "recipes", "calls", "groups"], rows), quiet)
     say(f"left out {done.straddling}: recipes that draw on groups of several parts", quiet)
+
+
+def _moved(
+    context: click.Context, option: click.Parameter, values: tuple[str, ...]
+) -> dict[Path, Path]:
+    found = {}
+    for text in values:
+        old, equals, new = text.partition("=")
+        if not (old and equals and new):
+            raise click.BadParameter(f"'{text}' is not OLD=NEW")
+        found[Path(old)] = Path(new)
+    return found
+
+
+@pool.command()
+@click.argument("pool", metavar="POOL", type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--root",
+    "moved",
+    multiple=True,
+    required=True,
+    metavar="OLD=NEW",
+    callback=_moved,
+    help="A folder of sound as the pool names it, and where it is now. Repeatable.",
+)
+@quiet_and_json
+def relocate(pool: Path, moved: Any, quiet: bool, as_json: bool) -> None:
+    """Let a POOL look for its sound in other folders, where it was moved.
+
+    A pool that is moved together with its sound needs no such thing: it is found.
+
+    \b
+    Example:
+      negmine pool relocate pool --root /old/train=/new/train
+    """
+    from negmine.pool import open_pool
+    from negmine.pool.relocate import relocate_pool
+
+    open_pool(pool)  # where there is none, nothing is made beside it
+    roots = relocate_pool(pool, moved)
+    if as_json:
+        print_json({name: str(root) for name, root in roots.items()})
+        return
+    for name, root in roots.items():
+        say(f"{name}: {root}", quiet)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from negmine.commands.scoring_options import moved_pool_option
 from negmine.console import Bars, CleanCommand, NameType, print_json, quiet_and_json, say, warn
 from negmine.limits import MOST_ROWS
 
@@ -20,6 +21,7 @@ _LARGE_BYTES = 50_000_000
 @click.option(
     "--before", type=_FILE, help="An older selection, such as the last round's: what changed since."
 )
+@moved_pool_option
 @click.option("-o", "--out", type=_FILE, help="The page.  [default: SELECTION with .report.html]")
 @click.option(
     "--per-class",
@@ -40,6 +42,7 @@ _LARGE_BYTES = 50_000_000
 def report(
     selection: Path,
     before: Path | None,
+    pool: Path | None,
     out: Path | None,
     per_class: int,
     classes: tuple[str, ...],
@@ -62,16 +65,16 @@ def report(
 
     out = out or selection.with_suffix(".report.html")
     check_page(out)
-    chosen = open_selection(selection)
-    pool = chosen.open_pool()
+    chosen = open_selection(selection, pool)
+    opened = chosen.open_pool()
     earlier = Earlier(open_selection(before), read_report(report_path(before))) if before else None
     mined = read_report(report_path(selection))
-    total = clips_to_render(chosen, pool, per_class, classes)
+    total = clips_to_render(chosen, opened, per_class, classes)
     with Bars(quiet) as bars:
         written = write_report(
             out,
             chosen,
-            pool,
+            opened,
             mined,
             before=earlier,
             per_class=per_class,

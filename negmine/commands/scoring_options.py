@@ -21,6 +21,12 @@ device_option = click.option(
 pool_option = click.option(
     "--pool", type=click.Path(path_type=Path), required=True, help="From 'negmine build-pool'."
 )
+moved_pool_option = click.option(
+    "--pool",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the selection's pool is now.  [default: where it was, or as it was beside the "
+    "selection]",
+)
 model_option = click.option(
     "--model",
     type=click.Path(path_type=Path),

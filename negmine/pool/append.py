@@ -15,7 +15,7 @@ from negmine.levels import Levels, check_ratios, mixed_layers, silent_layers
 from negmine.locks import only_writer
 from negmine.pool import Pool, check_classes, open_pool
 from negmine.pool.blocks import RecipeBlock, Tables, as_blocks
-from negmine.pool.files import Rows, describe_part, part_folder, read_info, write_part
+from negmine.pool.files import Rows, describe_part, part_folder, placed, read_info, write_part
 from negmine.pool.writer import PoolWriter
 from negmine.recipe import Recipe, Source
 from negmine.tables import write_json, writing_folder
@@ -105,7 +105,7 @@ def _append(
         "roots": {name: str(root) for name, root in named.items()},
         "parts": [*info["parts"], part],
     }
-    write_json(pool.path / "pool.json", info)
+    write_json(pool.path / "pool.json", placed(info, pool.path))
     return True
 
 

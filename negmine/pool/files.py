@@ -26,6 +26,7 @@ from negmine.errors import PoolError
 from negmine.file_names import is_file_name
 from negmine.labels import PartialLabels
 from negmine.names import sorted_names
+from negmine.places import candidates, first_folder, seen_from
 from negmine.pool.blocks import RecipeBlock, Tables, as_blocks
 from negmine.pool.columns import write_columns
 from negmine.pool.writer import PoolWriter
@@ -49,6 +50,9 @@ LABELS = {
     "certificate": pa.string(),
     "confidence": pa.float64(),
 }
+
+# In pool.json, the roots as seen from the pool's folder.
+_BESIDE = "roots_beside"
 
 # Stands in the certificate column of labels.parquet for a class that is present.
 PRESENT = "present"
@@ -160,8 +164,14 @@ def write_new(
         )
     with writing_folder(path, replace=replace) as folder:
         write_part(part_folder(folder, part), writer, roots)
-        write_json(folder / "pool.json", info)
+        write_json(folder / "pool.json", placed(info, path))
     return True
+
+
+def placed(info: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """What pool.json says in a folder: the roots as seen from there, too."""
+    beside = {name: seen_from(Path(root), folder) for name, root in info["roots"].items()}
+    return {**info, _BESIDE: beside}
 
 
 def _classes_mark(classes: Sequence[str], writer: PoolWriter) -> str:
@@ -253,7 +263,10 @@ def _source_table(sources: Sequence[Source], root_names: Mapping[Path, str]) -> 
 
 
 def read_info(folder: Path) -> dict[str, Any]:
-    """What pool.json says, of a version that this negmine reads."""
+    """What pool.json says, of a version that this negmine reads.
+
+    Roots that were moved along with the pool are named where they are now.
+    """
     path = folder / "pool.json"
     if not path.exists():
         hint = "no such folder" if not folder.exists() else "no pool.json in it: not a pool"
@@ -270,6 +283,11 @@ def read_info(folder: Path) -> dict[str, Any]:
     _complete(folder, info, ("parts",))
     for part in info["parts"]:
         _complete(folder, part, ("name", "kinds", "sources", "label_sets", "digest"))
+    beside = info.pop(_BESIDE, {})
+    info["roots"] = {
+        name: str(first_folder(candidates(root, beside.get(name), folder)))
+        for name, root in info["roots"].items()
+    }
     return info
 
 

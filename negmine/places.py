@@ -1,0 +1,39 @@
+"""Where files lie that other files name: as a whole path, and as seen from who names them.
+
+What was moved together, a selection with its pool or a pool with its recordings, is then found.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+
+def seen_from(path: Path, folder: Path) -> str:
+    """A path relative to a folder, with forward slashes; neither need exist."""
+    return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
+
+
+def candidates(whole: str, relative: str | None, folder: Path) -> list[Path]:
+    """Where a path may lie that a file in a folder names, the whole path first.
+
+    Parameters
+    ----------
+    whole : str
+        Where it lay when the file was written.
+    relative : str, optional
+        Where it lay as seen from the file's folder: None where an earlier version wrote the file.
+    folder : Path
+        Where the file lies now.
+    """
+    found = [Path(whole)]
+    if relative:
+        found.append(Path(os.path.normpath(folder.resolve() / relative)))
+    return list(dict.fromkeys(found))
+
+
+def first_folder(paths: Iterable[Path]) -> Path:
+    """The first that is a folder; the first of all where none is."""
+    listed = list(paths)
+    return next((path for path in listed if path.is_dir()), listed[0])
