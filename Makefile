@@ -1,18 +1,24 @@
 # make demo: the main job, end to end, on data it makes itself
 # make test: the test suite
+# Both install what requirements/ lists, file by file checked by its hash. TORCH=cpu leaves CUDA out.
 PYTHON ?= python3
+TORCH ?= $(shell cat .venv/torch 2>/dev/null)
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+UV := $(BIN)/uv --quiet
+LOCK = $(UV) pip compile --universal --python-version 3.11 --generate-hashes \
+	--no-annotate --custom-compile-command "make lock" $(UPGRADE)
 
-.PHONY: demo test slow lint clean
+.PHONY: demo test slow lint lock clean
 
-demo: .venv/demo.stamp
+demo: .venv/run.stamp
 	$(BIN)/negmine demo --out demo
 
-test: .venv/test.stamp
+test: .venv/dev.stamp
 	$(BIN)/python -m pytest
 
 # the tests that take minutes
-slow: .venv/test.stamp
+slow: .venv/dev.stamp
 	$(BIN)/python -m pytest -m slow
 
 lint: .venv/dev.stamp
@@ -20,22 +26,39 @@ lint: .venv/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Writes requirements/ again from pyproject.toml. Versions that still fit stay: make lock UPGRADE=--upgrade
+lock: .venv/uv.stamp
+	$(LOCK) pyproject.toml --extra dev --group build -o requirements/dev.txt
+	$(LOCK) pyproject.toml --group build -c requirements/dev.txt -o requirements/run.txt
+	echo uv | $(LOCK) - -o requirements/uv.txt
+
 clean:
 	rm -rf .venv demo
 
-.venv/pyvenv.cfg:
+# the stamp, not pyvenv.cfg: that is written first, and pip may be missing after Ctrl-C
+.venv/made.stamp:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "negmine needs Python 3.11 or newer; name one: make PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv .venv
-
-.venv/demo.stamp: .venv/pyvenv.cfg pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
 	@touch $@
 
-.venv/test.stamp: .venv/pyvenv.cfg pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+.venv/uv.stamp: .venv/made.stamp requirements/uv.txt
+	$(PIP) install --require-hashes -r requirements/uv.txt
 	@touch $@
 
-.venv/dev.stamp: .venv/pyvenv.cfg pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+ifeq ($(TORCH),cpu)
+# PyTorch's own index has the wheels without CUDA; their hashes are not those of requirements/.
+.venv/%.stamp: .venv/uv.stamp requirements/%.txt pyproject.toml
+	$(UV) pip install --python $(BIN)/python --torch-backend cpu --no-deps \
+		$$(sed -n 's/^\(torch[a-z]*==[^ ;]*\).*/\1/p' requirements/$*.txt)
+	awk '/^[a-z]/ { keep = !/^(torch|nvidia-|cuda-|triton)/ } keep' requirements/$*.txt > .venv/$*.txt
+	$(PIP) install --no-deps --require-hashes -r .venv/$*.txt
+	$(PIP) install --no-deps --no-build-isolation -e .
+	@echo cpu > .venv/torch
 	@touch $@
+else
+.venv/%.stamp: .venv/made.stamp requirements/%.txt pyproject.toml
+	$(PIP) install --require-hashes -r requirements/$*.txt
+	$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+endif
