@@ -20,6 +20,7 @@ OF_NUMBERS_ALONE = [
     "config",
     "ensemble",
     "export_frontend",
+    "from_torchaudio",
     "frontend",
     "losses",
     "lsep",
@@ -102,7 +103,12 @@ def test_torch_is_the_trainers_alone() -> None:
 
 @pytest.mark.parametrize(
     ("library", "homes"),
-    [("soundfile", {"negmine.audio", "negmine.audio_write"}), ("faiss", {"negmine.index"})],
+    [
+        ("soundfile", {"negmine.audio", "negmine.audio_write"}),
+        ("faiss", {"negmine.index"}),
+        ("timm", {"training.backbones"}),
+        ("torchaudio", {"training.from_torchaudio"}),
+    ],
 )
 def test_a_library_has_one_home(library: str, homes: set[str]) -> None:
     assert importers(library, "negmine", "training") == homes

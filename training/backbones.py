@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import timm
 import torch
 from torch import Tensor, nn
 
 from negmine.errors import ModelError, did_you_mean
+from training.versions import command_that_fits, trio_installed
 
 
 class SmallCNN(nn.Module):
@@ -65,9 +65,12 @@ def check_backbone(name: str) -> None:
     Raises
     ------
     ModelError
-        If it is another.
+        If it is another, or timm cannot be imported.
     """
-    if name != "small" and not (_TIMM_NAME.fullmatch(name) and timm.is_model(name)):
+    if name == "small":
+        return
+    timm = _import_timm(name)
+    if not (_TIMM_NAME.fullmatch(name) and timm.is_model(name)):
         hint = did_you_mean(name, ["small", *timm.list_models()])
         raise ModelError(
             f"backbone {name[:80]!r} is neither 'small' nor the name of a model that timm "
@@ -87,12 +90,14 @@ class Backbone(nn.Module):
     Raises
     ------
     ModelError
-        If timm has no such model or weights, or its features are no such map.
+        If timm has no such model or weights, its features are no such map, or timm itself cannot
+        be imported.
     """
 
     def __init__(self, name: str, pretrained: bool) -> None:
         super().__init__()
         check_backbone(name)
+        timm = _import_timm(name)
         try:
             body: Any = timm.create_model(
                 name, pretrained=pretrained, in_chans=1, num_classes=0, global_pool=""
@@ -112,3 +117,17 @@ class Backbone(nn.Module):
     def forward(self, spectrograms: Tensor, position: Tensor | None = None) -> Tensor:
         x: Tensor = self.body.forward_features(spectrograms)
         return x
+
+
+def _import_timm(backbone: str) -> Any:
+    """Import timm when a model of it is asked for: it needs a torchvision that fits torch."""
+    try:
+        import timm
+    except Exception as error:  # a torchvision that does not fit raises RuntimeError, and others
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ModelError(
+            f"backbone {backbone[:80]!r} needs timm, which cannot be imported ({reason}); "
+            f"installed: {trio_installed()}; what fits: {command_that_fits()}; backbone 'small' "
+            "needs no timm"
+        ) from error
+    return timm

@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torchaudio.transforms import MelSpectrogram
+
+from training.from_torchaudio import MelSpectrogram
 
 # On a CPU, the spectrum of one clip at a time stays in its cache; that of several does not.
 _CPU_CHUNK = 1
