@@ -28,6 +28,7 @@ OF_NUMBERS_ALONE = [
     "missing_labels",
     "readout",
     "specaugment",
+    "versions",
 ]
 
 # What a command's help does without.

@@ -8,22 +8,10 @@ bank is the same.
 from __future__ import annotations
 
 import sys
-from importlib.metadata import PackageNotFoundError, requires, version
 from types import ModuleType
 from typing import cast
 
-TRIO = ("torch", "torchaudio", "torchvision")
-
-
-def versions_that_fit() -> str:
-    """The versions of torch, torchaudio and torchvision that this negmine was tested with."""
-    pinned = [need.partition(";")[0].strip() for need in requires("negmine") or []]
-    return " ".join(need for need in pinned if need.partition("==")[0] in TRIO)
-
-
-def versions_installed() -> str:
-    """Name and version of each of the three, or that it is missing."""
-    return ", ".join(f"{name} {_version(name)}" for name in TRIO)
+from training.versions import command_that_fits, trio_installed
 
 
 def import_torchaudio() -> ModuleType:
@@ -50,8 +38,8 @@ def import_torchaudio() -> ModuleType:
             failure = error
     reason = " ".join(f"{type(failure).__name__}: {failure}".split())
     raise ImportError(
-        f"torchaudio cannot be imported ({reason}); installed: {versions_installed()}; these fit: "
-        f"python -m pip install {versions_that_fit()}",
+        f"torchaudio cannot be imported ({reason}); installed: {trio_installed()}; "
+        f"what fits: {command_that_fits()}",
         name="torchaudio",
     ) from failure
 
@@ -70,13 +58,6 @@ def _import() -> ModuleType:
 def _no_library(_: str) -> bool:
     """Find no compiled library, as in a build of torchaudio that has none."""
     return False
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "(not installed)"
 
 
 MelSpectrogram = import_torchaudio().transforms.MelSpectrogram

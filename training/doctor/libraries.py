@@ -1,0 +1,188 @@
+"""Which libraries are installed, whether they fit and load, and what they can do."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import requires
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import Requirement
+
+from training.doctor.check import Check
+from training.doctor.machine import GIB
+from training.versions import TRIO, command_that_fits, installed
+
+# Extras that a person may choose; those of developers are no concern of the doctor's.
+_EXTRAS = ("onnx", "tensorboard")
+
+# Importing all of them takes 10 s on two cores; a library that waits for ever is named.
+_TIMEOUT_S = 300.0
+
+_INSTALL = "python -m pip install"
+_NVIDIA = Path("/proc/driver/nvidia/version")
+
+
+def check_libraries() -> Iterator[Check]:
+    """Import every library that negmine uses, in a process of its own, and check what it found."""
+    wanted = list(requirements())
+    present = [need.name for need, _ in wanted if installed(need.name)]
+    found = probe_all(present)
+    for need, extra in wanted:
+        yield check_library(need, extra, installed(need.name), found.get(need.name, {}))
+    yield from check_codecs(found.get("soundfile", {}))
+    yield from check_compute(found.get("torch", {}), driver=_NVIDIA.is_file())
+
+
+def requirements() -> Iterator[tuple[Requirement, str]]:
+    """What negmine's metadata asks for, and the extra that asks for it ('': negmine itself)."""
+    for text in requires("negmine") or []:
+        need = Requirement(text)
+        if need.marker is None or need.marker.evaluate({"extra": ""}):
+            yield need, ""
+            continue
+        for extra in _EXTRAS:
+            if need.name != "negmine" and need.marker.evaluate({"extra": extra}):
+                yield need, extra
+
+
+def check_library(need: Requirement, extra: str, present: str, found: Mapping[str, Any]) -> Check:
+    """A library: installed, within its bounds, and imported."""
+    command = f"{_INSTALL} {_quoted(need)}"
+    if need.name in TRIO:
+        command = f"what fits: {command_that_fits()}"
+    elif extra:
+        command = f"{_INSTALL} 'negmine[{extra}]'"
+    if not present:
+        state: Any = "note" if extra else "problem"
+        return Check(need.name, f"not installed{' (optional)' if extra else ''}", state, command)
+    shown = present
+    if need.name == "soundfile" and found.get("libsndfile"):
+        shown += f" with libsndfile {found['libsndfile']}"
+    if error := found.get("error"):
+        return Check(need.name, f"{shown} cannot be used: {error}", "problem", command)
+    if not need.specifier.contains(present, prereleases=True):
+        return Check(need.name, f"{shown} is not {need.specifier}", "note", f"untested; {command}")
+    if found.get("extension") is False:
+        return Check(
+            need.name,
+            f"{shown} works without its compiled extension, which does not load",
+            "note",
+            "negmine computes the same without it",
+        )
+    return Check(need.name, shown)
+
+
+def check_codecs(soundfile: Mapping[str, Any]) -> Iterator[Check]:
+    """The kinds of sound files that a round trip showed to work."""
+    codecs: Mapping[str, str] = soundfile.get("codecs", {})
+    for name, error in codecs.items():
+        if error:
+            yield Check(
+                f"codec {name}",
+                error,
+                "problem",
+                f"take soundfile's own wheel: {_INSTALL} --force-reinstall soundfile",
+            )
+    if working := [name for name, error in codecs.items() if not error]:
+        yield Check("codecs", ", ".join(working))
+
+
+def check_compute(torch: Mapping[str, Any], *, driver: bool) -> Iterator[Check]:
+    """Threads, bf16 and GPUs, as torch sees them.
+
+    Parameters
+    ----------
+    torch : mapping
+        What the probe found of torch.
+    driver : bool
+        Whether an NVIDIA driver is loaded.
+    """
+    if "threads" not in torch:
+        return
+    yield Check("threads", f"{torch['threads']} for torch")
+    if torch["bf16_emulated"]:
+        yield Check(
+            "bf16",
+            "this processor imitates it, many times slower than fp32",
+            "note",
+            "keep --precision fp32 on the CPU",
+        )
+    else:
+        yield Check("bf16", "native on this processor")
+    for number, gpu in enumerate(torch["gpus"]):
+        found = f"{gpu['name']}, {gpu['memory'] / GIB:.0f} GiB"
+        if error := gpu.get("error"):
+            found = f"{found}, computes nothing: {error}"
+            yield Check(
+                f"gpu {number}", found, "problem", "update its driver, or take --device cpu"
+            )
+        else:
+            yield Check(f"gpu {number}", found)
+    if torch["gpus"]:
+        return
+    built_for = torch["built_for"]
+    if driver and built_for:
+        yield Check(
+            "gpu",
+            f"an NVIDIA driver is loaded, but torch, built for {built_for}, sees no GPU",
+            "problem",
+            "update the driver, or look at CUDA_VISIBLE_DEVICES",
+        )
+    elif driver:
+        yield Check(
+            "gpu",
+            "an NVIDIA driver is loaded, but torch is built without CUDA",
+            "note",
+            "install torch as PyPI has it, which is built for CUDA, to use the GPU",
+        )
+    else:
+        yield Check("gpu", "none; the CPU is used")
+
+
+def probe_all(names: Sequence[str], timeout_s: float = _TIMEOUT_S) -> dict[str, dict[str, Any]]:
+    """Ask `training.doctor.probe` of each library; one that ends the process is named.
+
+    Returns
+    -------
+    dict
+        By name, what was found: ``error`` is '' where the library works.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    left = list(names)
+    while left:
+        # -P: what lies in this folder is not what the `negmine` program imports
+        call = [sys.executable, "-P", "-m", "training.doctor.probe", *left]
+        try:
+            ran = subprocess.run(call, capture_output=True, timeout=timeout_s)
+            output, end = ran.stdout, _how_it_ended(ran.returncode)
+        except subprocess.TimeoutExpired as stopped:
+            output, end = stopped.stdout or b"", f"no answer in {timeout_s:.0f} s"
+        for line in output.splitlines():
+            try:
+                facts = json.loads(line)
+                found[facts["name"]] = facts
+            except (ValueError, TypeError, KeyError):
+                continue  # a library's own words
+        left = [name for name in left if name not in found]
+        if left:
+            found[left[0]] = {"name": left[0], "error": f"its import ended the process: {end}"}
+            del left[0]
+    return found
+
+
+def _how_it_ended(code: int) -> str:
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return signal.Signals(-code).name
+    except ValueError:
+        return f"signal {-code}"
+
+
+def _quoted(need: Requirement) -> str:
+    return f"'{need.name}{need.specifier}'"
