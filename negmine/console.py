@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,6 +47,21 @@ def one_line_errors() -> Iterator[None]:
         raise Failure("out of memory; use a smaller --batch-size or shorter clips", 1) from error
     except KeyboardInterrupt as error:
         raise Failure("stopped; the same command goes on from here", stop_code()) from error
+    except Exception as error:
+        if not _while_importing(error):
+            raise
+        reason = f"{type(error).__name__}: {error}"
+        raise Failure(
+            f"a library does not load ({reason}); 'negmine doctor' says what to do", 1
+        ) from error
+
+
+def _while_importing(error: Exception) -> bool:
+    """Whether it was raised by an import: the installation is broken, whatever the error's type."""
+    frames = traceback.walk_tb(error.__traceback__)
+    return isinstance(error, ImportError) or any(
+        frame.f_code.co_name == "<module>" for frame, _ in frames
+    )
 
 
 class CleanGroup(click.Group):

@@ -13,7 +13,7 @@ from typing import Any
 
 from packaging.requirements import Requirement
 
-from training.doctor.check import Check
+from training.doctor.check import Check, State
 from training.doctor.machine import GIB
 from training.versions import TRIO, command_that_fits, installed
 
@@ -22,6 +22,9 @@ _EXTRAS = ("onnx", "tensorboard")
 
 # Importing all of them takes 10 s on two cores; a library that waits for ever is named.
 _TIMEOUT_S = 300.0
+
+# timm imports torchvision.
+_OF_TORCH = (*TRIO, "timm")
 
 _INSTALL = "python -m pip install"
 _NVIDIA = Path("/proc/driver/nvidia/version")
@@ -52,13 +55,15 @@ def requirements() -> Iterator[tuple[Requirement, str]]:
 
 def check_library(need: Requirement, extra: str, present: str, found: Mapping[str, Any]) -> Check:
     """A library: installed, within its bounds, and imported."""
-    command = f"{_INSTALL} {_quoted(need)}"
-    if need.name in TRIO:
+    command = f"{_INSTALL} '{need.name}{need.specifier}'"
+    if need.name in _OF_TORCH:
         command = f"what fits: {command_that_fits()}"
     elif extra:
         command = f"{_INSTALL} 'negmine[{extra}]'"
+    elif present and found.get("error"):
+        command = f"{_INSTALL} --force-reinstall --no-deps '{need.name}{need.specifier}'"
     if not present:
-        state: Any = "note" if extra else "problem"
+        state: State = "note" if extra else "problem"
         return Check(need.name, f"not installed{' (optional)' if extra else ''}", state, command)
     shown = present
     if need.name == "soundfile" and found.get("libsndfile"):
@@ -182,7 +187,3 @@ def _how_it_ended(code: int) -> str:
         return signal.Signals(-code).name
     except ValueError:
         return f"signal {-code}"
-
-
-def _quoted(need: Requirement) -> str:
-    return f"'{need.name}{need.specifier}'"
