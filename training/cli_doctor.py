@@ -22,7 +22,7 @@ def doctor(quiet: bool, as_json: bool) -> None:
 
     \b
     Example:
-      negmine doctor
+      negmine doctor --quiet
     """
     from training.doctor.check import Check
     from training.doctor.libraries import check_libraries

@@ -37,7 +37,7 @@ def check_machine(folder: Path) -> Iterator[Check]:
     folder : Path
         Where results would be written.
     """
-    yield check_python(sys.version_info[:2], _versions_tested())
+    yield check_python(sys.version_info[:2], versions_tested())
     yield check_processors(processors(), cpu_quota(_CGROUP))
     yield check_memory(memory_available(_MEMORY), memory_limit(_CGROUP))
     yield check_disk(folder)
@@ -172,7 +172,7 @@ def memory_limit(cgroup: Path) -> int | None:
     return max(0, limit - used)
 
 
-def _versions_tested() -> list[tuple[int, int]]:
+def versions_tested() -> list[tuple[int, int]]:
     """The versions of Python that negmine's metadata names."""
     prefix = "Programming Language :: Python :: 3."
     minors = [
