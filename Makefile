@@ -51,10 +51,10 @@ ifeq ($(TORCH),cpu)
 .venv/%.stamp: .venv/uv.stamp requirements/%.txt pyproject.toml
 	$(UV) pip install --python $(BIN)/python --torch-backend cpu --no-deps \
 		$$(sed -n 's/^\(torch[a-z]*==[^ ;]*\).*/\1/p' requirements/$*.txt)
+	@echo cpu > .venv/torch
 	awk '/^[a-z]/ { keep = !/^(torch|nvidia-|cuda-|triton)/ } keep' requirements/$*.txt > .venv/$*.txt
 	$(PIP) install --no-deps --require-hashes -r .venv/$*.txt
 	$(PIP) install --no-deps --no-build-isolation -e .
-	@echo cpu > .venv/torch
 	@touch $@
 else
 .venv/%.stamp: .venv/made.stamp requirements/%.txt pyproject.toml
