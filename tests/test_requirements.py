@@ -109,4 +109,3 @@ def test_the_build_group_holds_what_the_build_system_requires() -> None:
 def test_libraries_that_load_together_alone_are_pinned_exactly(name: str) -> None:
     (found,) = [need for need in wanted("") if need.name == name]
     assert [pin.operator for pin in found.specifier] == ["=="]
-
