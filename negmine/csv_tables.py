@@ -32,6 +32,7 @@ EVERY = "*"
 
 _MOST_BYTES = 2 << 30
 _LONGEST_LINE = 16 << 20
+_MOST_ROWS = 10_000_000
 _UNSAFE = re.compile(r"'*[=+\-@\t\r]")
 _ESCAPED = re.compile(r"'+[=+\-@\t\r]")
 
@@ -143,6 +144,8 @@ def _full_rows(
 ) -> Iterator[tuple[int, list[str]]]:
     width = len(header)
     for number, cells in records:
+        if number > _MOST_ROWS:
+            raise InputError(f"{path}: more than {_MOST_ROWS} rows; split the table")
         if len(cells) > width:
             raise InputError(
                 f"{path} row {number}: {len(cells)} cells, and the header names {width} columns; "

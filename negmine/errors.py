@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
+from itertools import islice
 
 
 class NegmineError(Exception):
@@ -56,6 +57,8 @@ _UNSEEN_IN_LINES = re.compile(f"(?!\n)[{_UNSEEN}]")
 _LONG_WORD = re.compile(r"\S{300,}")
 _LONGEST_LINE = 2000
 _LONGEST_NAME = 80
+# Names that a misspelt one is compared with: some seconds at most.
+_MOST_COMPARED = 200_000
 
 
 def visible(text: str, *, lines: bool = False) -> str:
@@ -93,7 +96,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     if len(name) > 4 * _LONGEST_NAME:
         # no misspelling, and comparing takes time that grows with the square of the length
         return ""
-    near = difflib.get_close_matches(name, list(known), n=1)
+    near = difflib.get_close_matches(name, islice(known, _MOST_COMPARED), n=1)
     return f" (did you mean {near[0]}?)" if near else ""
 
 

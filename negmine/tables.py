@@ -255,6 +255,9 @@ def map_arrow(path: Path, remedy: str) -> pa.Table:
     PoolError
         If there is none.
     """
+    if path.exists() and not path.is_file():
+        # a pipe would be waited for
+        raise PoolError(f"{path}: is {_kind(path.stat().st_mode)}, not a regular file")
     try:
         with pa.memory_map(str(path)) as file:
             check_seal(memoryview(file.read_buffer()), path, remedy)

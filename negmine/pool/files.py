@@ -262,6 +262,26 @@ def _source_table(sources: Sequence[Source], root_names: Mapping[Path, str]) -> 
     return pa.table(columns, schema=pa.schema(list(SOURCES.items())))
 
 
+# What pool.json says, and of each part.
+_OF_POOL: Mapping[str, tuple[type, ...]] = {
+    "classes": (list,),
+    "clip_s": (int, float),
+    "sample_rate": (int,),
+    "digest": (str,),
+    "roots": (dict,),
+    "settings": (dict,),
+    "parts": (list,),
+}
+_OF_PART: Mapping[str, tuple[type, ...]] = {
+    "name": (str,),
+    "kinds": (list,),
+    "sources": (int,),
+    "label_sets": (int,),
+    "digest": (str,),
+}
+_TEXTS = ("classes", "roots", "kinds")
+
+
 def read_info(folder: Path) -> dict[str, Any]:
     """What pool.json says, of a version that this negmine reads.
 
@@ -279,10 +299,9 @@ def read_info(folder: Path) -> dict[str, Any]:
             f"{folder}: a pool of version {info.get('version')}, and this negmine reads version "
             f"{VERSION}; build it again with 'negmine build-pool'"
         )
-    _complete(folder, info, ("classes", "clip_s", "sample_rate", "digest", "roots", "settings"))
-    _complete(folder, info, ("parts",))
+    _complete(folder, info, _OF_POOL)
     for part in info["parts"]:
-        _complete(folder, part, ("name", "kinds", "sources", "label_sets", "digest"))
+        _complete(folder, part, _OF_PART)
     beside = info.pop(_BESIDE, {})
     info["roots"] = {
         name: str(first_folder(candidates(root, beside.get(name), folder)))
@@ -291,7 +310,18 @@ def read_info(folder: Path) -> dict[str, Any]:
     return info
 
 
-def _complete(folder: Path, info: Mapping[str, Any], needed: Sequence[str]) -> None:
+def _complete(folder: Path, info: Any, needed: Mapping[str, tuple[type, ...]]) -> None:
+    if not isinstance(info, dict):
+        raise PoolError(f"{folder}/pool.json: a part is no table: damaged")
     missing = [key for key in needed if key not in info]
     if missing:
         raise PoolError(f"{folder}/pool.json: {', '.join(missing)} is missing: damaged")
+    for key, kinds in needed.items():
+        value = info[key]
+        texts = value.values() if isinstance(value, dict) and key == "roots" else value
+        if isinstance(value, bool) or not isinstance(value, kinds):
+            raise PoolError(f"{folder}/pool.json: {key} is of the wrong kind: damaged")
+        if key in _TEXTS and not all(isinstance(text, str) for text in texts):
+            raise PoolError(f"{folder}/pool.json: {key} holds what is no text: damaged")
+        if isinstance(value, int | float) and not 0 <= value < 2**31:
+            raise PoolError(f"{folder}/pool.json: {key} is out of range: damaged")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -328,13 +329,37 @@ def test_a_missing_folder_is_no_pool(tmp_path: Path) -> None:
         ),
         (
             '{"format": "negmine-pool", "version": 2, "classes": [], "clip_s": 1}',
-            "sample_rate, digest, roots, settings is missing: damaged",
+            "sample_rate, digest, roots, settings, parts is missing: damaged",
         ),
     ],
 )
 def test_a_damaged_description_is_named(pool_copy: Path, text: str, message: str) -> None:
     (pool_copy / "pool.json").write_text(text)
     with pytest.raises(PoolError, match=message):
+        open_pool(pool_copy)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("classes", "abc"),
+        ("classes", [1, 2]),
+        ("clip_s", "long"),
+        ("clip_s", 1e300),
+        ("sample_rate", True),
+        ("roots", ["/"]),
+        ("roots", {"recordings": 3}),
+        ("parts", {}),
+        ("parts", [3]),
+        ("parts", [{"name": "0", "kinds": [], "sources": 1, "label_sets": -1, "digest": ""}]),
+        ("parts", [{"name": "0", "kinds": [3], "sources": 1, "label_sets": 1, "digest": ""}]),
+    ],
+)
+def test_a_description_of_other_kinds_is_damaged(pool_copy: Path, key: str, value: object) -> None:
+    info = json.loads((pool_copy / "pool.json").read_text())
+    info.pop("seal", None)
+    (pool_copy / "pool.json").write_text(json.dumps(info | {key: value}))
+    with pytest.raises(PoolError, match=r"pool\.json: .* damaged"):
         open_pool(pool_copy)
 
 
