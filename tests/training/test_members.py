@@ -44,6 +44,21 @@ def test_truth_keeps_unknown_apart_from_absent(tmp_path: Path) -> None:
     assert known.tolist() == [[True, False], [False, True], [True, True]]
 
 
+@pytest.mark.parametrize(
+    "classes",
+    [("top", "stop"), ("7", "s7"), ("s", "ss", "sss"), ("-", "=1+1", "'-x"), ("recording_id", "a")],
+)
+def test_known_labels_come_back_under_their_own_classes(
+    tmp_path: Path, classes: tuple[str, ...]
+) -> None:
+    present = np.eye(len(classes))
+    names = tuple(f"r{i}" for i in range(len(classes)))
+    ScoreTable(names, classes, present).write(tmp_path / "known.csv")
+    truth, _ = read_truth(tmp_path / "known.csv", classes)
+    assert truth.scores.tolist() == present.tolist()
+    assert read_scores(tmp_path / "known.csv").classes == classes
+
+
 def test_an_ensemble_takes_a_truth_as_evaluate_does(tmp_path: Path) -> None:
     members = [tmp_path / name for name in ("a.csv", "b.csv")]
     for seed, path in enumerate(members):
