@@ -279,7 +279,7 @@ _OF_PART: Mapping[str, tuple[type, ...]] = {
     "label_sets": (int,),
     "digest": (str,),
 }
-_TEXTS = ("classes", "roots", "kinds")
+_TEXTS = ("classes", "roots", "kinds", _BESIDE)
 
 
 def read_info(folder: Path) -> dict[str, Any]:
@@ -302,6 +302,7 @@ def read_info(folder: Path) -> dict[str, Any]:
     _complete(folder, info, _OF_POOL)
     for part in info["parts"]:
         _complete(folder, part, _OF_PART)
+    _complete(folder, {_BESIDE: {}} | info, {_BESIDE: (dict,)})
     beside = info.pop(_BESIDE, {})
     info["roots"] = {
         name: str(first_folder(candidates(root, beside.get(name), folder)))
@@ -318,7 +319,7 @@ def _complete(folder: Path, info: Any, needed: Mapping[str, tuple[type, ...]]) -
         raise PoolError(f"{folder}/pool.json: {', '.join(missing)} is missing: damaged")
     for key, kinds in needed.items():
         value = info[key]
-        texts = value.values() if isinstance(value, dict) and key == "roots" else value
+        texts = value.values() if isinstance(value, dict) else value
         if isinstance(value, bool) or not isinstance(value, kinds):
             raise PoolError(f"{folder}/pool.json: {key} is of the wrong kind: damaged")
         if key in _TEXTS and not all(isinstance(text, str) for text in texts):

@@ -349,6 +349,8 @@ def test_a_damaged_description_is_named(pool_copy: Path, text: str, message: str
         ("sample_rate", True),
         ("roots", ["/"]),
         ("roots", {"recordings": 3}),
+        ("roots_beside", ["x"]),
+        ("roots_beside", {"recordings": 3}),
         ("parts", {}),
         ("parts", [3]),
         ("parts", [{"name": "0", "kinds": [], "sources": 1, "label_sets": -1, "digest": ""}]),
