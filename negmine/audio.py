@@ -89,7 +89,12 @@ def probe(path: Path) -> AudioInfo:
 
 
 def promised_s(path: Path) -> float:
-    """The length that a file's header promises, in seconds, without decoding it.
+    """The length that a file's header promises, in seconds: see `promised`."""
+    return promised(path)[0]
+
+
+def promised(path: Path) -> tuple[float, int]:
+    """The length, in seconds, and the rate, in Hz, that a file's header promises.
 
     A file whose header does not know is decoded, where its structure does not tell either.
 
@@ -99,7 +104,8 @@ def promised_s(path: Path) -> float:
         If the file is missing or not audio, or holds more than its header counts.
     """
     with _opened(path) as (file, extent):
-        return _promised_frames(path, file, extent) / float(file.samplerate)
+        rate = int(file.samplerate)
+        return _promised_frames(path, file, extent) / rate, rate
 
 
 def stream(path: Path, sample_rate: int) -> Iterator[np.ndarray]:

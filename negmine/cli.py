@@ -178,7 +178,10 @@ def build_pool(
     heard = [info for folder in report.folders for info in folder.infos.values()]
     rate = report.pool.sample_rate
     note(told_rate(heard, rate), quiet)
-    for told in (told_upsampled(heard, rate), told_long(annotations, report.pool.clip_s)):
+    for told in (
+        told_upsampled((info.sample_rate for info in heard), rate),
+        told_long(annotations, report.pool.clip_s),
+    ):
         if told:
             warn(told)
     for opened in report.folders:

@@ -31,17 +31,26 @@ def told_rate(infos: Iterable[AudioInfo], sample_rate: int) -> str:
     return f"sound at {sample_rate} Hz{change}; recordings: {rates}"
 
 
-def told_upsampled(infos: Iterable[AudioInfo], sample_rate: int) -> str | None:
-    """What to warn of: files of a lower rate, which a network may know by their empty band."""
-    rates = [info.sample_rate for info in infos]
+def told_upsampled(rates: Iterable[int], sample_rate: int, advice: str = "") -> str | None:
+    """What to warn of: files of a lower rate than is worked at; None where there are none.
+
+    Parameters
+    ----------
+    rates : iterable of int
+        Of the files, in Hz.
+    sample_rate : int
+    advice : str, optional
+        What to do about it; by default, to choose the lower rate.
+    """
+    rates = list(rates)
     lower = [rate for rate in rates if rate < sample_rate]
     if not lower:
         return None
+    advice = advice or f"a model may learn that; --sample-rate {min(lower)} hears all alike"
     return (
         f"{len(lower)} of {len(rates)} sound files are of {min(lower)} Hz or more, below the "
-        f"{sample_rate} Hz of --sample-rate: resampled, they hold nothing above "
-        f"{min(lower) // 2} Hz, and a model may learn that; --sample-rate {min(lower)} hears all "
-        "alike"
+        f"{sample_rate} Hz of the model: resampled, they hold nothing above {min(lower) // 2} Hz; "
+        f"{advice}"
     )
 
 

@@ -49,7 +49,10 @@ def at_own_rate(
     infos = recordings.infos.values()
     rate = named or other or own_rate(infos)
     note(told_rate(infos, rate), quiet)
-    for line in (told_upsampled(infos, rate), told_long(annotations, config.clip_s)):
+    for line in (
+        told_upsampled((info.sample_rate for info in infos), rate),
+        told_long(annotations, config.clip_s),
+    ):
         if line:
             warn(line)
     return replace(config, sample_rate=rate)

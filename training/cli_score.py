@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -149,6 +150,7 @@ def predict(
     found, skipped, folders = find_recordings(recordings, skip_bad=skip_bad)
     for folder in folders:
         tell_found(folder, quiet)
+    _tell_lower((one.sample_rate for one in found), scorers[0].config.sample_rate)
     output = Output(out, detections, per_recording, min_conf, merge, top)
     total = math.ceil(sum(one.promised_s for one in found)) + 1  # headers may say a little less
     try:
@@ -228,6 +230,8 @@ def evaluate(
         opened = open_truth_recordings(recordings, known, bars("reading recordings", total))
         bars.close()
         tell_found(opened.folder, quiet, total, "in the truth")
+        rates = (info.sample_rate for info in opened.infos.values())
+        _tell_lower(rates, scorers[0].config.sample_rate)
         found = run_evaluation(scorers[0], opened, known, on_done=bars("scoring", total))
     if scores_out:
         found.scores.write(scores_out)
@@ -240,6 +244,15 @@ def evaluate(
     say(table(["metric", "value"], rows), quiet)
     say("", quiet)
     say(_class_table(found.classes), quiet)
+
+
+def _tell_lower(rates: Iterable[int], sample_rate: int) -> None:
+    """Warn of recordings that cannot hold what the model listens to."""
+    from negmine.rates import told_upsampled
+
+    advice = "it was trained to listen there, and its scores of them may be off"
+    if lower := told_upsampled(rates, sample_rate, advice):
+        warn(lower)
 
 
 def _class_table(classes: pd.DataFrame) -> str:

@@ -169,12 +169,16 @@ def train(
             "device": chosen,
         }
         if recipe is not None:
+            from negmine.rates import told_upsampled
             from training.pseudo import PseudoSettings
 
             if unlabelled is not None:
                 common["unlabelled"] = _open_unlabelled(
                     unlabelled, opened, group, skip_bad, bars, quiet
                 )
+                rates = (one.sample_rate for one in common["unlabelled"].infos.values())
+                if lower := told_upsampled(rates, config.sample_rate):
+                    warn(lower)
             common["labelling"] = PseudoSettings(
                 pseudo_hop, pseudo_quantile, pseudo_temperature, pseudo_level
             )

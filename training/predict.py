@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from scipy.special import expit
 
-from negmine.audio import promised_s
+from negmine.audio import promised
 from negmine.decode import decode_ahead
 from negmine.errors import AudioError, InputError, ModelError
 from negmine.raven import Band
@@ -31,11 +31,14 @@ class Found:
     path : Path
     promised_s : float
         Its length by its header.
+    sample_rate : int
+        Hz, as stored.
     """
 
     name: str
     path: Path
     promised_s: float
+    sample_rate: int
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,7 @@ def find_recordings(
     found, skipped = [], []
     for path, name in names.items():
         try:
-            found.append(Found(name, path, promised_s(path)))
+            found.append(Found(name, path, *promised(path)))
         except AudioError as error:
             if not skip_bad:
                 raise _to_be_mended(error) from error

@@ -89,8 +89,10 @@ def test_the_rate_is_that_of_most_recordings_but_no_higher_than_asked_for() -> N
     told = "sound at 16000 Hz (resampled); recordings: 1 at 8000 Hz, 2 at 16000 Hz"
     assert told_rate(mixed, 16_000) == told
     assert told_rate(mixed[1:], 16_000) == "sound at 16000 Hz; recordings: 2 at 16000 Hz"
-    assert told_upsampled(mixed, 8000) is None
-    assert "1 of 3 sound files are of 8000 Hz or more" in str(told_upsampled(mixed, 16_000))
+    assert told_upsampled((8000, 16_000), 8000) is None
+    told = str(told_upsampled((8000, 16_000, 16_000), 16_000))
+    assert "1 of 3 sound files are of 8000 Hz or more" in told
+    assert told.endswith("--sample-rate 8000 hears all alike")
 
 
 def test_a_pool_and_a_run_take_the_recordings_own_rate_and_tell_it(
@@ -154,3 +156,20 @@ def test_a_run_of_one_rate_takes_no_pool_of_another(
     # by default it takes the pool's
     done = call("train", *shared_data.options, *given)
     assert done.exit_code == 0, done.output
+
+
+def test_recordings_of_a_lower_rate_than_the_model_are_warned_of(
+    shared_checkpoint: Path, tmp_path: Path
+) -> None:
+    field = tmp_path / "field"
+    field.mkdir()
+    for name, rate in (("low", 4000), ("own", 8000)):
+        sound = np.random.default_rng(3).normal(0, 0.1, 3 * rate)
+        sf.write(field / f"{name}.wav", sound, rate)
+    given = ["--model", shared_checkpoint, "--device", "cpu", "--quiet"]
+    predicted = call("predict", field, *given, "--out", tmp_path / "p.csv")
+    (tmp_path / "truth.csv").write_text("recording_id,s0,s1\nlow,1,0\nown,0,1\n")
+    evaluated = call("evaluate", field, *given, "--truth", tmp_path / "truth.csv")
+    for done in (predicted, evaluated):
+        assert done.exit_code == 0, done.output
+        assert "warning: 1 of 2 sound files are of 4000 Hz or more, below the 8000" in done.stderr
