@@ -52,7 +52,7 @@ def read_table(
     """
     try:
         content = read_bytes(path)
-        check_seal(content, path, "make it again")
+        check_seal(content, path, "remove it, and run again what made it")
         # not read_table(): that loads pandas, which takes a second
         coded = [name for name, kind in columns.items() if pa.types.is_dictionary(kind)]
         with pq.ParquetFile(pa.BufferReader(content), read_dictionary=coded) as file:

@@ -109,6 +109,10 @@ class Checkpoint:
             for value in values:
                 if not isinstance(value, kind):
                     raise TypeError(f"a {type(value).__name__} where another kind is expected")
+        # before a network for so many is made
+        outputs = len(self.model["head.bias"])
+        if outputs != len(self.classes):
+            raise ValueError(f"weights for {outputs} classes, and {len(self.classes)} names")
 
     def detector(self, device: torch.device) -> Detector:
         """The model, with its weights, ready to score.

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -140,8 +141,19 @@ def _unpack(value: Any, tensors: dict[str, Tensor]) -> Any:
     return {key: _unpack(item, tensors) for key, item in value.items()}
 
 
+def _check_zip(raw: bytes) -> None:
+    """Check what torch does not: the checksums of a zip, which it writes uncompressed."""
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        for info in archive.infolist():
+            if info.compress_type != zipfile.ZIP_STORED:
+                raise ValueError(f"'{info.filename[:40]}' is compressed")
+        if (name := archive.testzip()) is not None:
+            raise ValueError(f"the checksum of '{name[:40]}' does not match")
+
+
 def _read_pickled(path: Path, raw: bytes) -> dict[str, Any]:
     try:
+        _check_zip(raw)
         content = torch.load(io.BytesIO(raw), map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for a file that is not its own
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__

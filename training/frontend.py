@@ -13,6 +13,9 @@ from training.from_torchaudio import MelSpectrogram
 # On a CPU, the spectrum of one clip at a time stays in its cache; that of several does not.
 _CPU_CHUNK = 1
 
+# Of an analysis frame, in samples: 64 ms at 384 kHz are 24,576.
+_LONGEST_FRAME = 1 << 16
+
 
 @dataclass(frozen=True)
 class FrontEndSettings:
@@ -48,6 +51,8 @@ class FrontEndSettings:
             value = getattr(self, name)
             if isinstance(value, bool) or not low <= value <= high:
                 raise ValueError(f"{name} {value} is outside [{low:g}, {high:g}]")
+        if not 2 <= self.frame <= _LONGEST_FRAME or self.hop < 1:
+            raise ValueError(f"frames of {self.frame} samples every {self.hop}")
 
     @classmethod
     def for_mels(cls, sample_rate: int, n_mels: int) -> FrontEndSettings:

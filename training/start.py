@@ -82,7 +82,10 @@ def start_from(
             f"{init}: made with another front end, backbone, pooling, kind of bands or order "
             "of classes"
         )
-    detector.load_state_dict(start.model)
+    try:
+        detector.load_state_dict(start.model)
+    except RuntimeError as error:
+        raise ModelError(f"{init}: damaged: its weights are not of the network it names") from error
     return start.fingerprint
 
 
