@@ -101,15 +101,18 @@ def _check_size(path: Path, about: Any, size: int, most_rows: int) -> None:
 
 
 def _repeating(about: Any, columns: Mapping[str, pa.DataType]) -> list[str]:
-    """Columns of text that could be a few long texts, repeated until memory is full."""
-    found = set()
-    for group in map(about.row_group, range(about.num_row_groups)):
-        for column in map(group.column, range(group.num_columns)):
-            kind = columns.get(column.path_in_schema)
-            plain = kind is not None and (pa.types.is_string(kind) or pa.types.is_binary(kind))
-            if plain and column.num_values * column.total_uncompressed_size > _MOST_TEXT:
-                found.add(column.path_in_schema)
-    return sorted(found)
+    """Columns of text that could be a few long texts, repeated until memory is full.
+
+    Told by whole row groups: what a damaged file says of one column can end the process.
+    """
+    groups = [about.row_group(i) for i in range(about.num_row_groups)]
+    if not any(group.num_rows * group.total_byte_size > _MOST_TEXT for group in groups):
+        return []
+    return [
+        name
+        for name, kind in columns.items()
+        if pa.types.is_string(kind) or pa.types.is_binary(kind)
+    ]
 
 
 def _decoded(path: Path, table: pa.Table, name: str, kind: pa.DataType) -> pa.Table:

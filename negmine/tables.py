@@ -263,8 +263,12 @@ def map_arrow(path: Path, remedy: str) -> pa.Table:
             check_seal(memoryview(file.read_buffer()), path, remedy)
             file.seek(0)
             with pa.ipc.open_file(file) as reader:
-                return reader.read_all()
+                table = reader.read_all()
+        # without a seal: lengths that do not fit the buffers, names that are no text
+        table.validate()
+        _ = table.column_names
+        return table
     except FileNotFoundError as error:
         raise PoolError(f"{path}: no such file") from error
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DamageError(f"{path}: not readable as Arrow: {error}; {remedy}") from error

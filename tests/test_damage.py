@@ -285,3 +285,22 @@ def test_a_damaged_cache_without_its_sound_is_an_error(data: Data, tmp_path: Pat
     shutil.rmtree(data.external)
     with pytest.raises(AudioError, match=r"no such file|cannot be read"):
         kind.read(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["recipes/rows.arrow", "labels.parquet", "sources.parquet"])
+def test_damage_of_files_of_earlier_versions_is_an_error_of_negmine_s_or_none(
+    shared_pool: Path, tmp_path: Path, name: str
+) -> None:
+    pool = Path(shutil.copytree(shared_pool, tmp_path / "pool"))
+    (path,) = (pool / "parts").glob(f"*/{name}")
+    content = path.read_bytes().replace(b"negmine-xxh3:", b"negmine-none:")
+    refused = 0
+    for changed in damaged(content, 7):
+        # not in place: what was opened before is still mapped into memory
+        path.unlink()
+        path.write_bytes(changed)
+        try:
+            pool_of(pool)
+        except NegmineError:
+            refused += 1
+    assert refused

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from negmine.errors import PoolError
+from negmine.errors import DamageError, PoolError
 from negmine.recipe import ID_BYTES, OPS
 from negmine.tables import map_arrow, write_arrow
 
@@ -119,7 +119,10 @@ def _mapped(path: Path, schema: Mapping[str, pa.DataType]) -> dict[str, np.ndarr
         column = table.column(name)
         if column.type != kind or column.null_count:
             raise PoolError(f"{path}: column '{name}' is {column.type}, not {kind}")
-        found[name] = column_values(column, kind)
+        try:
+            found[name] = column_values(column, kind)
+        except ValueError as error:
+            raise DamageError(f"{path}: column '{name}': {error}: damaged") from error
     return found
 
 
