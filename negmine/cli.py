@@ -254,7 +254,8 @@ def render(
 ) -> None:
     """Write clips of a POOL as FLAC, with a table of what each is.
 
-    Files that stand are not made again, so the same command goes on where it was stopped.
+    Files that stand are not made again, unless they are of another rate, so the same command goes
+    on where it was stopped.
 
     \b
     Example:

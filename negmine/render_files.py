@@ -8,15 +8,27 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from negmine.audio import probe
 from negmine.audio_write import write_flac
 from negmine.csv_tables import write_csv
-from negmine.errors import OutputError, PoolError, did_you_mean
+from negmine.errors import AudioError, OutputError, PoolError, did_you_mean
 from negmine.file_names import is_file_name
 from negmine.pool import Pool
 from negmine.render import render_with_gain
 from negmine.tables import writing
 
 TABLE = "clips.csv"
+
+
+def _is_whole(path: Path, samples: int, sample_rate: int) -> bool:
+    """Whether a file stands that has this length and rate: one of another rate is made anew."""
+    if not path.exists():
+        return False
+    try:
+        info = probe(path)
+    except AudioError:
+        return False
+    return (info.sample_rate, round(info.duration_s * info.sample_rate)) == (sample_rate, samples)
 
 
 def choose_rows(
@@ -67,8 +79,8 @@ def render_rows(
 ) -> pd.DataFrame:
     """Write rows of a pool as FLAC, and ``clips.csv``, which says what each is.
 
-    Files are named by row, kind and id, so that they sort as the pool does. A file that stands is
-    not made again; a run that is stopped loses the clip it was at.
+    Files are named by row, kind and id, so that they sort as the pool does. A file that stands, of
+    this rate, is not made again; a run that is stopped loses the clip it was at.
 
     Parameters
     ----------
@@ -107,7 +119,7 @@ def render_rows(
             raise PoolError(f"{pool.path}: kind {recipe.kind[:60]!r} cannot name a file: damaged")
         file = f"{row:0{width}d}-{recipe.kind}-{recipe.id}.flac"
         rendered = render_with_gain(recipe, rate)
-        if not (out / file).exists():
+        if not _is_whole(out / file, len(rendered.samples), rate):
             with writing(out / file) as temporary:
                 write_flac(temporary, rendered.samples, rate)
         absent = sorted(recipe.labels.absent.items())

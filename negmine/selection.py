@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from negmine.errors import PoolError
+from negmine.console import warn
+from negmine.errors import InputError, PoolError
 from negmine.parquet import read_table
 from negmine.places import candidates, first_folder, seen_from
 from negmine.pool import Pool, open_pool
 from negmine.pool.files import read_info
 from negmine.recipe import Recipe
 from negmine.tables import write_table
+from negmine.text_files import parse_json
 
 FORMAT = "negmine-selection"
 VERSION = "2"
+
+# In the file's metadata, see `check_made_with`.
+_MADE_WITH = "made_with"
 
 COLUMNS = {
     "recipe": pa.string(),
@@ -86,12 +92,15 @@ class Selection:
     pool_digest : str
     model : str
         Fingerprint of the model that scored.
+    made_with : mapping of str to str, optional
+        The settings and inputs it was made with: see `check_made_with`.
     """
 
     rows: tuple[Chosen, ...]
     pool: Path
     pool_digest: str
     model: str
+    made_with: Mapping[str, str] | None = field(default=None, compare=False)
 
     @property
     def digest(self) -> str:
@@ -114,6 +123,8 @@ class Selection:
             "pool_digest": self.pool_digest,
             "model": self.model,
         }
+        if self.made_with is not None:
+            metadata[_MADE_WITH] = json.dumps(dict(self.made_with), ensure_ascii=False)
         write_table(path, pa.table(columns), metadata)
 
     def join(self, newer: Selection, share: float = 1.0, seed: int = 0) -> Selection:
@@ -206,7 +217,37 @@ def open_selection(path: Path, pool: Path | None = None) -> Selection:
     digest = metadata["pool_digest"]
     places = candidates(metadata["pool"], metadata.get("pool_beside"), path.parent)
     found = pool or next((one for one in places if _is_pool(one, digest)), first_folder(places))
-    return Selection(rows, found, digest, metadata["model"])
+    made_with = parse_json(metadata[_MADE_WITH], str(path)) if _MADE_WITH in metadata else None
+    return Selection(rows, found, digest, metadata["model"], made_with)
+
+
+def check_made_with(path: Path, now: Mapping[str, str]) -> None:
+    """Check that a selection that stands may be used where one would be made with these settings.
+
+    Raises
+    ------
+    InputError
+        Naming all that differ.
+    PoolError
+        If it is no selection.
+    """
+    then = open_selection(path).made_with
+    if then is None:
+        warn(
+            f"{path}: used as it is: written by an earlier version, it does not say with what "
+            "settings; remove it to mine it again"
+        )
+        return
+    differ = [
+        f"{name} ({then.get(name, 'none')}, now {value})"
+        for name, value in now.items()
+        if then.get(name) != value
+    ]
+    if differ:
+        raise InputError(
+            f"{path}: was made with another {', another '.join(differ)}; choose another --out, or "
+            "remove that folder"
+        )
 
 
 def _is_pool(path: Path, digest: str) -> bool:

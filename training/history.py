@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -44,13 +45,18 @@ def _score(entry: Entry) -> float:
 
 
 def write_history(out: Path, history: Sequence[Entry]) -> None:
-    """Write ``metrics.csv``, and ``curve.png``, the learning curve."""
-    with writing(out / "metrics.csv") as temporary:
-        pd.DataFrame(history).astype({"epoch": int}).to_csv(temporary, index=False)
-    draw_curve(out / "curve.png", history)
+    """Write ``metrics.csv``, and ``curve.png``, the learning curve; what is right stays."""
+    table = pd.DataFrame(history).astype({"epoch": int}).to_csv(index=False)
+    for path, content in (
+        (out / "metrics.csv", table.encode()),
+        (out / "curve.png", draw_curve(history)),
+    ):
+        if not path.is_file() or path.read_bytes() != content:
+            with writing(path) as temporary:
+                temporary.write_bytes(content)
 
 
-def draw_curve(path: Path, history: Sequence[Entry]) -> None:
+def draw_curve(history: Sequence[Entry]) -> bytes:
     """Draw loss and scores by epoch as PNG, the best epoch marked."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -80,5 +86,6 @@ def draw_curve(path: Path, history: Sequence[Entry]) -> None:
         more = right.get_legend_handles_labels()
         lines, labels = lines + more[0], labels + more[1]
     left.legend(lines, labels, loc="upper center", ncols=len(labels), bbox_to_anchor=(0.5, 1.12))
-    with writing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=110)
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=110)
+    return drawn.getvalue()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from negmine.pool import Pool
 from negmine.recordings import Recordings
 from negmine.report.html import Earlier, clips_to_render, write_report
 from negmine.report.read import read_report, report_path
-from negmine.selection import open_selection
+from negmine.selection import check_made_with, open_selection
 from negmine.tables import write_json
 from training.checkpoint import Checkpoint
 from training.config import HardMix, TrainConfig
@@ -134,7 +134,13 @@ def run_loop(
     for number in range(1, rounds + 1):
         folder = out / f"round{number}"
         hard, random = folder / "hard.parquet", folder / "hard.control.parquet"
-        if not (hard.exists() and random.exists()):
+        made_with = _made_with(mining, checkpoint, pool, earlier, replay)
+        if hard.exists() and random.exists():
+            for path in (hard, random):
+                check_made_with(path, made_with)
+        else:
+            # of an earlier selection, if there is one
+            (folder / "report.html").unlink(missing_ok=True)
             advance = progress(f"round {number}: mining", len(pool) + len(pool.calls), "clip")
             scorer = CheckpointScorer(checkpoint, device)
             steps = retraining_steps(mining)
@@ -150,8 +156,8 @@ def run_loop(
                     for old, new in zip(earlier, found, strict=True)
                 ]
             write_json(folder / "hard.report.json", mined.report.to_dict())
-            found[1].write(random)
-            found[0].write(hard)
+            for path, selection in ((random, found[1]), (hard, found[0])):
+                replace(selection, made_with=made_with).write(path)
         if report and not (folder / "report.html").exists():
             _write_page(folder / "report.html", hard, earlier and earlier[0], pool, progress)
         earlier = hard, random
@@ -165,6 +171,31 @@ def run_loop(
         if stop_after and since == stop_after:
             break
     return results
+
+
+def _made_with(
+    mining: MineSettings,
+    checkpoint: Checkpoint,
+    pool: Pool,
+    earlier: tuple[Path, Path] | None,
+    replay: float,
+) -> dict[str, str]:
+    """What a round's selections are made with, by the names of the options where there are any."""
+    # batch_size changes how fast it is, not what comes out
+    settings = {
+        "per-class": mining.per_class,
+        "strategy": mining.strategy.text,
+        "window": "auto" if mining.auto_window else "in the strategy",
+        "window-steps": mining.window_steps if mining.auto_window else 0,
+        "max-doubt": mining.max_doubt,
+        "min-distance": mining.min_distance,
+        "seed": mining.seed,
+        "replay": replay if earlier else 0,
+        "model": checkpoint.fingerprint,
+        "pool": pool.digest,
+        "selection of the round before": open_selection(earlier[0]).digest if earlier else "",
+    }
+    return {name: str(value) for name, value in settings.items()}
 
 
 def _write_page(

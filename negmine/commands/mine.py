@@ -273,23 +273,17 @@ def _synthesise(
     reader: CachedReader | None,
     bars: Bars,
 ) -> Pool:
-    """The pool with what a search of this model found; one that it has searched stays as it is."""
+    """The pool with what a search finds; one that was searched so already stays as it is."""
+    from negmine.locks import only_writer
     from negmine.pool import open_pool
     from negmine.scores.embed import score_pool
-    from negmine.synthesis.pool import read_ancestry, rules_for, synthesise_into
+    from negmine.synthesis.pool import rules_for, synthesise_into
+    from negmine.synthesis.searches import describe_search, find_search
     from negmine.synthesis.settings import SynthesisSettings
 
-    if any(row["model"] == scorer.fingerprint for row in read_ancestry(pool.path)):
-        return pool
-    on_rows = bars("scoring", len(pool) + len(pool.calls), "clip")
-    known, calls = score_pool(
-        scorer, pool, scores, batch_size=settings.batch_size, reader=reader, on_rows=on_rows
-    )
-    advance = bars("searching", budget, "clip")
-    done = synthesise_into(
-        scorer,
-        pool,
-        SynthesisSettings(
+    with only_writer(pool.path):
+        pool = open_pool(pool.path)
+        search = SynthesisSettings(
             budget=budget,
             seed=settings.seed,
             per_class=settings.per_class,
@@ -297,16 +291,32 @@ def _synthesise(
             max_doubt=min(SynthesisSettings.max_doubt, settings.max_doubt),
             batch_size=settings.batch_size,
             moves=rules_for(pool, None),
-        ),
-        scores=known,
-        calls=calls,
-        reader=reader,
-        on_scored=lambda recipes, embeddings, logits: advance(len(recipes)),
-        store=known.store,
-    )
-    if done.search.stopped:
-        raise KeyboardInterrupt
-    return open_pool(pool.path)
+        )
+        described = describe_search(pool.path, scorer.fingerprint, search)
+        if found := find_search(pool.path, described):
+            warn(
+                f"{pool.path}: not searched again: the same search added {found['kept']} recipes "
+                "before"
+            )
+            return pool
+        on_rows = bars("scoring", len(pool) + len(pool.calls), "clip")
+        known, calls = score_pool(
+            scorer, pool, scores, batch_size=settings.batch_size, reader=reader, on_rows=on_rows
+        )
+        advance = bars("searching", budget, "clip")
+        done = synthesise_into(
+            scorer,
+            pool,
+            search,
+            scores=known,
+            calls=calls,
+            reader=reader,
+            on_scored=lambda recipes, embeddings, logits: advance(len(recipes)),
+            store=known.store,
+        )
+        if done.search.stopped:
+            raise KeyboardInterrupt
+        return open_pool(pool.path)
 
 
 def beside(out: Path, what: str) -> Path:

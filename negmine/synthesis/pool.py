@@ -25,6 +25,7 @@ from negmine.sources.banded import Bands
 from negmine.sources.settings import BandSettings, FpSettings, TransplantSettings
 from negmine.synthesis.found import Synthesised
 from negmine.synthesis.moves import MoveRules
+from negmine.synthesis.searches import describe_search, note_search
 from negmine.synthesis.settings import SynthesisSettings
 from negmine.synthesis.synthesise import OnScored, synthesise
 from negmine.tables import write_table
@@ -76,6 +77,7 @@ def synthesise_into(
     OutputError
         If the pool's folder cannot be written.
     """
+    described = describe_search(pool.path, scorer.fingerprint, settings)
     keeper = Keeper(store) if store else None
 
     def scored(recipes: Sequence[Recipe], embeddings: np.ndarray, logits: np.ndarray) -> None:
@@ -96,8 +98,13 @@ def synthesise_into(
     finally:
         if keeper:
             keeper.flush()
-    if not search.kept:
-        return Added(search, 0)
+    added = _add(search, scorer, pool, settings) if search.kept else 0
+    if not search.stopped:
+        note_search(pool.path, described, added)
+    return Added(search, added)
+
+
+def _add(search: Synthesised, scorer: Scorer, pool: Pool, settings: SynthesisSettings) -> int:
     write_ancestry(pool.path, search, scorer.fingerprint)
     record = {
         "synthesis": {
@@ -110,7 +117,7 @@ def synthesise_into(
             "refused": len(search.refused),
         }
     }
-    return Added(search, append_recipes(pool.path, _ordered(search), record))
+    return append_recipes(pool.path, _ordered(search), record)
 
 
 def _ordered(search: Synthesised) -> list[Any]:

@@ -98,3 +98,18 @@ def test_a_summary_is_drawn(shared_pool: Path, tmp_path: Path) -> None:
     pool = open_pool(shared_pool)
     draw_summary(tmp_path / "again.png", summarise_pool(pool), pool.clip_s)
     assert (tmp_path / "again.png").read_bytes() == png.read_bytes()
+
+
+def test_files_of_another_rate_are_made_anew(shared_pool: Path, tmp_path: Path) -> None:
+    pool = open_pool(shared_pool)
+    (name,) = render_rows(pool, [0], tmp_path)["file"]
+    for rate in (4000, 8000):
+        render_rows(pool, [0], tmp_path, sample_rate=rate)
+        assert sf.info(tmp_path / name).samplerate == rate
+    # and what is no sound at all; a clip that is as it should be stays
+    before = (tmp_path / name).stat().st_mtime_ns
+    render_rows(pool, [0], tmp_path)
+    assert (tmp_path / name).stat().st_mtime_ns == before
+    (tmp_path / name).write_bytes(b"cut")
+    render_rows(pool, [0], tmp_path)
+    assert sf.info(tmp_path / name).frames == 8000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,11 @@ import torch
 from conftest import Opened, tiny_config
 
 from negmine.annotations import Annotations
-from negmine.errors import PoolError
+from negmine.errors import InputError, PoolError
 from negmine.mine import MineSettings
 from negmine.pool import open_pool
 from negmine.selection import Selection, open_selection
+from negmine.strategy import parse_strategy
 from training.checkpoint import Checkpoint
 from training.loop import Round, loop_table, run_loop
 from training.run import run_training
@@ -353,3 +354,41 @@ def test_training_tells_how_many_negatives_it_used(
     assert progress.done["a title"] == 2
     # the loop's own run with the same negatives is this very run
     assert trained.checkpoint.fingerprint == weights(whole[1])[2]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"mining": MineSettings(per_class=2)}, r"another per-class \(3, now 2\); choose another"),
+        ({"mining": MineSettings(per_class=3, max_doubt=0.75)}, "another max-doubt "),
+        (
+            {"mining": MineSettings(2, 0.25, seed=1, strategy=parse_strategy("spread"))},
+            "another per-class .*, another strategy .*, another min-distance .*, another seed",
+        ),
+    ],
+)
+def test_a_selection_of_other_settings_is_not_taken_for_one_of_these(
+    whole: tuple[Path, list[Round], Progress],
+    loop: Callable[..., list[Round]],
+    changes: dict[str, Any],
+    said: str,
+) -> None:
+    out, _, _ = whole
+    before = (out / "round1" / "hard.parquet").read_bytes()
+    with pytest.raises(InputError, match=said):
+        loop(out, **changes)
+    assert (out / "round1" / "hard.parquet").read_bytes() == before
+
+
+def test_a_selection_that_does_not_say_how_it_was_made_is_used_with_a_word(
+    whole: tuple[Path, list[Round], Progress],
+    loop: Callable[..., list[Round]],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = Path(shutil.copytree(whole[0], tmp_path / "loop"))
+    for name in ("hard.parquet", "hard.control.parquet"):
+        path = out / "round1" / name
+        replace(open_selection(path), made_with=None).write(path)
+    assert weights(loop(out)) == weights(whole[1])
+    assert capsys.readouterr().err.count("used as it is: written by an earlier version") == 2

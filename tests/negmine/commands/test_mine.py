@@ -146,9 +146,13 @@ def test_a_search_first_adds_harder_ones(pool: Path, tmp_path: Path) -> None:
     added = {recipe.id for recipe in list(grown)[before:]}
     assert added & {row.recipe for row in open_selection(out).rows}
     assert "<html" in (tmp_path / "p.html").read_text()
-    # this model has searched the pool
-    assert run(pool, out, "--synthesise", 200).exit_code == 0
+    # this model has searched the pool so; with another budget it has not
+    again = run(pool, out, "--synthesise", 200)
+    assert f"not searched again: the same search added {len(added)} recipes" in again.stderr
     assert len(open_pool(pool)) == len(grown)
+    again = run(pool, out, "--synthesise", 260)
+    assert "not searched again" not in again.stderr
+    assert len(open_pool(pool)) > len(grown)
     result = run(pool, out, "--synthesise", 200, "--model", "tilted.pt")
     assert "--synthesise searches with one model" in result.output
 
@@ -161,3 +165,6 @@ def test_a_search_looks_for_nothing_that_mining_would_doubt(tmp_path: Path) -> N
     result = run(pool, tmp_path / "hard.parquet", "--synthesise", 70, "--max-doubt", 0)
     assert result.exit_code == 0, result.output
     assert len(open_pool(pool)) == before
+    # that nothing was found is kept as well
+    result = run(pool, tmp_path / "hard.parquet", "--synthesise", 70, "--max-doubt", 0)
+    assert "not searched again: the same search added 0 recipes" in result.stderr
