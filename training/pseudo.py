@@ -99,6 +99,8 @@ class PseudoLabels:
         Fingerprints of those that labelled.
     settings : PseudoSettings, optional
         How they did.
+    given : str
+        Digest of what they labelled, and by whose calls; empty where an earlier version wrote it.
     """
 
     def __init__(
@@ -107,7 +109,9 @@ class PseudoLabels:
         recordings: Mapping[str, Windows],
         models: Sequence[str],
         settings: PseudoSettings | None = None,
+        given: str = "",
     ) -> None:
+        self.given = given
         self.settings = settings or PseudoSettings()
         self.classes, self.recordings, self.models = tuple(classes), recordings, tuple(models)
         digest = hashlib.blake2b(repr((self.classes, self.models)).encode(), digest_size=16)
@@ -140,6 +144,7 @@ class PseudoLabels:
             "classes": "\n".join(self.classes),
             "models": " ".join(self.models),
             "settings": json.dumps(asdict(self.settings)),
+            "given": self.given,
         }
         write_table(path, pa.table(columns), metadata)
 
@@ -178,7 +183,8 @@ class PseudoLabels:
             settings = PseudoSettings(**parse_json(metadata["settings"], str(path)))
         except (KeyError, TypeError, ValueError, InputError) as error:
             raise InputError(f"{path}: says not how its labels were made; remove it") from error
-        return cls(classes, found, metadata["models"].split(), settings)
+        models, given = metadata["models"].split(), metadata.get("given", "")
+        return cls(classes, found, models, settings, given)
 
 
 def label_recordings(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -252,7 +253,7 @@ def _labels(
     others: Sequence[Mapping[str, AudioInfo]] = (),
 ) -> PseudoLabels:
     """A stage's pseudo labels: read where they stand, made by the same models in the same way."""
-    found = None
+    found, given = None, _given(annotations, recordings, others)
     if path.exists():
         try:
             found = PseudoLabels.read(path, annotations.classes)
@@ -261,15 +262,27 @@ def _labels(
     if found:
         by = tuple(c.fingerprint for c in checkpoints)
         names = set(recordings.infos).union(*others)
-        same = (found.models, found.settings) == (by, labelling or PseudoSettings())
+        now = by, labelling or PseudoSettings(), given
+        same = (found.models, found.settings, found.given) == now
         if same and found.recordings.keys() == names:
             return found
     made = label_recordings(
         checkpoints, annotations, recordings, device, labelling,
         others=others, in_fold=in_fold, on_done=on_done,
     )  # fmt: skip
+    made.given = given
     made.write(path)
     return made
+
+
+def _given(
+    annotations: Annotations, recordings: Recordings, others: Sequence[Mapping[str, AudioInfo]]
+) -> str:
+    """Digest of what is labelled, and of the calls that set the labels' level."""
+    files = {name: info.fingerprint for infos in others for name, info in infos.items()}
+    files |= {name: info.fingerprint for name, info in recordings.infos.items()}
+    text = repr((annotations.digest, sorted(files.items())))
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def stages_table(results: Sequence[StageResult]) -> tuple[list[str], list[list[str]]]:

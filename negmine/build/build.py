@@ -13,7 +13,7 @@ from negmine.annotations import Annotations
 from negmine.build.acoustic_files import read_prints, write_prints
 from negmine.build.declarations import Declaration, check_used, declared_files, read_declarations
 from negmine.build.sound import BuildSound
-from negmine.build.standing import check_standing, standing_roles
+from negmine.build.standing import check_standing, check_unchanged, standing_roles
 from negmine.errors import InputError, PoolError
 from negmine.groups import SiteOf
 from negmine.levels import check_ratios
@@ -157,6 +157,8 @@ def build_pool(
         )
         if unlabelled.root not in roots.values():
             roots["unlabelled"] = unlabelled.root
+    if standing:
+        check_unchanged(standing, (annotated, *opened, unlabelled))
     sound, sites = BuildSound(annotated, tuple(opened), unlabelled), dict[str, str]()
     if site_of is not None:
         sound, sites = sound.by_site(site_of)

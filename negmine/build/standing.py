@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from negmine.build.near_duplicates import EXTERNAL, RECORDING
 from negmine.errors import PoolError, shorten
 from negmine.pool import Pool
+from negmine.recordings import Recordings
 
 
 def standing_roles(pool: Pool) -> dict[str, str]:
@@ -82,3 +83,40 @@ def check_standing(
         f"{next(iter(why.values()))}. What stands is never changed: build the pool anew with "
         "--force, not --append, which leaves these files out; or take the recording out"
     )
+
+
+def check_unchanged(pool: Pool, folders: Iterable[Recordings | None]) -> None:
+    """Check that no file of a pool that is added to was replaced since.
+
+    Its standing rows would be of a file that is gone, and no command could render them.
+
+    Parameters
+    ----------
+    pool : Pool
+        The one that is added to.
+    folders : iterable of Recordings
+        What is read anew.
+
+    Raises
+    ------
+    PoolError
+        Naming the files, and what to do.
+    """
+    now = {
+        info.path.resolve(): info.fingerprint
+        for folder in folders
+        if folder is not None
+        for info in folder.infos.values()
+    }
+    replaced = [
+        source.name
+        for source in pool.sources
+        if not source.is_synthetic
+        and now.get(source.path.resolve(), source.fingerprint) != source.fingerprint
+    ]
+    if replaced:
+        raise PoolError(
+            f"{pool.path}: {len(replaced)} files of this pool were replaced since: "
+            f"{shorten(replaced, 3)}; its rows are of the files as they were. Build the pool anew "
+            "with --force, not --append; or put the files back, or give the new ones other names"
+        )

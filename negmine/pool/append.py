@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -93,6 +94,7 @@ def _append(
     for name, root in roots.items():
         if root not in named.values():
             named[_free(name, named)] = root
+    _remove_unnamed(pool.path, info)
     part = describe_part(writer, len(info["parts"]), pool.digest, settings)
     folder = part_folder(pool.path, part)
     with writing_folder(folder, replace=folder.exists()) as temporary:
@@ -107,6 +109,14 @@ def _append(
     }
     write_json(pool.path / "pool.json", placed(info, pool.path))
     return True
+
+
+def _remove_unnamed(path: Path, info: Mapping[str, Any]) -> None:
+    """Remove the parts of runs that were stopped before pool.json named them."""
+    named = {part["name"] for part in info["parts"]}
+    for folder in (path / "parts").iterdir():
+        if folder.name not in named and folder.is_dir() and not folder.is_symlink():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def append_recipes(

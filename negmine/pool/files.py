@@ -223,7 +223,14 @@ def part_folder(folder: Path, part: Mapping[str, Any]) -> Path:
 
 
 def write_part(folder: Path, writer: PoolWriter, roots: Mapping[str, Path]) -> None:
-    """Write the files of a part into a folder, which is made."""
+    """Write the files of a part into a folder, which is made.
+
+    Raises
+    ------
+    PoolError
+        If a file would be in the pool with two contents: only one of them can be there.
+    """
+    _check_one_content(writer.tables.sources.items)
     names = {root: name for name, root in roots.items()} | {SYNTHETIC: str(SYNTHETIC)}
     sources = writer.tables.sources.items[writer.first_source :]
     label_sets = writer.tables.labels.items[writer.first_label_set :]
@@ -232,6 +239,18 @@ def write_part(folder: Path, writer: PoolWriter, roots: Mapping[str, Path]) -> N
     write_columns(folder / "calls", calls)
     write_table(folder / "labels.parquet", _label_table(label_sets, writer.first_label_set))
     write_table(folder / "sources.parquet", _source_table(sources, names))
+
+
+def _check_one_content(sources: Sequence[Source]) -> None:
+    known: dict[Path, str] = {}
+    for source in sources:
+        if not source.is_synthetic and known.setdefault(source.path, source.fingerprint) != (
+            source.fingerprint
+        ):
+            raise PoolError(
+                f"{source.path}: some rows are of this file as it was before it was replaced; "
+                "build the pools with those rows again"
+            )
 
 
 def _label_table(label_sets: Sequence[PartialLabels], first: int) -> pa.Table:

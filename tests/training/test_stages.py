@@ -209,6 +209,16 @@ def test_labels_made_in_another_way_are_made_again(
     assert path.read_bytes() != before
     assert labels(None).settings == PseudoSettings()
     assert path.read_bytes() == before
+    # nor are they those of another file of the same name
+    infos = shared_opened.recordings.infos
+    first = next(iter(infos))
+    other = {**infos, first: replace(infos[first], fingerprint="00" * 16)}
+    found = PseudoLabels.read(path, shared_opened.annotations.classes)
+    changed = replace(shared_opened.recordings, infos=other)
+    assert found.given == stages_module._given(
+        shared_opened.annotations, shared_opened.recordings, ()
+    )
+    assert found.given != stages_module._given(shared_opened.annotations, changed, ())
 
 
 def test_one_fold_alone_must_be_told_to_label_itself(

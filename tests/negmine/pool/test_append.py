@@ -18,6 +18,7 @@ from negmine.build import BuildReport, build_pool
 from negmine.cli import main
 from negmine.errors import AudioError, PoolError
 from negmine.pool import open_pool
+from negmine.pool.merge import merge_pools
 from negmine.selection import Chosen, Selection
 
 
@@ -167,3 +168,30 @@ def test_recipes_of_another_tool_have_no_ratio_to_silence(data: Data, tmp_path: 
     # alone it is no ratio; and a file is not needed where nothing is mixed
     (data.external / "other0.wav").unlink()
     assert append_recipes(tmp_path / "pool", [silent], {}) == 1
+
+
+def test_a_file_that_was_replaced_is_not_appended_to(data: Data, tmp_path: Path) -> None:
+    pool = build(data, tmp_path / "pool").pool
+    before = (tmp_path / "pool" / "pool.json").read_bytes()
+    path = data.recordings / "rec03.flac"
+    samples, rate = sf.read(path, dtype="float32")
+    sf.write(path, samples[::-1], rate)
+    said = r"1 files of this pool were replaced since: rec03\.flac; .* --force, not --append"
+    with pytest.raises(PoolError, match=said):
+        build(data, tmp_path / "pool", append=True, noise={"count": 2})
+    assert (tmp_path / "pool" / "pool.json").read_bytes() == before
+    # nor do pools of the two contents join
+    build(data, tmp_path / "other")
+    with pytest.raises(PoolError, match=r"rec03\.flac: some rows are of this file as it was"):
+        merge_pools([pool.path, tmp_path / "other"], tmp_path / "both")
+    assert not (tmp_path / "both").exists()
+
+
+def test_a_part_that_no_run_came_to_name_is_removed(data: Data, tmp_path: Path) -> None:
+    build(data, tmp_path / "pool")
+    left = tmp_path / "pool" / "parts" / "0001-01234567"
+    left.mkdir()
+    (left / "labels.parquet").write_text("of a run that was killed")
+    build(data, tmp_path / "pool", append=True, noise={"count": 2})
+    assert not left.exists()
+    assert len(list((tmp_path / "pool" / "parts").iterdir())) == 2
