@@ -36,4 +36,11 @@ def candidates(whole: str, relative: str | None, folder: Path) -> list[Path]:
 def first_folder(paths: Iterable[Path]) -> Path:
     """The first that is a folder; the first of all where none is."""
     listed = list(paths)
-    return next((path for path in listed if path.is_dir()), listed[0])
+    return next((path for path in listed if _is_folder(path)), listed[0])
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name that no file system takes
+        return False

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from negmine.console import warn
-from negmine.errors import InputError, PoolError
+from negmine.errors import DamageError, InputError, PoolError
 from negmine.parquet import read_table
 from negmine.places import candidates, first_folder, seen_from
 from negmine.pool import Pool, open_pool
@@ -257,3 +257,20 @@ def _is_pool(path: Path, digest: str) -> bool:
     except PoolError:
         return False
     return any(part["digest"] == digest for part in parts)
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a selection stands there, and is what was written; says it where it is damaged.
+
+    Raises
+    ------
+    PoolError
+        If it is something else, or of another version.
+    """
+    try:
+        if path.exists():
+            open_selection(path)
+            return True
+    except DamageError as error:
+        warn(f"{path}: damaged, so mined again ({error})")
+    return False

@@ -17,7 +17,7 @@ from negmine.pool import Pool
 from negmine.recordings import Recordings
 from negmine.report.html import Earlier, clips_to_render, write_report
 from negmine.report.read import read_report, report_path
-from negmine.selection import check_made_with, open_selection
+from negmine.selection import check_made_with, is_whole, open_selection
 from negmine.tables import write_json
 from training.checkpoint import Checkpoint
 from training.config import HardMix, TrainConfig
@@ -135,7 +135,7 @@ def run_loop(
         folder = out / f"round{number}"
         hard, random = folder / "hard.parquet", folder / "hard.control.parquet"
         made_with = _made_with(mining, checkpoint, pool, earlier, replay)
-        if hard.exists() and random.exists():
+        if is_whole(random) and is_whole(hard):
             for path in (hard, random):
                 check_made_with(path, made_with)
         else:

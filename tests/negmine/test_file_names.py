@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from negmine.errors import PoolError
+from negmine.errors import NegmineError, PoolError
 from negmine.file_names import is_file_name, is_inside
 from negmine.pool import Pool, open_pool
 from negmine.render_files import render_rows
@@ -66,5 +66,20 @@ def test_names_of_parts_lead_to_no_other_folder(
     info.pop("seal", None)
     info["parts"][0]["name"] = name
     (tmp_path / "pool.json").write_text(json.dumps(info))
-    with pytest.raises(PoolError, match="is no part's name: damaged"):
+    with pytest.raises(PoolError, match=r"is no part's name: damaged|wrong kind: damaged"):
         open_pool(tmp_path)
+
+
+@pytest.mark.parametrize("root", ["a\0b", "", "x" * 5000, "/dev/null"])
+def test_folders_of_a_pool_that_are_none_are_one_line(
+    shared_pool: Path, tmp_path: Path, root: str
+) -> None:
+    info: dict[str, Any] = json.loads((shared_pool / "pool.json").read_text())
+    info.pop("seal", None)
+    info["roots"] = info["roots_beside"] = dict.fromkeys(info["roots"], root)
+    (tmp_path / "pool").mkdir()
+    (tmp_path / "pool" / "parts").symlink_to(shared_pool / "parts")
+    (tmp_path / "pool" / "pool.json").write_text(json.dumps(info))
+    with pytest.raises(NegmineError) as caught:
+        render_rows(open_pool(tmp_path / "pool"), [0], tmp_path / "out")
+    assert "\n" not in str(caught.value)

@@ -392,3 +392,18 @@ def test_a_selection_that_does_not_say_how_it_was_made_is_used_with_a_word(
         replace(open_selection(path), made_with=None).write(path)
     assert weights(loop(out)) == weights(whole[1])
     assert capsys.readouterr().err.count("used as it is: written by an earlier version") == 2
+
+
+def test_a_damaged_selection_is_said_and_mined_again(
+    loop: Callable[..., list[Round]],
+    whole: tuple[Path, list[Round], Progress],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = Path(shutil.copytree(whole[0], tmp_path / "loop"))
+    hard = out / "round1" / "hard.parquet"
+    content = hard.read_bytes()
+    hard.write_bytes(content[:200] + bytes([content[200] ^ 1]) + content[201:])
+    assert weights(loop(out)) == weights(whole[1])
+    assert "hard.parquet: damaged, so mined again" in capsys.readouterr().err
+    assert open_selection(hard).rows == open_selection(whole[0] / "round1" / "hard.parquet").rows
