@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -181,6 +182,7 @@ def _made_with(
     replay: float,
 ) -> dict[str, str]:
     """What a round's selections are made with, by the names of the options where there are any."""
+    groups = repr(pool.sources.groups)
     # batch_size changes how fast it is, not what comes out
     settings = {
         "per-class": mining.per_class,
@@ -193,6 +195,7 @@ def _made_with(
         "replay": replay if earlier else 0,
         "model": checkpoint.fingerprint,
         "pool": pool.digest,
+        "groups of the pool": hashlib.blake2b(groups.encode(), digest_size=16).hexdigest(),
         "selection of the round before": open_selection(earlier[0]).digest if earlier else "",
     }
     return {name: str(value) for name, value in settings.items()}

@@ -26,6 +26,7 @@ from negmine.errors import PoolError
 from negmine.file_names import is_file_name
 from negmine.labels import PartialLabels
 from negmine.names import sorted_names
+from negmine.parquet import read_table
 from negmine.places import candidates, first_folder, seen_from
 from negmine.pool.blocks import RecipeBlock, Tables, as_blocks
 from negmine.pool.columns import write_columns
@@ -156,7 +157,7 @@ def write_new(
         "parts": [part],
     }
     if path.exists() and not replace:
-        if read_info(path) == info:
+        if read_info(path) == info and _same_groups(part_folder(path, part), writer):
             return False
         raise PoolError(
             f"{path}: another pool stands there; choose another --out, pass --force to replace it, "
@@ -166,6 +167,16 @@ def write_new(
         write_part(part_folder(folder, part), writer, roots)
         write_json(folder / "pool.json", placed(info, path))
     return True
+
+
+def _same_groups(folder: Path, writer: PoolWriter) -> bool:
+    """Whether a part that stands puts its sources into the groups that the writer does.
+
+    A pool's digest is of its rows, and a group is none of a row: sites may be named anew.
+    """
+    table, _ = read_table(folder / "sources.parquet", SOURCES)
+    written = [source.group for source in writer.tables.sources.items]
+    return bool(table.column("group").to_pylist() == written)
 
 
 def placed(info: Mapping[str, Any], folder: Path) -> dict[str, Any]:

@@ -333,3 +333,15 @@ def test_rows_that_repeat_are_told_apart_from_those_of_the_pool(data: Data, tmp_
     assert first.told == (repeated,)
     again = build(data, tmp_path / "pool", external=[], mix=0, append=True, noise={"count": 2})
     assert again.told == ("left out 32: rows that the pool has already",)
+
+
+def test_a_pool_of_other_sites_is_another_pool(shared_data: Data, tmp_path: Path) -> None:
+    def sites(names: Any, *, partial: bool = False) -> dict[str, str]:
+        return dict.fromkeys(names, "one")
+
+    build(shared_data, tmp_path / "pool")
+    assert not build(shared_data, tmp_path / "pool").changed
+    with pytest.raises(PoolError, match="another pool stands there"):
+        build(shared_data, tmp_path / "pool", site_of=sites)
+    assert build(shared_data, tmp_path / "pool", site_of=sites, force=True).changed
+    assert set(open_pool(tmp_path / "pool").sources.groups) >= {"one"}
