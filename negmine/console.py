@@ -48,6 +48,9 @@ def one_line_errors() -> Iterator[None]:
     except KeyboardInterrupt as error:
         raise Failure("stopped; the same command goes on from here", stop_code()) from error
     except Exception as error:
+        if isinstance(error, OSError) and error.filename is not None and error.strerror:
+            # a path that no file system takes, or that is forbidden, met where nobody expects it
+            raise Failure(f"{error.filename}: {error.strerror}", 1) from error
         if not _while_importing(error):
             raise
         reason = f"{type(error).__name__}: {error}"

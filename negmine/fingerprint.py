@@ -18,6 +18,13 @@ def file_fingerprint(path: Path) -> str:
         raise AudioError(f"{path}: cannot be read: {error.strerror}") from error
 
 
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that no file system takes
+        return False
+
+
 class VerifiedFiles:
     """Files whose bytes were found, in this process, to be those a fingerprint was taken from."""
 
@@ -37,7 +44,7 @@ class VerifiedFiles:
             found = self._known.get(path)
         # a file that was changed and fingerprinted anew is hashed again
         if found != fingerprint:
-            if not path.is_file():
+            if not _is_file(path):
                 raise AudioError(
                     f"{path}: no such file; if the folder was moved, run 'negmine pool relocate'"
                 )

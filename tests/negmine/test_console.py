@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
-from negmine.console import Bars, CleanCommand, CleanGroup, print_json, say, table, warn
+from negmine.console import (
+    Bars,
+    CleanCommand,
+    CleanGroup,
+    one_line_errors,
+    print_json,
+    say,
+    table,
+    warn,
+)
 from negmine.errors import AudioError, ModelError
 
 
@@ -125,3 +135,13 @@ def test_bars_follow_one_another_and_are_quiet_when_asked(
         else:
             assert "reading: 100%" in printed.err
             assert "scoring: 100%" in printed.err
+
+
+def test_a_path_that_no_file_system_takes_is_one_line() -> None:
+    too_long = pytest.raises(click.ClickException, match="File name too long")
+    with too_long as caught, one_line_errors():
+        Path("x" * 5000).stat()
+    assert len(caught.value.message) < 1000
+    # others are bugs, and keep their traceback
+    with pytest.raises(OSError, match="odd"), one_line_errors():
+        raise OSError("odd")
