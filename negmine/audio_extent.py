@@ -281,7 +281,7 @@ def _check_ogg(path: Path, data: _Bytes) -> None:
     while (at := data.find(b"OggS", at)) >= 0:
         page = data[at : at + 27]
         if len(page) < 27:
-            break
+            raise AudioError(f"{path}: truncated in an Ogg page; to keep what is there: {again}")
         starts = bool(page[5] & 2)
         if starts and begun:
             raise AudioError(
@@ -317,16 +317,30 @@ def _flac(path: Path, data: _Bytes, whole: bool) -> Extent | None:
     first = _FlacFrame.read(data[at : at + 16])
     if first is None or not rate:
         return None
+    held = _end_of_flac(data, at, first, largest)
+    remedy = f"write it anew: ffmpeg -i {_names(path)}"
+    return Extent(total or None, held, rate, remedy) if held else None
+
+
+def _end_of_flac(data: _Bytes, at: int, first: _FlacFrame, largest: int) -> int:
+    """Where the last frame ends, in samples; 0 where none is found.
+
+    Bytes of sound may look like a header: one counts if another frame ends where it begins.
+    """
     sync, start = data[at : at + 2], max(at, len(data) - _FLAC_TAIL)
     tail = data[start : len(data)]
-    place = len(tail)
+    place, later = len(tail), dict[int, int]()
     while (place := tail.rfind(sync, 0, place)) >= 0:
         frame = _FlacFrame.read(tail[place : place + 16])
         if frame and frame.like(first) and frame.samples <= largest:
-            held = frame.end(first.samples)
-            remedy = f"write it anew: ffmpeg -i {_names(path)}"
-            return Extent(total or None, held, rate, remedy)
-    return None
+            begin = frame.begin(first.samples)
+            end = begin + frame.samples
+            if end in later:
+                return later[end]
+            if start + place == at:
+                return end
+            later[begin] = end
+    return 0
 
 
 def _second_flac(data: _Bytes) -> int:
@@ -353,9 +367,9 @@ class _FlacFrame:
         mine = (self.variable, self.rate_code, self.depth_code)
         return mine == (other.variable, other.rate_code, other.depth_code)
 
-    def end(self, block: int) -> int:
-        """Its last sample's number, plus one; ``block`` is the fixed number of samples a frame."""
-        return (self.number if self.variable else self.number * block) + self.samples
+    def begin(self, block: int) -> int:
+        """The number of its first sample; ``block`` is the fixed number of samples a frame."""
+        return self.number if self.variable else self.number * block
 
     @classmethod
     def read(cls, head: bytes) -> _FlacFrame | None:

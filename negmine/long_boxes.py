@@ -14,6 +14,14 @@ from negmine.audio import AudioInfo, read_span
 from negmine.windows import Span, to_microseconds
 
 _FRAME_S = 0.05
+
+# Of the sound in the clip that holds most: what another clip must hold, too.
+_NEARLY = 0.8
+
+# A box whose loudest clip has no more power than this over a middling one sounds alike all through.
+_EVEN = 1.15
+
+# Frames that are measured at a time, so that memory does not grow with the box.
 _FRAMES_AT_A_TIME = 600
 
 
@@ -30,19 +38,24 @@ def told_long(annotations: Annotations, clip_s: float) -> str | None:
     )
 
 
-def loudest_part(box: Annotation, info: AudioInfo, length_s: float) -> Span:
-    """The part of a box that holds most of its sound, in the box's own band.
+def loud_starts(box: Annotation, info: AudioInfo, clip_s: float) -> Span:
+    """Where clips may start that lie in a box longer than they are and hold its sound.
 
-    What stays the same through the box is its background, and counts as nothing. A box of
-    background alone gives its middle.
+    They hold nearly as much sound, in the box's own band, as the clip that holds most, and lie
+    beside that one. What stays the same through the box is its background, and counts as nothing;
+    in a box that sounds alike all through they may lie anywhere.
 
     Parameters
     ----------
     box : Annotation
-        Longer than ``length_s``.
     info : AudioInfo
         Of its recording.
-    length_s : float
+    clip_s : float
+
+    Returns
+    -------
+    Span
+        From the first start to the last; the middle has the sound in the middle of the clip.
 
     Raises
     ------
@@ -50,20 +63,27 @@ def loudest_part(box: Annotation, info: AudioInfo, length_s: float) -> Span:
         If the recording cannot be read there.
     """
     span = Span(max(0.0, box.span.start_s), min(box.span.end_s, info.duration_s))
-    if span.duration_s <= length_s:
-        return span
+    latest_s = span.end_s - clip_s
+    if latest_s <= span.start_s:
+        return Span(span.start_s, span.start_s)
     band = box.f_min_hz, box.f_max_hz
     levels = np.array(_levels(info.path, info.fingerprint, info.sample_rate, span, band))
-    rest = span.duration_s - length_s
-    above = np.concatenate([[0.0], np.cumsum(np.maximum(levels - np.median(levels), 0.0))])
-    frames = max(1, round(length_s / _FRAME_S))
-    sums = above[frames:] - above[:-frames] if len(above) > frames else np.zeros(0)
-    if not len(sums) or sums.max() <= 0:
-        offset_s = rest / 2
-    else:
-        offset_s = min(int(np.argmax(sums)) * _FRAME_S, rest)
-    start_s = to_microseconds(span.start_s + offset_s)
-    return Span(start_s, start_s + length_s)
+    frames = min(max(1, round(clip_s / _FRAME_S)), len(levels))
+    held = _sums(np.maximum(levels - np.median(levels), 0.0), frames)
+    best, power = int(np.argmax(held)), _sums(levels, frames)
+    if power[best] <= _EVEN * np.median(power):
+        return Span(span.start_s, to_microseconds(latest_s))
+    less = np.flatnonzero(held < _NEARLY * held[best])
+    first = int(max(less[less < best], default=-1)) + 1
+    last = int(min(less[less > best], default=len(held))) - 1
+    ends = (min(span.start_s + at * _FRAME_S, latest_s) for at in (first, last))
+    return Span(*map(to_microseconds, ends))
+
+
+def _sums(values: np.ndarray, count: int) -> np.ndarray:
+    """Of each so many values that follow one another."""
+    total = np.concatenate([[0.0], np.cumsum(values)])
+    return np.asarray(total[count:] - total[:-count])
 
 
 @lru_cache(maxsize=10_000)

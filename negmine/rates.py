@@ -28,7 +28,7 @@ def told_rate(infos: Iterable[AudioInfo], sample_rate: int) -> str:
     counts = Counter(info.sample_rate for info in infos)
     rates = ", ".join(f"{counts[rate]} at {rate} Hz" for rate in sorted(counts))
     change = "" if set(counts) == {sample_rate} else " (resampled)"
-    return f"sound at {sample_rate} Hz{change}; recordings: {rates}"
+    return f"sound at {sample_rate} Hz{change}; files: {rates}"
 
 
 def told_upsampled(rates: Iterable[int], sample_rate: int, advice: str = "") -> str | None:

@@ -20,7 +20,7 @@ from negmine.annotations import Annotation, Annotations
 from negmine.audio import AudioInfo, read_span
 from negmine.class_bands import class_bands
 from negmine.labels import label_clip
-from negmine.long_boxes import loudest_part
+from negmine.long_boxes import loud_starts
 from negmine.recordings import Recordings
 from negmine.windows import Span, to_microseconds, to_samples
 from training.clips import ClipProgress, ClipStore
@@ -41,24 +41,21 @@ class Soft(Protocol):
         """The pseudo labels of a span of a recording: shape (C,), or None where there are none."""
 
 
-def crop_starts(box: Span, clip_s: float, recording_s: float, held: Span | None = None) -> Span:
+def crop_starts(box: Span, clip_s: float, recording_s: float) -> Span:
     """Where a crop may start: it holds the whole box, or lies inside it where that is longer.
 
-    Moved as little as needed to keep the crop inside the recording. Where the box is longer, a part
-    of it may be named that every crop holds.
+    Moved as little as needed to keep the crop inside the recording.
     """
     latest = max(0.0, recording_s - clip_s)
     low, high = sorted((box.end_s - clip_s, box.start_s))
-    if held is not None:
-        low, high = max(low, held.end_s - clip_s), min(high, held.start_s)
     return Span(min(max(low, 0.0), latest), min(max(high, 0.0), latest))
 
 
 def _starts_of(box: Annotation, info: AudioInfo, clip_s: float) -> Span:
-    """Where the crops of a box start; of a call longer than they are, all hold its loudest part."""
-    longer = box.present and box.span.duration_s > clip_s
-    held = loudest_part(box, info, clip_s / 2) if longer else None
-    return crop_starts(box.span, clip_s, info.duration_s, held)
+    """Where the crops of a box start; of a call longer than they are, all hold its sound."""
+    if box.present and box.span.duration_s > clip_s:
+        return loud_starts(box, info, clip_s)
+    return crop_starts(box.span, clip_s, info.duration_s)
 
 
 @dataclass(frozen=True)

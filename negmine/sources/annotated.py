@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from negmine.annotations import Annotation, Annotations
 from negmine.labels import BEYOND_BOX_PER_S, label_clip
-from negmine.long_boxes import loudest_part
+from negmine.long_boxes import loud_starts
 from negmine.recipe import Layer, Recipe
 from negmine.recordings import Recordings
 from negmine.windows import Span, centred_window, to_microseconds
@@ -50,7 +50,8 @@ def annotated_clips(
         found = 0
         span = box.span
         if present and span.duration_s > clip_s:
-            span = loudest_part(box, recordings.infos[box.recording], clip_s)
+            starts = loud_starts(box, recordings.infos[box.recording], clip_s)
+            span = Span(starts.start_s, starts.end_s + clip_s)
         for clip in placed_windows(span, clip_s, source.duration_s, placements):
             labels = label_clip(boxes, clip, beyond_per_s=beyond_per_s)
             if box.label in (labels.present if present else labels.absent):

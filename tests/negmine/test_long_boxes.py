@@ -15,7 +15,7 @@ from conftest import COLUMNS, SAMPLE_RATE, tiny_config, tone
 from negmine.annotations import Annotation, read_rfcx
 from negmine.audio import probe
 from negmine.cli import main
-from negmine.long_boxes import loudest_part, told_long
+from negmine.long_boxes import loud_starts, told_long
 from negmine.pool import open_pool
 from negmine.recordings import open_annotated
 from negmine.windows import Span
@@ -40,22 +40,27 @@ def field(root: Path, call_s: float, seconds: float = 12.0) -> Annotation:
 
 
 @pytest.mark.parametrize("call_s", [1.0, 3.3, 6.0, 10.6])
-@pytest.mark.parametrize("length_s", [0.5, 1.0, 3.0])
-def test_the_loudest_part_is_that_of_the_call_in_its_own_band(
-    tmp_path: Path, call_s: float, length_s: float
+@pytest.mark.parametrize("clip_s", [0.5, 1.0, 3.0])
+def test_clips_of_a_long_box_hold_the_call_in_its_own_band(
+    tmp_path: Path, call_s: float, clip_s: float
 ) -> None:
     box = field(tmp_path, call_s)
-    part = loudest_part(box, probe(tmp_path / "train" / "night.wav"), length_s)
-    assert part.duration_s == pytest.approx(length_s)
-    assert box.span.start_s <= part.start_s
-    assert part.end_s <= box.span.end_s + 1e-6
-    assert part.overlap_s(Span(call_s, call_s + CALL_S)) > 0.9 * CALL_S - 0.01
+    starts = loud_starts(box, probe(tmp_path / "train" / "night.wav"), clip_s)
+    assert box.span.start_s <= starts.start_s <= starts.end_s <= box.span.end_s - clip_s + 1e-6
+    call = Span(call_s, call_s + CALL_S)
+    middle_s = (starts.start_s + starts.end_s) / 2
+    assert Span(middle_s, middle_s + clip_s).overlap_s(call) > CALL_S - 0.06
+    for start_s in (starts.start_s, starts.end_s):
+        assert Span(start_s, start_s + clip_s).overlap_s(call) > 0.7 * CALL_S
 
 
-def test_a_box_without_a_sound_of_its_own_gives_its_middle(tmp_path: Path) -> None:
+def test_clips_of_a_call_that_goes_on_lie_all_over_its_box(tmp_path: Path) -> None:
     box = field(tmp_path, 3.0)
-    sf.write(tmp_path / "still.wav", np.zeros(12 * SAMPLE_RATE), SAMPLE_RATE)
-    assert loudest_part(box, probe(tmp_path / "still.wav"), 2.0) == Span(5.0, 7.0)
+    sound = tone(2000.0, 12.0) * np.random.default_rng(4).uniform(0.8, 1.2, 12 * SAMPLE_RATE)
+    for name, samples in (("still", np.zeros(12 * SAMPLE_RATE)), ("cicada", sound)):
+        sf.write(tmp_path / f"{name}.wav", samples, SAMPLE_RATE, subtype="FLOAT")
+        starts = loud_starts(box, probe(tmp_path / f"{name}.wav"), 2.0)
+        assert starts.duration_s > 0.5 * 8.0
 
 
 def test_every_crop_of_a_long_call_holds_its_sound_and_stays_in_the_box(tmp_path: Path) -> None:
@@ -68,7 +73,7 @@ def test_every_crop_of_a_long_call_holds_its_sound_and_stays_in_the_box(tmp_path
     assert len(starts) > 50
     for start_s in starts:
         crop = Span(start_s, start_s + config.clip_s)
-        assert crop.overlap_s(Span(6.0, 6.0 + CALL_S)) > 0.9 * CALL_S - 0.01
+        assert crop.overlap_s(Span(6.0, 6.0 + CALL_S)) > 0.7 * CALL_S
         assert box.span.start_s <= crop.start_s
         assert crop.end_s <= box.span.end_s
 

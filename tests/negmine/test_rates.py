@@ -86,9 +86,9 @@ def test_the_rate_is_that_of_most_recordings_but_no_higher_than_asked_for() -> N
     assert own_rate(map(info, (96_000, 48_000, 48_000))) == 32_000
     assert own_rate([]) == 32_000
     mixed = list(map(info, (8000, 16_000, 16_000)))
-    told = "sound at 16000 Hz (resampled); recordings: 1 at 8000 Hz, 2 at 16000 Hz"
+    told = "sound at 16000 Hz (resampled); files: 1 at 8000 Hz, 2 at 16000 Hz"
     assert told_rate(mixed, 16_000) == told
-    assert told_rate(mixed[1:], 16_000) == "sound at 16000 Hz; recordings: 2 at 16000 Hz"
+    assert told_rate(mixed[1:], 16_000) == "sound at 16000 Hz; files: 2 at 16000 Hz"
     assert told_upsampled((8000, 16_000), 8000) is None
     told = str(told_upsampled((8000, 16_000, 16_000), 16_000))
     assert "1 of 3 sound files are of 8000 Hz or more" in told
@@ -100,14 +100,14 @@ def test_a_pool_and_a_run_take_the_recordings_own_rate_and_tell_it(
 ) -> None:
     built = call("build-pool", *data.options, "--clip-s", 1, "--out", tmp_path / "pool")
     assert built.exit_code == 0, built.output
-    assert "sound at 8000 Hz; recordings: 8 at 8000 Hz" in built.stderr
+    assert "sound at 8000 Hz; files: 8 at 8000 Hz" in built.stderr
     assert json.loads((tmp_path / "pool" / "pool.json").read_text())["sample_rate"] == 8000
     # added to, the pool keeps its rate
     appended = ["--append", "--external", data.external, "--out", tmp_path / "pool"]
     assert call("build-pool", *data.options, "--clip-s", 1, *appended).exit_code == 0
     trained = call("train", *data.options, "--out", tmp_path / "run", *RUN)
     assert trained.exit_code == 0, trained.output
-    assert "sound at 8000 Hz; recordings: 8 at 8000 Hz" in trained.stderr
+    assert "sound at 8000 Hz; files: 8 at 8000 Hz" in trained.stderr
     assert "sample_rate = 8000" in (tmp_path / "run" / "config.toml").read_text()
 
 
