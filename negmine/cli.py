@@ -188,6 +188,7 @@ def build_pool(
         tell_found(opened.folder, quiet, len(opened.infos))
     for line in report.skipped:
         warn(f"skipped {line}")
+    warn_each(report.sites)
     for line in report.near_duplicates:
         warn(line)
     for line in report.told:

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
 from negmine.csv_tables import check_name, read_rows
 from negmine.errors import InputError, did_you_mean
+from negmine.names import look_alikes
 
 COLUMNS = ("recording_id", "site")
+
+
+def alike_sites(sites: Mapping[str, str]) -> list[str]:
+    """A line for each group of sites that look alike: one place in two spellings is two groups.
+
+    Parameters
+    ----------
+    sites : mapping of str to str
+        The site of each recording.
+    """
+    return look_alikes(Counter(sites.values()), "sites", "the recordings")
 
 
 class SiteOf(Protocol):

@@ -69,11 +69,11 @@ def look_alikes(counts: Mapping[str, int], what: str, where: str) -> list[str]:
     Parameters
     ----------
     counts : mapping of str to int
-        How many rows each name has.
+        How many times each name appears.
     what : str
         Such as ``classes``.
     where : str
-        The tables, for the message.
+        Where they appear, for the message.
     """
     alike: defaultdict[str, list[str]] = defaultdict(list)
     for name in counts:
@@ -90,7 +90,7 @@ def look_alikes(counts: Mapping[str, int], what: str, where: str) -> list[str]:
 
 
 def _counted(names: Sequence[str], counts: Mapping[str, int]) -> str:
-    said = [f"'{name}' ({counts[name]} rows)" for name in names[:5]]
+    said = [f"'{name}' ({counts[name]} times)" for name in names[:5]]
     more = [f"{len(names) - 5} more"] if len(names) > 5 else []
     return " and ".join(said + more)
 

@@ -9,7 +9,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from negmine.console import Command
+from negmine.console import Command, warn_each
 from negmine.limits import LAST_SEED
 
 
@@ -55,11 +55,16 @@ def grouping(
         raise click.UsageError("--sites and --site-regex name sites: add '--fold-by site'")
 
     def groups(recordings: Iterable[str]) -> dict[str, str] | None:
-        from negmine.groups import sites_by_pattern, sites_by_table
+        from negmine.groups import alike_sites, sites_by_pattern, sites_by_table
 
         if sites is not None:
-            return sites_by_table(recordings, sites)
-        return sites_by_pattern(recordings, site_regex) if site_regex is not None else None
+            found = sites_by_table(recordings, sites)
+        elif site_regex is not None:
+            found = sites_by_pattern(recordings, site_regex)
+        else:
+            return None
+        warn_each(alike_sites(found))
+        return found
 
     return groups
 

@@ -15,7 +15,7 @@ from negmine.build.declarations import Declaration, check_used, declared_files, 
 from negmine.build.sound import BuildSound
 from negmine.build.standing import check_standing, check_unchanged, standing_roles
 from negmine.errors import InputError, PoolError
-from negmine.groups import SiteOf
+from negmine.groups import SiteOf, alike_sites
 from negmine.levels import check_ratios
 from negmine.pool import Pool, open_pool
 from negmine.pool.append import append_part, open_to_append, writer_after
@@ -57,6 +57,8 @@ class BuildReport:
         What was found of them, a line each.
     folders : tuple of Recordings
         What was opened: annotated, external, unlabelled.
+    sites : tuple of str
+        Sites that look alike, a line each.
     """
 
     pool: Pool
@@ -66,6 +68,7 @@ class BuildReport:
     near_duplicates: tuple[str, ...] = ()
     folders: tuple[Recordings, ...] = ()
     told: tuple[str, ...] = ()
+    sites: tuple[str, ...] = ()
 
 
 def build_pool(
@@ -223,6 +226,7 @@ def build_pool(
         near.told if near else (),
         read,
         tuple(context.left_out.told()),
+        tuple(alike_sites(sites)),
     )
 
 

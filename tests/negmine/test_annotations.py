@@ -262,8 +262,8 @@ def test_names_that_look_alike_are_said(tmp_path: Path) -> None:
     found = read_rfcx(path)
     assert len(found.classes) == 6
     assert [line.split(" differ")[0] for line in found.notes] == [
-        f"{path}: the classes '03' (1 rows) and '3' (1 rows) and '3.0' (1 rows)",
-        f"{path}: the classes 'OWL' (1 rows) and 'Owl' (1 rows)",
+        f"{path}: the classes '03' (1 times) and '3' (1 times) and '3.0' (1 times)",
+        f"{path}: the classes 'OWL' (1 times) and 'Owl' (1 times)",
     ]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from negmine.errors import InputError
-from negmine.groups import sites_by_pattern, sites_by_table
+from negmine.groups import alike_sites, sites_by_pattern, sites_by_table
 
 NAMES = ["hill_0601", "lake_0601", "hill_0602"]
 
@@ -74,3 +74,9 @@ def test_pattern_finds_the_site_in_a_name(pattern: str) -> None:
 def test_pattern_that_leaves_a_site_open_is_an_error(pattern: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         sites_by_pattern(NAMES, pattern)
+
+
+def test_sites_that_look_alike_are_said() -> None:
+    sites = {"a": "Hill", "b": "hill", "c": "hill", "d": "lake"}
+    (line,) = alike_sites(sites)
+    assert line.startswith("the recordings: the sites 'Hill' (1 times) and 'hill' (2 times) differ")
