@@ -27,6 +27,9 @@ SILENCE_RMS = 1e-4
 # MP3 encoders pad by up to two frames of 1,152 samples, so a header may promise that much more.
 _MP3_PADDING = 2 * 1152
 
+# Samples a second in all channels; no recorder comes near. More would not fit into memory.
+_FASTEST = 100_000_000
+
 # As many frames and more are libsndfile's way to say that it does not know.
 _UNKNOWN = 1 << 62
 
@@ -142,7 +145,7 @@ def _blocks(path: Path) -> Iterator[tuple[np.ndarray, int]]:
     """A file's samples, shape (n, channels), in blocks of some seconds, and its rate in Hz."""
     frames = 0
     with _opened(path, whole=True) as (file, extent):
-        rate, promised = file.samplerate, _counted_frames(file, extent)
+        rate, promised, container = file.samplerate, _counted_frames(file, extent), file.format
         size = 64 * max(1, to_samples(LEVEL_BLOCK_S, rate))
         # not file.blocks(): where a read falls short, that repeats what was read before
         while len(samples := file.read(size, dtype="float32", always_2d=True)):
@@ -153,7 +156,8 @@ def _blocks(path: Path) -> Iterator[tuple[np.ndarray, int]]:
             yield samples, rate
     if frames == 0:
         raise AudioError(f"{path}: the file holds no samples (0.0 s)")
-    if promised is not None and frames < promised - _MP3_PADDING:
+    padding = _MP3_PADDING if container == "MP3" else 0
+    if promised is not None and frames < promised - padding:
         found, expected = frames / rate, promised / rate
         raise AudioError(
             f"{path}: truncated: {found:.2f} s decoded of {expected:.2f} s in its header"
@@ -190,6 +194,11 @@ def _opened(path: Path, *, whole: bool = False) -> Iterator[tuple[sf.SoundFile, 
         except sf.LibsndfileError as error:
             raise AudioError(_why_unreadable(path, error, extent)) from error
         with file:
+            if file.samplerate * file.channels > _FASTEST:
+                raise AudioError(
+                    f"{path}: its header counts {file.samplerate} Hz and {file.channels} channels; "
+                    "is it damaged?"
+                )
             if extent:
                 extent.check(path, file.frames, file.samplerate)
             yield file, extent
@@ -219,7 +228,7 @@ def _counted_frames(file: sf.SoundFile, extent: Extent | None) -> int | None:
     """The number of frames that the header promises; None where it does not know."""
     if file.frames >= _UNKNOWN:
         return extent.held if extent and extent.rate else None
-    return int(file.frames * extent.cut) if extent and not extent.rate else int(file.frames)
+    return round(file.frames * extent.cut) if extent and not extent.rate else int(file.frames)
 
 
 def _promised_frames(path: Path, file: sf.SoundFile, extent: Extent | None) -> int:

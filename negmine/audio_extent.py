@@ -45,12 +45,15 @@ class Extent:
         Frames a second, where both are frames (Hz); None where they are bytes.
     remedy : str
         What to do where the header is wrong.
+    exact : bool
+        Whether ``held`` is known to the frame.
     """
 
     counted: int | None
     held: int
     rate: int | None
     remedy: str
+    exact: bool = False
 
     @property
     def cut(self) -> float:
@@ -73,25 +76,32 @@ class Extent:
         AudioError
             If the file holds more, naming what header and file hold, and what to do.
         """
+        if self.rate is not None:
+            self._check_frames(path, min(frames, self.counted or frames), self.rate)
+            return
         if self.counted is None or self.counted >= self.held:
             return
-        if self.rate is not None:
-            counted_s, held_s = self.counted / self.rate, self.held / self.rate
-        elif self.counted and frames:
+        if self.counted and frames:
             counted_s = frames / rate
             held_s = counted_s * self.held / self.counted
+            if held_s > counted_s + TOLERANCE_S:
+                raise AudioError(
+                    f"{path}: its header counts {counted_s:.2f} s of sound, and the file holds "
+                    f"{held_s:.2f} s ({self.counted} of {self.held} bytes); {self.remedy}"
+                )
         elif self.held > 4096:
             raise AudioError(
                 f"{path}: its header counts {self.counted} bytes of sound, and the file holds "
                 f"{self.held}: was the recorder stopped? {self.remedy}"
             )
-        else:
-            return
-        if held_s > counted_s + TOLERANCE_S:
-            amount = "" if self.rate else f" ({self.counted} of {self.held} bytes)"
+
+    def _check_frames(self, path: Path, frames: int, rate: int) -> None:
+        """See that all frames are read: a decoder guesses how many where nothing counts them."""
+        if self.held > frames + (0 if self.exact else TOLERANCE_S * rate):
+            how = "its header counts" if self.counted else "nothing counts its sound; decoded are"
             raise AudioError(
-                f"{path}: its header counts {counted_s:.2f} s of sound, and the file holds "
-                f"{held_s:.2f} s{amount}; {self.remedy}"
+                f"{path}: {how} {frames / rate:.3f} s of sound, and the file holds "
+                f"{self.held / rate:.3f} s; {self.remedy}"
             )
 
 
@@ -127,7 +137,8 @@ def find_extent(path: Path, *, whole: bool) -> Extent | None:
             return _flac(path, data, whole)
         if whole and data[:4] == b"OggS":
             _check_ogg(path, data)
-        if whole and (data[:3] == b"ID3" or _MpegFrame.at(data, 0)):
+        named = path.suffix.lower() == ".mp3"
+        if whole and (named or data[:3] == b"ID3" or _MpegFrame.at(data, 0)):
             return _mp3(path, data)
     return None
 
@@ -203,8 +214,13 @@ def _aiff(path: Path, data: _Bytes) -> Extent | None:
 def _w64(path: Path, data: _Bytes) -> Extent | None:
     for name, at, size in _chunks(data, 40, "<16sQ", pad=8, own=24):
         if name[:4] == b"data":
-            # libsndfile reads to the end of the file, whatever is counted
             held = len(data) - at
+            # libsndfile reads to the end of the file, whatever is counted; sizes are padded to 8
+            if 0 < size <= held - 8:
+                raise AudioError(
+                    f"{path}: {held - size} bytes follow its {size} bytes of sound, and the "
+                    f"decoder takes them for sound; write it anew: ffmpeg -i {_names(path)}"
+                )
             return Extent(size if size > held else None, held, None, _with_sox(path))
     return None
 
@@ -319,7 +335,7 @@ def _flac(path: Path, data: _Bytes, whole: bool) -> Extent | None:
         return None
     held = _end_of_flac(data, at, first, largest)
     remedy = f"write it anew: ffmpeg -i {_names(path)}"
-    return Extent(total or None, held, rate, remedy) if held else None
+    return Extent(total or None, held, rate, remedy, exact=True) if held else None
 
 
 def _end_of_flac(data: _Bytes, at: int, first: _FlacFrame, largest: int) -> int:
@@ -414,7 +430,7 @@ def _crc8(data: bytes) -> int:
 
 
 def _mp3(path: Path, data: _Bytes) -> Extent | None:
-    """Count the frames of an MP3 file whose first says how many there are."""
+    """Count the frames of an MP3 file; the first says how many there are, or nothing does."""
     at = 0
     while data[at : at + 3] == b"ID3" and at + 10 <= len(data):
         size = 0
@@ -424,12 +440,14 @@ def _mp3(path: Path, data: _Bytes) -> Extent | None:
         at += 10 + size + (10 if head[5] & 0x10 else 0)
     first = _MpegFrame.at(data, at)
     if first is None:
+        at = _next_frame(data, at, None)
+        first = _MpegFrame.at(data, at) if at >= 0 else None
+    if first is None:
         return None
     head = data[at : at + min(first.length, 200)]
     tag = max(head.find(b"Xing"), head.find(b"Info"))
-    if tag < 0 or len(head) < tag + 12 or not head[tag + 7] & 1:
-        return None  # the decoder counts them itself
-    counted = int.from_bytes(head[tag + 8 : tag + 12], "big")
+    tagged = tag >= 0 and len(head) >= tag + 12 and bool(head[tag + 7] & 1)
+    counted = int.from_bytes(head[tag + 8 : tag + 12], "big") if tagged else 0
     frames, at = 0, at + first.length
     while at < len(data):
         frame = _MpegFrame.at(data, at)
@@ -447,13 +465,13 @@ def _mp3(path: Path, data: _Bytes) -> Extent | None:
     return Extent(counted * first.samples or None, held * first.samples, first.rate, again)
 
 
-def _next_frame(data: _Bytes, at: int, like: _MpegFrame) -> int:
-    """Where the next two frames of that kind follow one another, or -1."""
+def _next_frame(data: _Bytes, at: int, like: _MpegFrame | None) -> int:
+    """Where the next two frames of that rate, or of any one, follow one another, or -1."""
     while (at := data.find(b"\xff", at + 1)) >= 0:
         frame = _MpegFrame.at(data, at)
-        if frame and frame.rate == like.rate:
+        if frame and (like is None or frame.rate == like.rate):
             after = _MpegFrame.at(data, at + frame.length)
-            if after and after.rate == like.rate:
+            if after and after.rate == frame.rate:
                 return at
     return -1
 

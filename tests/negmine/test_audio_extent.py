@@ -181,3 +181,45 @@ def test_damaged_headers_give_one_line_or_sound(tmp_path: Path, form: str) -> No
         # anything but this error fails
         with suppress(AudioError):
             probe(tmp_path / "a")
+
+
+@pytest.mark.parametrize("lost", [2, 100, 4000])
+def test_no_sample_of_a_file_that_counts_them_may_be_missing(tmp_path: Path, lost: int) -> None:
+    path = tmp_path / "a.wav"
+    sf.write(path, np.random.default_rng(0).normal(0, 0.1, 16_000), 8000)
+    content = path.read_bytes()
+    path.write_bytes(content[:-lost])
+    with pytest.raises(AudioError, match="truncated"):
+        probe(path)
+
+
+def test_an_mp3_that_does_not_say_its_length_is_not_read_in_part(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp3"
+    sf.write(path, np.random.default_rng(0).normal(0, 0.1, 32_000), 16_000)
+    content = bytearray(path.read_bytes())
+    assert b"Xing" in content[:200]
+    content[4:64] = bytes(60)  # frames are of several sizes: no guess of the length holds
+    path.write_bytes(content)
+    with pytest.raises(AudioError, match=r"nothing counts its sound; decoded are .* file holds"):
+        probe(path)
+    path.write_bytes(b"\x7f" + content[1:])
+    with pytest.raises(AudioError, match=r"nothing counts its sound; decoded are .* file holds"):
+        probe(path)
+
+
+def test_what_follows_the_sound_of_a_w64_file_is_no_sound(tmp_path: Path) -> None:
+    path = tmp_path / "a.w64"
+    sf.write(path, np.random.default_rng(0).normal(0, 0.1, 8000), 8000)
+    path.write_bytes(path.read_bytes() + bytes(100))
+    with pytest.raises(AudioError, match="100 bytes follow its 16000 bytes of sound"):
+        probe(path)
+
+
+def test_a_rate_that_no_recorder_has_is_no_reason_to_run_out_of_memory(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    sf.write(path, np.zeros(8000), 8000)
+    content = bytearray(path.read_bytes())
+    content[27] = 0x60  # the highest byte of the rate
+    path.write_bytes(content)
+    with pytest.raises(AudioError, match=r"1610620736 Hz and 1 channels; is it damaged\?"):
+        probe(path)
