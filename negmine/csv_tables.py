@@ -18,14 +18,16 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from negmine.decimals import decimal
 from negmine.errors import InputError, did_you_mean, shorten
 from negmine.names import LONGEST_NAME, clean_name, odd_character
 from negmine.tables import writing
 from negmine.text_files import open_regular
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Stands for all classes in a cell that lists classes.
 EVERY = "*"
@@ -294,9 +296,11 @@ def write_csv(
     OutputError
         If the file cannot be written.
     """
+    from pandas.api.types import is_numeric_dtype  # late: readers of tables do without pandas
+
     safe = table.rename(columns=lambda name: safe_cell(str(name)))
     for place, kind in enumerate(table.dtypes):
-        if not pd.api.types.is_numeric_dtype(kind):
+        if not is_numeric_dtype(kind):
             safe.isetitem(place, [_safe(cell) for cell in table.iloc[:, place]])
     with writing(path) as temporary:
         safe.to_csv(

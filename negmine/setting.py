@@ -186,10 +186,10 @@ def _checked(before: Any, value: Any, kind: Any, here: str) -> Any:
             many = "a list" if _repeated(before) else f"a list of {len(before)}"
             raise InputError(f"{here}: {value!r} is not {many}")
         return tuple(_checked(None, item, kind, here) for item in value)
-    number = isinstance(value, int | float) and not isinstance(value, bool)
     wanted = click.types.convert_type(kind)
     numeric = isinstance(wanted, click.types.IntParamType | click.types.FloatParamType)
-    if isinstance(before, bool) != isinstance(value, bool) or numeric != number:
+    expected = bool if isinstance(before, bool) else int | float if numeric else str
+    if not isinstance(value, expected) or isinstance(value, bool) != isinstance(before, bool):
         raise InputError(f"{here}: {value!r} is not {_name(before, wanted)}")
     if isinstance(before, bool):
         return value

@@ -88,7 +88,7 @@ def _from_toml(path: Path) -> Strategy:
             hint = did_you_mean(key, ["ranking", "rule"])
             raise InputError(f"{path}: unknown key '{key}'{hint}; expected ranking and [[rule]]")
     ranking, rules = content.get("ranking", "top"), content.get("rule", [])
-    if ranking not in RANKINGS:
+    if not isinstance(ranking, str) or ranking not in RANKINGS:
         hint = did_you_mean(str(ranking), RANKINGS)
         raise InputError(f"{path}: no ranking '{ranking}'{hint}; rankings: {', '.join(RANKINGS)}")
     if not isinstance(rules, list) or not all(isinstance(r, dict) and "name" in r for r in rules):

@@ -18,6 +18,7 @@ from training.options_augment import (
     augment_settings,
     convert_setting,
     of_type,
+    read_augment,
 )
 
 # Field of the configuration (its default is the option's), type, help; fp_beyond is the one option
@@ -150,23 +151,20 @@ def _from_file(context: click.Context, _: click.Parameter, path: Path | None) ->
         return None
     content = read_toml(path)
     augment = content.pop("augment", {})
-    if not isinstance(augment, dict):
-        raise InputError(f"{path}: augment = {augment!r}: expected a table, [augment]")
     known = {parameter.name for parameter in context.command.params}
-    values = {**content, **{f"augment_{name}": value for name, value in augment.items()}}
     settings = TrainConfig().to_dict()
-    for name in [*content, *augment]:
-        if name not in settings and name not in settings["augment"]:
-            hint = did_you_mean(name, [*settings, *settings["augment"]])
-            raise InputError(f"{path}: unknown setting '{name}'{hint}")
-    context.default_map = {name: value for name, value in values.items() if name in known}
-    kept = {name: content[name] for name in _OF_STAGES if name in content}
-    for name, value in kept.items():
-        try:
+    try:
+        for name, value in content.items():
+            if name not in settings:
+                hint = did_you_mean(name, [*settings, *settings["augment"]])
+                raise InputError(f"unknown setting '{name}'{hint}")
             check_setting(name, value)
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from error
-    context.meta[_KEPT] = kept
+        augment = read_augment(augment)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    values = {**content, **{f"augment_{name}": value for name, value in augment.items()}}
+    context.default_map = {name: value for name, value in values.items() if name in known}
+    context.meta[_KEPT] = {name: content[name] for name in _OF_STAGES if name in content}
     return path
 
 

@@ -82,6 +82,8 @@ def test_rules_see_what_the_last_one_kept() -> None:
         ("window:low=0.9,high=0.1", "expected 0 <= low < high <= 1"),
         ("window:low=some", "window:low=some: expected a number"),
         ("quota:most=2.5", "expected a whole number"),
+        ("quota:most=1_0", "expected a whole number"),
+        ("margin:space=absolute,margin=nan", "expected a number"),
         ("quota:most=0", "expected at least 1"),
         ("quota:by=species", "expected kind or certificate or source or group"),
         ("window:0.1", "'0.1': expected setting=value"),
@@ -103,6 +105,13 @@ def test_a_mistake_is_named(text: str, message: str) -> None:
         ("ranking = 'best'", "no ranking 'best'"),
         ("rule = 3", r"expected \[\[rule\]\] tables with a name each"),
         ("[[rule]]\nlow = 0.1", "with a name each"),
+        ("ranking = ['top']", "no ranking"),
+        ("[[rule]]\nname = 'quota'\nmost = 1.7", "expected a whole number"),
+        ("[[rule]]\nname = 'quota'\nmost = inf", "expected a whole number"),
+        ("[[rule]]\nname = 'quota'\nmost = true", "expected a whole number"),
+        ("[[rule]]\nname = 'quota'\nby = 3", "expected kind or"),
+        ("[[rule]]\nname = 'margin'\nspace = 'absolute'\nmargin = nan", "expected a number"),
+        ("[[rule]]\nname = 'margin'\nspace = 'absolute'\nmargin = inf", "expected a number"),
     ],
 )
 def test_a_mistake_in_a_file_is_named(tmp_path: Path, content: str, message: str) -> None:
