@@ -1,0 +1,69 @@
+"""Small data, what the commands make of it, and a count of what was tried."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import pytest
+from reliability.commands import Commands, serving
+from reliability.world import World, make_world
+
+if sys.platform != "linux":
+    collect_ignore_glob = ["test_*.py"]  # memory limits and forks as here are Linux's
+
+_counts: dict[str, dict[str, int]] = {}
+
+
+class Trials:
+    """What one test tried, and what went wrong."""
+
+    def __init__(self, name: str) -> None:
+        self._counts = _counts.setdefault(name, {})
+        self.faults: list[str] = []
+
+    def count(self, outcome: str) -> None:
+        """Count a trial by how it ended: ``same``, ``refused``, ..."""
+        self._counts[outcome] = self._counts.get(outcome, 0) + 1
+
+    def fault(self, trial: object, what: object) -> None:
+        """Keep what went wrong; the test goes on, and fails at its end."""
+        self.count("FAULT")
+        self.faults.append(f"{trial}: {what}")
+
+    def check(self) -> None:
+        """Fail if anything went wrong."""
+        assert self._counts, "nothing was tried"
+        assert not self.faults, f"{len(self.faults)} faults:\n" + "\n".join(self.faults[:40])
+
+
+@pytest.fixture
+def trials(request: pytest.FixtureRequest) -> Trials:
+    return Trials(request.node.nodeid.partition("reliability/")[2])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if _counts:
+        terminalreporter.section("reliability: trials by outcome")
+    for name, counts in _counts.items():
+        total = sum(counts.values())
+        parts = ", ".join(f"{number} {outcome}" for outcome, number in sorted(counts.items()))
+        terminalreporter.line(f"{name}: {total} ({parts})")
+
+
+@pytest.fixture(scope="session")
+def commands() -> Iterator[Commands]:
+    with serving() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def made_world(commands: Commands, tmp_path_factory: pytest.TempPathFactory) -> World:
+    return make_world(tmp_path_factory.mktemp("reliability"), commands)
+
+
+@pytest.fixture
+def world(made_world: World) -> World:
+    """The world's files, as they were made, to spoil as one likes."""
+    made_world.restore()
+    return made_world
