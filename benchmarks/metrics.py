@@ -39,8 +39,8 @@ def main(clips: int, classes: int, present: float, known: float, seed: int, as_j
 
     jobs: dict[str, Callable[[], object]] = {
         "lwlrap": lambda: metrics.lwlrap(truth, scores),
-        "masked_lwlrap, clip": lambda: metrics.masked_lwlrap(truth, scores, sure),
-        "masked_lwlrap, flat": lambda: metrics.masked_lwlrap(truth, scores, sure, "flat"),
+        "masked_lwlrap": lambda: metrics.masked_lwlrap(truth, scores, sure),
+        "known_ap": lambda: metrics.known_ap(truth, scores, sure),
         "lwlrap_bounds": lambda: metrics.lwlrap_bounds(truth, scores, sure),
         "neg_at_k": lambda: metrics.neg_at_k(truth, scores, 3, sure),
         "average_precision": lambda: metrics.average_precision(truth, scores, sure),

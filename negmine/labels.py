@@ -32,15 +32,18 @@ from typing import Protocol
 
 import numpy as np
 
+from negmine.confidence import (
+    AGREED,
+    BEYOND_BOX_PER_S,
+    ERASED,
+    EXTERNAL,
+    SYNTHETIC,
+    VERIFIED,
+)
 from negmine.windows import Span, covered_s
 
 # An absence below this confidence says nothing worth a loss term; the claim is dropped.
 MIN_CONFIDENCE = 1e-3
-
-# A clip that reaches beyond a rejected box keeps this share of its confidence for each second
-# outside. The default follows audits of real soundscapes with dense calls: rejected boxes cut as
-# clips of 2 s were wrong in 1.3 % of cases, as clips of 5 s in 4.3 %.
-BEYOND_BOX_PER_S = 0.99
 
 # A confirmed call counts as present in a clip that holds this share of it (or is filled by it).
 MIN_CALL_SHARE = 0.5
@@ -62,10 +65,11 @@ CERTIFICATES = tuple(Certificate)
 
 DEFAULT_CONFIDENCE: Mapping[Certificate, float] = MappingProxyType(
     {
-        Certificate.VERIFIED: 1.0,
-        Certificate.EXTERNAL: 0.99,
-        Certificate.SYNTHETIC: 1.0,
-        Certificate.ERASED: 0.95,
+        Certificate.VERIFIED: VERIFIED,
+        Certificate.EXTERNAL: EXTERNAL,
+        Certificate.SYNTHETIC: SYNTHETIC,
+        Certificate.ERASED: ERASED,
+        Certificate.AGREED: AGREED,
     }
 )
 
@@ -224,7 +228,7 @@ class PartialLabels:
     def erased(
         self,
         name: str,
-        confidence: float = DEFAULT_CONFIDENCE[Certificate.ERASED],
+        confidence: float = ERASED,
         touched: Collection[str] = (),
     ) -> PartialLabels:
         """Labels after the frequency band of one class was removed: that class is absent.
@@ -247,7 +251,7 @@ class PartialLabels:
         self,
         name: str,
         donor: PartialLabels,
-        confidence: float = 1.0,
+        confidence: float = ERASED,
         touched: Collection[str] = (),
     ) -> PartialLabels:
         """Labels after the band of one class was replaced by the donor's: as in the donor.

@@ -14,6 +14,7 @@ from negmine.names import clean_name
 from training.checkpoint_file import read_content, write_content
 from training.config import TrainConfig
 from training.frontend import FrontEndSettings
+from training.history import renamed
 from training.model import Detector, weights_fingerprint
 
 
@@ -86,6 +87,7 @@ class Checkpoint:
             content["config"] = TrainConfig.from_dict(content["config"])
             content["front_end"] = FrontEndSettings(**content["front_end"])
             content["classes"] = tuple(map(clean_name, content["classes"]))
+            content["history"] = [renamed(entry) for entry in content["history"]]
             content["held_out"] = tuple(map(clean_name, content["held_out"]))
             content["edges_hz"] = tuple((low, high) for low, high in content["edges_hz"])
             checkpoint = cls(**content)

@@ -58,6 +58,20 @@ def at_own_rate(
     return replace(config, sample_rate=rate)
 
 
+class Cautions:
+    """Warns of each thing once, whatever bar is open: runs of a loop or of several seeds repeat."""
+
+    def __init__(self, bars: Bars) -> None:
+        self._bars = bars
+        self._said: set[str] = set()
+
+    def __call__(self, line: str) -> None:
+        if line not in self._said:
+            self._said.add(line)
+            self._bars.close()
+            warn(line)
+
+
 def open_data(
     recordings: Path,
     tp: Path,
@@ -83,4 +97,6 @@ def open_data(
     tell_found(opened.folder, quiet, len(opened.infos), "annotated")
     for line in opened.skipped:
         warn(f"skipped {line}")
+    if fp is not None and not annotations.rejected:
+        warn(f"{fp}: no rejected detection in it, nor of it in these recordings")
     return opened, annotations

@@ -19,10 +19,10 @@ from negmine.console import (
     table,
 )
 from negmine.goes_with import Beside, GoesWith, check_goes_with
-from training.cli_data import at_own_rate, open_data, warn_if_emulated
+from training.cli_data import Cautions, at_own_rate, open_data, warn_if_emulated
 from training.options import band_table_option, run_config, run_options
 from training.options_folds import fold_options, grouping
-from training.options_hard import hard_options, read_hard_mix
+from training.options_hard import check_mix_by, hard_options, read_hard_mix
 from training.options_used import check_used
 
 _GO_WITH: GoesWith = (
@@ -139,6 +139,7 @@ def loop(
     reader = open_cache(pool, sources, rate, reads="mining reads")
     with only_run(out), Bars(quiet) as bars:
         opened, annotations = open_data(recordings, tp, fp, songtypes, skip_bad, bars, quiet)
+        check_mix_by(annotations.classes)
         config = at_own_rate(config, rate, opened, annotations, None, quiet)
         results = run_loop(
             config,
@@ -158,6 +159,7 @@ def loop(
             groups=group(opened.infos),
             reader=reader,
             device=chosen,
+            caution=Cautions(bars),
             progress=bars,
         )
     if as_json:

@@ -219,6 +219,7 @@ def evaluate(
     """
     from training.evaluate import Truth, open_truth_recordings
     from training.evaluate import evaluate as run_evaluation
+    from training.metrics import NAMES
     from training.predict import open_scorers
     from training.scorer import choose_device
 
@@ -242,6 +243,8 @@ def evaluate(
         return
     rows = [[name, f"{value:.4f}"] for name, value in found.metrics.items()]
     say(table(["metric", "value"], rows), quiet)
+    if left := [name for name in NAMES if name not in found.metrics]:
+        say(f"left out, the same for any model by this truth: {', '.join(left)}", quiet)
     say("", quiet)
     say(_class_table(found.classes), quiet)
 

@@ -21,10 +21,10 @@ from negmine.console import (
     warn,
 )
 from negmine.goes_with import given_options
-from training.cli_data import at_own_rate, open_data, warn_if_emulated
+from training.cli_data import Cautions, at_own_rate, open_data, warn_if_emulated
 from training.options import band_table_option, run_config, run_options
 from training.options_folds import check_seeds, fold_options, grouping
-from training.options_hard import hard_options, read_hard_mix
+from training.options_hard import check_mix_by, hard_options, read_hard_mix
 from training.options_pseudo import pseudo_options
 from training.options_used import check_labels_used, check_used
 
@@ -154,6 +154,7 @@ def train(
     warn_if_emulated(chosen, config.precision)
     with Bars(quiet) as bars:
         opened, annotations = open_data(recordings, tp, fp, songtypes, skip_bad, bars, quiet)
+        check_mix_by(annotations.classes)
         other = _rate_of(init, hard_negatives)
         config = at_own_rate(config, options["sample_rate"], opened, annotations, other, quiet)
         common: dict[str, Any] = {
@@ -167,6 +168,7 @@ def train(
             "groups": group(opened.infos),
             "tensorboard": tensorboard,
             "device": chosen,
+            "caution": Cautions(bars),
         }
         if recipe is not None:
             from negmine.rates import told_upsampled

@@ -162,6 +162,9 @@ class HardMix:
             raise ValueError(f"by '{self.by}' is none of {', '.join(MIX_BY)}")
 
 
+HARD_MIX = HardMix()
+
+
 @dataclass(frozen=True)
 class TrainConfig:
     """Settings of a run. A checkpoint carries them.

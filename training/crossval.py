@@ -23,6 +23,7 @@ from negmine.text_files import read_json
 from training.checkpoint import Checkpoint
 from training.config import TrainConfig
 from training.distributed import joined_ranks
+from training.history import scores_of
 from training.members import KNOWN, OOF, OOF_VERDICTS
 from training.recipe import Stage
 from training.run import Progress, run_training
@@ -292,7 +293,7 @@ def _summary(folder: Path, known: KnownScores) -> dict[str, float]:
 
 def members_table(rows: Sequence[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
     """Headers and cells of the table of members."""
-    names = ["lwlrap", "neg@3", "neg@5", "loss"]
+    names = [*scores_of(rows), "loss"]
     cells = [
         [row["seed"], row["fold"], *(f"{row[k]:.4f}" if k in row else "-" for k in names)]
         for row in rows

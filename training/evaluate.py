@@ -152,7 +152,8 @@ class Evaluation:
     Attributes
     ----------
     metrics : dict of str to float
-        ``lwlrap``, ``macro_ap``, ``neg@1``, ``neg@3``, ``neg@5`` of clips; with events also
+        ``lwlrap``, ``macro_ap``, ``neg@1``, ``neg@3``, ``neg@5`` of clips, without those that are
+        the same for any model (see `training.metrics.evaluate`); with events also
         ``fp/h@0.7`` and the like: false positives an hour, summed over classes, where each class
         has the threshold that finds that share of its calls, in windows side by side; and
         ``fp/h@0.7:bed``: those of them in windows without a call of any class.

@@ -7,7 +7,7 @@ from it: mixed into a confirmed call, a negative is what the call is to be ranke
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from negmine.pool import Pool, check_classes
 from negmine.selection import open_selection
 from negmine.windows import to_samples
 from training.clips import ClipProgress, ClipStore
-from training.config import HardMix, TrainConfig
+from training.config import HardMix, MixBy, TrainConfig
 from training.mixup import mix
 from training.rows import Example, Row, RowKind, make_example
 from training.streams import Stream
@@ -51,8 +51,10 @@ class HardNegatives:
 
     A row's zeros are its certificates, all of them, each weighted by its confidence. Rows of all
     kinds have negatives mixed into them with the same chance, or the network would learn that what
-    is mixed is a call. A row without calls gets a negative that fooled one of the classes it is
-    certified free of, so that the sum is, too.
+    is mixed is a call. So which class a negative fooled is a preference: where the selection has
+    none such for a row, another joins it. Two rules are strict. A row that is certified free of
+    classes gets a negative that is free of one of them, so that a known zero stays. And a class
+    that no negative is free of has no mixed zeros, so rows in which it calls are not mixed either.
 
     Parameters
     ----------
@@ -68,6 +70,8 @@ class HardNegatives:
         Where the selection's pool is now.
     mix : HardMix, optional
         What is mixed into the step's rows. None: nothing.
+    on_unmixed : callable
+        Given the classes that no negative is free of, if there are any and rows are mixed.
     """
 
     def __init__(
@@ -79,6 +83,7 @@ class HardNegatives:
         mix: HardMix | None = None,
         *,
         pool: Path | None = None,
+        on_unmixed: Callable[[list[str]], object] = lambda names: None,
     ) -> None:
         self._path = path
         self._mix = mix if mix and mix.share else None
@@ -86,6 +91,7 @@ class HardNegatives:
         self._cache = cache
         self._progress = progress
         self._selection = open_selection(path, pool)
+        self._on_unmixed = on_unmixed
         self.description = f"hard negatives {self._selection.digest} at {ratio:g}"
         if self._mix:
             low, high = self._mix.snr_db
@@ -129,6 +135,11 @@ class HardNegatives:
         self._classes = tuple(classes)
         # the model's output of each class that has negatives
         self._columns = np.array([self._classes.index(name) for name in sorted(by_class)])
+        certified = set().union(*(labels.absent for labels in {r.labels for r in self._recipes}))
+        self._free = np.array([name in certified for name in classes])
+        if self._mix and not self._free.all():
+            self._on_unmixed([n for n in classes if n not in certified])
+        self._free_rows: dict[int, np.ndarray] = {}
         self._config = config
         self._per_step = max(1, round(self._ratio * (config.tp_per_step + config.fp_per_step)))
         self._length = to_samples(config.clip_s, config.sample_rate)
@@ -153,10 +164,10 @@ class HardNegatives:
         rng = np.random.default_rng([self._config.seed, step, Stream.HARD_MIX, index])
         if rng.random() >= self._mix.share:
             return example
-        fooled = self._fooled(example)
-        if not len(fooled):
+        partner = self._partner(example, self._mix.by, rng)
+        if partner is None:
             return example
-        negative = self._row(self._draw(rng, fooled))
+        negative = self._row(partner)
         return mix(example, make_example(negative, self._classes), rng.uniform(*self._mix.snr_db))
 
     def _draw(self, rng: np.random.Generator, places: np.ndarray) -> int:
@@ -166,24 +177,44 @@ class HardNegatives:
         place = int(upto.searchsorted(drawn, side="right"))
         return int(self._by_class[places[place]][drawn - upto[place]])
 
-    def _fooled(self, example: Example) -> np.ndarray:
-        """Which classes' negatives may be mixed into a row: places in `_by_class`."""
+    def _partner(self, example: Example, by: MixBy, rng: np.random.Generator) -> int | None:
+        """The negative that joins a row, by its place in `_recipes`; None if none may."""
         cells = example.cells
-        present = (cells.known & (cells.targets == 1))[self._columns]
-        if example.kind is not RowKind.TP:
-            allowed = (cells.known & (cells.targets == 0))[self._columns]
-        elif self._mix and self._mix.by == "own":
-            allowed = present
-        elif self._mix and self._mix.by == "other":
-            allowed = ~present
+        present = cells.known & (cells.targets == 1)
+        absent = cells.known & (cells.targets == 0)
+        if present[~self._free].any():
+            return None
+        any_class = np.ones_like(present)
+        certified = example.kind is not RowKind.TP and bool(absent.any())
+        if certified:
+            preferred = [absent]
+        elif example.kind is RowKind.TP and by != "any":
+            preferred = [present, any_class] if by == "own" else [~present, any_class]
         else:
-            allowed = np.ones_like(present)
-        return np.flatnonzero(allowed)
+            preferred = [any_class]
+        for mask in preferred:
+            places = np.flatnonzero(mask[self._columns])
+            if len(places):
+                return self._draw(rng, places)
+        # nothing fooled a class that this row is free of; but what fooled another may be free of it
+        columns = np.flatnonzero(absent & self._free)
+        if not len(columns):
+            return None
+        rows = self._free_of(int(columns[rng.integers(len(columns))]))
+        return int(rows[rng.integers(len(rows))])
+
+    def _free_of(self, column: int) -> np.ndarray:
+        """The recipes that are certified free of a class: places in `_recipes`."""
+        if column not in self._free_rows:
+            name = self._classes[column]
+            found = [i for i, recipe in enumerate(self._recipes) if name in recipe.labels.absent]
+            self._free_rows[column] = np.array(found)
+        return self._free_rows[column]
 
     def _row(self, index: int) -> Row:
         waveform = self._store.read(index, 0, self._length)
         return Row(waveform, self._recipes[index].labels, RowKind.POOL)
 
     def __getstate__(self) -> dict[str, Any]:
-        # a progress bar stays in its process
-        return {k: v for k, v in vars(self).items() if k != "_progress"}
+        # what talks to the terminal stays in its process
+        return {k: v for k, v in vars(self).items() if k not in ("_progress", "_on_unmixed")}

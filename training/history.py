@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,28 @@ from negmine.tables import writing
 from training.config import TrainConfig
 
 Entry = dict[str, float]
+
+# What validation says of an epoch, where the fold's labels let a model change it.
+SCORES = ("known_ap", "neg@3", "neg@5")
+
+# Names of scores in the histories of older checkpoints.
+_RENAMED = {"lwlrap": "known_ap"}
+
+
+def renamed(entry: Mapping[str, float]) -> Entry:
+    """A line of an older checkpoint's history, by today's names."""
+    return {_RENAMED.get(name, name): value for name, value in entry.items()}
+
+
+def scores_of(entries: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Which of `SCORES` any of the entries has: the columns of a table of them."""
+    found = {name for entry in entries for name in entry}
+    return [name for name in SCORES if name in found]
+
+
+def validation_score(entry: Mapping[str, float]) -> float:
+    """What epochs, runs and rounds are compared by; NaN where nothing validates."""
+    return entry.get("known_ap", math.nan)
 
 
 def learning_rate(step: int, config: TrainConfig) -> float:
@@ -39,8 +62,8 @@ def should_stop(history: Sequence[Entry], patience: int) -> bool:
 
 
 def _score(entry: Entry) -> float:
-    # without validation, or without a known call in it, the latest epoch is the best
-    score = entry.get("lwlrap", math.nan)
+    # without validation, or where no model can be told from another, the latest epoch is the best
+    score = validation_score(entry)
     return entry["epoch"] if math.isnan(score) else score
 
 
@@ -64,7 +87,7 @@ def draw_curve(history: Sequence[Entry]) -> bytes:
 
     epochs = [entry["epoch"] for entry in history]
     best = int(np.argmax([_score(entry) for entry in history]))
-    names = [name for name in ("lwlrap", "neg@3", "neg@5") if name in history[0]]
+    names = scores_of(history)
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     FigureCanvasAgg(figure)
     left = figure.subplots()
@@ -80,7 +103,7 @@ def draw_curve(history: Sequence[Entry]) -> bytes:
         right.set_ylabel("score on known labels")
         right.set_ylim(0, 1)
         for name, color in zip(names, ("C0", "C1", "C3"), strict=False):
-            values = [entry[name] for entry in history]
+            values = [entry.get(name, math.nan) for entry in history]
             shown = f"{name} ({values[best]:.3f})"
             right.plot(epochs, values, "o-", color=color, markersize=3, label=shown)
         more = right.get_legend_handles_labels()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import torch
 
 from negmine.annotations import Annotations
 from negmine.cache import CachedReader
+from negmine.console import warn
 from negmine.mine import MineSettings, mine, retraining_steps
 from negmine.pool import Pool
 from negmine.recordings import Recordings
@@ -21,8 +21,9 @@ from negmine.report.read import read_report, report_path
 from negmine.selection import check_made_with, is_whole, open_selection
 from negmine.tables import write_json
 from training.checkpoint import Checkpoint
-from training.config import HardMix, TrainConfig
+from training.config import HARD_MIX, HardMix, TrainConfig
 from training.hard_negatives import check_pool
+from training.history import scores_of, validation_score
 from training.run import Progress, run_training
 from training.scorer import CheckpointScorer
 
@@ -41,7 +42,8 @@ class Round:
         Rows of the selection that trained.
     checkpoint : Path
     metrics : mapping of str to float
-        Of the chosen epoch: ``lwlrap``, ``neg@3``, ``neg@5`` on known labels, ``loss``.
+        Of the chosen epoch: ``loss``, and on known labels ``known_ap``, ``neg@3``, ``neg@5``,
+        without those that are the same for any model.
     """
 
     number: int
@@ -67,7 +69,7 @@ def run_loop(
     stop_after: int = 1,
     mining: MineSettings,
     hard_ratio: float,
-    hard_mix: HardMix | None = None,
+    hard_mix: HardMix | None = HARD_MIX,
     control: bool,
     report: bool = False,
     band_table: Path | None = None,
@@ -75,6 +77,7 @@ def run_loop(
     reader: CachedReader | None = None,
     device: torch.device,
     progress: Progress,
+    caution: Callable[[str], object] = warn,
 ) -> list[Round]:
     """Train on TP and FP annotations, then mine with the model and train again, some times.
 
@@ -90,8 +93,8 @@ def run_loop(
     replay : float
         Share of the last round's negatives that stays beside the new ones.
     stop_after : int
-        Ends after so many rounds in a row without a better validation score (LWLRAP on the known
-        labels of the validation fold) than the best before them; 0 never does.
+        Ends after so many rounds in a row without a better validation score (average precision
+        over the known cells of the validation fold) than the best before them; 0 never does.
     control : bool
         Also train each round with as many random negatives, in ``round1-random/``, ...
     report : bool
@@ -124,6 +127,7 @@ def run_loop(
             groups=groups,
             device=device,
             title=title,
+            caution=caution,
         )
         best = trained.checkpoint.history[-1]
         results.append(Round(number, arm, trained.used, folder / "best.pt", best))
@@ -214,21 +218,21 @@ def _write_page(
 
 
 def _score(checkpoint: Checkpoint) -> float:
-    """LWLRAP of the chosen epoch on the validation fold; NaN without one."""
-    return float(checkpoint.history[-1].get("lwlrap", math.nan))
+    """The validation score of the chosen epoch; NaN where nothing validates."""
+    return validation_score(checkpoint.history[-1])
 
 
 def loop_table(rounds: Sequence[Round]) -> tuple[list[str], list[list[str]]]:
     """Headers and cells of the table of rounds."""
-    headers = ["round", "arm", "negatives", "lwlrap", "neg@3", "neg@5", "loss"]
+    names = scores_of(r.metrics for r in rounds)
     rows = [
         [
             str(r.number),
             r.arm,
             str(r.negatives),
-            *(f"{r.metrics[k]:.3f}" if k in r.metrics else "-" for k in headers[3:6]),
+            *(f"{r.metrics[k]:.3f}" if k in r.metrics else "-" for k in names),
             f"{r.metrics['loss']:.4f}",
         ]
         for r in rounds
     ]
-    return headers, rows
+    return ["round", "arm", "negatives", *names, "loss"], rows

@@ -134,8 +134,8 @@ def compare(
     Returns
     -------
     list of dict
-        ``name``, ``lwlrap`` (clip by clip on known cells), ``flat`` (the same over all known cells
-        as one ranking), ``macro_ap``, ``neg@1``, ``neg@3``, ``neg@5``. Empty without any truth.
+        ``name``, and what `training.metrics.evaluate` finds on the known cells, and ``known_ap``,
+        without those that are the same for any scores. Empty without any truth.
 
     Raises
     ------
@@ -163,12 +163,11 @@ def compare(
     judged = [m.table if truth else m.judged for m in members]
     scores = [(m.name, table.scores) for m, table in zip(members, judged, strict=True)]
     scores += [(f"{how} of all", _join(judged, how, scale)) for how in JOINS]
-    return [
-        {
-            "name": name,
-            "lwlrap": metrics.masked_lwlrap(present, values, sure),
-            "flat": metrics.masked_lwlrap(present, values, sure, mode="flat"),
-            **{k: v for k, v in metrics.evaluate(present, values, sure).items() if k != "lwlrap"},
-        }
-        for name, values in scores
-    ]
+    return [{"name": name} | _scored(present, values, sure) for name, values in scores]
+
+
+def _scored(present: np.ndarray, values: np.ndarray, sure: np.ndarray) -> dict[str, float]:
+    found = metrics.evaluate(present, values, sure)
+    if metrics.scores_matter(present, sure, "all"):
+        found["known_ap"] = metrics.known_ap(present, values, sure)
+    return found

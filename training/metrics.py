@@ -24,6 +24,9 @@ Bools = NDArray[np.bool_]
 Floats = NDArray[np.floating[Any]]
 Float64s = NDArray[np.float64]
 
+# What `evaluate` finds.
+NAMES = ("lwlrap", "macro_ap", "neg@1", "neg@3", "neg@5")
+
 # Cells ranked at a time: the half dozen work arrays of a block then stay in the processor's cache.
 BLOCK_CELLS = 1 << 17
 
@@ -77,22 +80,25 @@ def lwlrap(truth: ArrayLike, scores: ArrayLike) -> float:
     return _lwlrap(present, ranked)
 
 
-def masked_lwlrap(
-    truth: ArrayLike, scores: ArrayLike, known: ArrayLike, mode: Literal["clip", "flat"] = "clip"
-) -> float:
+def masked_lwlrap(truth: ArrayLike, scores: ArrayLike, known: ArrayLike) -> float:
     """LWLRAP over the known cells, in (0, 1]; NaN if no known cell is present.
 
-    ``mode="clip"``: unknown cells leave the ranking of their clip. A clip whose known cells are
-    all present then scores 1 whatever the model says. ``mode="flat"``: all known cells form one
-    ranking, so scores of different clips are compared: average precision over the known cells.
+    Unknown cells leave the ranking of their clip. A clip whose known cells are all present then
+    scores 1 whatever the model says.
     """
     present, ranked, sure = validate(truth, scores, known)
-    if mode == "clip":
-        # NaN sorts last and equals nothing: an unknown cell is below, and ties with, no known one.
-        return _lwlrap(present & sure, np.where(sure, ranked, ranked.dtype.type(np.nan)))
-    if mode == "flat":
-        return _average_precision(present[sure], ranked[sure])
-    raise ValueError(f"mode is {mode!r}, expected 'clip' or 'flat'")
+    # NaN sorts last and equals nothing: an unknown cell is below, and ties with, no known one.
+    return _lwlrap(present & sure, np.where(sure, ranked, ranked.dtype.type(np.nan)))
+
+
+def known_ap(truth: ArrayLike, scores: ArrayLike, known: ArrayLike) -> float:
+    """Average precision over all known cells as one ranking; NaN if no known cell is present.
+
+    Scores of different clips and classes are compared, so that clips with one known cell count,
+    and a single class has a score.
+    """
+    present, ranked, sure = validate(truth, scores, known)
+    return _average_precision(present[sure], ranked[sure])
 
 
 def lwlrap_bounds(truth: ArrayLike, scores: ArrayLike, known: ArrayLike) -> tuple[float, float]:
@@ -250,13 +256,34 @@ def match_windows(
 def evaluate(
     truth: ArrayLike, scores: ArrayLike, known: ArrayLike | None = None
 ) -> dict[str, float]:
-    """lwlrap, macro_ap, neg@1, neg@3 and neg@5 by name; with ``known``, unknown cells left out."""
+    """lwlrap, macro_ap, neg@1, neg@3 and neg@5 by name; with ``known``, unknown cells left out.
+
+    A metric that is the same whatever the scores is left out (see `scores_matter`): of one class,
+    only macro_ap stays.
+    """
     present, ranked, sure = validate(truth, scores, known)
-    values = {
-        "lwlrap": masked_lwlrap(present, ranked, sure),
-        "macro_ap": macro_average_precision(present, ranked, sure),
-    }
-    return values | {f"neg@{k}": neg_at_k(present, ranked, k, sure) for k in (1, 3, 5)}
+    values = {}
+    if within := scores_matter(present, sure, "clip"):
+        values["lwlrap"] = masked_lwlrap(present, ranked, sure)
+    if scores_matter(present, sure, "class"):
+        values["macro_ap"] = macro_average_precision(present, ranked, sure)
+    if within:
+        values |= {f"neg@{k}": neg_at_k(present, ranked, k, sure) for k in (1, 3, 5)}
+    return values
+
+
+def scores_matter(
+    truth: ArrayLike, known: ArrayLike, within: Literal["clip", "class", "all"]
+) -> bool:
+    """Whether scores can change a metric that ranks the known cells of a clip, a class, or all.
+
+    They can where a present and an absent cell stand in one ranking. If no clip has both, as with
+    a single class, LWLRAP is 1 and neg@k 0 for any model.
+    """
+    sure = np.asarray(known, dtype=bool)
+    present = np.asarray(truth, dtype=bool) & sure
+    axis = {"clip": 1, "class": 0, "all": None}[within]
+    return bool((present.any(axis=axis) & (sure & ~present).any(axis=axis)).any())
 
 
 def _is_binary(array: NDArray[Any]) -> bool:

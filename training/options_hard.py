@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from negmine.console import Command
-from training.config import HARD_RATIO, MIX_BY, HardMix
+from negmine.goes_with import given_options
+from training.config import HARD_MIX, HARD_RATIO, MIX_BY, HardMix
 
 
 def hard_options(command: Command) -> Command:
     """Add how many hard negatives train, as rows of their own and mixed into others."""
-    default = HardMix()
+    default = HARD_MIX
     low, high = default.snr_db
     for option in (
         click.option(
@@ -20,8 +22,8 @@ def hard_options(command: Command) -> Command:
             type=click.Choice(MIX_BY),
             default=default.by,
             show_default=True,
-            help="What a negative that joins a call fooled: a class that does not call there, the "
-            "call's own, or any.",
+            help="What a negative that joins a call fooled, where there is one: a class that does "
+            "not call there, the call's own, or any.",
         ),
         click.option(
             "--hard-mix-snr",
@@ -50,6 +52,21 @@ def hard_options(command: Command) -> Command:
     ):
         command = option(command)
     return command
+
+
+def check_mix_by(classes: Sequence[str]) -> None:
+    """Check that ``--hard-mix-by``, where it is given, can be followed.
+
+    Raises
+    ------
+    click.UsageError
+        If no negative can have fooled another class, as there is none.
+    """
+    asked = "hard_mix_by" in given_options()
+    if asked and len(classes) == 1 and click.get_current_context().params["hard_mix_by"] == "other":
+        raise click.UsageError(
+            f"--hard-mix-by other: '{classes[0]}' is the only class; leave it out, or take own"
+        )
 
 
 def read_hard_mix(share: float, snr: tuple[float, float], by: Any) -> HardMix:

@@ -17,7 +17,7 @@ from negmine.selection import open_selection
 from negmine.windows import to_samples
 from training.checkpoint import Checkpoint
 from training.clips import ClipStore
-from training.config import HARD_RATIO, AugmentSettings, HardMix, TrainConfig
+from training.config import HARD_MIX, HARD_RATIO, AugmentSettings, TrainConfig
 from training.data import Draw, StepDataset, draw_evenly, step_loader
 from training.distributed import Ranks
 from training.hard_negatives import HardNegatives, check_pool
@@ -142,7 +142,7 @@ def retrain(
     pool = open_selection(selection).open_pool()
     check_pool(pool, config, checkpoint.classes, f"pool {pool.path}")
     own = PoolRows(pool, checkpoint.classes, config, without, folder)
-    negatives = HardNegatives(selection, HARD_RATIO, folder, mix=HardMix())
+    negatives = HardNegatives(selection, HARD_RATIO, folder, mix=HARD_MIX)
     negatives.prepare(config, checkpoint.classes, without)
     dataset = StepDataset(own, [negatives], config)
     torch.manual_seed(seed)

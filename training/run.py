@@ -10,12 +10,15 @@ from typing import Any
 import torch
 
 from negmine.annotations import Annotations
+from negmine.console import warn
 from negmine.recordings import Recordings
 from training.board import Board
+from training.cautions import cautions, unmixed
 from training.checkpoint import Checkpoint
-from training.config import HARD_RATIO, HardMix, TrainConfig
+from training.config import HARD_MIX, HARD_RATIO, HardMix, TrainConfig
 from training.data import RowSource, Soft
 from training.distributed import joined_ranks, local_device
+from training.folds import held_out_recordings
 from training.hard_negatives import HardNegatives
 from training.run_folder import only_run
 from training.train import RunState, train
@@ -52,7 +55,7 @@ def run_training(
     hard_negatives: Path | None = None,
     hard_pool: Path | None = None,
     hard_ratio: float = HARD_RATIO,
-    hard_mix: HardMix | None = None,
+    hard_mix: HardMix | None = HARD_MIX,
     init: Path | None = None,
     band_table: Path | None = None,
     groups: Mapping[str, str] | None = None,
@@ -61,14 +64,27 @@ def run_training(
     tensorboard: bool = False,
     device: torch.device,
     title: str = "training",
+    caution: Callable[[str], object] = warn,
 ) -> Trained:
-    """Train with a progress bar."""
+    """Train with a progress bar; ``caution`` is given a line for each thing that labels lack."""
 
     def decoding(what: str, total: int) -> Callable[[], object]:
         return progress(what, total, "clip")
 
+    def unmixed_classes(names: list[str]) -> None:
+        share = hard_mix.share if hard_mix else 0.0
+        caution(unmixed(names, annotations, share, hard_negatives))
+
     negatives = (
-        HardNegatives(hard_negatives, hard_ratio, cache, decoding, hard_mix, pool=hard_pool)
+        HardNegatives(
+            hard_negatives,
+            hard_ratio,
+            cache,
+            decoding,
+            hard_mix,
+            pool=hard_pool,
+            on_unmixed=unmixed_classes,
+        )
         if hard_negatives
         else None
     )
@@ -79,14 +95,20 @@ def run_training(
         nonlocal advance, done
         # the bar begins with the first step: decoding has bars of its own before it
         advance = advance or progress(title, config.total_steps, "step")
-        advance(state.step - done, loss=f"{state.loss:.4f}", lwlrap=f"{state.score:.3f}")
+        advance(state.step - done, loss=f"{state.loss:.4f}", known_ap=f"{state.score:.3f}")
         done = state.step
         if board:
             board.step(state.step, state.loss)
 
     with only_run(out), joined_ranks(device) as ranks:
         if not ranks.first:
-            progress = _silent
+            progress = caution = _silent
+        held_out = held_out_recordings(
+            annotations, recordings.infos, config.folds, config.fold, config.seed, groups
+        )
+        added = bool(negatives or soft or plugins)
+        for line in cautions(config, annotations, held_out, added):
+            caution(line)
         board = Board(out) if tensorboard and ranks.first else None
         try:
             checkpoint = train(

@@ -21,6 +21,7 @@ from negmine.recordings import Recordings
 from training.checkpoint import Checkpoint
 from training.config import TrainConfig
 from training.distributed import joined_ranks
+from training.history import scores_of
 from training.pseudo import PseudoLabels, PseudoSettings, label_recordings
 from training.pseudo_rows import PseudoRows, decode_recordings
 from training.recipe import Stage
@@ -287,7 +288,7 @@ def _given(
 
 def stages_table(results: Sequence[StageResult]) -> tuple[list[str], list[list[str]]]:
     """Headers and cells of the table of stages."""
-    names = ["lwlrap", "neg@3", "neg@5"]
+    names = scores_of(r.metrics for r in results)
     rows = [
         [
             r.stage,

@@ -16,6 +16,7 @@ from negmine.class_bands import class_bands
 from negmine.errors import NegmineError
 from negmine.rates import check_audible
 from negmine.recordings import Recordings
+from training.cautions import check_learnable
 from training.checkpoint import Checkpoint
 from training.clips import ClipProgress
 from training.config import TrainConfig
@@ -24,7 +25,13 @@ from training.distributed import Ranks
 from training.ema import AveragedWeights
 from training.folds import held_out_recordings
 from training.frontend import FrontEndSettings
-from training.history import is_best, learning_rate, should_stop, write_history
+from training.history import (
+    is_best,
+    learning_rate,
+    should_stop,
+    validation_score,
+    write_history,
+)
 from training.interrupt import HeldInterrupt
 from training.model import Detector
 from training.run_folder import check_same_run, describe_run, is_described
@@ -43,7 +50,8 @@ class RunState:
     loss : float
         Mean over the current epoch so far.
     score : float
-        Validation LWLRAP of the last epoch; NaN before it, or without validation.
+        Average precision over the known cells of the validation fold after the last epoch; NaN
+        before it, or where nothing validates.
     """
 
     step: int
@@ -112,8 +120,8 @@ def train(
     Raises
     ------
     InputError
-        If confirmed calls lie above what is heard, the folds are impossible, or the folder holds a
-        run with other settings.
+        If confirmed calls lie above what is heard, the folds are impossible, the folder holds a run
+        with other settings, or nothing says where a class is absent.
     ModelError
         If ``init`` is no checkpoint, or of another front end or backbone.
     PoolError
@@ -130,6 +138,7 @@ def train(
         annotations, recordings.infos, config.folds, config.fold, config.seed, groups
     )
     training, validation = annotations.without(held_out), annotations.only(held_out)
+    check_learnable(config, training, added=bool(plugins or soft))
     inputs = described(annotations, recordings, soft, plugins, groups)
     torch.manual_seed(config.seed)
     front_end = FrontEndSettings.for_mels(config.sample_rate, config.n_mels)
@@ -188,7 +197,7 @@ def train(
             scored.load_state_dict(averaged.state_dict())
         scorer = ClipScorer(scored, config, device)
         found = known_scores(scorer, held, validation, config.sample_rate)
-        return found.summary() if np.isfinite(found.scores).all() else {"lwlrap": math.inf}
+        return found.summary() if np.isfinite(found.scores).all() else {"known_ap": math.inf}
 
     whole = True  # False in a step: what it has changed so far cannot be gone on from
     interrupt = HeldInterrupt()
@@ -217,7 +226,7 @@ def train(
                 }
                 if held_out:
                     entry |= ranks.from_first(validated() if ranks.first else None)
-                    if math.isinf(entry["lwlrap"]):
+                    if math.isinf(validation_score(entry)):
                         raise NegmineError(
                             f"{out}: scores are no longer finite after step {step}; lower --lr"
                         )
@@ -230,7 +239,7 @@ def train(
                     on_epoch(entry)
             if ranks.first:
                 recent = losses[epoch * config.steps_per_epoch :]
-                score = history[-1].get("lwlrap", math.nan) if history else math.nan
+                score = validation_score(history[-1]) if history else math.nan
                 mean = float(np.mean(recent))
                 on_step(RunState(step, config.total_steps, epoch + 1, mean, score))
             if ranks.total(interrupt.asked, device):

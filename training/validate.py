@@ -20,7 +20,7 @@ from negmine.audio import read_all
 from negmine.recordings import Recordings
 from negmine.windows import Span
 from training.config import TrainConfig
-from training.metrics import masked_lwlrap, neg_at_k
+from training.metrics import known_ap, neg_at_k, scores_matter
 from training.model import Detector, FeatureMap, frames_per_second, to_frames
 from training.precision import autocast
 
@@ -42,12 +42,17 @@ class KnownScores:
     scores: np.ndarray
 
     def summary(self) -> dict[str, float]:
-        """LWLRAP over all known cells, and how often a known negative stands above a call."""
-        return {
-            "lwlrap": masked_lwlrap(self.truth, self.scores, self.known, mode="flat"),
-            "neg@3": neg_at_k(self.truth, self.scores, 3, self.known),
-            "neg@5": neg_at_k(self.truth, self.scores, 5, self.known),
-        }
+        """Average precision over the known cells, and how often a negative stands above a call.
+
+        ``known_ap``, ``neg@3`` and ``neg@5``, without those that are the same for any model.
+        """
+        found = {}
+        if scores_matter(self.truth, self.known, "all"):
+            found["known_ap"] = known_ap(self.truth, self.scores, self.known)
+        if scores_matter(self.truth, self.known, "clip"):
+            for k in (3, 5):
+                found[f"neg@{k}"] = neg_at_k(self.truth, self.scores, k, self.known)
+        return found
 
 
 class ClipScorer:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from negmine.annotations import Annotation, Annotations
-from negmine.labels import BEYOND_BOX_PER_S, label_clip
+from negmine.confidence import BEYOND_BOX_PER_S
+from negmine.labels import label_clip
 from negmine.long_boxes import loud_starts
 from negmine.recipe import Layer, Recipe
 from negmine.recordings import Recordings

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import click
 
+from negmine.confidence import AGREED, BEYOND_BOX_PER_S, ERASED, EXTERNAL
 from negmine.limits import MOST_ROWS
 from negmine.setting import check_range, setting
 
@@ -33,7 +34,7 @@ class FpSettings:
     """
 
     beyond_per_s: float = setting(
-        0.99,
+        BEYOND_BOX_PER_S,
         "--fp-beyond",
         click.FloatRange(0, 1),
         "Confidence a rejected box keeps per second that a clip reaches beyond it; "
@@ -75,7 +76,7 @@ class ExternalSettings:
         metavar="DIR[=CLASS,...]",
     )
     confidence: float = setting(
-        0.99,
+        EXTERNAL,
         "--external-confidence",
         click.FloatRange(0, 1, min_open=True),
         "How sure the declaration of external sound is.",
@@ -222,7 +223,7 @@ class AgreedSettings:
         "A window must score below this quantile of a class's confirmed calls, in every model.",
     )
     confidence: float = setting(
-        0.95,
+        AGREED,
         "--agreed-confidence",
         click.FloatRange(0, 1, min_open=True),
         "How sure agreement is; set it by an audit of your own data.",
@@ -274,8 +275,7 @@ class EraseSettings:
         Share of clips in which the class itself was calling.
     confidence : float
         That a call is gone with its band, where one is known to be there; where none is, the doubt
-        is a tenth. An audit found every eighth call to have most of its energy outside its box's
-        band, widened by a quarter.
+        is a tenth.
     """
 
     count: int = setting(
@@ -288,7 +288,7 @@ class EraseSettings:
         "Share of them in which the class itself was calling.",
     )
     confidence: float = setting(
-        0.87,
+        ERASED,
         "--erase-confidence",
         click.FloatRange(0, 1, min_open=True),
         "How sure it is that a call is gone with its band; where no call is known, the doubt is a "
@@ -319,7 +319,7 @@ class TransplantSettings:
         "Share of them in which the class itself was calling.",
     )
     confidence: float = setting(
-        0.87,
+        ERASED,
         "--transplant-confidence",
         click.FloatRange(0, 1, min_open=True),
         "As --erase-confidence, times the donor's own.",

@@ -20,7 +20,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from negmine.annotations import Annotation
-from negmine.labels import BEYOND_BOX_PER_S, Certificate, label_clip
+from negmine.confidence import BEYOND_BOX_PER_S, ERASED
+from negmine.labels import Certificate, label_clip
 from negmine.recipe import Layer, Recipe
 from negmine.sources.banded import Bands, sure_gone
 from negmine.windows import Span, to_microseconds
@@ -51,7 +52,7 @@ class MoveRules:
     boxes: Mapping[str, Sequence[Annotation]] = field(default_factory=dict)
     beyond_per_s: float = BEYOND_BOX_PER_S
     bands: Bands | None = None
-    transplant_confidence: float = 0.87
+    transplant_confidence: float = ERASED
 
 
 def mix(one: Recipe, other: Recipe, rules: MoveRules, rng: np.random.Generator) -> Recipe | None:

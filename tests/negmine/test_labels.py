@@ -189,7 +189,7 @@ def test_erasing_makes_the_class_absent_and_leaves_the_others(
 def test_a_transplanted_band_brings_the_state_of_its_donor(
     labels: PartialLabels, donor: PartialLabels, name: str
 ) -> None:
-    changed = labels.transplanted(name, donor)
+    changed = labels.transplanted(name, donor, 1.0)
     for other in CLASSES:
         if other != name:
             assert changed.state(other) is labels.state(other)

@@ -26,6 +26,7 @@ from training import checkpoint_file
 from training.checkpoint import Checkpoint
 from training.checkpoint_file import read_content, write_content
 from training.frontend import FrontEndSettings
+from training.history import is_best
 from training.model import Detector, weights_fingerprint
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -57,7 +58,7 @@ def make_checkpoint() -> Checkpoint:
         optimiser.state_dict(),
         step=7,
         losses=[0.1, 1 / 3],
-        history=[{"epoch": 1.0, "loss": 1 / 3, "lwlrap": float("nan")}],
+        history=[{"epoch": 1.0, "loss": 1 / 3, "known_ap": float("nan")}],
         held_out=("rec1", "rec7"),
         inputs={"annotations": "ab", "init": "cd"},
     )
@@ -407,3 +408,13 @@ def test_interrupted_saving_leaves_the_old_file(
         make_checkpoint().save(saved)
     assert saved.read_bytes() == before
     assert [p.name for p in saved.parent.iterdir()] == ["best.pt"]
+
+
+def test_the_history_of_an_older_checkpoint_has_todays_names(tmp_path: Path) -> None:
+    checkpoint = make_checkpoint()
+    checkpoint.history = [{"epoch": 1.0, "loss": 0.5, "lwlrap": 0.25, "neg@3": 0.0}]
+    checkpoint.save(tmp_path / "last.pt")
+    history = Checkpoint.load(tmp_path / "last.pt").history
+    assert history == [{"epoch": 1.0, "loss": 0.5, "known_ap": 0.25, "neg@3": 0.0}]
+    assert is_best([*history, {"epoch": 2.0, "loss": 0.4, "known_ap": 0.25, "neg@3": 0.0}])
+    assert not is_best([*history, {"epoch": 2.0, "loss": 0.4, "known_ap": 0.2, "neg@3": 0.0}])

@@ -18,7 +18,7 @@ from training import crossval
 from training.checkpoint import Checkpoint
 from training.ensemble import mean
 from training.members import compare, open_members
-from training.metrics import masked_lwlrap
+from training.metrics import known_ap
 from training.model import FeatureMap
 from training.recipe import Stage
 from training.score_tables import read_scores, read_truth
@@ -88,8 +88,8 @@ def test_scores_are_of_the_model_that_held_the_recording_out(
         assert judged.scores[at][want.known] == pytest.approx(probabilities[want.known], abs=1e-6)
         assert (judged.scores[at][~want.known] == whole.scores[at][~want.known]).all()
     assert sorted(seen) == sorted(o.recordings.infos)
-    as_one = masked_lwlrap(truth.scores, judged.scores, known, mode="flat")
-    assert rows[2]["lwlrap"] == as_one
+    as_one = known_ap(truth.scores, judged.scores, known)
+    assert rows[2]["known_ap"] == as_one
 
 
 class Spy(ClipScorer):
@@ -142,8 +142,8 @@ def test_the_mean_over_seeds_and_the_ensemble_agree(
     # the folder's own mean is no member beside its seeds: each seed is named
     members = [out / "seed3", out / "seed4"]
     found = {row["name"]: row for row in compare(open_members(members))}
-    assert found[str(out / "seed3")]["flat"] == rows[2]["lwlrap"]
-    assert found["mean of all"]["flat"] == pytest.approx(rows[-1]["lwlrap"], abs=1e-6)
+    assert found[str(out / "seed3")]["known_ap"] == rows[2]["known_ap"]
+    assert found["mean of all"]["known_ap"] == pytest.approx(rows[-1]["known_ap"], abs=1e-6)
 
 
 def test_a_run_folder_is_its_seeds(done: tuple[Path, list[dict[str, Any]]]) -> None:

@@ -272,7 +272,7 @@ def test_pool_that_is_gone_is_an_error(data: Data, tmp_path: Path) -> None:
     pool = open_pool(folder)
     path = write_selection(tmp_path / "hard.parquet", pool, [(pool[0], "0")])
     shutil.rmtree(folder)
-    with pytest.raises(PoolError, match="no such folder; make one with 'negmine build-pool'"):
+    with pytest.raises(PoolError, match="no such folder; it was the pool of this selection"):
         prepared(path, tmp_path)
 
 
@@ -358,13 +358,72 @@ def test_call_gets_a_negative_that_fooled_the_class_asked_for(
     assert set(found) == kind
 
 
-def test_call_nobody_was_fooled_beside_stays_as_it_is(pool: Pool, tmp_path: Path) -> None:
-    path = selected(pool, tmp_path, {"0": "external"})
+@pytest.mark.parametrize("by", ["other", "own", "any"])
+@pytest.mark.parametrize("fooled", ["0", "1"])
+def test_where_none_fooled_the_class_asked_for_another_negative_joins_the_call(
+    pool: Pool, tmp_path: Path, by: MixBy, fooled: str
+) -> None:
+    path = selected(pool, tmp_path, {fooled: "external"})
     row = own_row(RowKind.TP, CALL)
-    plugin = prepared(path, tmp_path, mix=HardMix(1.0, by="other"))
-    assert all(plugin.transform(row, step, 0) is row for step in range(5))
-    plugin = prepared(path, tmp_path, mix=HardMix(1.0, by="own"))
-    assert plugin.transform(row, 0, 0) is not row
+    plugin = prepared(path, tmp_path, mix=HardMix(1.0, by=by))
+    assert all(plugin.transform(row, step, 0) is not row for step in range(5))
+
+
+def shares(plugin: HardNegatives, rows: dict[RowKind, Example]) -> dict[RowKind, float]:
+    steps = range(400)
+    return {
+        kind: sum(plugin.transform(row, step, 1) is not row for step in steps) / len(steps)
+        for kind, row in rows.items()
+    }
+
+
+@pytest.mark.parametrize("by", ["other", "own", "any"])
+def test_with_one_class_rows_of_all_kinds_are_mixed_as_often(
+    pool: Pool, tmp_path: Path, by: MixBy
+) -> None:
+    rows = [(r, "0") for r in pool if "0" in r.labels.absent]
+    path = write_selection(tmp_path / "hard.parquet", pool, rows)
+    plugin = prepared(path, tmp_path, mix=HardMix(0.5, by=by))
+    kinds = {
+        RowKind.TP: own_row(RowKind.TP, CALL),
+        RowKind.FP: own_row(RowKind.FP, REJECTED),
+        RowKind.POOL: own_row(RowKind.POOL, REJECTED),
+    }
+    # 5 standard deviations are 0.125
+    assert shares(plugin, kinds) == pytest.approx(dict.fromkeys(kinds, 0.5), abs=0.125)
+
+
+def test_a_rejected_row_of_a_class_that_nothing_fooled_gets_a_negative_free_of_it(
+    pool: Pool, tmp_path: Path
+) -> None:
+    # external sound fooled class 1 alone, and is certified free of class 0, too
+    path = selected(pool, tmp_path, {"1": "external"})
+    plugin = prepared(path, tmp_path, mix=HardMix(1.0))
+    mixed = plugin.transform(own_row(RowKind.FP, REJECTED), 0, 0)
+    assert (mixed.cells.targets[0], mixed.cells.known[0]) == (0, True)
+    assert mixed.cells.weight[0] == pytest.approx(0.8 * 0.99)
+
+
+def test_a_class_that_no_negative_is_free_of_has_neither_calls_nor_zeros_mixed(
+    pool: Pool, tmp_path: Path
+) -> None:
+    # rejected detections of class 1 are certified free of it alone
+    path = selected(pool, tmp_path, {"1": "fp"})
+    told: list[list[str]] = []
+    plugin = HardNegatives(path, 1.0, tmp_path, mix=HardMix(1.0), on_unmixed=told.append)
+    plugin.prepare(tiny_config(), CLASSES, NOBODY)
+    assert told == [["0"]]
+    for kind, labels in ((RowKind.TP, CALL), (RowKind.FP, REJECTED)):
+        row = own_row(kind, labels)
+        assert plugin.transform(row, 0, 0) is row
+    other = own_row(RowKind.TP, PartialLabels(frozenset({"1"})))
+    assert plugin.transform(other, 0, 0) is not other
+
+
+def test_rows_of_pseudo_labels_are_mixed_as_often(everything: Path, tmp_path: Path) -> None:
+    plugin = prepared(everything, tmp_path, mix=HardMix(0.5))
+    kinds = {RowKind.POOL: own_row(RowKind.POOL, PartialLabels(), soft=[0.3, 0.1])}
+    assert shares(plugin, kinds)[RowKind.POOL] == pytest.approx(0.5, abs=0.125)
 
 
 def test_rejected_row_stays_a_known_zero(pool: Pool, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import Opened, tiny_config
+from conftest import Data, Opened, open_data, tiny_config
 
 from negmine.annotations import Annotations
 from negmine.errors import InputError, PoolError
@@ -50,7 +50,12 @@ class Progress:
 
 
 @pytest.fixture(scope="module")
-def loop(shared_opened: Opened, shared_pool: Path) -> Callable[..., list[Round]]:
+def opened(shared_data: Data) -> Opened:
+    return open_data(shared_data, alternating=True)
+
+
+@pytest.fixture(scope="module")
+def loop(opened: Opened, shared_pool: Path) -> Callable[..., list[Round]]:
     def run(out: Path, progress: Progress | None = None, **changes: Any) -> list[Round]:
         settings: dict[str, Any] = {
             "rounds": 1,
@@ -62,8 +67,8 @@ def loop(shared_opened: Opened, shared_pool: Path) -> Callable[..., list[Round]]
         }
         return run_loop(
             tiny_config(**STEPS),
-            shared_opened.annotations,
-            shared_opened.recordings,
+            opened.annotations,
+            opened.recordings,
             open_pool(shared_pool),
             out,
             device=torch.device("cpu"),
@@ -213,12 +218,12 @@ def test_finished_loop_is_read(
     loop: Callable[..., list[Round]], whole: tuple[Path, list[Round], Progress]
 ) -> None:
     out, rounds, _ = whole
-    files = {p: p.stat().st_mtime_ns for p in out.rglob("*") if p.is_file()}
+    files = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
     progress = Progress()
     again = loop(out, progress)
     assert loop_table(again) == loop_table(rounds)
     assert not any(progress.done.values())
-    assert {p: p.stat().st_mtime_ns for p in out.rglob("*") if p.is_file()} == files
+    assert {p: p.read_bytes() for p in out.rglob("*") if p.is_file()} == files
 
 
 def test_more_rounds_go_on_and_selections_accumulate(
@@ -283,7 +288,7 @@ def test_the_score_is_that_of_the_validation_fold(
 
     _, rounds, _ = whole
     for found in rounds:
-        assert _score(Checkpoint.load(found.checkpoint)) == found.metrics["lwlrap"]
+        assert _score(Checkpoint.load(found.checkpoint)) == found.metrics["known_ap"]
 
 
 @pytest.mark.parametrize(
@@ -294,20 +299,20 @@ def test_the_score_is_that_of_the_validation_fold(
     ],
 )
 def test_pool_that_does_not_fit_is_told_before_any_training(
-    shared_opened: Opened,
+    opened: Opened,
     shared_pool: Path,
     tmp_path: Path,
     changes: dict[str, object],
     message: str,
 ) -> None:
-    annotations = shared_opened.annotations
+    annotations = opened.annotations
     if not changes:
         annotations = Annotations(annotations.boxes, ("0", "1", "9"))
     with pytest.raises(PoolError, match=message):
         run_loop(
             tiny_config(**changes),
             annotations,
-            shared_opened.recordings,
+            opened.recordings,
             open_pool(shared_pool),
             tmp_path / "rounds",
             rounds=1,
@@ -322,26 +327,33 @@ def test_pool_that_does_not_fit_is_told_before_any_training(
 
 def test_table_of_rounds() -> None:
     path = Path("round0/best.pt")
-    metrics = {"epoch": 3.0, "loss": 0.123456, "lwlrap": 0.98765, "neg@3": 0.5, "neg@5": np.nan}
+    metrics = {"epoch": 3.0, "loss": 0.123456, "known_ap": 0.98765, "neg@3": 0.5, "neg@5": np.nan}
     headers, rows = loop_table(
         [Round(0, "none", 0, path, metrics), Round(1, "mined", 42, path, {"loss": 1.0})]
     )
-    assert headers == ["round", "arm", "negatives", "lwlrap", "neg@3", "neg@5", "loss"]
+    assert headers == ["round", "arm", "negatives", "known_ap", "neg@3", "neg@5", "loss"]
     assert rows == [
         ["0", "none", "0", "0.988", "0.500", "nan", "0.1235"],
         ["1", "mined", "42", "-", "-", "-", "1.0000"],
     ]
 
 
+def test_table_of_rounds_leaves_out_what_no_round_has() -> None:
+    one_class = {"loss": 1.0, "known_ap": 0.5}
+    headers, rows = loop_table([Round(0, "none", 0, Path("round0/best.pt"), one_class)])
+    assert headers == ["round", "arm", "negatives", "known_ap", "loss"]
+    assert rows == [["0", "none", "0", "0.500", "1.0000"]]
+
+
 def test_training_tells_how_many_negatives_it_used(
-    shared_opened: Opened, whole: tuple[Path, list[Round], Progress], tmp_path: Path
+    opened: Opened, whole: tuple[Path, list[Round], Progress], tmp_path: Path
 ) -> None:
     progress = Progress()
     selection = whole[0] / "round1" / "hard.parquet"
     trained = run_training(
         tiny_config(**STEPS),
-        shared_opened.annotations,
-        shared_opened.recordings,
+        opened.annotations,
+        opened.recordings,
         tmp_path / "run",
         cache=tmp_path / "cache",
         progress=progress,

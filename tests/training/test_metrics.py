@@ -19,6 +19,7 @@ from training.metrics import (
     average_precision,
     evaluate,
     false_positives_per_hour,
+    known_ap,
     lwlrap,
     lwlrap_bounds,
     macro_average_precision,
@@ -172,16 +173,16 @@ def test_masked_by_hand() -> None:
     # Clip: clip 0 ranks 0.7, 0.6* -> 1/2; clip 1 ranks 0.8*, 0.5 -> 1/1.
     assert masked_lwlrap(truth, scores, known) == pytest.approx(3 / 4, abs=1e-15)
     # Flat: 0.8*, 0.7, 0.6*, 0.5 -> 1/1 and 2/3.
-    assert masked_lwlrap(truth, scores, known, mode="flat") == pytest.approx(5 / 6, abs=1e-15)
+    assert known_ap(truth, scores, known) == pytest.approx(5 / 6, abs=1e-15)
 
 
 @pytest.mark.parametrize("levels", [None, 2])
 def test_flat_is_average_precision_over_known_cells(levels: int | None) -> None:
     truth, scores, known = random_case(3, levels=levels)
     expected = average_precision_score(truth[known], scores[known])
-    assert masked_lwlrap(truth, scores, known, "flat") == pytest.approx(expected, abs=1e-12)
+    assert known_ap(truth, scores, known) == pytest.approx(expected, abs=1e-12)
     one_row = lwlrap(truth[known][None], scores[known][None])
-    assert masked_lwlrap(truth, scores, known, "flat") == pytest.approx(one_row, abs=1e-12)
+    assert known_ap(truth, scores, known) == pytest.approx(one_row, abs=1e-12)
 
 
 def test_unknown_cells_do_not_tie_with_the_lowest_score() -> None:
@@ -193,9 +194,9 @@ def test_unknown_cells_do_not_tie_with_the_lowest_score() -> None:
 def test_what_unknown_cells_hold_is_not_read() -> None:
     truth, scores, known = random_case(4)
     other_truth, other_scores = np.where(known, truth, ~truth), np.where(known, scores, 99.0)
-    for mode in ("clip", "flat"):
-        value = masked_lwlrap(truth, scores, known, mode)
-        assert masked_lwlrap(other_truth, other_scores, known, mode) == value
+    for metric in (masked_lwlrap, known_ap):
+        value = metric(truth, scores, known)
+        assert metric(other_truth, other_scores, known) == value
     assert evaluate(other_truth, other_scores, known) == evaluate(truth, scores, known)
     assert lwlrap_bounds(other_truth, scores, known) == lwlrap_bounds(truth, scores, known)
 
@@ -422,8 +423,8 @@ def test_match_windows_without_events_or_windows() -> None:
 
 SCALAR: dict[str, Callable[[Any, Any, Any], Any]] = {
     "lwlrap": lambda t, s, k: lwlrap(t, s),
-    "clip": masked_lwlrap,
-    "flat": lambda t, s, k: masked_lwlrap(t, s, k, "flat"),
+    "masked_lwlrap": masked_lwlrap,
+    "known_ap": known_ap,
     "bounds": lwlrap_bounds,
     "neg@2": lambda t, s, k: neg_at_k(t, s, 2, k),
     "macro_ap": macro_average_precision,
@@ -467,12 +468,12 @@ def test_one_class(metric: Callable[..., Any]) -> None:
     value = metric([[1], [0], [1]], [[3.0], [2.0], [1.0]], np.ones((3, 1), bool))
     expected = {
         "lwlrap": 1.0,
-        "clip": 1.0,
-        "flat": 5 / 6,
+        "masked_lwlrap": 1.0,
+        "known_ap": 5 / 6,
         "bounds": (1.0, 1.0),
         "neg@2": 0.0,
         "macro_ap": 5 / 6,
-        "evaluate": {"lwlrap": 1.0, "macro_ap": 5 / 6, "neg@1": 0.0, "neg@3": 0.0, "neg@5": 0.0},
+        "evaluate": {"macro_ap": 5 / 6},
     }
     name = next(key for key, function in SCALAR.items() if function is metric)
     assert value == pytest.approx(expected[name], abs=1e-15)
@@ -601,8 +602,32 @@ def test_match_windows_errors(changes: dict[str, Any], message: str) -> None:
         match_windows(**arguments | changes)
 
 
-def test_k_and_mode_errors() -> None:
+def test_k_errors() -> None:
     with pytest.raises(ValueError, match="k is 0"):
         neg_at_k([[1]], [[1]], 0)
-    with pytest.raises(ValueError, match="mode is 'row'"):
-        masked_lwlrap([[1]], [[1]], [[1]], "row")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("truth", "known", "names"),
+    [
+        ([[1], [0], [1]], None, {"macro_ap"}),
+        ([[1, 0], [1, 0]], [[1, 0], [0, 1]], set()),
+        ([[1, 0], [0, 1]], [[1, 0], [0, 1]], set()),
+        ([[1, 0], [0, 0]], [[1, 0], [1, 0]], {"macro_ap"}),
+        ([[1, 0], [1, 0]], None, {"lwlrap", "neg@1", "neg@3", "neg@5"}),
+        ([[0, 0], [0, 0]], None, set()),
+        ([[1, 1], [1, 1]], None, set()),
+        ([[1, 0], [0, 1]], None, {"lwlrap", "macro_ap", "neg@1", "neg@3", "neg@5"}),
+    ],
+)
+def test_a_metric_that_no_score_can_change_is_left_out(
+    truth: list[list[int]], known: list[list[int]] | None, names: set[str]
+) -> None:
+    rng = np.random.default_rng(0)
+    found: dict[str, set[float]] = {}
+    for _ in range(50):
+        for name, value in evaluate(truth, rng.normal(size=np.shape(truth)), known).items():
+            found.setdefault(name, set()).add(value)
+    assert found.keys() == names
+    # neg@3 of two classes cannot tell their order from neg@1's: all that is left does change
+    assert all(len(values) > 1 for values in found.values())

@@ -17,7 +17,7 @@ from negmine.audio import probe
 from negmine.errors import AudioError
 from negmine.recordings import Recordings
 from negmine.windows import Span
-from training.metrics import masked_lwlrap, neg_at_k
+from training.metrics import known_ap, neg_at_k
 from training.model import FeatureMap
 from training.validate import ClipScorer, KnownScores, known_scores, read_recordings
 
@@ -135,8 +135,7 @@ def test_recording_without_verdict_is_unknown(tmp_path: Path) -> None:
     got = known_scores(scorer, recordings, Annotations((), ("0", "1")), SAMPLE_RATE)
     assert not got.known.any()
     summary = got.summary()
-    assert set(summary) == {"lwlrap", "neg@3", "neg@5"}
-    assert all(np.isnan(value) for value in summary.values())
+    assert summary == {}
 
 
 def test_summary_ranks_all_known_cells_together() -> None:
@@ -145,9 +144,29 @@ def test_summary_ranks_all_known_cells_together() -> None:
     scores = np.array([[1.0, 0.5], [0.2, 9.0]], np.float32)
     summary = KnownScores(truth, known, scores).summary()
     # the rejection at 0.5 stands between the two calls: precisions 1/1 and 2/3
-    assert summary["lwlrap"] == pytest.approx((1 + 2 / 3) / 2)
-    assert summary["lwlrap"] == masked_lwlrap(truth, scores, known, mode="flat")
+    assert summary["known_ap"] == pytest.approx((1 + 2 / 3) / 2)
+    assert summary["known_ap"] == known_ap(truth, scores, known)
     assert summary["neg@3"] == neg_at_k(truth, scores, 3, known) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("truth", "known", "names"),
+    [
+        ([[1], [0]], [[1], [1]], {"known_ap"}),  # one class
+        ([[1, 0], [0, 0]], [[1, 0], [0, 1]], {"known_ap"}),  # one known cell a clip
+        ([[1], [1]], [[1], [1]], set()),  # nothing rejected
+        ([[0, 0], [0, 0]], [[1, 0], [1, 1]], set()),  # nothing confirmed
+        ([[1, 0], [0, 0]], [[1, 1], [0, 0]], {"known_ap", "neg@3", "neg@5"}),
+    ],
+)
+def test_a_score_that_is_the_same_for_any_model_is_left_out(
+    truth: list[list[int]], known: list[list[int]], names: set[str]
+) -> None:
+    cells = np.array(truth, bool), np.array(known, bool)
+    rng = np.random.default_rng(0)
+    drawn = [KnownScores(*cells, rng.normal(size=cells[0].shape)).summary() for _ in range(20)]
+    assert drawn[0].keys() == names
+    assert all(len({summary[name] for summary in drawn}) > 1 for name in names)
 
 
 @pytest.mark.parametrize("seconds", [0.2, 0.4, 0.6, 4.0])
@@ -231,7 +250,7 @@ def test_confirmed_tones_beat_rejected_silence(
     got = known_scores(scorer, shared_opened.recordings, annotations, SAMPLE_RATE)
     assert got.known.all()
     assert got.truth.sum() == 8
-    assert got.summary() == {"lwlrap": 1.0, "neg@3": 0.0, "neg@5": 0.0}
+    assert got.summary() == {"known_ap": 1.0, "neg@3": 0.0, "neg@5": 0.0}
 
 
 @pytest.fixture

@@ -135,6 +135,7 @@ def run_demo(out: Path, seed: int, progress: Progress) -> DemoResult:
         rounds=1,
         mining=MineSettings(per_class=PER_CLASS, seed=seed),
         hard_ratio=0.25,
+        hard_mix=None,
         control=True,
         device=device,
         progress=progress,

@@ -1,0 +1,175 @@
+"""A setting has one default, whichever way it is reached: an option, a file, or Python."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import textwrap
+from collections.abc import Callable, Iterator
+from dataclasses import MISSING, fields, is_dataclass
+from typing import Any
+
+import click
+import pytest
+from test_docs_cli import COMMANDS
+
+from negmine.confidence import BEYOND_BOX_PER_S
+from negmine.labels import DEFAULT_CONFIDENCE, Certificate, PartialLabels
+from negmine.pool.settings import PoolSettings
+from negmine.select.chain import Strategy
+from negmine.setting import settings_of
+from negmine.strategy import parse_strategy
+from training.config import AUGMENT_PRESETS, AugmentSettings, TrainConfig
+
+# Options whose settings are called otherwise in Python: the class or function, and the name there.
+ALIASES = {
+    "hard_mix": ("HardMix", "share"),
+    "hard_mix_snr": ("HardMix", "snr_db"),
+    "hard_mix_by": ("HardMix", "by"),
+    "pseudo_quantile": ("PseudoSettings", "quantile"),
+    "pseudo_level": ("PseudoSettings", "level"),
+    "pseudo_temperature": ("PseudoSettings", "temperature"),
+    "pseudo_hop": ("PseudoSettings", "hop_s"),
+}
+
+# Of one name, and yet two settings.
+OTHERS = {
+    ("mine", "SynthesisSettings.max_doubt"): "of the search before mining, documented as its own",
+    ("mine", "SynthesisSettings.min_distance"): "of the search before mining",
+    ("mine", "clips_to_render.per_class"): "rows of a class on the page",
+    ("mine", "write_report.per_class"): "rows of a class on the page",
+    ("train", "TrainConfig.pseudo_per_step"): "0 in a run without pseudo labels",
+    ("train", "TrainConfig.sample_rate"): "the command takes that of the recordings",
+    ("loop", "TrainConfig.sample_rate"): "the command takes that of the pool",
+}
+
+
+def functions_of(function: Callable[..., Any]) -> Iterator[Any]:
+    """The project's classes and functions that a function's body names, imported in it or not."""
+    function = inspect.unwrap(function)
+    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    found = [function.__globals__.get(name) for name in sorted(names)]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            module = importlib.import_module(node.module)
+            found += [getattr(module, alias.name, None) for alias in node.names]
+    for one in found:
+        own = getattr(one, "__module__", "").split(".")[0] in ("negmine", "training")
+        an_error = inspect.isclass(one) and issubclass(one, Exception)
+        if own and not an_error and (inspect.isclass(one) or inspect.isfunction(one)):
+            yield one
+
+
+def doors(function: Callable[..., Any]) -> set[Any]:
+    """What a command hands its settings to, itself or through the helpers of other commands."""
+    found: set[Any] = set()
+    waiting = [function]
+    while waiting:
+        for one in set(functions_of(waiting.pop())) - found:
+            found.add(one)
+            of_commands = any(part in one.__module__ for part in ("commands", ".cli", "options"))
+            if inspect.isfunction(one) and of_commands:
+                waiting.append(one)
+    return found
+
+
+def defaults_of(door: Any) -> dict[str, Any]:
+    """The defaults of a dataclass's fields, or of a function's parameters."""
+    if is_dataclass(door):
+        return {one.name: one.default for one in fields(door) if one.default is not MISSING}
+    parameters = inspect.signature(door).parameters.values()
+    return {one.name: one.default for one in parameters if one.default is not one.empty}
+
+
+def plain(value: Any) -> Any:
+    """Nothing, however it is said: None, an empty tuple, or click's mark of no default."""
+    return None if value is None or value == () or "UNSET" in repr(value) else value
+
+
+def pairs(name: str) -> Iterator[tuple[str, Any, str, Any]]:
+    """The settings of a command that have a default in Python, too: both names, both defaults."""
+    command = COMMANDS[name]
+    assert command.callback
+    known = {door.__qualname__: defaults_of(door) for door in doors(command.callback)}
+    for option in command.params:
+        if not isinstance(option, click.Option) or option.required or not option.name:
+            continue
+        default = plain(option.get_default(click.Context(command)))
+        for holder, found in known.items():
+            alias, field = ALIASES.get(option.name, (holder, option.name))
+            if alias == holder and field in found:
+                yield option.name, default, f"{holder}.{field}", plain(found[field])
+
+
+RUN = [name for name, command in COMMANDS.items() if not isinstance(command, click.Group)]
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_an_option_and_python_have_the_same_default(name: str) -> None:
+    odd = [
+        f"--{option} is {default!r}, {python} is {value!r}"
+        for option, default, python, value in pairs(name)
+        if default != value and (name, python) not in OTHERS
+    ]
+    assert not odd
+
+
+def test_the_settings_are_found() -> None:
+    found = {(name, python) for name in RUN for _, _, python, _ in pairs(name)}
+    assert {
+        ("train", "TrainConfig.lr"),
+        ("train", "HardMix.by"),
+        ("train", "run_training.hard_ratio"),
+        ("train", "PseudoSettings.hop_s"),
+        ("loop", "HardMix.share"),
+        ("loop", "MineSettings.max_doubt"),
+        ("loop", "run_loop.stop_after"),
+        ("mine", "MineSettings.per_class"),
+        ("build-pool", "read_rfcx.songtypes"),
+        ("synthesise", "SynthesisSettings.max_doubt"),
+    } <= found
+    assert found >= OTHERS.keys()
+
+
+def test_options_made_of_settings_have_their_defaults() -> None:
+    options = {option.name: option for option in COMMANDS["build-pool"].params}
+    for path, _, value in settings_of(PoolSettings()):
+        option = options["__".join(path)]
+        context = click.Context(COMMANDS["build-pool"])
+        assert plain(option.get_default(context)) == plain(value), path
+
+
+def test_the_default_strategy_and_augmentation_are_those_of_python() -> None:
+    options = {option.name: option for option in COMMANDS["train"].params}
+    mined = {option.name: option for option in COMMANDS["mine"].params}
+    assert parse_strategy(str(mined["strategy"].default)) == Strategy()
+    assert AUGMENT_PRESETS[str(options["augment"].default)] == AugmentSettings()
+
+
+# The sections of a pool's settings whose confidence is that of a certificate.
+CERTIFIED = {
+    "external": Certificate.EXTERNAL,
+    "agreed": Certificate.AGREED,
+    "erase": Certificate.ERASED,
+    "transplant": Certificate.ERASED,
+}
+
+
+@pytest.mark.parametrize(("section", "certificate"), CERTIFIED.items())
+def test_a_certificate_is_as_sure_from_python_as_in_a_pool(
+    section: str, certificate: Certificate
+) -> None:
+    assert getattr(PoolSettings(), section).confidence == DEFAULT_CONFIDENCE[certificate]
+
+
+def test_a_band_taken_away_is_as_sure_in_the_algebra_as_in_a_pool() -> None:
+    free = PartialLabels.certified(["frog"], Certificate.VERIFIED)
+    sure = PoolSettings().erase.confidence
+    assert PartialLabels().erased("frog").absent["frog"].confidence == sure
+    assert PartialLabels().transplanted("frog", free).absent["frog"].confidence == sure
+
+
+def test_a_second_beyond_a_rejected_box_costs_the_same_everywhere() -> None:
+    assert PoolSettings().fp.beyond_per_s == TrainConfig().beyond_per_s == BEYOND_BOX_PER_S
