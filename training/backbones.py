@@ -124,10 +124,9 @@ def _import_timm(backbone: str) -> Any:
     try:
         import timm
     except Exception as error:  # a torchvision that does not fit raises RuntimeError, and others
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise ModelError(
-            f"backbone {backbone[:80]!r} needs timm, which cannot be imported ({reason}); "
-            f"installed: {trio_installed()}; what fits: {command_that_fits()}; backbone 'small' "
-            "needs no timm"
+            f"backbone {backbone[:80]!r} needs timm, which cannot be imported "
+            f"({type(error).__name__}: {error}); installed: {trio_installed()}; what fits: "
+            f"{command_that_fits()}; backbone 'small' needs no timm"
         ) from error
     return timm

@@ -13,6 +13,8 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from negmine.errors import one_line
+
 # Names that differ from their distribution's.
 MODULES = {
     "faiss-cpu": "faiss",
@@ -98,9 +100,8 @@ ABOUT: dict[str, Callable[[Any], dict[str, Any]]] = {
 
 
 def reason(error: BaseException) -> str:
-    """An error as one line of moderate length."""
-    text = " ".join(f"{type(error).__name__}: {error}".split())
-    return text if len(text) <= 300 else f"{text[:300]}..."
+    """An error as one line."""
+    return one_line(f"{type(error).__name__}: {error}")
 
 
 def probe(name: str) -> dict[str, Any]:
