@@ -6,7 +6,8 @@ a logistic regression between the two kinds of clips whose truth a person told: 
 rejected detections. What it sees of a clip:
 
 - its score, in quartile distances from the median of the class's confirmed calls,
-- its similarity to the nearest confirmed call of the class, itself left out, and
+- its similarity to the nearest confirmed call of the class, itself left out, and calls that share
+  half a clip with it: two people's boxes round one call are one sound, and
 - where several models scored, the lowest of their scores, likewise: a call fools none of them.
 
 All classes share one regression: each has few calls, and the features are relative to the class.

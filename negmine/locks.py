@@ -156,7 +156,7 @@ def _this_process() -> dict[str, Any]:
 def _read(holder: Path) -> dict[str, Any]:
     try:
         found = json.loads(holder.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 
