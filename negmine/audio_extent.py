@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from shlex import quote
 from typing import Any, BinaryIO
@@ -486,17 +487,20 @@ class _MpegFrame:
 
     @classmethod
     def at(cls, data: _Bytes, at: int) -> _MpegFrame | None:
-        if at + 4 > len(data):
-            return None
-        head = int.from_bytes(data[at : at + 4], "big")
-        version, layer = head >> 19 & 3, head >> 17 & 3
-        bits, rate = head >> 12 & 15, head >> 10 & 3
-        if head >> 21 != 0x7FF or version == 1 or layer != 1 or bits in (0, 15) or rate == 3:
-            return None
-        hz = (44_100, 48_000, 32_000)[rate] >> {3: 0, 2: 1, 0: 2}[version]
-        samples = 1152 if version == 3 else 576
-        kbps = (_KBPS_1 if version == 3 else _KBPS_2)[bits - 1]
-        return cls(samples * kbps * 125 // hz + (head >> 9 & 1), hz, samples)
+        return _mpeg_frame(data[at : at + 4])
+
+
+@lru_cache(maxsize=1000)  # few differ in a file
+def _mpeg_frame(content: bytes) -> _MpegFrame | None:
+    head = int.from_bytes(content, "big")
+    version, layer = head >> 19 & 3, head >> 17 & 3
+    bits, rate = head >> 12 & 15, head >> 10 & 3
+    if head >> 21 != 0x7FF or version == 1 or layer != 1 or bits in (0, 15) or rate == 3:
+        return None
+    hz = (44_100, 48_000, 32_000)[rate] >> {3: 0, 2: 1, 0: 2}[version]
+    samples = 1152 if version == 3 else 576
+    kbps = (_KBPS_1 if version == 3 else _KBPS_2)[bits - 1]
+    return _MpegFrame(samples * kbps * 125 // hz + (head >> 9 & 1), hz, samples)
 
 
 _KBPS_1 = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
