@@ -16,13 +16,11 @@ import soxr
 from negmine.audio_extent import Extent, find_extent
 from negmine.errors import AudioError
 from negmine.fingerprint import file_fingerprint
+from negmine.silence import SILENCE_RMS, mix_down
 from negmine.windows import to_samples
 
 # Levels are kept for blocks of this length, so that silence can be found without decoding again.
 LEVEL_BLOCK_S = 0.1
-
-# Below this RMS (-80 dBFS) a span counts as silent.
-SILENCE_RMS = 1e-4
 
 # MP3 encoders pad by up to two frames of 1,152 samples, so a header may promise that much more.
 _MP3_PADDING = 2 * 1152
@@ -47,7 +45,9 @@ class AudioInfo:
     fingerprint : str
         BLAKE2b of the file's bytes, 16 bytes in hexadecimal.
     power : float32 array, shape (ceil(duration / LEVEL_BLOCK_S),)
-        Mean square of each block of the channels' mean.
+        Mean square of each block of the channels' mean about its own mean: an offset is no sound.
+    cancelled : int
+        Blocks in which the channels cancel: one is the other inverted.
     """
 
     path: Path
@@ -56,6 +56,7 @@ class AudioInfo:
     channels: int
     fingerprint: str
     power: np.ndarray
+    cancelled: int = 0
 
     @property
     def duration_s(self) -> float:
@@ -70,6 +71,19 @@ class AudioInfo:
             blocks = self.power[max(0, math.floor(first)) : max(0, math.ceil(last))]
         return float(np.sqrt(blocks.mean())) if len(blocks) else 0.0
 
+    def silent(self, start_s: float, end_s: float) -> bool:
+        """Whether a span holds no sound: see `negmine.silence`."""
+        return self.rms(start_s, end_s) < SILENCE_RMS
+
+    @property
+    def silent_throughout(self) -> bool:
+        return self.silent(0.0, self.duration_s)
+
+    @property
+    def cancelled_s(self) -> float:
+        """Seconds in which the channels cancel."""
+        return min(self.cancelled * LEVEL_BLOCK_S, self.duration_s)
+
 
 def probe(path: Path) -> AudioInfo:
     """Decode a whole file once, in blocks, and check that it is sound.
@@ -80,15 +94,19 @@ def probe(path: Path) -> AudioInfo:
         If the file is missing, not audio, empty, truncated, or holds NaN or infinite samples.
     """
     fingerprint = file_fingerprint(path)
-    power, frames, rate, channels = [], 0, 1, 1
+    power, cancelled, frames, rate, channels = [], 0, 0, 1, 1
     for samples, rate in _blocks(path):
         channels = samples.shape[1]
-        block = max(1, to_samples(LEVEL_BLOCK_S, rate))
-        mono = samples.mean(axis=1)
-        for at in range(0, len(mono), block):
-            power.append(np.mean(np.square(mono[at : at + block])))
+        _, levels, lost = mix_down(samples, _level_block(rate))
+        power.append(levels)
+        cancelled += lost
         frames += len(samples)
-    return AudioInfo(path, rate, frames, channels, fingerprint, np.array(power, dtype=np.float32))
+    levels = np.concatenate(power).astype(np.float32)
+    return AudioInfo(path, rate, frames, channels, fingerprint, levels, cancelled)
+
+
+def _level_block(rate: int) -> int:
+    return max(1, to_samples(LEVEL_BLOCK_S, rate))
 
 
 def promised_s(path: Path) -> float:
@@ -119,7 +137,7 @@ def stream(path: Path, sample_rate: int) -> Iterator[np.ndarray]:
     Yields
     ------
     float32 array, shape (n,)
-        The mean of the channels; some seconds of it, perhaps none.
+        The mean of the channels, zeros where they cancel; some seconds of it, perhaps none.
 
     Raises
     ------
@@ -129,7 +147,7 @@ def stream(path: Path, sample_rate: int) -> Iterator[np.ndarray]:
     resampler: soxr.ResampleStream | None = None
     frames = given = 0
     for samples, rate in _blocks(path):
-        mono = samples.mean(axis=1, dtype=np.float32)
+        mono, _, _ = mix_down(samples, _level_block(rate))
         frames += len(mono)
         if rate != sample_rate:
             resampler = resampler or soxr.ResampleStream(rate, sample_rate, 1, quality="HQ")
@@ -146,7 +164,7 @@ def _blocks(path: Path) -> Iterator[tuple[np.ndarray, int]]:
     frames = 0
     with _opened(path, whole=True) as (file, extent):
         rate, promised, container = file.samplerate, _counted_frames(file, extent), file.format
-        size = 64 * max(1, to_samples(LEVEL_BLOCK_S, rate))
+        size = 64 * _level_block(rate)
         # not file.blocks(): where a read falls short, that repeats what was read before
         while len(samples := file.read(size, dtype="float32", always_2d=True)):
             if not np.isfinite(samples).all():

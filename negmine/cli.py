@@ -178,14 +178,18 @@ def build_pool(
     heard = [info for folder in report.folders for info in folder.infos.values()]
     rate = report.pool.sample_rate
     note(told_rate(heard, rate), quiet)
+    clip_s = report.pool.clip_s
+    annotated = report.folders[0].infos.values()
     for told in (
         told_upsampled((info.sample_rate for info in heard), rate),
-        told_long(annotations, report.pool.clip_s),
+        told_long(annotations, clip_s),
+        told_short(annotated, clip_s),
     ):
         if told:
             warn(told)
     for opened in report.folders:
         tell_found(opened.folder, quiet, len(opened.infos))
+        warn_each(opened.notes)
     for line in report.skipped:
         warn(f"skipped {line}")
     warn_each(report.sites)

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from negmine.audio import LEVEL_BLOCK_S, SILENCE_RMS, AudioInfo
+from negmine.audio import LEVEL_BLOCK_S, AudioInfo
 from negmine.errors import AudioError
 from negmine.pool.blocks import RecipeBlock
 from negmine.pool.ragged import offsets
 from negmine.recipe import OPS, Source
+from negmine.silence import SILENCE_RMS
 
 
 class Levels:

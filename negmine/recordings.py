@@ -9,7 +9,7 @@ from pathlib import Path
 from negmine.annotations import Annotations
 from negmine.audio import AudioInfo, probe_all
 from negmine.csv_tables import known_name
-from negmine.errors import AnnotationError, InputError
+from negmine.errors import AnnotationError, InputError, shorten
 from negmine.names import clean_name
 from negmine.recipe import Source
 from negmine.sound_folder import SoundFolder, open_folder
@@ -30,6 +30,8 @@ class Recordings:
         The group of each that is not one by itself: see `group`.
     folder : SoundFolder, optional
         What was found below the folder, and what was left out.
+    notes : tuple of str
+        Warnings, one line each: what is silent, and what was left out for it.
     """
 
     root: Path
@@ -37,6 +39,7 @@ class Recordings:
     skipped: tuple[str, ...]
     groups: Mapping[str, str] = field(default_factory=dict)
     folder: SoundFolder | None = None
+    notes: tuple[str, ...] = ()
 
     def group(self, name: str) -> str:
         """What must not stand on both sides of a split: the recording, or what it belongs to."""
@@ -107,7 +110,8 @@ def open_annotated(
     recordings : Recordings
         The annotated ones.
     annotations : Annotations
-        Without those on recordings that were left out.
+        Without those on recordings that were left out, and without boxes that hold no sound: on
+        silence a verdict says nothing.
 
     Raises
     ------
@@ -123,16 +127,62 @@ def open_annotated(
     read, skipped = probe_all(wanted.values(), skip_bad=skip_bad, on_done=progress(len(wanted)))
     infos = {name: read[path] for name, path in wanted.items() if path in read}
     kept = annotations.without(wanted.keys() - infos.keys())
-    left = {box.label for box in kept.confirmed}
+    if skipped:
+        _check_calls(kept, f"{len(skipped)} unreadable recordings were skipped", skipped[0])
+    kept.check_durations({name: info.duration_s for name, info in infos.items()})
+    notes = silence_notes(infos.values())
+    silent = {b for b in kept.boxes if infos[b.recording].silent(b.span.start_s, b.span.end_s)}
+    if silent:
+        what = f"{len(silent)} of {len(kept.boxes)} boxes, which hold only silence, were left out"
+        box = next(box for box in kept.boxes if box in silent)
+        first = f"{box.where}, {infos[box.recording].path.name}"
+        kept = replace(kept, boxes=tuple(box for box in kept.boxes if box not in silent))
+        _check_calls(kept, what, "; ".join([first, *notes]))
+        notes = (*notes, f"{what}; the first: {first}")
+    return Recordings(folder.root, infos, tuple(skipped), folder=folder, notes=notes), kept
+
+
+def _check_calls(annotations: Annotations, why: str, first: str) -> None:
+    left = {box.label for box in annotations.confirmed}
     for name in annotations.classes:
         if name not in left:
             raise AnnotationError(
-                f"class '{name}' has no confirmed call left after {len(skipped)} unreadable "
-                f"recordings were skipped; the first: {skipped[0]}"
+                f"class '{name}' has no confirmed call left after {why}; the first: {first}"
             )
-    recordings = Recordings(folder.root, infos, tuple(skipped), folder=folder)
-    kept.check_durations(recordings.durations_s)
-    return recordings, kept
+
+
+def silence_notes(infos: Iterable[AudioInfo]) -> tuple[str, ...]:
+    """Warnings of files without sound, and of those whose channels cancel: a line each, or none."""
+    listed = list(infos)
+    cancel = [info.path.name for info in listed if info.cancelled]
+    silent = [info.path.name for info in listed if info.silent_throughout and not info.cancelled]
+    notes = []
+    if cancel:
+        seconds = sum(info.cancelled_s for info in listed)
+        notes.append(
+            f"the channels of {_files(cancel)} cancel (one is the other inverted) for "
+            f"{seconds:.1f} s, which count as silence; write the files with one channel, or with "
+            "one inverted back"
+        )
+    if silent:
+        notes.append(f"no sound in {_files(silent)}: digital silence throughout")
+    return tuple(notes)
+
+
+def told_short(infos: Iterable[AudioInfo], clip_s: float) -> str | None:
+    """What to say of files that are shorter than a clip; None where none is."""
+    lengths = {info.path.name: info.duration_s for info in infos}
+    short = [name for name, duration_s in lengths.items() if duration_s < clip_s - 1e-6]
+    if not short:
+        return None
+    return (
+        f"{len(short)} of {len(lengths)} recordings are shorter than --clip-s {clip_s:g} "
+        f"({shorten(short, 3)}): the rest of their clips is silence, which counts for nothing"
+    )
+
+
+def _files(names: list[str]) -> str:
+    return f"{len(names)} {'file' if len(names) == 1 else 'files'} ({shorten(names, 3)})"
 
 
 def open_external(
@@ -150,7 +200,8 @@ def open_external(
         if name in infos:
             raise InputError(f"{path} and {infos[name].path} are spelt alike; rename one")
         infos[name] = info
-    return Recordings(folder.root, infos, tuple(skipped), folder=folder)
+    notes = silence_notes(infos.values())
+    return Recordings(folder.root, infos, tuple(skipped), folder=folder, notes=notes)
 
 
 def open_unlabelled(
@@ -172,7 +223,8 @@ def open_unlabelled(
     paths = index_recordings(folder)
     read, skipped = probe_all(paths.values(), skip_bad=skip_bad, on_done=progress(len(paths)))
     infos = {name: read[path] for name, path in paths.items() if path in read}
-    return Recordings(folder.root, infos, tuple(skipped), folder=folder)
+    notes = silence_notes(infos.values())
+    return Recordings(folder.root, infos, tuple(skipped), folder=folder, notes=notes)
 
 
 def parse_external(text: str, classes: Iterable[str]) -> tuple[Path, tuple[str, ...]]:

@@ -15,6 +15,7 @@ import numpy as np
 from negmine.errors import AudioError
 from negmine.reader import DIRECT, Reader
 from negmine.recipe import Layer, Recipe
+from negmine.silence import LEAST_RMS, rms
 from negmine.windows import to_samples
 
 # A mix whose peak passes this is scaled down as a whole: the ratio of its parts stays.
@@ -27,26 +28,9 @@ FADE_S = 0.01
 # Rendering is numpy's work for the most part: more threads than this wait for each other.
 _MOST_THREADS = 8
 
-# Squares to sum in float32; their sums are summed in float64.
-_SUM = 1024
-
-# Below this RMS (-120 dBFS) a component is silent, and a ratio to it undefined.
-_SILENT_RMS = 1e-6
-
 
 class SilentError(AudioError):
     """A part of a mix is silent: a ratio to it is undefined."""
-
-
-def rms(samples: np.ndarray) -> float:
-    """Root of the mean square, to a millionth of it or better: float array, shape (T,)."""
-    if not len(samples):
-        return 0.0
-    # sums short enough for float32, which need no copy of the samples
-    whole = len(samples) // _SUM * _SUM
-    sums = samples[:whole].reshape(-1, _SUM), samples[whole:].reshape(1, -1)
-    power = sum(np.einsum("ij,ij->i", part, part).sum(dtype=np.float64) for part in sums)
-    return math.sqrt(power / len(samples))
 
 
 def mix_at_snr(signal: np.ndarray, noise: np.ndarray, snr_db: float) -> np.ndarray:
@@ -56,7 +40,8 @@ def mix_at_snr(signal: np.ndarray, noise: np.ndarray, snr_db: float) -> np.ndarr
     ----------
     signal, noise : float32 array, shape (T,)
     snr_db : float
-        20*log10(rms(signal) / rms(scaled noise)). Higher means quieter noise.
+        20*log10(rms(signal) / rms(scaled noise)), both about their means: an offset is no sound.
+        Higher means quieter noise.
 
     Returns
     -------
@@ -73,7 +58,7 @@ def mix_at_snr(signal: np.ndarray, noise: np.ndarray, snr_db: float) -> np.ndarr
 
 
 def _gain(reference_rms: float, level: float, snr_db: float) -> float:
-    if min(reference_rms, level) < _SILENT_RMS:
+    if min(reference_rms, level) < LEAST_RMS:
         raise SilentError(f"one part is silent, so snr_db={snr_db:g} is undefined")
     return reference_rms / (level * 10 ** (snr_db / 20))
 

@@ -212,13 +212,14 @@ def make_pool(data: Data, out: Path, **changes: object) -> Path:
     return out
 
 
-def small_settings(mix: int = 0, **changes: Any) -> PoolSettings:
+def small_settings(mix: int | dict[str, Any] = 0, **changes: Any) -> PoolSettings:
     """Settings of a pool of one-second clips, with some mixes of two whole clips.
 
     Sections are given as keywords of their own: ``external={"confidence": 0.5}``.
     """
     settings = PoolSettings(clip_s=1.0, sample_rate=SAMPLE_RATE)
-    sections = {"mix": {"count": mix, "parts": (2, 2), "offset": 0.0}, "fp": {"pad": "beyond"}}
+    mixing = mix if isinstance(mix, dict) else {"count": mix}
+    sections = {"mix": {"parts": (2, 2), "offset": 0.0, **mixing}, "fp": {"pad": "beyond"}}
     for name, value in (*sections.items(), *changes.items()):
         if isinstance(value, dict):
             value = replace(getattr(settings, name), **value)

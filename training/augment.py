@@ -76,10 +76,13 @@ def change_sound(row: Row, change: Change, sample_rate: int, seed: int, roll: bo
     Row
         Its waveform is a new float32 array of the same length, not limited to [-1, 1].
     """
-    sound = row.waveform
+    # levels are of the sound: an offset is taken off, and put back
+    offset = row.waveform.mean(dtype=np.float64).astype(np.float32)
+    sound = row.waveform - offset
     with seeded(seed):
         for transform in _transforms(change, roll):
             sound = transform(sound, sample_rate)
+    sound = sound + offset
     return replace(row, waveform=np.ascontiguousarray(sound, dtype=np.float32))
 
 

@@ -45,6 +45,7 @@ def at_own_rate(
     """
     from negmine.long_boxes import told_long
     from negmine.rates import own_rate, told_rate, told_upsampled
+    from negmine.recordings import told_short
 
     infos = recordings.infos.values()
     rate = named or other or own_rate(infos)
@@ -52,6 +53,7 @@ def at_own_rate(
     for line in (
         told_upsampled((info.sample_rate for info in infos), rate),
         told_long(annotations, config.clip_s),
+        told_short(infos, config.clip_s),
     ):
         if line:
             warn(line)
@@ -97,6 +99,7 @@ def open_data(
     tell_found(opened.folder, quiet, len(opened.infos), "annotated")
     for line in opened.skipped:
         warn(f"skipped {line}")
+    warn_each(opened.notes)
     if fp is not None and not annotations.rejected:
         warn(f"{fp}: no rejected detection in it, nor of it in these recordings")
     return opened, annotations

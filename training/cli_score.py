@@ -164,6 +164,8 @@ def predict(
     skipped += result.skipped
     for line in skipped:
         warn(f"skipped {line}")
+    for line in result.notes:
+        warn(line)
     if as_json:
         print_json(result.to_dict() | {"skipped": skipped})
         return
@@ -234,6 +236,10 @@ def evaluate(
         rates = (info.sample_rate for info in opened.infos.values())
         _tell_lower(rates, scorers[0].config.sample_rate)
         found = run_evaluation(scorers[0], opened, known, on_done=bars("scoring", total))
+    for line in opened.notes:
+        warn(line)
+    if found.silent_s:
+        warn(f"{found.silent_s:.1f} s of silence were left out of scores")
     if scores_out:
         found.scores.write(scores_out)
     if classes_out:

@@ -266,4 +266,6 @@ def _open_unlabelled(
     tell_found(beside.folder, quiet, len(found.infos), "without annotations")
     for line in beside.skipped:
         warn(f"skipped {line}")
+    for line in found.notes:
+        warn(line)
     return found

@@ -13,6 +13,7 @@ def detect(
     end_s: np.ndarray,
     min_conf: float,
     *,
+    audible: np.ndarray | None = None,
     merge: bool = False,
 ) -> pd.DataFrame:
     """The windows of a recording in which a class calls, as the model has it.
@@ -26,6 +27,8 @@ def detect(
     start_s, end_s : float arrays, shape (N,)
     min_conf : float
         A window counts from this probability on.
+    audible : bool array, shape (N,), optional
+        Windows that hold sound: nothing is detected in others.
     merge : bool
         Windows of a class that follow one another become one detection, from the first's start to
         the last's end, as sure as the surest of them.
@@ -35,7 +38,8 @@ def detect(
     DataFrame
         ``recording``, ``label`` (number of the class), ``start_s``, ``end_s``, ``confidence``.
     """
-    label, window = np.nonzero(min_conf <= probabilities.T)
+    counts = min_conf <= probabilities.T
+    label, window = np.nonzero(counts if audible is None else counts & audible)
     confidence = probabilities[window, label]
     if merge and len(label):
         first = np.ones(len(label), dtype=bool)

@@ -15,7 +15,7 @@ from negmine.annotations.schema import check_end
 from negmine.audio import probe_all
 from negmine.csv_tables import known_name, number_in, read_rows, write_csv
 from negmine.errors import AnnotationError, AudioError, did_you_mean
-from negmine.recordings import Recordings, index_recordings
+from negmine.recordings import Recordings, index_recordings, silence_notes
 from negmine.sound_folder import open_folder
 from training import metrics
 from training.inference import RecordingScorer
@@ -140,7 +140,8 @@ def open_truth_recordings(
     wanted = {str(name): paths[name] for name in truth.present.index}
     infos, _ = probe_all(wanted.values(), on_done=on_done)
     found = {name: infos[path] for name, path in wanted.items()}
-    opened = Recordings(folder.root, found, (), folder=folder)
+    notes = silence_notes(found.values())
+    opened = Recordings(folder.root, found, (), folder=folder, notes=notes)
     truth.check_durations(opened.durations_s)
     return opened
 
@@ -163,11 +164,14 @@ class Evaluation:
         calls.
     scores : ScoreTable
         Probabilities of clips.
+    silent_s : float
+        Seconds of silence, which no score has heard.
     """
 
     metrics: dict[str, float]
     classes: pd.DataFrame
     scores: ScoreTable
+    silent_s: float = 0.0
 
     def write_classes(self, path: Path) -> None:
         """Write the table of classes as CSV, whole or not at all."""
@@ -196,7 +200,7 @@ def evaluate(
         Called after each recording.
     """
     names = list(truth.present.columns)
-    clips, windows, absent = [], [], []
+    clips, windows, absent, silent_s = [], [], [], 0.0
     calls: list[list[float]] = [[] for _ in names]
     paths = [info.path for info in recordings.infos.values()]
     for name, reading in zip(recordings.infos, read_ahead([scorer], paths), strict=True):
@@ -204,6 +208,7 @@ def evaluate(
             raise reading
         (found,) = reading
         clips.append(found.clip)
+        silent_s += found.silent_s
         if truth.events is not None:
             free, best = metrics.match_windows(
                 found.start_s, found.end_s, found.windows, truth.events.get(name, [])
@@ -236,4 +241,4 @@ def evaluate(
     # float64: in float32 every logit above 17 would be 1
     probabilities = expit(logits.astype(np.float64))
     scores = ScoreTable(tuple(recordings.infos), tuple(names), probabilities)
-    return Evaluation(results, classes, scores)
+    return Evaluation(results, classes, scores, silent_s)

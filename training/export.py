@@ -25,6 +25,7 @@ from negmine import onnx_scorer
 from negmine.errors import ModelError
 from negmine.model_file import KEY, ModelDescription
 from negmine.scorer import Scorer
+from negmine.silence import SILENT_LOGIT
 from negmine.tables import check_writable, writing
 from negmine.windows import to_samples
 from training.checkpoint import Checkpoint
@@ -165,8 +166,8 @@ def largest_difference(scorer: Scorer, reference: Scorer, hop: int) -> tuple[flo
     difference : float
         The largest of embeddings and of logits, as a share of the largest value of each.
     clips : int
-        How many there were: noise, tones and silence in batches of 1 and 3, of the trained length,
-        half and twice it, and of lengths that differ by a hop.
+        How many there were: noise, tones with a gap and silence in batches of 1 and 3, of the
+        trained length, half and twice it, and of lengths that differ by a hop.
 
     Raises
     ------
@@ -181,7 +182,8 @@ def largest_difference(scorer: Scorer, reference: Scorer, hop: int) -> tuple[flo
             if found.shape != want.shape:
                 raise ModelError(f"the export gives {found.shape}, the checkpoint {want.shape}")
             gap[i] = max(gap[i], np.nan_to_num(np.abs(found - want), nan=np.inf).max())
-            most[i] = max(most[i], np.abs(want).max())
+            # the logits of silence are no measure of others
+            most[i] = max(most[i], np.abs(want[want > SILENT_LOGIT]).max(initial=0))
         count += len(batch)
     difference = float((gap / most).max())
     if difference > TOLERANCE:
@@ -201,6 +203,7 @@ def _clips(scorer: Scorer, hop: int) -> Iterator[np.ndarray]:
 
     three = noise(3, length)
     three[1] *= np.sin(np.arange(length) / 9)
+    three[1, length // 3 : 2 * length // 3] = 0
     three[2] = 0
     yield three
     yield from (clip[np.newaxis] for clip in three)

@@ -15,9 +15,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from negmine.silence import SILENT_LOGIT
 from training.config import TrainConfig
 from training.model import Detector, FeatureMap, to_frames
-from training.readout import Frames, clip_pool, log_sum_exp
+from training.readout import Frames, audible_windows, clip_pool, join_windows
+from training.silence import or_silent
 from training.validate import ClipScorer
 
 # A recording up to this length is one piece: an RFCX clip, with a second to spare.
@@ -41,6 +43,11 @@ class Reading:
         Where each window lies, in seconds.
     duration_s : float
         Of the recording.
+    audible : bool array, shape (N,)
+        Windows that hold sound. The logits of others, and those of a recording in which none does,
+        are `negmine.silence.SILENT_LOGIT`.
+    silent_s : float
+        Seconds of silence, which no score has heard.
     """
 
     clip: np.ndarray
@@ -48,6 +55,8 @@ class Reading:
     start_s: np.ndarray
     end_s: np.ndarray
     duration_s: float
+    audible: np.ndarray
+    silent_s: float = 0.0
 
 
 class RecordingScorer:
@@ -62,7 +71,8 @@ class RecordingScorer:
     hop_s : float, optional
         Step of the windows, at most their length; by default they lie side by side.
     piece_s, overlap_s : float
-        Longer recordings go through in pieces of this length, with so much more at both sides.
+        Longer recordings go through in pieces of this length, with so much more at both sides: at
+        least as long as that.
 
     Attributes
     ----------
@@ -90,6 +100,8 @@ class RecordingScorer:
         self.frame = max(1, round(config.sample_rate / rate))
         self.piece = math.ceil(piece_s * config.sample_rate / self.frame) * self.frame
         self.overlap = max(1, math.ceil(overlap_s * config.sample_rate / self.frame)) * self.frame
+        # what comes before a piece is read from the last one, which must be as long
+        self.piece = max(self.piece, self.overlap)
 
     def begin(self) -> Pass:
         """A pass over one recording, which is then handed over in blocks."""
@@ -113,6 +125,7 @@ class Pass:
         self._total = 0
         self._windows = _Windows(scorer.detector, scorer.window, scorer.hop)
         self._clip = _clip_readout(scorer)
+        self._silent = 0.0  # frames
 
     def add(self, samples: np.ndarray) -> None:
         """The next block: float32 array, shape (n,)."""
@@ -130,12 +143,15 @@ class Pass:
         """What the pass found, once all blocks are added."""
         scorer = self._scorer
         self._read(np.concatenate([np.zeros(0, np.float32), *self._blocks]), None)
-        logits = self._windows.end().cpu().numpy()
+        found, heard = self._windows.end()
+        logits, audible = found.cpu().numpy(), heard.cpu().numpy()
         start = np.arange(len(logits)) * scorer.hop
         end = np.minimum(start + scorer.window, self._windows.length)
         rate = scorer.clips.frames_per_second
         duration_s = self._total / scorer.config.sample_rate
-        return Reading(self._clip.end().cpu().numpy(), logits, start / rate, end / rate, duration_s)
+        clip = self._clip.end().cpu().numpy()
+        silent_s = min(self._silent / rate, duration_s) if audible.any() else duration_s
+        return Reading(clip, logits, start / rate, end / rate, duration_s, audible, silent_s)
 
     @torch.inference_mode()
     def _read(self, samples: np.ndarray, frames: int | None) -> None:
@@ -143,6 +159,8 @@ class Pass:
         features = self._scorer.clips.features(samples)
         first = self._lead // self._scorer.frame
         part = features.window(first, features.length if frames is None else first + frames)
+        if part.audible is not None:
+            self._silent += part.length - float(part.audible.sum())
         self._windows.add(part)
         self._clip.add(part)
 
@@ -154,6 +172,7 @@ class _Windows:
         self._detector, self._window, self._hop = detector, window, hop
         self._rest: FeatureMap | None = None  # from where the next window begins
         self._found: list[Tensor] = []
+        self._audible: list[Tensor] = []
         self.length = 0  # frames so far
 
     def add(self, part: FeatureMap) -> None:
@@ -162,21 +181,27 @@ class _Windows:
         whole = (rest.length - self._window) // self._hop + 1
         if whole > 0:
             upto = (whole - 1) * self._hop + self._window
-            self._found.append(self._logits(rest.window(0, upto)))
+            self._read(rest.window(0, upto))
             rest = rest.window(whole * self._hop, rest.length)
         self._rest = rest
 
     @torch.inference_mode()
-    def end(self) -> Tensor:
-        """All of them: shape (N, C)."""
+    def end(self) -> tuple[Tensor, Tensor]:
+        """All of them, shape (N, C), and which hold sound: bool, shape (N,)."""
         # the last window found has some of the rest
         reached = self._window - self._hop if self._found else 0
         if self._rest and self._rest.length > reached:
-            self._found.append(self._logits(self._rest))
-        return torch.cat(self._found)
+            self._read(self._rest)
+        return torch.cat(self._found), torch.cat(self._audible)
 
-    def _logits(self, features: FeatureMap) -> Tensor:
-        return self._detector.window_logits(features, self._window, self._hop)[0][0]
+    def _read(self, features: FeatureMap) -> None:
+        logits = self._detector.window_logits(features, self._window, self._hop)[0][0]
+        if features.audible is None:
+            audible = torch.ones(len(logits), dtype=torch.bool, device=logits.device)
+        else:
+            audible = audible_windows(features.audible, self._window, self._hop)[0]
+        self._found.append(logits.masked_fill(~audible.unsqueeze(-1), SILENT_LOGIT))
+        self._audible.append(audible)
 
 
 class _Windowed:
@@ -189,10 +214,10 @@ class _Windowed:
 
     @torch.inference_mode()
     def end(self) -> Tensor:
-        logits = self._windows.end()
-        if self._config.readout == "max":
-            return logits.amax(dim=0)
-        return log_sum_exp(logits[None], self._config.lse_sharpness)[0]
+        logits, audible = self._windows.end()
+        config = self._config
+        found = join_windows(logits[None], audible[None], config.readout, config.lse_sharpness)
+        return or_silent(found, audible[None])[0]
 
 
 class _Pooled:
@@ -202,8 +227,10 @@ class _Pooled:
         self._detector = scorer.detector
         self._pooling = "power" if scorer.config.readout == "power" else None
         self._sums: Frames | None = None
+        self._silent = True
 
     def add(self, part: FeatureMap) -> None:
+        self._silent = self._silent and part.audible is not None and not bool(part.audible.any())
         frames = self._detector.frames(part, self._pooling)
         numerator, denominator = (
             part.sum(-1, keepdim=True) for part in (frames.numerator, frames.denominator)
@@ -216,7 +243,8 @@ class _Pooled:
     @torch.inference_mode()
     def end(self) -> Tensor:
         assert self._sums is not None
-        return self._detector.logits(clip_pool(self._sums))[0]
+        logits = self._detector.logits(clip_pool(self._sums))[0]
+        return torch.full_like(logits, SILENT_LOGIT) if self._silent else logits
 
 
 def _clip_readout(scorer: RecordingScorer) -> _Windowed | _Pooled:
@@ -225,4 +253,13 @@ def _clip_readout(scorer: RecordingScorer) -> _Windowed | _Pooled:
 
 def _join(first: FeatureMap, second: FeatureMap) -> FeatureMap:
     pairs = zip(first.maps, second.maps, strict=True)
-    return FeatureMap(tuple(torch.cat(pair, dim=-1) for pair in pairs))
+    audible = None
+    if not (first.audible is None and second.audible is None):
+        audible = torch.cat([_audible(first), _audible(second)], dim=1)
+    return FeatureMap(tuple(torch.cat(pair, dim=-1) for pair in pairs), audible)
+
+
+def _audible(part: FeatureMap) -> Tensor:
+    if part.audible is None:
+        return torch.ones(1, part.length, device=part.maps[0].device)
+    return part.audible

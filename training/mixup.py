@@ -22,11 +22,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from negmine.render import mix_at_snr, rms
+from negmine.render import mix_at_snr
+from negmine.silence import LEAST_RMS, rms
 from training.rows import Cells, Example
-
-# RMS (-120 dBFS) below which a part is silent: a ratio to it is undefined.
-_SILENT_RMS = 1e-6
 
 
 def join_cells(one: Cells, other: Cells) -> Cells:
@@ -74,10 +72,10 @@ def mix(one: Example, other: Example, snr_db: float) -> Example:
         is silent they are added as they are.
     """
     level = rms(one.waveform)
-    if min(level, rms(other.waveform)) < _SILENT_RMS:
+    if min(level, rms(other.waveform)) < LEAST_RMS:
         waveform = one.waveform + other.waveform
     else:
         waveform = mix_at_snr(one.waveform, other.waveform, snr_db)
         # two parts may cancel out; then there is no level to keep
-        waveform = waveform * np.float32(level / max(rms(waveform), _SILENT_RMS))
+        waveform = waveform * np.float32(level / max(rms(waveform), LEAST_RMS))
     return replace(one, waveform=waveform, cells=join_cells(one.cells, other.cells))

@@ -20,7 +20,16 @@ from training.backbones import Backbone, SmallCNN
 from training.bands import Rows, mel_rows, row_mask
 from training.config import AugmentSettings, Bands, Pooling, Readout, TrainConfig
 from training.frontend import FrontEndSettings, LogMel
-from training.readout import Frames, clip_pool, log_sum_exp, pool_frames, window_pool, window_times
+from training.readout import (
+    Frames,
+    audible_windows,
+    clip_pool,
+    join_windows,
+    pool_frames,
+    window_pool,
+    window_times,
+)
+from training.silence import audible_blocks, audible_frames, filled, or_silent
 from training.specaugment import mask_spectrograms
 
 Edges = Sequence[tuple[float, float]]
@@ -35,9 +44,12 @@ class FeatureMap:
     maps : tuple of Tensor, shape (B, D, F, T) or (B * K_g, D, F_g, T)
         One map of whole spectrograms; in *crops* mode one a group of classes with bands of equal
         height, those of a clip's classes side by side.
+    audible : float Tensor, shape (B, T), optional
+        1 where a frame holds sound; by default all do.
     """
 
     maps: tuple[Tensor, ...]
+    audible: Tensor | None = None
 
     @property
     def length(self) -> int:
@@ -46,7 +58,8 @@ class FeatureMap:
 
     def window(self, first: int, last: int) -> FeatureMap:
         """Some frames of it."""
-        return FeatureMap(tuple(m[..., first:last] for m in self.maps))
+        audible = None if self.audible is None else self.audible[:, first:last]
+        return FeatureMap(tuple(m[..., first:last] for m in self.maps), audible)
 
 
 class Detector(nn.Module):
@@ -95,6 +108,7 @@ class Detector(nn.Module):
         self.embedding_size = self.backbone.num_features
         self.attention = nn.Conv2d(self.embedding_size, 1, 1) if pooling == "attention" else None
         self.head = nn.Linear(self.embedding_size, n_classes)
+        self._spacing = 0
 
     @classmethod
     def from_config(
@@ -125,13 +139,34 @@ class Detector(nn.Module):
         return detector
 
     def features(self, waveforms: Tensor) -> FeatureMap:
-        """The last feature map of some clips, (B, T)."""
+        """The last feature map of some clips, (B, T), with sound in place of silence."""
+        block = self.front_end.hop
+        audible = audible_blocks(waveforms, block)
+        # a program takes either way for any clip
+        if not torch.compiler.is_compiling() and bool(audible.all()):
+            return FeatureMap(self.maps(waveforms))
+        maps = self.maps(filled(waveforms, audible, block))
+        if self.training:
+            # a row without any sound is there to be learnt from
+            audible = audible | ~audible.any(dim=1, keepdim=True)
+        frames = audible_frames(audible, block, maps[0].shape[-1], self.spacing)
+        return FeatureMap(maps, frames)
+
+    @property
+    def spacing(self) -> int:
+        """Samples from one frame of the feature map to the next."""
+        if not self._spacing:
+            self._spacing = round(self.front_end.sample_rate / frames_per_second(self))
+        return self._spacing
+
+    def maps(self, waveforms: Tensor) -> tuple[Tensor, ...]:
+        """The feature maps of some clips, (B, T), as they are: see `FeatureMap`."""
         spectrograms: Tensor = self.norm(self.log_mel(waveforms))
         if self.training and self.augment:
             spectrograms = mask_spectrograms(spectrograms, self.augment, self.front_end.hop_s)
         images = spectrograms.unsqueeze(1)
         if not self._groups:
-            return FeatureMap((self.backbone(images),))
+            return (self.backbone(images),)
         positions = torch.linspace(-1, 1, self.front_end.n_mels, device=images.device)
         maps = []
         for group in self._groups:
@@ -139,15 +174,17 @@ class Detector(nn.Module):
             crops = torch.stack([images[:, :, span] for span in spans], dim=1).flatten(0, 1)
             position = torch.stack([positions[span] for span in spans]).view(len(spans), 1, -1, 1)
             maps.append(self.backbone(crops, position.repeat(images.shape[0], 1, 1, 1)))
-        return FeatureMap(tuple(maps))
+        return tuple(maps)
 
     def forward(self, waveforms: Tensor) -> Tensor:
         """Logits of crops, as in training: (B, T) -> (B, C)."""
         return self.logits(clip_pool(self.frames(self.features(waveforms))))
 
     def frames(self, features: FeatureMap, pooling: str | None = None) -> Frames:
-        """The pooling's sums a frame: the training's own pooling by default."""
-        pooling = pooling or self.pooling
+        """The pooling's sums a frame, 0 in silence: the training's own pooling by default."""
+        return self._frames(features, pooling or self.pooling).only(features.audible)
+
+    def _frames(self, features: FeatureMap, pooling: str) -> Frames:
 
         def summed(part: Tensor, rows: Tensor | None = None) -> Frames:
             weights = self.attention(part) if pooling == "attention" and self.attention else None
@@ -180,7 +217,8 @@ class Detector(nn.Module):
         if self.bands == "shared":
             (whole,) = features.maps
             weights = self.attention(whole) if self.attention else None
-            return clip_pool(pool_frames(whole, self.pooling, None, weights))[:, 0]
+            frames = pool_frames(whole, self.pooling, None, weights)
+            return clip_pool(frames.only(features.audible))[:, 0]
         return clip_pool(self.frames(features)).mean(dim=1)
 
     def logits(self, embeddings: Tensor) -> Tensor:
@@ -199,7 +237,7 @@ class Detector(nn.Module):
         window_frames: int,
         sharpness: float = 2.0,
     ) -> Tensor:
-        """Logits of whole clips from their feature map: (B, C).
+        """Logits of whole clips from their feature map: (B, C); `SILENT_LOGIT` without any sound.
 
         Parameters
         ----------
@@ -212,11 +250,15 @@ class Detector(nn.Module):
         sharpness : float
             Of ``lse``: see `training.readout.log_sum_exp`.
         """
+        audible, hop = features.audible, max(1, window_frames // 2)
         if readout in ("mean", "power"):
-            return self.logits(clip_pool(self.frames(features, _POOLINGS[readout])))
-        hop = max(1, window_frames // 2)
+            found = self.logits(clip_pool(self.frames(features, _POOLINGS[readout])))
+            return found if audible is None else or_silent(found, audible)
         windows = self.logits(window_pool(self.frames(features), window_frames, hop))
-        return windows.amax(dim=1) if readout == "max" else log_sum_exp(windows, sharpness)
+        if audible is not None:
+            audible = audible_windows(audible, window_frames, hop)
+        found = join_windows(windows, audible, readout, sharpness)
+        return found if audible is None else or_silent(found, audible)
 
     def window_logits(
         self, features: FeatureMap, window_frames: int, hop_frames: int | None = None
@@ -254,7 +296,8 @@ def frames_per_second(detector: Detector) -> float:
     device = next(detector.parameters()).device
     with torch.no_grad():
         short, long = (
-            detector.features(torch.zeros(1, n * steps * hop, device=device)).length for n in (1, 2)
+            detector.maps(torch.zeros(1, n * steps * hop, device=device))[0].shape[-1]
+            for n in (1, 2)
         )
     detector.train(training)
     # what padding adds to a map is in both, so for strides that divide `steps` this is exact

@@ -51,6 +51,11 @@ class Prediction:
     windows : float array, shape (N, C)
     start_s, end_s : float arrays, shape (N,)
     duration_s : float
+    audible : bool array, shape (N,)
+        Windows that hold sound; the probabilities of the others are 0, as are the recording's where
+        none does.
+    silent_s : float
+        Seconds of silence, which no score has heard.
     """
 
     clip: np.ndarray
@@ -58,6 +63,8 @@ class Prediction:
     start_s: np.ndarray
     end_s: np.ndarray
     duration_s: float
+    audible: np.ndarray
+    silent_s: float
 
 
 def find_recordings(
@@ -258,12 +265,17 @@ def predict(
             continue
         # windows at a recording's very end may differ by one between strides
         count = min(len(reading.windows) for reading in readings)
+        audible = np.any([reading.audible[:count] for reading in readings], axis=0)
+        clip = np.mean([_probabilities(reading.clip) for reading in readings], axis=0)
+        windows = np.mean([_probabilities(r.windows[:count]) for r in readings], axis=0)
         yield Prediction(
-            np.mean([_probabilities(reading.clip) for reading in readings], axis=0),
-            np.mean([_probabilities(reading.windows[:count]) for reading in readings], axis=0),
+            clip if audible.any() else np.zeros_like(clip),
+            np.where(audible[:, np.newaxis], windows, 0.0),
             readings[0].start_s[:count],
             np.minimum(readings[0].end_s[:count], readings[0].duration_s),
             readings[0].duration_s,
+            audible,
+            min(reading.silent_s for reading in readings),
         )
     if len(bad) == len(recordings):
         raise _none_is_readable(bad)

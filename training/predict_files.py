@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from negmine.errors import AudioError
+from negmine.audio import probe
+from negmine.errors import AudioError, shorten
 from negmine.raven import Band, selection_table, write_selections
+from negmine.recordings import silence_notes
 from negmine.tables import check_writable
 from training.detections import detect, most_confident
 from training.inference import RecordingScorer
@@ -62,6 +64,12 @@ class Result:
         By class; empty where none were asked for.
     skipped : list of str
         One line for each unreadable recording.
+    silent : list of str
+        Recordings without any sound: their scores are 0.
+    silent_s : dict of str to float
+        Seconds of silence in others, which no score has heard.
+    notes : list of str
+        Warnings of both, a line each.
     """
 
     recordings: int
@@ -70,6 +78,9 @@ class Result:
     hop_s: float
     detections: dict[str, int]
     skipped: list[str]
+    silent: list[str]
+    silent_s: dict[str, float]
+    notes: list[str]
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -98,6 +109,7 @@ def run_prediction(
     scored: list[Found] = []
     clips, durations, detected = [], [], []
     skipped: list[str] = []
+    silent, silent_s = dict[Found, float](), dict[Found, float]()
     probe = output.per_recording / "x.txt" if output.per_recording else None
     for path in filter(None, (output.scores, output.detections, probe)):
         check_writable(path)
@@ -114,9 +126,12 @@ def run_prediction(
                     prediction.start_s,
                     prediction.end_s,
                     output.min_conf,
+                    audible=prediction.audible,
                     merge=output.merge,
                 )
             )
+        if prediction.silent_s:
+            (silent_s if prediction.audible.any() else silent)[found] = prediction.silent_s
         scored.append(found)
         clips.append(prediction.clip)
         durations.append(prediction.duration_s)
@@ -140,4 +155,32 @@ def run_prediction(
     names = tuple(found.name for found in scored)
     ScoreTable(names, tuple(classes), np.stack(clips)).write(output.scores)
     window_s, hop_s = scorers[0].grid
-    return Result(len(scored), sum(durations) / 3600, window_s, hop_s, counts, skipped)
+    return Result(
+        len(scored),
+        sum(durations) / 3600,
+        window_s,
+        hop_s,
+        counts,
+        skipped,
+        [found.name for found in silent],
+        {found.name: seconds for found, seconds in silent_s.items()},
+        _silence_notes(silent, silent_s),
+    )
+
+
+def _silence_notes(silent: Mapping[Found, float], partly: Mapping[Found, float]) -> list[str]:
+    """Warnings of recordings that are silent, throughout or in part: a line each, or none."""
+    notes = []
+    # decoded again to say why: there are few such recordings, and fewer of several channels
+    infos = [probe(found.path) for found in (*silent, *partly)]
+    notes += [note for note in silence_notes(infos) if "cancel" in note]
+    if silent:
+        names = shorten([found.path.name for found in silent], 3)
+        notes.append(f"no sound in {len(silent)} of the recordings ({names}): all scores are 0")
+    if partly:
+        names = shorten([f"{found.path.name}: {s:.1f} s" for found, s in partly.items()], 3)
+        notes.append(
+            f"{sum(partly.values()):.1f} s of silence in {len(partly)} of the recordings ({names}) "
+            "were left out of scores and detections"
+        )
+    return notes

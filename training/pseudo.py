@@ -244,7 +244,8 @@ def label_recordings(
         for name, read in zip(paths, read_ahead([scorer], list(paths.values())), strict=True):
             if isinstance(read, AudioError):
                 raise read
-            found[name] = _windows(read[0])
+            if read[0].audible.any():
+                found[name] = _windows(read[0])
             on_done()
     centres = call_centres(found, annotations, s.quantile)
     if s.level == "share":
@@ -258,7 +259,9 @@ def label_recordings(
 
 
 def _windows(reading: Reading) -> Windows:
-    return Windows(reading.start_s, reading.end_s, reading.windows)
+    # of silence nobody says anything
+    audible = reading.audible
+    return Windows(reading.start_s[audible], reading.end_s[audible], reading.windows[audible])
 
 
 def _calibrated(logits: np.ndarray, centres: np.ndarray, temperature: float) -> np.ndarray:

@@ -20,7 +20,8 @@ By the mean of positive values a class that calls once counts as much as one tha
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -46,6 +47,15 @@ class Frames:
     @property
     def length(self) -> int:
         return self.numerator.shape[-1]
+
+    def only(self, audible: Tensor | None) -> Frames:
+        """The same, with nothing where there is no sound: float Tensor, shape (B, T)."""
+        if audible is None:
+            return self
+        counts = audible[:, None, None, :]
+        return replace(
+            self, numerator=self.numerator * counts, denominator=self.denominator * counts
+        )
 
 
 def pool_frames(
@@ -107,9 +117,7 @@ def window_pool(frames: Frames, window: int, hop: int) -> Tensor:
     -------
     Tensor, shape (B, N, K, D), N = max(1, ceil((T - window) / hop) + 1)
     """
-    # a map shorter than a window is filled up, too: what is added counts as nothing
-    longest = torch.sym_max(window, frames.length)  # type: ignore[no-untyped-call]
-    missing = longest - frames.length + -(longest - window) % hop
+    missing = _missing(frames.length, window, hop)
 
     def windows(part: Tensor) -> Tensor:
         # means in place of sums: both have the same divisor
@@ -117,6 +125,19 @@ def window_pool(frames: Frames, window: int, hop: int) -> Tensor:
         return means.view(*part.shape[:3], -1).permute(0, 3, 1, 2)
 
     return _ratio(windows(frames.numerator), windows(frames.denominator), frames.rows)
+
+
+def _missing(length: int, window: int, hop: int) -> Any:
+    """Frames that fill up the last window, or a map shorter than one: they count as nothing."""
+    # in an export the length is a symbol
+    longest = torch.sym_max(window, length)
+    return longest - length + -(longest - window) % hop
+
+
+def audible_windows(audible: Tensor, window: int, hop: int) -> Tensor:
+    """Which windows of `window_pool` hold sound: bool, shape (B, N), of frames (B, T)."""
+    padded = F.pad(audible.unsqueeze(1), (0, _missing(audible.shape[-1], window, hop)))
+    return F.max_pool1d(padded, window, hop)[:, 0] > 0
 
 
 def clip_pool(frames: Frames) -> Tensor:
@@ -137,7 +158,32 @@ def _ratio(numerator: Tensor, denominator: Tensor, rows: Tensor | None) -> Tenso
     return numerator / denominator.clamp(min=1e-12)
 
 
-def log_sum_exp(logits: Tensor, sharpness: float) -> Tensor:
+def join_windows(logits: Tensor, audible: Tensor | None, readout: str, sharpness: float) -> Tensor:
+    """The readouts ``max`` and ``lse`` of windows, those without sound left out: (B, C).
+
+    The lowest number there is where none holds sound.
+
+    Parameters
+    ----------
+    logits : Tensor, shape (B, N, C)
+    audible : bool Tensor, shape (B, N), optional
+        All, by default.
+    readout : {"max", "lse"}
+    sharpness : float
+        Of ``lse``.
+    """
+    if audible is None:
+        return logits.amax(dim=1) if readout == "max" else log_sum_exp(logits, sharpness)
+    heard = audible.unsqueeze(-1)
+    most = torch.where(heard, logits, torch.finfo(logits.dtype).min).amax(dim=1)
+    if readout == "lse":
+        # as many windows at the maximum add nothing to the sum of what exceeds it
+        level = torch.where(heard, logits, most.unsqueeze(1))
+        most = log_sum_exp(level, sharpness, heard.sum(dim=1).clamp(min=1))
+    return most
+
+
+def log_sum_exp(logits: Tensor, sharpness: float, count: Tensor | None = None) -> Tensor:
     """``log(mean(exp(r x))) / r`` over windows: the mean as r goes to 0, the maximum as it grows.
 
     Parameters
@@ -145,6 +191,8 @@ def log_sum_exp(logits: Tensor, sharpness: float) -> Tensor:
     logits : Tensor, shape (B, N, C)
     sharpness : float
         r > 0.
+    count : Tensor, shape (B, 1), optional
+        Windows that the mean is of; all N, by default. The others must equal the maximum.
 
     Returns
     -------
@@ -152,7 +200,8 @@ def log_sum_exp(logits: Tensor, sharpness: float) -> Tensor:
     """
     most = logits.amax(dim=1, keepdim=True)
     # exp(x) - 1 and log(1 + x): where r is small, 1 would swallow the digits that count
-    mean = torch.expm1((logits - most) * sharpness).mean(dim=1)
+    total = torch.expm1((logits - most) * sharpness).sum(dim=1)
+    mean = total / (logits.shape[1] if count is None else count)
     return most[:, 0] + torch.log1p(mean) / sharpness
 
 

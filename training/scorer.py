@@ -37,6 +37,8 @@ class CheckpointScorer:
         self.clip_s = config.clip_s
         self.held_out = frozenset(checkpoint.held_out)
         readout = [config.readout, config.window_s, config.lse_sharpness, config.precision]
+        # the second reading: what is silent counts in none
+        readout.append(2)
         network = [config.pooling, config.bands, checkpoint.edges_hz]
         content = [
             checkpoint.fingerprint,

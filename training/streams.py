@@ -19,3 +19,4 @@ class Stream(IntEnum):
     PSEUDO_ROWS = 5
     UNLABELLED_FOLDS = 6
     """Behind the seed and the number of folds, whose own deal has none."""
+    SILENCE = 7

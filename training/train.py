@@ -35,6 +35,7 @@ from training.history import (
 from training.interrupt import HeldInterrupt
 from training.model import Detector
 from training.run_folder import check_same_run, describe_run, is_described
+from training.silent_rows import SILENCE, SilentRows
 from training.start import as_described_then, band_edges, described, start_from
 from training.step import make_optimiser, take_step
 from training.validate import ClipScorer, known_scores
@@ -140,6 +141,7 @@ def train(
     training, validation = annotations.without(held_out), annotations.only(held_out)
     check_learnable(config, training, added=bool(plugins or soft))
     inputs = described(annotations, recordings, soft, plugins, groups)
+    inputs[SILENCE] = SilentRows.description
     torch.manual_seed(config.seed)
     front_end = FrontEndSettings.for_mels(config.sample_rate, config.n_mels)
     edges = band_edges(config, training, band_table)
@@ -161,6 +163,8 @@ def train(
     last, best = out / "last.pt", out / "best.pt"
     if last.exists():
         resumed = Checkpoint.load(last)
+        if SILENCE not in resumed.inputs:  # of an earlier version: it ends as it began
+            del inputs[SILENCE]
         given = as_described_then(inputs, annotations, resumed, out)
         check_same_run(resumed, config, classes, given, out)
         detector.load_state_dict(resumed.trained or resumed.model)
@@ -174,6 +178,7 @@ def train(
 
     with ranks.first_before_others():
         rows = BoxRows(training, recordings, config, cache, progress, soft)
+        plugins = [*plugins, *([SilentRows()] if SILENCE in inputs else [])]
         for plugin in plugins:
             plugin.prepare(config, classes, held_out)
     dataset = StepDataset(rows, plugins, config, ranks.rank, ranks.world, bands=bands)

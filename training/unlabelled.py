@@ -10,7 +10,7 @@ import numpy as np
 
 from negmine.audio import AudioInfo
 from negmine.errors import InputError
-from negmine.recordings import Recordings, open_unlabelled
+from negmine.recordings import Recordings, open_unlabelled, silence_notes
 from training.streams import Stream
 
 
@@ -27,10 +27,13 @@ class Unlabelled:
         By name.
     groups : mapping of str to str
         The site of each, where folds hold out whole sites; by default each stands alone.
+    notes : tuple of str
+        Warnings of what is silent, a line each.
     """
 
     infos: Mapping[str, AudioInfo]
     groups: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def of_fold(self, fold: int, folds: int, seed: int) -> dict[str, AudioInfo]:
         """Those that a fold's model does not train on, and labels."""
@@ -81,4 +84,5 @@ def open_beside(
         raise InputError(
             f"{root}: all {len(opened.infos)} recordings are annotated: nothing to add"
         )
-    return Unlabelled(infos, group(infos) or {}), opened
+    notes = silence_notes(infos.values())
+    return Unlabelled(infos, group(infos) or {}, notes), opened

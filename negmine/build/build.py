@@ -16,7 +16,7 @@ from negmine.build.sound import BuildSound
 from negmine.build.standing import check_standing, check_unchanged, standing_roles
 from negmine.errors import InputError, PoolError
 from negmine.groups import SiteOf, alike_sites
-from negmine.levels import check_ratios
+from negmine.levels import check_ratios, mixed_layers
 from negmine.pool import Pool, open_pool
 from negmine.pool.append import append_part, open_to_append, writer_after
 from negmine.pool.blocks import RecipeBlock, as_blocks
@@ -162,6 +162,7 @@ def build_pool(
             roots["unlabelled"] = unlabelled.root
     if standing:
         check_unchanged(standing, (annotated, *opened, unlabelled))
+    read = (annotated, *opened, *([unlabelled] if unlabelled else []))
     sound, sites = BuildSound(annotated, tuple(opened), unlabelled), dict[str, str]()
     if site_of is not None:
         sound, sites = sound.by_site(site_of)
@@ -217,7 +218,6 @@ def build_pool(
         )
     if near:
         write_prints(out, near.prints)
-    read = (annotated, *opened, *([unlabelled] if unlabelled else []))
     return BuildReport(
         open_pool(out),
         changed,
@@ -282,11 +282,18 @@ def _calls(context: BuildContext) -> Iterator[Recipe]:
 def _kept(
     rows: Iterator[Recipe] | Iterator[Recipe | RecipeBlock], context: BuildContext
 ) -> Iterator[RecipeBlock]:
-    """What does not draw on held-out recordings, neither as a source nor as a partner."""
+    """What does not draw on held-out recordings, neither as a source nor as a partner, and sounds.
+
+    A mix with a silent part is not left out here: its ratio is undefined, which is an error.
+    """
     for block in as_blocks(rows, context.tables):
         held = context.held_out_rows(block)
         context.left_out["rows that draw on held-out recordings"] += int(held.sum())
-        yield block.take(np.flatnonzero(~held)) if held.any() else block
+        block = block.take(np.flatnonzero(~held)) if held.any() else block
+        mixed = mixed_layers(block)[block.layer_offsets[:-1]]
+        silent = ~context.audible(block) & ~mixed
+        context.left_out["clips of silence"] += int(silent.sum())
+        yield block.take(np.flatnonzero(~silent)) if silent.any() else block
 
 
 def _check_other_sound(annotated: Recordings, external: Sequence[Recordings]) -> None:

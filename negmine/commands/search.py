@@ -111,6 +111,11 @@ def search(
     if label and label not in opened.classes:
         hint = did_you_mean(label, opened.classes)
         raise InputError(f"pool {pool}: no class '{label}'{hint}")
+    if info.silent(at, at + opened.clip_s):
+        raise InputError(
+            f"{clip}: no sound from {at:g} s on for {opened.clip_s:g} s, so nothing sounds like it"
+            f"{'; its channels cancel' if info.cancelled else ''}; choose another --at"
+        )
     samples = read_span(clip, at, opened.clip_s, scorer.sample_rate)
     reader = open_cache(pool, opened.sources, scorer.sample_rate)
     with Bars(quiet or as_json) as bars:

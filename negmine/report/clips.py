@@ -11,7 +11,7 @@ import numpy as np
 from negmine.ancestry import ancestry
 from negmine.audio_write import encode_mp3
 from negmine.recipe import Recipe
-from negmine.render import rms
+from negmine.silence import LEAST_RMS, rms
 from negmine.spectrogram import draw_levels, level_range, mel_levels
 from negmine.windows import to_samples
 
@@ -100,7 +100,7 @@ def listening_gain_db(samples: np.ndarray, sample_rate: int) -> float:
         default=0.0,
     )
     peak = float(np.abs(samples).max(initial=0.0))
-    if loudest <= 0:
+    if loudest < LEAST_RMS:
         return 0.0
     return min(LOUDNESS_DB - 20 * math.log10(loudest), 20 * math.log10(_PEAK / peak))
 

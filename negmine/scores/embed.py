@@ -17,6 +17,7 @@ from negmine.recipe import ID_BYTES, Recipe
 from negmine.render import render_batches
 from negmine.scorer import Scorer
 from negmine.scores.store import ScoreStore, Shard
+from negmine.silence import SILENT_LOGIT, is_silent
 
 # Rows scored between two writes: what a run that is killed loses at most.
 SHARD_ROWS = 2048
@@ -179,6 +180,8 @@ def _score_missing(
             embedded, scores = scorer.score(waveforms)
             if not (np.isfinite(embedded).all() and np.isfinite(scores).all()):
                 raise ModelError("the model returned NaN or infinite values; was training stable?")
+            silent = np.array([is_silent(one) for one in waveforms])
+            scores = np.where(silent[:, np.newaxis], np.minimum(scores, SILENT_LOGIT), scores)
             embeddings.append(embedded)
             logits.append(scores)
             on_rows(len(waveforms))

@@ -121,6 +121,9 @@ def _windows(context: BuildContext) -> list[Recipe]:
         if info.fingerprint in context.held_out:
             continue
         for start_s in window_starts(info.duration_s, s.clip_s).tolist():
+            if info.silent(start_s, start_s + s.clip_s):
+                context.left_out.of(name, "silent unlabelled windows")
+                continue
             layers = (Layer(source, start_s),)
             found.append(Recipe("agreed", layers, s.clip_s, context.sample_rate, PartialLabels()))
     return found

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from negmine.audio import LEVEL_BLOCK_S, SILENCE_RMS, AudioInfo
+from negmine.audio import LEVEL_BLOCK_S, AudioInfo
 from negmine.labels import Certificate, PartialLabels
 from negmine.pool.blocks import RecipeBlock, plain_block, rounded
+from negmine.silence import SILENCE_RMS
 from negmine.sources.context import BuildContext, DeclaredFolder
 from negmine.sources.settings import ExternalSettings
 
@@ -42,8 +43,8 @@ def external_windows(
             numbers[absent] = context.tables.labels.number(labels)
         source = context.tables.sources.number(folder.opened.source(name))
         starts = window_starts(info.duration_s, clip_s)
-        levels = [info.rms(start_s, start_s + clip_s) for start_s in starts]
-        heard = starts[np.array(levels, dtype=np.float64) >= SILENCE_RMS]
+        silent = [info.silent(start_s, start_s + clip_s) for start_s in starts]
+        heard = starts[~np.array(silent, dtype=bool)]
         if settings.windows == "energy":
             heard = loud_starts(info, clip_s)
             context.left_out.of(name, "silent external files", int(not len(heard)))

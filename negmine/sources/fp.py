@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from negmine.annotations import Annotation
-from negmine.audio import SILENCE_RMS
 from negmine.dsp.noise import RMS
 from negmine.labels import label_clip
 from negmine.pool.blocks import RecipeBlock
@@ -70,10 +69,8 @@ def _on_beds(context: BuildContext, settings: FpSettings) -> Iterator[Recipe]:
             span,
             beyond_per_s=settings.beyond_per_s,
         )
-        if box.label not in inside.absent or level < SILENCE_RMS:
-            context.left_out.of(
-                box.recording, "rejected detections that a call overlaps, or silent ones"
-            )
+        if box.label not in inside.absent:
+            context.left_out.of(box.recording, "rejected detections that a call overlaps")
             continue
         number = np.array([beds.classes.index(box.label)])
         for offset_s in _offsets(span, clip_s, settings.placements):

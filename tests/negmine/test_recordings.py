@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+import soundfile as sf
 from conftest import Data
 
 from negmine.annotations import read_rfcx
@@ -120,3 +122,34 @@ def test_a_folder_may_have_an_equals_sign_in_its_name(tmp_path: Path) -> None:
 def test_a_declaration_of_no_known_class_is_refused(text: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         parse_external(text, CLASSES)
+
+
+def silence(path: Path, *spans_s: tuple[float, float]) -> None:
+    samples, rate = sf.read(path, dtype="float32")
+    for start_s, end_s in spans_s or ((0.0, len(samples) / rate),):
+        samples[round(start_s * rate) : round(end_s * rate)] = 0.01
+    sf.write(path, samples, rate)
+
+
+def test_boxes_on_silence_are_left_out_in_one_line(data: Data) -> None:
+    silence(data.recordings / "rec02.flac")
+    silence(data.recordings / "rec03.flac", (2.4, 3.1))
+    annotations = read_rfcx(data.tp, data.fp)
+    recordings, kept = open_annotated(data.recordings, annotations)
+    assert len(annotations.boxes) - len(kept.boxes) == 4 + 2
+    assert "rec02" not in kept.by_recording
+    assert {box.span.start_s for box in kept.by_recording["rec03"]} == {0.5}
+    nothing, boxes = recordings.notes
+    assert nothing == "no sound in 1 file (rec02.flac): digital silence throughout"
+    assert boxes.startswith("6 of 32 boxes, which hold only silence, were left out; the first: ")
+    assert boxes.endswith("train_tp.csv row 6, rec02.flac")
+
+
+def test_a_class_whose_calls_are_all_silent_is_refused(data: Data) -> None:
+    for path in data.recordings.glob("*.flac"):
+        samples, rate = sf.read(path)
+        sf.write(path, np.stack([samples, -samples], axis=1), rate)
+    with pytest.raises(AnnotationError) as error:
+        open_annotated(data.recordings, read_rfcx(data.tp, data.fp))
+    assert "class '0' has no confirmed call left after 32 of 32 boxes" in str(error.value)
+    assert "train_tp.csv row 2, rec00.flac; the channels of 8 files" in str(error.value)

@@ -87,3 +87,13 @@ def test_a_mistake_is_one_line(
     assert result.exit_code in (1, 2)
     assert message in result.stderr
     assert "Traceback" not in result.output
+
+
+def test_silence_sounds_like_nothing(shared_pool: Path, tmp_path: Path) -> None:
+    clip = tmp_path / "silent.wav"
+    sound = open_pool(shared_pool)[3].render()
+    sf.write(clip, np.concatenate([sound, 0 * sound]), 8000)
+    options = "--pool", shared_pool, "--model", "x.pt", "--scores", tmp_path
+    result = run(clip, *options, "--at", 1)
+    assert result.exit_code == 2
+    assert "silent.wav: no sound from 1 s on for 1 s" in result.stderr

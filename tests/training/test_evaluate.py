@@ -72,7 +72,8 @@ class MadeUpScorer:
         self.config = tiny_config()
         starts = np.arange(0, RECORDING_S, 0.5)
         windows = np.full((len(starts), 2), logit, np.float32)
-        self.reading = Reading(windows[0], windows, starts, starts + 0.5, RECORDING_S)
+        audible = np.ones(len(starts), dtype=bool)
+        self.reading = Reading(windows[0], windows, starts, starts + 0.5, RECORDING_S, audible)
 
     def begin(self) -> MadeUpScorer:
         return self

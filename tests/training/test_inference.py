@@ -56,6 +56,13 @@ def test_without_an_overlap_the_pieces_would_not_agree() -> None:
     assert np.abs(bare.windows - whole.windows).max() > 1e-3
 
 
+def test_a_piece_shorter_than_the_overlap_leaves_nothing_out() -> None:
+    config, samples = tiny_config(n_mels=32), sound(8.0)
+    whole = RecordingScorer(detector(), config, CPU).read(samples)
+    cut = RecordingScorer(detector(), config, CPU, piece_s=1.0).read(samples)
+    np.testing.assert_allclose(cut.windows, whole.windows, rtol=1e-3, atol=1e-4)
+
+
 def test_blocks_of_any_size_give_the_same() -> None:
     scorer = RecordingScorer(detector(), tiny_config(n_mels=32), CPU, piece_s=3.0)
     samples = sound(11.0)

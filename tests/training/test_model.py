@@ -89,12 +89,12 @@ def test_clips_of_any_length_are_scored(seconds: float) -> None:
 def test_frames_per_second_are_those_by_which_an_impulse_moves(backbone: str) -> None:
     model = detector(backbone)
     silence = torch.zeros(1, 20 * RATE)
-    still = model.features(silence).maps[0]
+    still = model.maps(silence)[0]
 
     def response(at_s: float) -> Tensor:
         waveform = silence.clone()
         waveform[0, round(at_s * RATE)] = 1.0
-        return (model.features(waveform).maps[0] - still).abs().sum(dim=(0, 1, 2))
+        return (model.maps(waveform)[0] - still).abs().sum(dim=(0, 1, 2))
 
     # 512 steps of the spectrogram: a whole number of frames for any stride that is a power of 2
     moved_s = 512 * FRONT_END.hop_s

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from negmine.build import BuildReport, PoolSettings, build_pool
 from negmine.errors import AudioError, InputError, NegmineError, OutputError, PoolError
 from negmine.labels import Certificate
 from negmine.pool import Pool, open_pool
+from negmine.silence import is_silent
 
 
 def build(
@@ -118,9 +120,47 @@ def test_silent_clips_are_no_partners_of_a_mix(data: Data, tmp_path: Path) -> No
     samples, rate = sf.read(data.recordings / "rec00.flac", dtype="float32")
     samples[:] = 0
     sf.write(data.recordings / "rec00.flac", samples, rate)
-    pool = build(data, tmp_path / "pool", mix=200).pool
-    assert sum(r.kind == "fp" for r in pool) == 16
-    assert not any("rec00" in r.groups for r in pool if r.kind == "mix")
+    report = build(data, tmp_path / "pool", mix=200)
+    assert sum(r.kind == "fp" for r in report.pool) == 14
+    assert not any("rec00" in r.groups for r in (*report.pool, *report.pool.calls))
+    nothing, boxes = report.silence
+    assert "rec00.flac" in nothing
+    assert boxes.startswith("4 of 32 boxes")
+
+
+def test_a_dead_microphone_is_no_negative(data: Data, tmp_path: Path) -> None:
+    dead = np.full(3 * SAMPLE_RATE, 0.02, dtype=np.float32)
+    sf.write(data.external / "dead.wav", dead, SAMPLE_RATE)
+    report = build(data, tmp_path / "pool", mix=50)
+    assert report.left_out["silent external windows"] == 3
+    assert "dead.wav" in report.silence[0]
+    for recipe in report.pool:
+        assert not is_silent(recipe.render())
+        assert not any("dead.wav" in source.name for source in recipe.sources)
+
+
+def test_the_parts_of_a_mix_differ_by_its_ratio_whatever_their_offset(
+    data: Data, tmp_path: Path
+) -> None:
+    for number, path in enumerate(sorted(data.external.rglob("*.wav"))):
+        samples, rate = sf.read(path, dtype="float32")
+        sf.write(path, 0.05 * samples + 0.1 * number, rate, subtype="FLOAT")
+    mixing = small_settings(mix={"count": 20, "parts": (2, 2), "snr_db": (0.0, 0.0)})
+    annotations, out = read_rfcx(data.tp, data.fp), tmp_path / "pool"
+    external = [str(data.external)]
+    pool = build_pool(data.recordings, annotations, out, external=external, settings=mixing).pool
+    mixes = [recipe for recipe in pool if recipe.kind == "mix"]
+    assert len(mixes) == 20
+    for recipe in mixes:
+        first, second = (
+            replace(recipe, layers=(replace(layer, snr_db=None),)).render()
+            for layer in recipe.layers
+        )
+        # what is left once the first is taken off, at the gain of the whole
+        whole = np.stack([part - part.mean() for part in (first, second, recipe.render())])
+        a, b = np.linalg.lstsq(whole[:2].T, whole[2], rcond=None)[0]
+        error_db = 20 * np.log10(a * whole[0].std() / (b * whole[1].std()))
+        assert error_db == pytest.approx(0.0, abs=0.02)
 
 
 def test_external_sound_may_be_declared_free_of_some_classes(data: Data, tmp_path: Path) -> None:

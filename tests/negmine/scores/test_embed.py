@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from negmine.errors import AudioError, ModelError
 from negmine.pool import Pool, open_pool
 from negmine.scores import embed
 from negmine.scores.embed import score_recipes
+from negmine.silence import SILENT_LOGIT
 
 SHARD = 7
 
@@ -187,3 +190,20 @@ def test_a_file_that_is_gone_is_named(
     with pytest.raises(AudioError, match=r"other\d\.wav: cannot be read"):
         score_recipes(PlaceholderScorer(), opened.recipes, tmp_path)
     assert files(tmp_path) == []
+
+
+def test_silence_scores_lowest_whatever_the_model(
+    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rendered = embed.render_batches
+
+    def silenced(*given: Any, **options: Any) -> Iterator[np.ndarray]:
+        for batch in rendered(*given, **options):
+            batch[::2] = 0.1
+            yield batch
+
+    monkeypatch.setattr(embed, "render_batches", silenced)
+    scores = score_recipes(PlaceholderScorer(), pool.recipes, tmp_path, batch_size=SHARD)
+    logits = scores.logits(np.arange(SHARD))
+    assert (logits[::2] == SILENT_LOGIT).all()
+    assert (logits[1::2] > SILENT_LOGIT).all()
