@@ -148,6 +148,7 @@ def build_pool(
     from negmine.locks import only_writer
     from negmine.long_boxes import told_long
     from negmine.rates import told_rate, told_upsampled
+    from negmine.recordings import told_short
 
     if sites and site_regex:
         raise click.UsageError("--sites and --site-regex both name sites; choose one")
