@@ -160,7 +160,8 @@ def run_loop(
                     open_selection(old).join(new, replay, mining.seed + number)
                     for old, new in zip(earlier, found, strict=True)
                 ]
-            write_json(folder / "hard.report.json", mined.report.to_dict())
+            told = mined.report.to_dict() | {"selection": found[0].digest}
+            write_json(folder / "hard.report.json", told)
             for path, selection in ((random, found[1]), (hard, found[0])):
                 replace(selection, made_with=made_with).write(path)
         if report and not (folder / "report.html").exists():

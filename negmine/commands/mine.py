@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -230,9 +231,9 @@ def mine(
             exclude=excluded, reader=reader, on_rows=bars("scoring", total, "clip"),
             on_step=bars("retraining", steps, "step") if steps else lambda done: None,
         )  # fmt: skip
-    report = mined.report.to_dict()
+    report = mined.report.to_dict() | {"selection": mined.selection.digest}
     with only_writer(out, wait=True):
-        _write(mined, out, control)
+        _write(mined, report, out, control)
     if page:
         from negmine.report.html import clips_to_render, write_report
 
@@ -248,11 +249,11 @@ def mine(
     say(f"{out}: {len(mined.selection.rows)} negatives", quiet)
 
 
-def _write(mined: Mined, out: Path, control: bool) -> None:
+def _write(mined: Mined, report: Mapping[str, Any], out: Path, control: bool) -> None:
     """The selection and what stands beside it; what an earlier one left there goes."""
     from negmine.tables import write_json
 
-    write_json(out.with_suffix(".report.json"), mined.report.to_dict())
+    write_json(out.with_suffix(".report.json"), report)
     parts = {"control": mined.control if control else None, "review": mined.review}
     for name, part in parts.items():
         path = beside(out, name)

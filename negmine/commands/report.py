@@ -60,15 +60,18 @@ def report(
       negmine report rounds/round2/hard.parquet --before rounds/round1/hard.parquet -o report.html
     """
     from negmine.report.html import Earlier, clips_to_render, write_report
-    from negmine.report.read import read_report, report_path
+    from negmine.report.read import report_beside
     from negmine.selection import open_selection
 
     out = out or selection.with_suffix(".report.html")
     check_page(out)
     chosen = open_selection(selection, pool)
     opened = chosen.open_pool()
-    earlier = Earlier(open_selection(before), read_report(report_path(before))) if before else None
-    mined = read_report(report_path(selection))
+    earlier = None
+    if before:
+        older = open_selection(before)
+        earlier = Earlier(older, report_beside(before, older))
+    mined = report_beside(selection, chosen)
     total = clips_to_render(chosen, opened, per_class, classes)
     with Bars(quiet) as bars:
         written = write_report(

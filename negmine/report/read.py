@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from negmine.console import warn
 from negmine.errors import PoolError
+from negmine.selection import Selection
 from negmine.text_files import read_json
 
 
@@ -60,6 +62,24 @@ def read_report(path: Path) -> dict[str, Any] | None:
     if not isinstance(report, dict) or not isinstance(report.get("classes"), dict):
         raise PoolError(f"{path}: not a report written by 'negmine mine': it has no classes")
     return report
+
+
+def report_beside(path: Path, selection: Selection) -> dict[str, Any] | None:
+    """The report of a selection; None where there is none, or it is of another selection.
+
+    A run that was killed between the two files leaves them so.
+
+    Raises
+    ------
+    PoolError
+        If it is no report.
+    """
+    report = read_report(report_path(path))
+    made_of = (report or {}).get("selection")
+    if path.stem.endswith((".control", ".review")) or made_of in (None, selection.digest):
+        return report
+    warn(f"{report_path(path)}: not of this selection: left out; run 'negmine mine' again")
+    return None
 
 
 def class_report(report: Mapping[str, Any] | None, name: str) -> Mapping[str, Any]:
