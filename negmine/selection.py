@@ -168,8 +168,8 @@ class Selection:
         """
         if not self.pool.exists():
             raise PoolError(
-                f"{self.pool}: no such folder; it was the pool of this selection: if it was moved, "
-                "name its new place with --pool"
+                f"{self.pool}: no such folder; make one with 'negmine build-pool'. It was the pool "
+                "of this selection: if it was moved, name its new place with --pool"
             )
         pool = open_pool(self.pool)
         # rows that were added to the pool since leave this selection true
