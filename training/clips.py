@@ -93,7 +93,7 @@ class ClipStore:
         scales = _read_scales(index, data) if size == offsets[-1] * 2 else None
         if scales is None:
             if index.exists():
-                warn(f"{data}: cut or damaged; its clips are decoded again")
+                warn(f"{data}: cut, damaged or of an earlier version; decoded again")
             scales, written = [], xxhash.xxh3_128()
             on_done = progress(len(lengths))
             with (
