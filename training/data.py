@@ -283,18 +283,25 @@ class StepDataset(Dataset[Step]):
     def __getitem__(self, step: int) -> Step:
         step += self._config.first_draw
         drawn = self._rows.draw(step)
-        calls = [i for i, draw in enumerate(drawn) if draw.kind is RowKind.TP]
-        examples = self._mixed([partial(self._rows.row, draw) for draw in drawn], calls, step, 0)
+        of_kind = {k: [i for i, d in enumerate(drawn) if d.kind is k] for k in RowKind}
+        # to a rejection of a single class a call would add that class: no zero would ever be mixed
+        one = len(self._rows.classes) == 1
+        partners = [of_kind[draw.kind if one else RowKind.TP] for draw in drawn]
+        examples = self._mixed([partial(self._rows.row, draw) for draw in drawn], partners, step, 0)
         own, first = len(examples), len(drawn)
         for plugin in self._plugins:
             rows = plugin.rows(step)
             whole = [partial(_same, row) for row in rows]
-            examples += self._mixed(whole, range(len(rows)), step, first)
+            examples += self._mixed(whole, [range(len(rows))] * len(rows), step, first)
             first += len(rows)
         return Step(stack(examples), own)
 
     def _mixed(
-        self, rows: Sequence[Callable[[], Row]], partners: Sequence[int], step: int, first: int
+        self,
+        rows: Sequence[Callable[[], Row]],
+        partners: Sequence[Sequence[int]],
+        step: int,
+        first: int,
     ) -> list[Example]:
         """This rank's share of some rows: changed, and mixed with what plug-ins and mixup add.
 
@@ -302,8 +309,8 @@ class StepDataset(Dataset[Step]):
         ----------
         rows : sequence of callable
             Each gives a row; those that this rank does not need are never made.
-        partners : sequence of int
-            Rows that mixup may add to another.
+        partners : sequence of sequence of int
+            For each row, those that mixup may add to it.
         first : int
             The first one's number in the step; its draws are seeded by it.
         """
@@ -323,7 +330,7 @@ class StepDataset(Dataset[Step]):
             for plugin in self._plugins:
                 result = plugin.transform(result, step, first + index)
             rng = np.random.default_rng([config.seed, step, Stream.MIXUP, first + index])
-            others = [i for i in partners if i != index]
+            others = [i for i in partners[index] if i != index]
             if rng.random() < config.augment.mixup and others:
                 other = example(others[rng.integers(len(others))])
                 result = mix(result, other, rng.uniform(*config.augment.mixup_snr_db))

@@ -338,6 +338,25 @@ def test_rows_of_both_kinds_are_mixed_as_often_and_with_tp_rows(
     assert abs(mixed[8:16].sum() - 192) < 54
 
 
+def test_rejections_of_a_single_class_stay_zeros_when_they_are_mixed(
+    shared_opened: Opened, shared_cache: Path
+) -> None:
+    boxes = tuple(b for b in shared_opened.annotations.boxes if b.label == "0")
+    one_class = Opened(Annotations(boxes, ("0",)), shared_opened.recordings)
+    rows = rows_of(one_class, shared_cache, tp_per_step=8, fp_per_step=8)
+    settings = AugmentSettings(mixup=0.4, mixup_snr_db=(0.0, 0.0))
+    config = tiny_config(augment=settings, tp_per_step=8, fp_per_step=8)
+    mixed = np.zeros(16)
+    for step in range(30):
+        drawn = StepDataset(rows, [], config)[step].batch
+        mixed += (drawn.waveforms != batch_of(rows, step).waveforms).any(dim=1).numpy()
+        assert drawn.targets[:, 0].tolist() == [1.0] * 8 + [0.0] * 8
+        assert drawn.known.all()
+    # 240 draws a kind: 5 standard deviations are 38
+    assert abs(mixed[:8].sum() - 96) < 38
+    assert abs(mixed[8:].sum() - 96) < 38
+
+
 def test_added_rows_are_mixed_among_themselves_and_stay_zeros(
     shared_opened: Opened, shared_cache: Path
 ) -> None:
