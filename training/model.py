@@ -132,7 +132,7 @@ class Detector(nn.Module):
             augment=config.augment,
         )
         if config.channels_last:
-            detector.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            detector.to(memory_format=torch.channels_last)
         if config.compile:
             # in place: the names of the weights stay
             detector.backbone.compile(dynamic=True)
