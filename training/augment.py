@@ -76,8 +76,9 @@ def change_sound(row: Row, change: Change, sample_rate: int, seed: int, roll: bo
     Row
         Its waveform is a new float32 array of the same length, not limited to [-1, 1].
     """
-    # levels are of the sound: an offset is taken off, and put back
-    offset = row.waveform.mean(dtype=np.float64).astype(np.float32)
+    # the level that noise is added at is that of the sound: an offset is taken off, and put back
+    noisy = change.noise_snr_db is not None or change.pink_snr_db is not None
+    offset = row.waveform.mean(dtype=np.float64).astype(np.float32) if noisy else np.float32(0)
     sound = row.waveform - offset
     with seeded(seed):
         for transform in _transforms(change, roll):

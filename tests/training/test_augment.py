@@ -103,9 +103,11 @@ def test_nothing_is_clipped_beyond_full_scale(change: dict[str, float]) -> None:
 
 @pytest.mark.parametrize("kind", ["noise_snr_db", "pink_snr_db"])
 @pytest.mark.parametrize("snr_db", [-3.0, 10.0])
-def test_noise_is_added_at_its_ratio(kind: str, snr_db: float) -> None:
+@pytest.mark.parametrize("offset", [0.0, 0.4])
+def test_noise_is_added_at_its_ratio(kind: str, snr_db: float, offset: float) -> None:
     row = beep()
-    noise = changed(row, **{kind: snr_db}) - row.waveform
+    shifted = replace(row, waveform=row.waveform + np.float32(offset))
+    noise = changed(shifted, **{kind: snr_db}) - shifted.waveform
     got = 20 * np.log10(rms(row.waveform) / rms(noise))
     # the RMS of 16,000 normal numbers varies by 0.05 dB
     assert got == pytest.approx(snr_db, abs=0.3)
