@@ -18,6 +18,10 @@ from negmine.recipe import Layer, Recipe
 from negmine.silence import LEAST_RMS, rms
 from negmine.windows import to_samples
 
+# Raised whenever a recipe sounds otherwise than before: what was made of the old sound, scores and
+# clips in caches, is then made again. 2: ratios are of the sound without its offset.
+RENDERING = 2
+
 # A mix whose peak passes this is scaled down as a whole: the ratio of its parts stays.
 PEAK = 0.99
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from negmine.errors import PoolError
 from negmine.pool import Pool, check_classes
+from negmine.render import RENDERING
 from negmine.selection import open_selection
 from negmine.windows import to_samples
 from training.clips import ClipProgress, ClipStore
@@ -145,7 +146,7 @@ class HardNegatives:
         self._length = to_samples(config.clip_s, config.sample_rate)
         self._store = ClipStore.open(
             self._cache,
-            [(recipe.id, config.sample_rate) for recipe in self._recipes],
+            [(recipe.id, config.sample_rate, RENDERING) for recipe in self._recipes],
             [self._length] * len(self._recipes),
             lambda i: self._recipes[i].render(config.sample_rate),
             lambda total: self._progress("rendering negatives", total),

@@ -14,7 +14,7 @@ from negmine.locks import only_here
 from negmine.pool import Pool
 from negmine.pool.recipe_table import RecipeTable
 from negmine.recipe import ID_BYTES, Recipe
-from negmine.render import render_batches
+from negmine.render import RENDERING, render_batches
 from negmine.scorer import Scorer
 from negmine.scores.store import ScoreStore, Shard
 from negmine.silence import SILENT_LOGIT, is_silent
@@ -113,6 +113,7 @@ def open_store(scorer: Scorer, folder: Path, reader: CachedReader | None = None)
     """The scores of a model in a folder of stores, of sound that a reader reads."""
     # from the cache, sound is rounded to 16 bits: scores are near the same, not the same
     heard = f"-cache{reader.sample_rate}" if reader else ""
+    heard += f"-rendering{RENDERING}"
     return ScoreStore(folder, scorer.fingerprint + heard)
 
 

@@ -207,3 +207,12 @@ def test_silence_scores_lowest_whatever_the_model(
     logits = scores.logits(np.arange(SHARD))
     assert (logits[::2] == SILENT_LOGIT).all()
     assert (logits[1::2] > SILENT_LOGIT).all()
+
+
+def test_scores_of_sound_that_was_rendered_otherwise_are_not_read(
+    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    score_recipes(PlaceholderScorer(), pool.recipes, tmp_path)
+    assert score_recipes(PlaceholderScorer(), pool.recipes, tmp_path).scored == 0
+    monkeypatch.setattr("negmine.scores.embed.RENDERING", 99)
+    assert score_recipes(PlaceholderScorer(), pool.recipes, tmp_path).scored == len(pool)
