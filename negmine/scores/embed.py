@@ -113,8 +113,7 @@ def open_store(scorer: Scorer, folder: Path, reader: CachedReader | None = None)
     """The scores of a model in a folder of stores, of sound that a reader reads."""
     # from the cache, sound is rounded to 16 bits: scores are near the same, not the same
     heard = f"-cache{reader.sample_rate}" if reader else ""
-    heard += f"-rendering{RENDERING}"
-    return ScoreStore(folder, scorer.fingerprint + heard)
+    return ScoreStore(folder, f"{scorer.fingerprint}.r{RENDERING}{heard}")
 
 
 def score_recipes(
