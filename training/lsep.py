@@ -67,9 +67,7 @@ def lsep_loss(
         live = weight != 0
         known = live[:, None].expand_as(logits) if known is None else known & live[:, None]
     wide = widen(logits)
-    losses: Tensor = _RowLosses.apply(
-        wide, targets.detach().to(wide.dtype), known
-    )
+    losses: Tensor = _RowLosses.apply(wide, targets.detach().to(wide.dtype), known)
     return reduce_losses(losses, live, weight, reduction)
 
 
