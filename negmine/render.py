@@ -118,7 +118,7 @@ def render_with_gain(
     total = _component(first, recipe.duration_s, rate, reader or DIRECT)
     reference_rms = _level(first, total, rate) if others else 0.0
     for layers in others:
-        part = _component(layers, recipe.duration_s, rate, reader or DIRECT)
+        part = _component(layers, recipe.duration_s, rate, reader or DIRECT, mixed=True)
         try:
             gain = _gain(reference_rms, _level(layers, part, rate), layers[0].snr_db or 0.0)
         except SilentError as error:
@@ -150,11 +150,11 @@ def _level(layers: tuple[Layer, ...], samples: np.ndarray, rate: int) -> float:
 
 
 def _component(
-    layers: tuple[Layer, ...], duration_s: float, rate: int, reader: Reader
+    layers: tuple[Layer, ...], duration_s: float, rate: int, reader: Reader, mixed: bool = False
 ) -> np.ndarray:
     """An ``add`` and what changes it: float32, shape (to_samples(duration_s, rate),)."""
     placed, *changes = layers
-    samples = _placed(placed, duration_s, rate, reader)
+    samples = _placed(placed, duration_s, rate, reader, mixed)
     for layer in changes:
         if layer.op == "insert":
             samples = _inserted(samples, layer, rate, reader)
@@ -170,13 +170,17 @@ def _component(
     return samples
 
 
-def _placed(layer: Layer, duration_s: float, rate: int, reader: Reader) -> np.ndarray:
+def _placed(layer: Layer, duration_s: float, rate: int, reader: Reader, mixed: bool) -> np.ndarray:
     """The span of an ``add`` where it stands in the clip, on silence."""
     if layer.length_s is None and not layer.offset_s:
         return _read(layer, duration_s, rate, reader)
     length_s = duration_s - layer.offset_s if layer.length_s is None else layer.length_s
     silence = np.zeros(to_samples(duration_s, rate), dtype=np.float32)
-    return _over(silence, _read(layer, length_s, rate, reader), layer.offset_s, rate)
+    piece = _read(layer, length_s, rate, reader)
+    if mixed:
+        # an offset that began within the mix, at the part's gain, would be heard as a click
+        piece = piece - piece.mean(dtype=np.float64).astype(np.float32)
+    return _over(silence, piece, layer.offset_s, rate)
 
 
 def _inserted(samples: np.ndarray, layer: Layer, rate: int, reader: Reader) -> np.ndarray:

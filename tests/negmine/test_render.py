@@ -152,6 +152,21 @@ def test_a_component_may_start_late_and_run_to_the_end(clips: list[Recipe]) -> N
     np.testing.assert_array_equal(late[after:], clips[0].render()[fade : fade + len(late) - after])
 
 
+def test_a_late_part_of_a_mix_brings_no_step_of_its_offset(clips: list[Recipe]) -> None:
+    class Offset:
+        def read(
+            self, source: Source, start_s: float, duration_s: float, sample_rate: int
+        ) -> np.ndarray:
+            return DIRECT.read(source, start_s, duration_s, sample_rate) + np.float32(0.3)
+
+    mix = clips[0].mix(clips[1], 3.0)
+    first, second = mix.layers
+    late = replace(mix, layers=(first, replace(second, offset_s=0.5)))
+    np.testing.assert_allclose(
+        late.render(RATE, Offset()) - np.float32(0.3), late.render(), atol=1e-4
+    )
+
+
 def test_sound_is_read_through_the_reader_that_is_given(clips: list[Recipe]) -> None:
     asked = []
 
