@@ -62,20 +62,21 @@ class World:
     folder: Path
     kept: Path
     commands: Commands
-    _undisturbed: dict[str, Undisturbed] = field(default_factory=dict)
+    _undisturbed: dict[tuple[str, ...], Undisturbed] = field(default_factory=dict)
 
     def restore(self) -> None:
         """Bring every file back to what it was."""
         shutil.rmtree(self.folder, ignore_errors=True)
         shutil.copytree(self.kept, self.folder)
 
-    def undisturbed(self, line: str) -> Undisturbed:
-        """What a command makes of the files as they were made."""
-        if line not in self._undisturbed:
+    def undisturbed(self, *lines: str) -> Undisturbed:
+        """What commands, one after the other, make of the files as they were made."""
+        if lines not in self._undisturbed:
             self.restore()
-            ended = self.commands.done(*line.split(), folder=self.folder)
-            self._undisturbed[line] = Undisturbed(contents(self.folder), ended.seconds)
-        return self._undisturbed[line]
+            for line in lines:
+                ended = self.commands.done(*line.split(), folder=self.folder)
+            self._undisturbed[lines] = Undisturbed(contents(self.folder), ended.seconds)
+        return self._undisturbed[lines]
 
 
 def make_world(folder: Path, commands: Commands) -> World:
