@@ -28,6 +28,8 @@ LOCK, HOLDER = ".lock", ".lock.json"
 
 # Processes that a killed run started, such as those that prepare steps, end some seconds after it.
 _CHILDREN_S = 30.0
+# Between a lock and the file that names its holder.
+_UNNAMED_S = 2.0
 # Of a killed run's unfinished files; another command's file of this moment is younger.
 _LEFT_S = 1.0
 
@@ -75,7 +77,9 @@ def only_writer(path: Path, *, wait: bool = False) -> Iterator[None]:
     lock, holder = (path.with_name(f".{path.name}{end}") for end in (LOCK, HOLDER))
     with _locked(path, lock, holder, wait) as killed:
         if killed:
-            sweep(path.parent, _LEFT_S)
+            inside = [one for one in path.iterdir() if one.is_dir()] if path.is_dir() else []
+            for folder in (path.parent, path, *inside):
+                sweep(folder, _LEFT_S)
         yield
 
 
@@ -131,6 +135,12 @@ def _acquire(system: Any, target: Path, holder: Path, wait: bool) -> None:
         system.acquire()
         return
     found = _read(holder)
+    if not found:
+        # it has the lock, and is about to say so, or to let it go
+        with suppress(filelock.Timeout):
+            system.acquire(timeout=_UNNAMED_S)
+            return
+        found = _read(holder)
     if _is_dead(found):
         with suppress(filelock.Timeout):
             system.acquire(timeout=_CHILDREN_S)

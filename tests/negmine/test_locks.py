@@ -212,3 +212,27 @@ def test_signals_that_end_a_command_end_it_alike(
         _, err = other.communicate()
     assert (other.returncode, err) == (code, "Error: stopped; the same command goes on from here\n")
     assert not list(tmp_path.iterdir())
+
+
+def test_what_a_killed_run_left_inside_a_folder_is_removed_too(tmp_path: Path) -> None:
+    path = tmp_path / "pool"
+    left = [path / ".pool.json.0123abcd.tmp", path / "parts" / ".0001.0123abcd.tmp"]
+    (path / "parts").mkdir(parents=True)
+    with another("only_writer", path) as other:
+        other.kill()
+        other.wait()
+    for file in left:
+        file.write_text("half")
+        os.utime(file, (time.time() - 60,) * 2)
+    with only_writer(path):
+        assert not any(file.exists() for file in left)
+
+
+def test_a_holder_that_has_not_said_its_name_yet_is_waited_for(tmp_path: Path) -> None:
+    with another("only_here", tmp_path) as other:
+        holder = tmp_path / ".lock.json"
+        said = holder.read_bytes()
+        holder.unlink()
+        threading.Timer(0.3, holder.write_bytes, [said]).start()
+        with pytest.raises(OutputError, match=f"process {other.pid} on"), only_here(tmp_path):
+            pass

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-TIMES_MORE = 10
+TIMES_MORE = 4
 
 _SMALL = pytest.param(1, id="small")
 _LARGE = pytest.param(TIMES_MORE, id="large", marks=pytest.mark.slow)

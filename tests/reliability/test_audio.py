@@ -113,7 +113,8 @@ def encoded(container: str, subtype: str) -> bytes:
 
 def samples_begin(content: bytes) -> int:
     """Where samples begin in a file without compression; a first page or frame where it has one."""
-    for mark, more in ((b"SSND", 16), (b"data\xf3\xac\xd3\x11", 24), (b"data", 8)):
+    # in AIFF without the offset of the first sample, which says how much to leave out
+    for mark, more in ((b"SSND", 8), (b"data\xf3\xac\xd3\x11", 24), (b"data", 8)):
         if mark in content[:4200]:
             return content.index(mark) + more + 4 * (content[:4] == b"caff")
     return 128
