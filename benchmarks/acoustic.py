@@ -22,16 +22,16 @@ import numpy as np
 import soundfile as sf
 import soxr
 
-from negmine.audio import read_span
-from negmine.build.acoustic import SAMPLE_RATE, AcousticPrint, print_all, print_of
-from negmine.build.acoustic_match import (
+from negmine.audio.folder import open_folder
+from negmine.audio.read import read_span
+from negmine.building.dedup.acoustic import SAMPLE_RATE, AcousticPrint, print_all, print_of
+from negmine.building.dedup.acoustic_match import (
     MOST,
     candidate_offsets,
     compare,
     disagreements,
     find_matches,
 )
-from negmine.sound_folder import open_folder
 
 FOLDERS = ("train", "external", "test")
 # A peak this many standard deviations high does not come from different sounds.

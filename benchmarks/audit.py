@@ -26,10 +26,10 @@ from negmine.audit.files import Key, Verdict
 from negmine.audit.frames import Claim, PoolFrame
 from negmine.audit.rates import Audit
 from negmine.audit.sample import DrawSettings, draw_calls, draw_claims
-from negmine.build import PoolSettings, build_pool
-from negmine.console import Bars
+from negmine.building import PoolSettings, build_pool
+from negmine.building.sources.settings import MixSettings
+from negmine.cli.console import Bars
 from negmine.pool import Pool, open_pool
-from negmine.sources.settings import MixSettings
 
 _BY = ("certificate", "kind")
 

@@ -18,17 +18,17 @@ import numpy as np
 import torch
 
 from negmine.annotations import read_rfcx
-from negmine.labels import PartialLabels
-from negmine.recordings import open_annotated
-from training.augment import Augmenter, change_sound
-from training.augment_labels import Change
+from negmine.annotations.recordings import open_annotated
+from negmine.recipes.labels import PartialLabels
 from training.config import AUGMENT_PRESETS, AugmentSettings, TrainConfig
-from training.data import BoxRows, Step, StepDataset, step_loader
-from training.frontend import FrontEndSettings
-from training.losses import lsoft_bce_loss
-from training.mixup import mix
-from training.model import Detector
-from training.rows import Row, RowKind, make_example
+from training.data.augment import Augmenter, change_sound
+from training.data.augment_labels import Change
+from training.data.mixup import mix
+from training.data.rows import Row, RowKind, make_example
+from training.data.steps import BoxRows, Step, StepDataset, step_loader
+from training.losses.losses import lsoft_bce_loss
+from training.models.detector import Detector
+from training.models.frontend import FrontEndSettings
 
 CHANGES = {
     "Gaussian noise": Change(noise_snr_db=10.0),

@@ -17,8 +17,8 @@ def measure(mode: str, classes: int, backbone: str, seconds: float) -> tuple[flo
     import numpy as np
     import torch
 
-    from training.frontend import FrontEndSettings
-    from training.model import Detector
+    from training.models.detector import Detector
+    from training.models.frontend import FrontEndSettings
 
     torch.set_num_threads(1)
     torch.manual_seed(0)

@@ -28,14 +28,10 @@ import numpy as np
 import pandas as pd
 
 from negmine.annotations import read_rfcx
+from negmine.audio.windows import Span
 from negmine.audit.intervals import wilson
-from negmine.build import PoolSettings, build_pool
-from negmine.console import Bars
-from negmine.labels import MIN_CALL_SHARE
-from negmine.pool import Pool, open_pool
-from negmine.reader import DIRECT
-from negmine.recipe import Layer, Recipe, Source
-from negmine.sources.settings import (
+from negmine.building import PoolSettings, build_pool
+from negmine.building.sources.settings import (
     AgreedSettings,
     EraseSettings,
     FpSettings,
@@ -43,7 +39,11 @@ from negmine.sources.settings import (
     NoiseSettings,
     TransplantSettings,
 )
-from negmine.windows import Span
+from negmine.cli.console import Bars
+from negmine.pool import Pool, open_pool
+from negmine.recipes.labels import MIN_CALL_SHARE
+from negmine.recipes.reader import DIRECT
+from negmine.recipes.recipe import Layer, Recipe, Source
 
 _FFT = 1024
 
@@ -99,7 +99,7 @@ def heard(component: tuple[Layer, ...], duration_s: float) -> list[tuple[Layer, 
 
 
 def calls_in(truth: Truth, layer: Layer, span: Span, hidden: list[Span], name: str) -> list[Event]:
-    """The calls of a class that a part holds, by the rule of `negmine.labels.label_clip`."""
+    """The calls of a class in a part, by the rule of `negmine.recipes.labels.label_clip`."""
     if layer.source is None or layer.source.is_synthetic:
         return []
     found = []

@@ -23,10 +23,10 @@ def evaluate_weights(
     """Test a checkpoint on the first recordings by name of the test part of DATA."""
     import torch
 
-    from negmine.tables import write_json
-    from training.checkpoint import Checkpoint
-    from training.evaluate import Truth, evaluate, open_truth_recordings
-    from training.inference import RecordingScorer
+    from negmine.storage.files import write_json
+    from training.engine.checkpoint import Checkpoint
+    from training.evaluation.evaluate import Truth, evaluate, open_truth_recordings
+    from training.evaluation.inference import RecordingScorer
 
     device = torch.device("cpu")
     checkpoint = Checkpoint.load(weights)

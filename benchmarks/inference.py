@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from training.config import Readout
-    from training.inference import RecordingScorer
+    from training.evaluation.inference import RecordingScorer
 
 SECONDS = 60.0
 
@@ -29,7 +29,7 @@ def sliding(scorer: RecordingScorer, samples: np.ndarray, hop: int) -> np.ndarra
     import numpy as np
     import torch
 
-    from training.precision import autocast
+    from training.engine.precision import autocast
 
     config = scorer.config
     length = scorer.window * scorer.frame
@@ -47,9 +47,9 @@ def made_scorer(backbone: str) -> RecordingScorer:
     import torch
 
     from training.config import TrainConfig
-    from training.frontend import FrontEndSettings
-    from training.inference import RecordingScorer
-    from training.model import Detector
+    from training.evaluation.inference import RecordingScorer
+    from training.models.detector import Detector
+    from training.models.frontend import FrontEndSettings
 
     torch.manual_seed(0)
     config = TrainConfig(backbone=backbone, n_mels=64 if backbone == "small" else 128)
@@ -89,7 +89,7 @@ def windows_alone(scorer: RecordingScorer, samples: np.ndarray, readout: str) ->
     import numpy as np
     import torch
 
-    from training.readout import log_sum_exp
+    from training.models.readout import log_sum_exp
 
     config, detector = scorer.config, scorer.detector
     length = scorer.window * scorer.frame
@@ -118,13 +118,13 @@ def agreement_rows(model: Path, recordings: Path, truth: Path, most: int) -> lis
     import torch
     from scipy.stats import spearmanr
 
-    from negmine.audio import read_all
-    from negmine.sound_folder import open_folder
-    from training.checkpoint import Checkpoint
+    from negmine.audio.folder import open_folder
+    from negmine.audio.read import read_all
     from training.config import READOUTS
-    from training.inference import RecordingScorer
+    from training.engine.checkpoint import Checkpoint
+    from training.evaluation.inference import RecordingScorer
+    from training.evaluation.score_tables import read_truth
     from training.metrics import lwlrap
-    from training.score_tables import read_truth
 
     checkpoint = Checkpoint.load(model)
     device = torch.device("cpu")

@@ -36,7 +36,7 @@ def measure(
     """Return the best time in ms and the peak memory in MiB, or None where memory ran out."""
     import torch
 
-    from training.losses import lsep_loss
+    from training.losses.losses import lsep_loss
 
     torch.set_num_threads(1)
     loss = lsep_loss if form == "lsep_loss" else pair_matrix_loss

@@ -25,9 +25,9 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from negmine.cache import DATA, CachedReader
 from negmine.pool import open_pool
-from negmine.render import render
+from negmine.recipes.cache import DATA, CachedReader
+from negmine.recipes.render import render
 
 
 class Rendered(Dataset[Any]):

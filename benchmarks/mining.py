@@ -51,7 +51,7 @@ def raw_ids(recipes: Any) -> Any:
     """Ids of a table as a store takes them: uint8 array, shape (N, 12)."""
     import numpy as np
 
-    from negmine.recipe import ID_BYTES
+    from negmine.recipes.recipe import ID_BYTES
 
     return np.ascontiguousarray(recipes.ids.raw).view(np.uint8).reshape(-1, ID_BYTES)
 
@@ -142,9 +142,9 @@ def bare(pool_path: Path, scores: Path, count: int) -> dict[str, float]:
 
 def mined(pool_path: Path, scores: Path, strategy: str) -> dict[str, float]:
     """A whole mining run over scores that stand."""
-    from negmine.mine import MineSettings, mine
+    from negmine.mining.mine import MineSettings, mine
+    from negmine.mining.strategy import parse_strategy
     from negmine.pool import open_pool
-    from negmine.strategy import parse_strategy
 
     settings = MineSettings(strategy=parse_strategy(strategy), per_class=PER_CLASS)
     with Timed() as timed:
@@ -163,8 +163,8 @@ def indexed(pool_path: Path, scores: Path, factory: str | None) -> dict[str, Any
     import numpy as np
 
     from negmine.pool import open_pool
-    from negmine.pool_index import open_index
     from negmine.scores.embed import Scores
+    from negmine.scores.pool_index import open_index
     from negmine.scores.store import ScoreStore
 
     pool = open_pool(pool_path)

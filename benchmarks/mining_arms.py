@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from negmine.window_auto import ENDS
+from negmine.mining.window_auto import ENDS
 
 
 @dataclass(frozen=True)

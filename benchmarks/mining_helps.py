@@ -26,24 +26,24 @@ from benchmarks.compare import evaluate_weights, side_by_side
 from benchmarks.mining_arms import ARMS, CHOICES, UPTO
 from benchmarks.mining_tables import audit_table, results_table, window_table
 from negmine.annotations import read_rfcx
-from negmine.audio import AudioInfo
-from negmine.build import PoolSettings, build_pool
-from negmine.console import Bars
-from negmine.mine import MineSettings, mine
-from negmine.pool import Pool, open_pool
-from negmine.recordings import Recordings, open_annotated, open_unlabelled
-from negmine.scores.embed import score_pool
-from negmine.sources.settings import (
+from negmine.annotations.recordings import Recordings, open_annotated, open_unlabelled
+from negmine.audio.read import AudioInfo
+from negmine.building import PoolSettings, build_pool
+from negmine.building.sources.settings import (
     AgreedSettings,
     EraseSettings,
     FpSettings,
     MixSettings,
     TransplantSettings,
 )
-from negmine.strategy import parse_strategy
+from negmine.cli.console import Bars
+from negmine.mining.mine import MineSettings, mine
+from negmine.mining.strategy import parse_strategy
+from negmine.pool import Pool, open_pool
+from negmine.scores.embed import score_pool
+from negmine.storage.files import write_json, writing_folder
 from negmine.synthesis.pool import read_ancestry, rules_for, synthesise_into
 from negmine.synthesis.settings import SynthesisSettings
-from negmine.tables import write_json, writing_folder
 
 
 @dataclass(frozen=True)
@@ -79,10 +79,10 @@ class Bench:
         import torch
 
         from training.config import HardMix, TrainConfig
-        from training.hard_negatives import HardNegatives
-        from training.pseudo import PseudoLabels
-        from training.pseudo_rows import PseudoRows
-        from training.train import train
+        from training.data.hard_negatives import HardNegatives
+        from training.engine.train import train
+        from training.schedules.pseudo import PseudoLabels
+        from training.schedules.pseudo_rows import PseudoRows
 
         torch.set_num_threads(1)
         folder = self.out / f"seed{seed}" / arm
@@ -144,7 +144,7 @@ class Bench:
         """What some choices take with a seed's base, and the random control of `top`."""
         import torch
 
-        from training.scorer import load
+        from training.engine.scorer import load
 
         torch.set_num_threads(1)
         folder, pool = self.out / f"seed{seed}", open_pool(self.out / "pool")
@@ -170,7 +170,7 @@ class Bench:
 
     def searched(self, seed: int, pool: Pool, budget: int) -> Pool:
         """A seed's own copy of the pool, with what a search of its base found."""
-        from training.scorer import load
+        from training.engine.scorer import load
 
         path = self.out / f"seed{seed}" / "pool"
         if not path.exists():
@@ -188,9 +188,9 @@ class Bench:
 
     def label(self, bars: Bars) -> None:
         """Pseudo labels of the training recordings: the mean of what each base says."""
-        from training.checkpoint import Checkpoint
-        from training.pseudo import PseudoLabels, Windows, label_recordings
-        from training.scorer import choose_device
+        from training.engine.checkpoint import Checkpoint
+        from training.engine.scorer import choose_device
+        from training.schedules.pseudo import PseudoLabels, Windows, label_recordings
 
         path = self.out / "pseudo.parquet"
         if path.exists():

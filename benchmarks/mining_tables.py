@@ -13,8 +13,8 @@ from scipy import stats
 from benchmarks.certificates import Auditor, read_events
 from benchmarks.compare import mean_sd, read_scores
 from benchmarks.mining_arms import ARMS, UPTO
+from negmine.mining.selection import Selection, open_selection
 from negmine.pool import Pool, open_pool
-from negmine.selection import Selection, open_selection
 
 METRICS = {
     "lwlrap": "LWLRAP",

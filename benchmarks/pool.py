@@ -45,13 +45,13 @@ def made_up(
     import numpy as np
 
     from negmine.annotations import Annotation, Annotations
-    from negmine.audio import LEVEL_BLOCK_S, AudioInfo
-    from negmine.pool.settings import PoolSettings
-    from negmine.recordings import Recordings
-    from negmine.sources.context import BuildContext, DeclaredFolder
-    from negmine.sources.settings import EraseSettings, MixSettings, NoiseSettings
-    from negmine.sources.settings import TransplantSettings as Transplant
-    from negmine.windows import Span
+    from negmine.annotations.recordings import Recordings
+    from negmine.audio.read import LEVEL_BLOCK_S, AudioInfo
+    from negmine.audio.windows import Span
+    from negmine.building.settings import PoolSettings
+    from negmine.building.sources.context import BuildContext, DeclaredFolder
+    from negmine.building.sources.settings import EraseSettings, MixSettings, NoiseSettings
+    from negmine.building.sources.settings import TransplantSettings as Transplant
 
     rng = np.random.default_rng(0)
     names = tuple(str(number) for number in range(classes))
@@ -104,7 +104,7 @@ def build(files: int, classes: int, recipes: int, out: Path, *boxes: int) -> dic
 
     ``boxes``: calls, rejected detections and files that have them, as for `made_up`.
     """
-    from negmine.build.build import fill
+    from negmine.building.build import fill
     from negmine.pool.files import write_new
     from negmine.pool.writer import PoolWriter
 

@@ -15,11 +15,11 @@ from pathlib import Path
 import click
 import numpy as np
 
-from negmine.dsp.noise import generate
-from negmine.labels import PartialLabels
-from negmine.recipe import Layer, Recipe, Source, synthetic_source
-from negmine.render import render
-from negmine.windows import to_samples
+from negmine.audio.dsp.noise import generate
+from negmine.audio.windows import to_samples
+from negmine.recipes.labels import PartialLabels
+from negmine.recipes.recipe import Layer, Recipe, Source, synthetic_source
+from negmine.recipes.render import render
 
 RATE = 16_000
 CLIP_S = 2.0
@@ -35,7 +35,7 @@ class Made:
     def read(
         self, source: Source, start_s: float, duration_s: float, sample_rate: int
     ) -> np.ndarray:
-        """See `negmine.reader.Reader`."""
+        """See `negmine.recipes.reader.Reader`."""
         first = to_samples(start_s, sample_rate)
         return self.sounds[source.name][first : first + to_samples(duration_s, sample_rate)]
 

@@ -89,11 +89,11 @@ def run_arm(
     import torch
 
     from negmine.annotations import read_rfcx
-    from negmine.recordings import open_annotated
+    from negmine.annotations.recordings import open_annotated
     from training.config import AugmentSettings, TrainConfig
-    from training.recipe import read_recipe
-    from training.stages import run_stages
-    from training.train import train
+    from training.engine.train import train
+    from training.schedules.schedule import read_recipe
+    from training.schedules.stages import run_stages
 
     torch.set_num_threads(1)
     folder = out / f"seed{settings['seed']}" / arm

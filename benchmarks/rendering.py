@@ -18,14 +18,14 @@ from pathlib import Path
 import click
 import numpy as np
 
-from negmine.cache import CachedReader
 from negmine.pool import open_pool
-from negmine.reader import DIRECT, Reader
-from negmine.recipe import Recipe
-from negmine.render import render
-from training.augment import Augmenter
+from negmine.recipes.cache import CachedReader
+from negmine.recipes.reader import DIRECT, Reader
+from negmine.recipes.recipe import Recipe
+from negmine.recipes.render import render
 from training.config import AUGMENT_PRESETS
-from training.rows import Row, RowKind
+from training.data.augment import Augmenter
+from training.data.rows import Row, RowKind
 
 
 def per_second(

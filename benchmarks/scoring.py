@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from negmine.recipe import Recipe
-    from training.scorer import CheckpointScorer
+    from negmine.recipes.recipe import Recipe
+    from training.engine.scorer import CheckpointScorer
 
 RATE = 32_000
 
@@ -30,11 +30,11 @@ def made_scorer(backbone: str, precision: Any) -> CheckpointScorer:
     """A checkpoint with random weights: what it costs does not depend on them."""
     import torch
 
-    from training.checkpoint import Checkpoint
     from training.config import TrainConfig
-    from training.frontend import FrontEndSettings
-    from training.model import Detector
-    from training.scorer import CheckpointScorer
+    from training.engine.checkpoint import Checkpoint
+    from training.engine.scorer import CheckpointScorer
+    from training.models.detector import Detector
+    from training.models.frontend import FrontEndSettings
 
     torch.manual_seed(0)
     mels = 64 if backbone == "small" else 128
@@ -68,8 +68,8 @@ def measure(
     import numpy as np
     import torch
 
-    from negmine.render import render_batches
-    from training.precision import autocast
+    from negmine.recipes.render import render_batches
+    from training.engine.precision import autocast
 
     detector, config = scorer._detector, scorer._config
     waveforms = list(render_batches(recipes, RATE, batch, reader=reader))
@@ -125,8 +125,8 @@ def main(
     import numpy as np
     import torch
 
-    from negmine.cache import CachedReader
     from negmine.pool import open_pool
+    from negmine.recipes.cache import CachedReader
 
     torch.set_num_threads(threads)
     opened = open_pool(pool)

@@ -27,12 +27,12 @@ import numpy as np
 
 from benchmarks.certificates import Auditor, read_events
 from negmine.annotations import read_rfcx
-from negmine.cache import find_cache
+from negmine.models.scorer import Scorer, load_scorer
 from negmine.pool import Pool, open_pool
-from negmine.reader import Reader
-from negmine.recipe import Recipe
-from negmine.render import SilentError, render
-from negmine.scorer import Scorer, load_scorer
+from negmine.recipes.cache import find_cache
+from negmine.recipes.reader import Reader
+from negmine.recipes.recipe import Recipe
+from negmine.recipes.render import SilentError, render
 from negmine.scores.embed import Scores, score_pool
 from negmine.synthesis.moves import MoveRules, mix
 from negmine.synthesis.pool import rules_for

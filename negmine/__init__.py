@@ -7,14 +7,15 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from negmine.lazy import lazily
 
 if TYPE_CHECKING:
-    from negmine.labels import Absence, Certificate, PartialLabels
     from negmine.pool import Pool, open_pool
     from negmine.pool.append import append_recipes
-    from negmine.recipe import Layer, Recipe, Source
+    from negmine.recipes.labels import Absence, Certificate, PartialLabels
+    from negmine.recipes.recipe import Layer, Recipe, Source
 
 __version__ = "0.1.0"
 
@@ -31,21 +32,17 @@ __all__ = [
     "open_pool",
 ]
 
-_HOMES = {
-    "Absence": "labels",
-    "Certificate": "labels",
-    "Layer": "recipe",
-    "PartialLabels": "labels",
-    "Pool": "pool",
-    "Recipe": "recipe",
-    "Source": "recipe",
-    "append_recipes": "pool.append",
-    "open_pool": "pool",
-}
-
-
-def __getattr__(name: str) -> Any:
-    # imported when asked for: the command line answers --help without numpy or pyarrow
-    if name in _HOMES:
-        return getattr(import_module(f"negmine.{_HOMES[name]}"), name)
-    raise AttributeError(f"module 'negmine' has no attribute '{name}'")
+__getattr__ = lazily(
+    __name__,
+    {
+        "Absence": "recipes.labels",
+        "Certificate": "recipes.labels",
+        "Layer": "recipes.recipe",
+        "PartialLabels": "recipes.labels",
+        "Pool": "pool.pool",
+        "Recipe": "recipes.recipe",
+        "Source": "recipes.recipe",
+        "append_recipes": "pool.append",
+        "open_pool": "pool.pool",
+    },
+)

@@ -12,9 +12,9 @@ from click.testing import CliRunner, Result
 
 from negmine.audit.files import Key, Verdict, read_key
 from negmine.audit.frames import Claim
-from negmine.cli import main
+from negmine.cli.main import main
+from negmine.mining.selection import Chosen, Selection
 from negmine.pool import Pool
-from negmine.selection import Chosen, Selection
 
 
 def call(*arguments: object) -> Result:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from training.rows import Batch, Row, make_example, stack
+from training.data.rows import Batch, Row, make_example, stack
 
 
 def make_batch(rows: Sequence[Row], classes: Sequence[str], pseudo_weight: float = 1.0) -> Batch:

@@ -14,8 +14,8 @@ import soundfile as sf
 from hypothesis import HealthCheck, settings
 
 from negmine.annotations import Annotations, read_rfcx
-from negmine.build import PoolSettings, build_pool
-from negmine.recordings import Recordings, open_annotated
+from negmine.annotations.recordings import Recordings, open_annotated
+from negmine.building import PoolSettings, build_pool
 from training.config import TrainConfig
 
 # the same examples each time; a busy machine is no reason to fail
@@ -168,7 +168,7 @@ def shared_checkpoint(
     one_thread: None, shared_opened: Opened, shared_cache: Path, tmp_path_factory: Any
 ) -> Path:
     """The best.pt of a tiny run on the shared data, which holds two recordings out."""
-    from training.train import train
+    from training.engine.train import train
 
     out = tmp_path_factory.mktemp("run")
     o = shared_opened
@@ -188,7 +188,7 @@ def shared_audit(shared_pool: Path, tmp_path_factory: pytest.TempPathFactory) ->
     """An audit drawn from the shared pool, no verdict filled in: 30 claims, 6 controls."""
     from negmine.audit.draw import draw_audit
     from negmine.audit.sample import DrawSettings
-    from negmine.sources.context import no_progress
+    from negmine.building.sources.context import no_progress
 
     out = tmp_path_factory.mktemp("audit") / "audit"
     draw_audit(shared_pool, out, DrawSettings(sample=30, controls=0.2), progress=no_progress)
@@ -232,8 +232,8 @@ def tone_detector() -> Any:
     import torch
     from torch import nn
 
-    from training.frontend import FrontEndSettings
-    from training.model import Detector
+    from training.models.detector import Detector
+    from training.models.frontend import FrontEndSettings
 
     class Bands(nn.Module):
         def forward(self, spectrograms: torch.Tensor) -> torch.Tensor:

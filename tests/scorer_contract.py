@@ -6,8 +6,8 @@ import re
 
 import numpy as np
 
-from negmine.scorer import Scorer
-from negmine.windows import to_samples
+from negmine.audio.windows import to_samples
+from negmine.models.scorer import Scorer
 
 
 def check_scorer(scorer: Scorer, tolerance: float = 1e-4) -> None:

@@ -18,24 +18,24 @@ from conftest import Data
 from placeholder import PlaceholderScorer
 
 from negmine.audit.files import KEY, read_key
-from negmine.build.acoustic import AcousticPrint
-from negmine.build.acoustic_files import read_prints, write_prints
-from negmine.cache import DATA, INDEX, JOURNAL, CachedReader
-from negmine.cache_build import build_cache, sounds_of_folder
+from negmine.building.dedup.acoustic import AcousticPrint
+from negmine.building.dedup.acoustic_files import read_prints, write_prints
 from negmine.errors import AudioError, NegmineError
+from negmine.mining.selection import Chosen, Selection, open_selection
 from negmine.pool import open_pool
-from negmine.pool_index import open_index
-from negmine.recipe import Source
+from negmine.recipes.cache import DATA, INDEX, JOURNAL, CachedReader
+from negmine.recipes.cache_build import build_cache, sounds_of_folder
+from negmine.recipes.recipe import Source
 from negmine.report.read import read_report
 from negmine.scores.embed import open_store, score_recipes
-from negmine.selection import Chosen, Selection, open_selection
+from negmine.scores.pool_index import open_index
+from negmine.storage.files import write_json, write_table
 from negmine.synthesis import pool as synthesis_pool
 from negmine.synthesis.pool import ANCESTRY, read_ancestry
-from negmine.tables import write_json, write_table
-from training.clips import ClipStore
-from training.crossval import OOF, OOF_VERDICTS, OutOfFold, scored_by
-from training.pseudo import PseudoLabels, Windows
-from training.validate import KnownScores
+from training.data.clips import ClipStore
+from training.engine.validate import KnownScores
+from training.schedules.crossval import OOF, OOF_VERDICTS, OutOfFold, scored_by
+from training.schedules.pseudo import PseudoLabels, Windows
 
 FLIPS = 20
 

@@ -14,12 +14,12 @@ import click
 import pytest
 from test_docs_cli import COMMANDS
 
-from negmine.confidence import BEYOND_BOX_PER_S
-from negmine.labels import DEFAULT_CONFIDENCE, Certificate, PartialLabels
-from negmine.pool.settings import PoolSettings
-from negmine.select.chain import Strategy
-from negmine.setting import settings_of
-from negmine.strategy import parse_strategy
+from negmine.building.settings import PoolSettings
+from negmine.cli.setting import settings_of
+from negmine.mining.rules.chain import Strategy
+from negmine.mining.strategy import parse_strategy
+from negmine.recipes.confidence import BEYOND_BOX_PER_S
+from negmine.recipes.labels import DEFAULT_CONFIDENCE, Certificate, PartialLabels
 from training.config import AUGMENT_PRESETS, AugmentSettings, TrainConfig
 
 # Options whose settings are called otherwise in Python: the class or function, and the name there.

@@ -11,7 +11,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from negmine.cli import main
+from negmine.cli.main import main
 
 README = Path(__file__).parents[1] / "README.md"
 

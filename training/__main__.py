@@ -1,6 +1,6 @@
 """``python -m training``: the same as ``negmine-train``."""
 
-from training.cli import main
+from training.cli.main import main
 
 if __name__ == "__main__":
     main()

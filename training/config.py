@@ -198,7 +198,7 @@ class TrainConfig:
     lse_sharpness : float
         Of ``lse``: towards 0 it is the mean over windows, towards infinity the maximum.
     loss : str
-        One of `LOSSES`; see `training.objective`.
+        One of `LOSSES`; see `training.engine.objective`.
     lsep_bce : float
         Weight of the masked BCE that is added to LSEP.
     large_loss_rate : float

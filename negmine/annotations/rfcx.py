@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Literal
 
 from negmine.annotations.schema import Annotation, Annotations, without_duplicates
-from negmine.csv_tables import check_name, number_in, read_rows
+from negmine.audio.windows import Span
 from negmine.errors import AnnotationError, InputError, did_you_mean
-from negmine.names import look_alikes, sorted_names
-from negmine.windows import Span
+from negmine.storage.csv_tables import check_name, number_in, read_rows
+from negmine.storage.names import look_alikes, sorted_names
 
 COLUMNS = ("recording_id", "species_id", "songtype_id", "t_min", "f_min", "t_max", "f_max")
 

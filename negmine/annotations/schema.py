@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from negmine.audio.windows import Span
 from negmine.errors import AnnotationError, did_you_mean
-from negmine.windows import Span
 
 # Times in tables are rounded; a box may reach this much past the end of its recording.
 END_TOLERANCE_S = 0.1

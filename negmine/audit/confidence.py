@@ -37,7 +37,7 @@ class NewConfidence:
     Attributes
     ----------
     section, name : str
-        Of `negmine.pool.settings.PoolSettings`.
+        Of `negmine.building.settings.PoolSettings`.
     before, after : float or None
         None where not known; why stands in ``reason``.
     heard : int

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from negmine.audio_write import write_flac
+from negmine.audio.spectrogram import draw_levels, level_range, mel_levels
+from negmine.audio.write import write_flac
 from negmine.audit.files import (
     CLIPS,
     COLUMNS,
@@ -23,15 +24,14 @@ from negmine.audit.files import (
 )
 from negmine.audit.frames import Claim, Frame, PoolFrame, SelectionFrame
 from negmine.audit.sample import DrawSettings, draw_sample
-from negmine.csv_tables import read_rows
 from negmine.errors import InputError, OutputError, did_you_mean
+from negmine.mining.selection import open_selection
 from negmine.pool import open_pool
 from negmine.pool.recipe_table import RecipeTable
-from negmine.render import render
+from negmine.recipes.render import render
 from negmine.report.clips import listening_gain_db
-from negmine.selection import open_selection
-from negmine.spectrogram import draw_levels, level_range, mel_levels
-from negmine.tables import writing_folder
+from negmine.storage.csv_tables import read_rows
+from negmine.storage.files import writing_folder
 
 # Where the page's list of clips goes.
 _MARK = "__CLIPS__"

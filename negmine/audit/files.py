@@ -19,11 +19,11 @@ from typing import Any
 import pyarrow as pa
 
 from negmine.audit.frames import Claim
-from negmine.csv_tables import read_rows, safe_cell
 from negmine.errors import InputError, did_you_mean, shorten
-from negmine.parquet import read_table
-from negmine.tables import write_table
-from negmine.text_files import parse_json
+from negmine.storage.csv_tables import read_rows, safe_cell
+from negmine.storage.files import write_table
+from negmine.storage.parquet import read_table
+from negmine.storage.text_files import parse_json
 
 FORMAT = "negmine-audit"
 VERSION = "1"

@@ -13,9 +13,9 @@ from typing import Protocol
 
 import numpy as np
 
-from negmine.labels import CERTIFICATES
+from negmine.mining.selection import Selection
 from negmine.pool import Pool
-from negmine.selection import Selection
+from negmine.recipes.labels import CERTIFICATES
 
 # What strata may be made of.
 FIELDS = ("certificate", "kind", "hardness", "class")

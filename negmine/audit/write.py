@@ -10,9 +10,9 @@ import tomli_w
 
 from negmine.audit.confidence import NewConfidence
 from negmine.audit.rates import Audit
-from negmine.csv_tables import write_csv
 from negmine.errors import InputError
-from negmine.tables import writing
+from negmine.storage.csv_tables import write_csv
+from negmine.storage.files import writing
 
 CONTRADICTED = (
     "recipe",

@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from negmine.audio import probe_all
+from negmine.audio.read import probe_all
 from negmine.errors import PoolError, did_you_mean
-from negmine.levels import Levels, check_ratios, mixed_layers, silent_layers
-from negmine.locks import only_writer
 from negmine.pool import Pool, check_classes, open_pool
 from negmine.pool.blocks import RecipeBlock, Tables, as_blocks
 from negmine.pool.files import Rows, describe_part, part_folder, placed, read_info, write_part
+from negmine.pool.levels import Levels, check_ratios, mixed_layers, silent_layers
 from negmine.pool.writer import PoolWriter
-from negmine.recipe import Recipe, Source
-from negmine.tables import write_json, writing_folder
+from negmine.recipes.recipe import Recipe, Source
+from negmine.storage.files import write_json, writing_folder
+from negmine.storage.locks import only_writer
 
 
 def open_to_append(

@@ -1,11 +1,11 @@
-"""Blocks checked once, where they enter a pool: the rules of `negmine.recipe`, on columns."""
+"""Blocks checked once, where they enter a pool: rules of `negmine.recipes.recipe`, on columns."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from negmine.pool.blocks import LAYER_COLUMNS, RecipeBlock, Tables
-from negmine.recipe import OPS
+from negmine.recipes.recipe import OPS
 
 
 def check_block(block: RecipeBlock, tables: Tables, clip_s: float) -> None:

@@ -5,8 +5,8 @@ drops what is there already and stores them, and never holds an object a row.
 
 Rows are ragged: ``layer_counts`` says how many of the layer columns' entries belong to each row, in
 order, and ``label_counts`` how many of the labels'. A row's labels are the *mix* of the label sets
-it names (see `negmine.labels.PartialLabels.mix`), so that a mix stores the label sets of its parts,
-and costs the same with 24 classes and with 10,000.
+it names (see `negmine.recipes.labels.PartialLabels.mix`), so that a mix stores the label sets of
+its parts, and costs the same with 24 classes and with 10,000.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from negmine.labels import PartialLabels
 from negmine.pool.ragged import offsets, ragged
-from negmine.recipe import ID_BYTES, OPS, Layer, Recipe, Source
+from negmine.recipes.labels import PartialLabels
+from negmine.recipes.recipe import ID_BYTES, OPS, Layer, Recipe, Source
 
 # Rows to a block where recipes come one by one.
 BLOCK_ROWS = 65_536
@@ -32,7 +32,7 @@ Item = TypeVar("Item", bound=Hashable)
 _OP_NAMES = {number: name for name, number in OPS.items()}
 _NONE = np.iinfo(np.int64).min
 
-# A layer as its recipe's id hashes it: see `negmine.recipe.layer_record`.
+# A layer as its recipe's id hashes it: see `negmine.recipes.recipe.layer_record`.
 _RECORD = np.dtype(
     [
         ("key", "V16"),
@@ -90,9 +90,9 @@ class RecipeBlock:
     source : int32 array, shape (m,)
         Numbers in the tables' sources; -1 for none (``erase``).
     op : uint8 array, shape (m,)
-        See `negmine.recipe.OPS`.
+        See `negmine.recipes.recipe.OPS`.
     start_s, snr_db, offset_s, length_s, low_hz, high_hz : float64 arrays, shape (m,)
-        As in `negmine.recipe.Layer`; NaN for none. In whole millionths: see `rounded`.
+        As in `negmine.recipes.recipe.Layer`; NaN for none. In whole millionths: see `rounded`.
     seed : int64 array, shape (m,)
         -1 for none.
     label_counts : int array, shape (n,)
@@ -203,7 +203,7 @@ def plain_block(
 def mixed_block(
     parts: RecipeBlock, picked: np.ndarray, snr_db: np.ndarray, kind: str = "mix"
 ) -> RecipeBlock:
-    """Rows of a block added together: `negmine.recipe.Recipe.mix` on columns.
+    """Rows of a block added together: `negmine.recipes.recipe.Recipe.mix` on columns.
 
     Parameters
     ----------
@@ -316,7 +316,7 @@ def split_block(block: RecipeBlock) -> Iterator[RecipeBlock]:
 
 
 def block_ids(block: RecipeBlock, tables: Tables, clip_s: float) -> list[bytes]:
-    """The id of each row, `ID_BYTES` long: what `negmine.recipe.Recipe.id` says in hexadecimal."""
+    """The id of each row, `ID_BYTES` long: that of `Recipe.id`, not in hexadecimal."""
     keys = np.array([source.key for source in tables.sources.items] + [bytes(16)], dtype="V16")
     records = np.zeros(len(block.source), dtype=_RECORD)
     records["key"] = keys[block.source]

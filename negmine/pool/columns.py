@@ -23,8 +23,8 @@ import numpy as np
 import pyarrow as pa
 
 from negmine.errors import DamageError, PoolError
-from negmine.recipe import ID_BYTES, OPS
-from negmine.tables import map_arrow, write_arrow
+from negmine.recipes.recipe import ID_BYTES, OPS
+from negmine.storage.files import map_arrow, write_arrow
 
 # Column, and its type on disk.
 ROWS = {"id": pa.binary(ID_BYTES), "kind": pa.uint8(), "first_use": pa.int64()}

@@ -23,17 +23,17 @@ import numpy as np
 import pyarrow as pa
 
 from negmine.errors import PoolError
-from negmine.file_names import is_file_name
-from negmine.labels import PartialLabels
-from negmine.names import sorted_names
-from negmine.parquet import read_table
-from negmine.places import candidates, first_folder, seen_from
 from negmine.pool.blocks import RecipeBlock, Tables, as_blocks
 from negmine.pool.columns import write_columns
 from negmine.pool.writer import PoolWriter
-from negmine.recipe import SYNTHETIC, Recipe, Source
-from negmine.tables import write_json, write_table, writing_folder
-from negmine.text_files import read_json
+from negmine.recipes.labels import PartialLabels
+from negmine.recipes.recipe import SYNTHETIC, Recipe, Source
+from negmine.storage.file_names import is_file_name
+from negmine.storage.files import write_json, write_table, writing_folder
+from negmine.storage.names import sorted_names
+from negmine.storage.parquet import read_table
+from negmine.storage.places import candidates, first_folder, seen_from
+from negmine.storage.text_files import read_json
 
 FORMAT = "negmine-pool"
 VERSION = 2
@@ -189,7 +189,7 @@ def _classes_mark(classes: Sequence[str], writer: PoolWriter) -> str:
     """What the digest of a pool's first part begins with: its classes, where rows do not tell them.
 
     Rows tell the classes of most pools: each is in some label set, and they stand in the order of
-    `negmine.names.sorted_names`. Then it is empty, as it always was in older pools.
+    `negmine.storage.names.sorted_names`. Then it is empty, as it always was in older pools.
     """
     untold = set(classes)
     for labels in writer.tables.labels.items:

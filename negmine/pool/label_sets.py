@@ -10,12 +10,12 @@ import numpy as np
 import pyarrow as pa
 
 from negmine.errors import PoolError
-from negmine.labels import CERTIFICATES, Absence, PartialLabels
-from negmine.names import clean_name
-from negmine.parquet import read_table
 from negmine.pool.columns import column_values
 from negmine.pool.files import LABELS, PRESENT
 from negmine.pool.ragged import offsets
+from negmine.recipes.labels import CERTIFICATES, Absence, PartialLabels
+from negmine.storage.names import clean_name
+from negmine.storage.parquet import read_table
 
 
 class LabelSets(Sequence[PartialLabels]):

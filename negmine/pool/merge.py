@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from negmine.errors import PoolError
-from negmine.locks import only_writer
 from negmine.pool import Pool, check_classes, open_pool
 from negmine.pool.files import read_info, write_new
 from negmine.pool.writer import PoolWriter
+from negmine.storage.locks import only_writer
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from itertools import islice
 
 import numpy as np
 
-from negmine.labels import MIN_CONFIDENCE
 from negmine.pool.blocks import RecipeBlock
 from negmine.pool.columns import Columns
 from negmine.pool.ragged import offsets, run_indices
-from negmine.recipe import OPS, Layer, Source
+from negmine.recipes.labels import MIN_CONFIDENCE
+from negmine.recipes.recipe import OPS, Layer, Source
 
 _OP_NAMES = {number: name for name, number in OPS.items()}
 

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 
 from negmine.errors import PoolError, did_you_mean
-from negmine.names import clean_name
 from negmine.pool.blocks import Numbered, Tables
 from negmine.pool.columns import read_columns
 from negmine.pool.files import part_folder, read_info
 from negmine.pool.label_sets import LabelSets
 from negmine.pool.recipe_table import RecipeTable
 from negmine.pool.source_table import SourceTable
-from negmine.recipe import Recipe
+from negmine.recipes.recipe import Recipe
+from negmine.storage.names import clean_name
 
 
 @dataclass(frozen=True, eq=False)

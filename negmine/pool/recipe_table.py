@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from negmine.errors import PoolError
-from negmine.labels import CERTIFICATES, MIN_CONFIDENCE, Certificate, PartialLabels
 from negmine.pool.blocks import BLOCK_ROWS, RecipeBlock
 from negmine.pool.columns import Columns
 from negmine.pool.label_sets import LabelSets
 from negmine.pool.part_columns import PartColumns
 from negmine.pool.ragged import offsets
 from negmine.pool.source_table import SourceTable
-from negmine.recipe import ID_BYTES, Recipe
+from negmine.recipes.labels import CERTIFICATES, MIN_CONFIDENCE, Certificate, PartialLabels
+from negmine.recipes.recipe import ID_BYTES, Recipe
 
 # Mixes of label sets that are kept made: they may hold 10,000 classes each.
 _MIXES_KEPT = 4096

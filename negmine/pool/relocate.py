@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from negmine.errors import PoolError, shorten
-from negmine.locks import only_writer
 from negmine.pool import open_pool
 from negmine.pool.files import placed, read_info
-from negmine.tables import write_json
+from negmine.storage.files import write_json
+from negmine.storage.locks import only_writer
 
 
 def relocate_pool(path: Path, moved: Mapping[Path, Path]) -> dict[str, Path]:

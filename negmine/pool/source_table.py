@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from negmine.errors import PoolError
-from negmine.file_names import is_inside
-from negmine.parquet import read_table
 from negmine.pool.files import SOURCES
-from negmine.recipe import SYNTHETIC, Source
+from negmine.recipes.recipe import SYNTHETIC, Source
+from negmine.storage.file_names import is_inside
+from negmine.storage.parquet import read_table
 
 # Root, name, fingerprint, duration in seconds, group.
 _Row = tuple[Path, str, str, float, str]

@@ -14,7 +14,7 @@ from negmine.pool import Pool, open_pool
 from negmine.pool.blocks import RecipeBlock
 from negmine.pool.files import read_info, write_new
 from negmine.pool.writer import PoolWriter
-from negmine.tables import writing_folder
+from negmine.storage.files import writing_folder
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from negmine.console import table
 from negmine.pool import Pool
+from negmine.text_tables import table
 
 
 @dataclass(frozen=True)

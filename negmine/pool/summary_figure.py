@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from negmine.pool.summary import PoolSummary
-from negmine.tables import writing
+from negmine.storage.files import writing
 
 
 def draw_summary(path: Path, summary: PoolSummary, clip_s: float) -> None:

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from negmine.labels import PartialLabels
 from negmine.pool.block_checks import check_block
 from negmine.pool.blocks import RecipeBlock, Tables, block_ids
 from negmine.pool.columns import CHANGES, CLIPS, TABLES, Columns, column_type, empty_column
 from negmine.pool.ragged import offsets
-from negmine.recipe import ID_BYTES, OPS
+from negmine.recipes.labels import PartialLabels
+from negmine.recipes.recipe import ID_BYTES, OPS
 
 _CLIP = np.dtype([(name, "<i8") for name in CLIPS if name != "first_change"])
 _CHANGE = np.dtype([(name, "<f8" if name.endswith("_hz") else "<i8") for name in CHANGES])

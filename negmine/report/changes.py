@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from negmine.selection import Chosen, Selection
+from negmine.mining.selection import Chosen, Selection
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from negmine.ancestry import ancestry
-from negmine.audio_write import encode_mp3
-from negmine.recipe import Recipe
-from negmine.silence import LEAST_RMS, rms
-from negmine.spectrogram import draw_levels, level_range, mel_levels
-from negmine.windows import to_samples
+from negmine.audio.silence import LEAST_RMS, rms
+from negmine.audio.spectrogram import draw_levels, level_range, mel_levels
+from negmine.audio.windows import to_samples
+from negmine.audio.write import encode_mp3
+from negmine.recipes.ancestry import ancestry
+from negmine.recipes.recipe import Recipe
 
 # What the loudest part of every clip is brought to, for listening: comfortable beside speech.
 LOUDNESS_DB = -20.0
@@ -33,7 +33,7 @@ class Heard:
     gain_db : float
         What the sound was turned up by for listening.
     levels : float32 array, shape (bands, frames)
-        Of its samples as they are, not as they were turned up: see `negmine.spectrogram`.
+        Of its samples as they are, not as they were turned up: see `negmine.audio.spectrogram`.
     ancestry : tuple of str
     present : tuple of str
         Classes it is known to hold.

@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from negmine.audio.spectrogram import frequency_ticks, time_ticks
 from negmine.errors import PoolError, did_you_mean
+from negmine.mining.selection import Chosen, Selection
 from negmine.pool import Pool
 from negmine.report.changes import (
     Change,
@@ -23,9 +25,7 @@ from negmine.report.changes import (
 from negmine.report.clips import LOUDNESS_DB, Heard, Picture, data_uri, hear, pictures
 from negmine.report.figure import draw_scores
 from negmine.report.read import Histogram, Rule, class_report, histogram_of, number, rules_of
-from negmine.selection import Chosen, Selection
-from negmine.spectrogram import frequency_ticks, time_ticks
-from negmine.tables import writing
+from negmine.storage.files import writing
 
 # Clips that are rendered at a time; the page is the same whatever their number.
 _THREADS = 2
@@ -120,7 +120,7 @@ def write_report(
     pool : Pool
         The one it was chosen from.
     report : mapping, optional
-        The mining run's own (`negmine.mine_report.MineReport.to_dict`). The page says what it
+        The mining run's own (`negmine.mining.report.MineReport.to_dict`). The page says what it
         lacks.
     before : Earlier, optional
         An older selection, to tell what changed.

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from negmine.console import warn
 from negmine.errors import PoolError
-from negmine.selection import Selection
-from negmine.text_files import read_json
+from negmine.mining.selection import Selection
+from negmine.notices import warn
+from negmine.storage.text_files import read_json
 
 
 @dataclass(frozen=True)

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
-from negmine.cache import CachedReader
+from negmine.audio.silence import SILENT_LOGIT, is_silent
 from negmine.errors import ModelError
-from negmine.locks import only_here
+from negmine.models.scorer import Scorer
 from negmine.pool import Pool
 from negmine.pool.recipe_table import RecipeTable
-from negmine.recipe import ID_BYTES, Recipe
-from negmine.render import RENDERING, render_batches
-from negmine.scorer import Scorer
+from negmine.recipes.cache import CachedReader
+from negmine.recipes.recipe import ID_BYTES, Recipe
+from negmine.recipes.render import RENDERING, render_batches
 from negmine.scores.store import ScoreStore, Shard
-from negmine.silence import SILENT_LOGIT, is_silent
+from negmine.storage.locks import only_here
 
 # Rows scored between two writes: what a run that is killed loses at most.
 SHARD_ROWS = 2048

@@ -14,7 +14,7 @@ import numpy as np
 
 from negmine.scores.embed import Block
 from negmine.scores.joint import JointScores
-from negmine.select.top import TopRows
+from negmine.scores.top import TopRows
 
 # The cut of the first pass, as a multiple of what is wanted.
 WIDER = 4

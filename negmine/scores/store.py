@@ -22,10 +22,10 @@ import xxhash
 from ml_dtypes import bfloat16
 from safetensors.numpy import save
 
-from negmine.console import warn
 from negmine.errors import OutputError, PoolError
-from negmine.recipe import ID_BYTES
-from negmine.tables import writing
+from negmine.notices import warn
+from negmine.recipes.recipe import ID_BYTES
+from negmine.storage.files import writing
 
 _SUFFIX = ".safetensors"
 _ARRAYS = {"ids": np.uint8, "embeddings": bfloat16, "logits": np.float32}

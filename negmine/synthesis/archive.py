@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from negmine.recipe import Recipe
+from negmine.recipes.recipe import Recipe
 
 # Parents a family keeps, and how many of them may draw on one recording: else the offspring of one
 # clip would soon be all there is.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from negmine.pool import Pool
-from negmine.recipe import Recipe
+from negmine.recipes.recipe import Recipe
 from negmine.synthesis.archive import Beams
 from negmine.synthesis.moves import MoveRules, late, level, mix, shift, transplant
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from negmine.recipe import Recipe
+from negmine.recipes.recipe import Recipe
 from negmine.synthesis.families import Family
 
 
@@ -60,8 +60,8 @@ class Synthesised:
         Ids and classes of clips that may hold the class: of the pool's rows that the search looked
         at for a start, and of what it scored.
     doubt_auc : float, optional
-        How well doubt tells confirmed calls from rejected detections, see `negmine.doubt`; None
-        where there were no scores or too few clips to fit it on, and nothing was refused.
+        How well doubt tells confirmed calls from rejected detections, see `negmine.mining.doubt`;
+        None where there were no scores or too few clips to fit it on, and nothing was refused.
     stopped : bool
         By Ctrl-C.
     """

@@ -2,11 +2,11 @@
 
 What scores highest for a class is, more often than other rows, a call that its certificate missed.
 A search that takes such a clip as a parent makes more of it with every move. So a clip is refused
-for a class where its doubt (`negmine.doubt`) is above a limit. What is made of it is refused for
-that class, too, however little of the call the model still hears in it: the sound is there.
+for a class where its doubt (`negmine.mining.doubt`) is above a limit. What is made of it is refused
+for that class, too, however little of the call the model still hears in it: the sound is there.
 
 The certificate that doubt begins from is the clip's own. That of a mix is the product of its
-parts' (`negmine.labels`), so no product is believed more than what it is made of.
+parts' (`negmine.recipes.labels`), so no product is believed more than what it is made of.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from negmine.doubt import DoubtModel
-from negmine.known import KnownCalls, fit_doubt, know_calls
+from negmine.mining.doubt import DoubtModel
+from negmine.mining.known import KnownCalls, fit_doubt, know_calls
+from negmine.mining.rules.near import call_similarity
+from negmine.models.scorer import Scorer
 from negmine.pool import Pool
-from negmine.scorer import Scorer
 from negmine.scores.embed import Scores
 from negmine.scores.joint import JointScores
-from negmine.select.near import call_similarity
 
 
 class Guard:

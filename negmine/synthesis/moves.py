@@ -20,11 +20,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from negmine.annotations import Annotation
-from negmine.confidence import BEYOND_BOX_PER_S, ERASED
-from negmine.labels import Certificate, label_clip
-from negmine.recipe import Layer, Recipe
-from negmine.sources.banded import Bands, sure_gone
-from negmine.windows import Span, to_microseconds
+from negmine.audio.windows import Span, to_microseconds
+from negmine.building.sources.banded import Bands, sure_gone
+from negmine.recipes.confidence import BEYOND_BOX_PER_S, ERASED
+from negmine.recipes.labels import Certificate, label_clip
+from negmine.recipes.recipe import Layer, Recipe
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,11 @@ class MoveRules:
     boxes : mapping of str to sequence of Annotation
         By recording: what lets rejected detections shift. Empty: they stay where they are.
     beyond_per_s : float
-        See `negmine.labels.label_clip`.
+        See `negmine.recipes.labels.label_clip`.
     bands : Bands, optional
         What lets bands be transplanted.
     transplant_confidence : float
-        As in `negmine.sources.settings.TransplantSettings`.
+        As in `negmine.building.sources.settings.TransplantSettings`.
     """
 
     most_parts: int = 4

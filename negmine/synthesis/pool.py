@@ -11,24 +11,24 @@ import numpy as np
 import pyarrow as pa
 
 from negmine.annotations import Annotations
-from negmine.class_bands import class_bands
+from negmine.annotations.class_bands import class_bands
+from negmine.building.sources.banded import Bands
+from negmine.building.sources.settings import BandSettings, FpSettings, TransplantSettings
 from negmine.errors import AnnotationError
-from negmine.parquet import read_table
+from negmine.models.scorer import Scorer
 from negmine.pool import Pool, check_classes
 from negmine.pool.append import append_recipes
-from negmine.reader import Reader
-from negmine.recipe import Recipe
-from negmine.scorer import Scorer
+from negmine.recipes.reader import Reader
+from negmine.recipes.recipe import Recipe
 from negmine.scores.embed import Keeper, Scores
 from negmine.scores.store import ScoreStore
-from negmine.sources.banded import Bands
-from negmine.sources.settings import BandSettings, FpSettings, TransplantSettings
+from negmine.storage.files import write_table
+from negmine.storage.parquet import read_table
 from negmine.synthesis.found import Synthesised
 from negmine.synthesis.moves import MoveRules
 from negmine.synthesis.searches import describe_search, note_search
 from negmine.synthesis.settings import SynthesisSettings
 from negmine.synthesis.synthesise import OnScored, synthesise
-from negmine.tables import write_table
 
 # In the pool's folder.
 ANCESTRY = "ancestry.parquet"

@@ -11,9 +11,9 @@ from typing import Any
 
 from negmine.errors import InputError
 from negmine.pool.files import read_info
+from negmine.storage.files import write_json
+from negmine.storage.text_files import read_json
 from negmine.synthesis.settings import SynthesisSettings
-from negmine.tables import write_json
-from negmine.text_files import read_json
 
 FILE = "searches.json"
 FORMAT, VERSION = "negmine-searches", 1

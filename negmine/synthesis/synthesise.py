@@ -20,11 +20,11 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from negmine.errors import ModelError, PoolError, did_you_mean
+from negmine.models.scorer import Scorer
 from negmine.pool import Pool, check_classes
-from negmine.reader import Reader
-from negmine.recipe import Recipe
-from negmine.render import SilentError, render
-from negmine.scorer import Scorer
+from negmine.recipes.reader import Reader
+from negmine.recipes.recipe import Recipe
+from negmine.recipes.render import SilentError, render
 from negmine.scores.embed import Scores
 from negmine.synthesis.archive import BEAM, Archive, Beams, Clip
 from negmine.synthesis.bandit import Bandit

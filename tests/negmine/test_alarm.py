@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from negmine.select.alarm import alarm_rate, shares
+from negmine.mining.rules.alarm import alarm_rate, shares
 
 
 @given(

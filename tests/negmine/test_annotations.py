@@ -10,8 +10,8 @@ import pytest
 from conftest import COLUMNS, Data
 
 from negmine.annotations import Annotations, read_rfcx
+from negmine.audio.windows import Span
 from negmine.errors import AnnotationError
-from negmine.windows import Span
 
 Row = Sequence[object]
 TP: list[Row] = [

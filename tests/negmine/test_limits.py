@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from negmine.cli import main
+from negmine.cli.main import main
 from negmine.errors import InputError
-from negmine.strategy import parse_strategy
-from training.recipe import read_recipe
+from negmine.mining.strategy import parse_strategy
+from training.schedules.schedule import read_recipe
 
 
 @pytest.mark.parametrize(

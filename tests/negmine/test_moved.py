@@ -12,12 +12,12 @@ from click.testing import CliRunner, Result
 from conftest import Data, make_pool, small_settings
 
 from negmine.annotations import read_rfcx
-from negmine.build import build_pool
-from negmine.cli import main
+from negmine.building import build_pool
+from negmine.cli.main import main
 from negmine.errors import AudioError, PoolError
+from negmine.mining.selection import Chosen, Selection, open_selection
 from negmine.pool import open_pool
 from negmine.pool.relocate import relocate_pool
-from negmine.selection import Chosen, Selection, open_selection
 
 
 def call(*arguments: object) -> Result:

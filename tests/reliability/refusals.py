@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import click
 from reliability.commands import text_faults
 
-from negmine.console import one_line_errors
+from negmine.cli.console import one_line_errors
 
 LONGEST_S = 10.0
 

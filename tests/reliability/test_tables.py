@@ -16,14 +16,14 @@ from reliability.strict_csv import NoMeaningError, names, number, rows_of
 from reliability.table_faults import Rows, faulty
 
 from negmine.annotations import read_rfcx
-from negmine.build.declarations import read_declarations
-from negmine.class_bands import class_bands
-from negmine.exclusions import read_exclusions
-from negmine.groups import sites_by_table
+from negmine.annotations.class_bands import class_bands
+from negmine.annotations.sites import sites_by_table
+from negmine.building.declarations import read_declarations
+from negmine.building.sources.exclusive import read_exclusive
+from negmine.mining.exclusions import read_exclusions
 from negmine.pool import open_pool
-from negmine.sources.exclusive import read_exclusive
-from training.evaluate import Truth
-from training.score_tables import read_scores, read_truth
+from training.evaluation.evaluate import Truth
+from training.evaluation.score_tables import read_scores, read_truth
 
 CLASSES = ("0", "1", "ãra")
 RECORDINGS = ("rec00", "rec01", "réc02")

@@ -18,16 +18,16 @@ from reliability.conftest import Trials
 from reliability.refusals import RefusedError, one_line
 from reliability.sizes import sized
 
-from negmine.cli import build_pool
-from negmine.model_file import describe
-from negmine.pool.settings import PoolSettings
-from negmine.select.chain import RANKINGS, RULES
-from negmine.setting import take_settings
-from negmine.strategy import parse_strategy
-from training.cli_train import train
+from negmine.building.settings import PoolSettings
+from negmine.cli.main import build_pool
+from negmine.cli.setting import take_settings
+from negmine.mining.rules.chain import RANKINGS, RULES
+from negmine.mining.strategy import parse_strategy
+from negmine.models.description import describe
+from training.cli.options import run_config
+from training.cli.train import train
 from training.config import TrainConfig
-from training.options import run_config
-from training.recipe import read_recipe
+from training.schedules.schedule import read_recipe
 
 Table = dict[str, Any]
 

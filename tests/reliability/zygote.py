@@ -19,11 +19,13 @@ from typing import Any
 # What the commands import when they run.
 _EARLY = (
     "faiss", "matplotlib.backends.backend_agg", "matplotlib.figure", "pandas", "scipy.signal",
-    "negmine.audit.draw", "negmine.build", "negmine.cache_build", "negmine.cli", "negmine.mine",
-    "negmine.render_files", "negmine.report.html", "negmine.synthesis.pool", "training.cli",
-    "training.cli_ensemble", "training.cli_score", "training.crossval", "training.evaluate",
-    "training.loop", "training.members", "training.predict", "training.predict_files",
-    "training.run", "training.scorer", "training.stages",
+    "negmine.audit.draw", "negmine.building", "negmine.recipes.cache_build", "negmine.cli.main",
+    "negmine.mining.mine", "negmine.pool.render_files", "negmine.report.html",
+    "negmine.synthesis.pool", "training.cli.main", "training.cli.ensemble",
+    "training.cli.score", "training.schedules.crossval", "training.evaluation.evaluate",
+    "training.schedules.loop", "training.evaluation.members", "training.evaluation.predict",
+    "training.evaluation.predict_files", "training.engine.run", "training.engine.scorer",
+    "training.schedules.stages",
 )  # fmt: skip
 
 
@@ -67,7 +69,7 @@ def _run(arguments: list[str], output: str, folder: str, more_bytes: int) -> Non
     sys.argv = ["negmine", *arguments]
     code: Any = 1
     try:
-        import_module("negmine.cli").main()
+        import_module("negmine.cli.main").main()
     except SystemExit as ended:
         code = ended.code
     except BaseException:

@@ -16,10 +16,10 @@ import pytest
 from click.testing import CliRunner, Result
 from conftest import Data, make_pool
 
-from negmine.cli import main
-from negmine.locks import only_here, only_writer
+from negmine.cli.main import main
 from negmine.pool import open_pool
-from training.checkpoint import Checkpoint
+from negmine.storage.locks import only_here, only_writer
+from training.engine.checkpoint import Checkpoint
 
 TINY = [
     *("--sample-rate", 8000, "--clip-s", 1, "--n-mels", 16, "--window-s", 0.5, "--folds", 2),

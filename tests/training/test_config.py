@@ -10,7 +10,7 @@ from typing import Any
 import click
 import pytest
 
-from training import cli
+from training.cli import main as cli
 from training.config import PRECISIONS, READOUTS, AugmentSettings, TrainConfig
 
 

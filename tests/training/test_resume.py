@@ -10,10 +10,10 @@ import pytest
 from conftest import Opened, tiny_config
 
 from negmine.annotations import Annotations
+from negmine.annotations.recordings import Recordings
 from negmine.errors import InputError
-from negmine.recordings import Recordings
-from training.checkpoint import Checkpoint
-from training.train import train
+from training.engine.checkpoint import Checkpoint
+from training.engine.train import train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -14,24 +14,24 @@ import torch
 from scipy.special import expit
 
 from negmine.annotations import Annotations, read_rfcx
-from negmine.build import PoolSettings, build_pool
-from negmine.class_bands import class_bands
-from negmine.console import table
+from negmine.annotations.class_bands import class_bands
+from negmine.annotations.recordings import open_annotated
+from negmine.building import PoolSettings, build_pool
+from negmine.building.sources.settings import MixSettings
 from negmine.errors import InputError
-from negmine.mine import MineSettings
+from negmine.mining.mine import MineSettings
+from negmine.mining.selection import Chosen, open_selection
 from negmine.pool import Pool
-from negmine.recordings import open_annotated
-from negmine.selection import Chosen, open_selection
-from negmine.sources.settings import MixSettings
-from training.checkpoint import Checkpoint
+from negmine.text_tables import table
 from training.config import TrainConfig
 from training.demo.soundscapes import make_soundscapes
-from training.evaluate import Truth, evaluate, open_truth_recordings
-from training.figure import Panel, draw_negatives
-from training.inference import RecordingScorer
-from training.loop import Round, run_loop
-from training.run import Progress
-from training.scorer import CheckpointScorer
+from training.engine.checkpoint import Checkpoint
+from training.engine.run import Progress
+from training.engine.scorer import CheckpointScorer
+from training.evaluation.evaluate import Truth, evaluate, open_truth_recordings
+from training.evaluation.figure import Panel, draw_negatives
+from training.evaluation.inference import RecordingScorer
+from training.schedules.loop import Round, run_loop
 
 SAMPLE_RATE = 16_000
 CLIP_S = 2.0

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from negmine.audio_write import write_flac
-from negmine.tables import writing_folder
-from negmine.windows import to_samples
+from negmine.audio.windows import to_samples
+from negmine.audio.write import write_flac
+from negmine.storage.files import writing_folder
 from training.demo.beds import ELSEWHERE, FIELD, Bed, background
 from training.demo.calls import CLASSES, LOOKALIKES, Kind, Samples
 from training.demo.template_match import Match, TemplateMatcher

@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 
 from training.doctor.check import Check, State
 from training.doctor.machine import GIB
-from training.versions import TRIO, command_that_fits, installed
+from training.models.versions import TRIO, command_that_fits, installed
 
 # Extras that a person may choose; those of developers are no concern of the doctor's.
 _EXTRAS = ("onnx", "tensorboard")

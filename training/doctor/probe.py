@@ -35,7 +35,7 @@ CODECS = {
 
 def about_torch(torch: Any) -> dict[str, Any]:
     """Threads, bf16 and GPUs."""
-    from training.precision import emulated
+    from training.engine.precision import emulated
 
     cuda = torch.cuda.is_available()
     return {
@@ -62,7 +62,7 @@ def _gpu(cuda: Any, n: int) -> dict[str, Any]:
 
 def about_torchaudio(_: Any) -> dict[str, Any]:
     """Whether the compiled extension loads."""
-    from training.from_torchaudio import has_extension, import_torchaudio
+    from training.models.from_torchaudio import has_extension, import_torchaudio
 
     return {"extension": has_extension(import_torchaudio())}
 
@@ -109,7 +109,7 @@ def probe(name: str) -> dict[str, Any]:
     found: dict[str, Any] = {"name": name, "error": ""}
     try:
         if name == "torchaudio":  # as the trainer imports it
-            from training.from_torchaudio import import_torchaudio
+            from training.models.from_torchaudio import import_torchaudio
 
             module: Any = import_torchaudio()
         else:

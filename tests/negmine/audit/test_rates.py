@@ -23,10 +23,10 @@ from negmine.audit.frames import Claim
 from negmine.audit.intervals import clopper_pearson
 from negmine.audit.rates import Audit
 from negmine.audit.write import write_contradicted
-from negmine.cli import main
-from negmine.csv_tables import read_rows
+from negmine.cli.main import main
 from negmine.errors import InputError
 from negmine.pool import open_pool
+from negmine.storage.csv_tables import read_rows
 
 
 def test_known_counts_give_known_rates() -> None:

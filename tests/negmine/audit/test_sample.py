@@ -13,8 +13,8 @@ from auditing import selection
 from negmine.audit.frames import PoolFrame, SelectionFrame
 from negmine.audit.sample import DrawSettings, allocate, draw_calls, draw_claims, draw_sample
 from negmine.errors import InputError, PoolError
-from negmine.labels import Certificate
 from negmine.pool import Pool, open_pool
+from negmine.recipes.labels import Certificate
 
 
 @pytest.fixture

@@ -14,12 +14,12 @@ from conftest import SAMPLE_RATE, Data, small_settings
 
 from negmine import append_recipes
 from negmine.annotations import read_rfcx
-from negmine.build import BuildReport, build_pool
-from negmine.cli import main
+from negmine.building import BuildReport, build_pool
+from negmine.cli.main import main
 from negmine.errors import AudioError, PoolError
+from negmine.mining.selection import Chosen, Selection
 from negmine.pool import open_pool
 from negmine.pool.merge import merge_pools
-from negmine.selection import Chosen, Selection
 
 
 def build(data: Data, out: Path, append: bool = False, **sections: Any) -> BuildReport:

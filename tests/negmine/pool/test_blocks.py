@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from negmine.labels import Certificate, PartialLabels
 from negmine.pool import open_pool
 from negmine.pool.block_checks import check_block
 from negmine.pool.blocks import (
@@ -26,7 +25,8 @@ from negmine.pool.blocks import (
     split_block,
 )
 from negmine.pool.files import write_pool
-from negmine.recipe import Layer, Recipe, Source, synthetic_source
+from negmine.recipes.labels import Certificate, PartialLabels
+from negmine.recipes.recipe import Layer, Recipe, Source, synthetic_source
 
 CLIP_S = 2.0
 FILES = [Source(Path("/x"), f"{n}.wav", f"{n}" * 32, 60.0, f"g{n}") for n in "abcd"]

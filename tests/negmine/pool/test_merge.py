@@ -12,12 +12,12 @@ from click.testing import CliRunner, Result
 from conftest import Data, make_data, make_pool
 
 from negmine import append_recipes
-from negmine.cli import main
+from negmine.cli.main import main
 from negmine.errors import PoolError
-from negmine.labels import Certificate, PartialLabels
 from negmine.pool import open_pool
 from negmine.pool.merge import merge_pools
 from negmine.pool.split import split_pool
+from negmine.recipes.labels import Certificate, PartialLabels
 
 HALVES = {"one": 0.5, "other": 0.5}
 

@@ -18,15 +18,15 @@ import pytest
 
 import negmine
 from negmine.errors import PoolError
-from negmine.labels import Absence, Certificate, PartialLabels
 from negmine.pool import check_classes, open_pool
 from negmine.pool.append import append_recipes
 from negmine.pool.blocks import Tables
 from negmine.pool.columns import TABLES
 from negmine.pool.files import add_rows, write_pool
 from negmine.pool.writer import PoolWriter
-from negmine.recipe import Layer, Recipe, Source
-from negmine.tables import write_arrow
+from negmine.recipes.labels import Absence, Certificate, PartialLabels
+from negmine.recipes.recipe import Layer, Recipe, Source
+from negmine.storage.files import write_arrow
 
 ROOTS = {"recordings": Path("/sound"), "external0": Path("/other")}
 CERTIFIED = PartialLabels.certified(["a", "b"], Certificate.EXTERNAL, 0.123456789012345)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from negmine.mining.selection import Chosen, Selection
 from negmine.report.changes import by_class, compare, compare_classes, median_score
-from negmine.selection import Chosen, Selection
 
 
 def chosen(recipe: str, score: float, label: str = "0", rank: int = 1) -> Chosen:

@@ -21,14 +21,14 @@ from conftest import make_pool
 from PIL import Image
 from placeholder import PlaceholderScorer
 
-from negmine.cli import main
+from negmine.cli.main import main
 from negmine.errors import PoolError
-from negmine.mine import MineSettings, mine
-from negmine.mine_report import _histogram
+from negmine.mining.mine import MineSettings, mine
+from negmine.mining.report import _histogram
+from negmine.mining.selection import Selection
 from negmine.pool import Pool, open_pool
 from negmine.report.html import Earlier, clips_to_render, write_report
 from negmine.report.read import histogram_of, report_path
-from negmine.selection import Selection
 
 # Elements and attributes by which a page reaches for something else.
 FETCHING = {"src", "href", "srcset", "poster", "data", "action", "formaction", "xlink:href"}

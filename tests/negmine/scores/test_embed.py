@@ -11,11 +11,11 @@ import pytest
 from conftest import Data, make_pool
 from placeholder import PlaceholderScorer
 
+from negmine.audio.silence import SILENT_LOGIT
 from negmine.errors import AudioError, ModelError
 from negmine.pool import Pool, open_pool
 from negmine.scores import embed
 from negmine.scores.embed import score_recipes
-from negmine.silence import SILENT_LOGIT
 
 SHARD = 7
 
@@ -184,7 +184,7 @@ def test_a_file_that_is_gone_is_named(
 ) -> None:
     opened = open_pool(shared_pool)
     monkeypatch.setattr(
-        "negmine.reader.read_span",
+        "negmine.recipes.reader.read_span",
         lambda *a: (_ for _ in ()).throw(AudioError(f"{a[0]}: cannot be read")),
     )
     with pytest.raises(AudioError, match=r"other\d\.wav: cannot be read"):

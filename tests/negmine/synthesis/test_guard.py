@@ -12,7 +12,7 @@ from conftest import SAMPLE_RATE, TONE_HZ, make_data, make_pool, tone
 from placeholder import PlaceholderScorer
 
 from negmine.pool import Pool, open_pool
-from negmine.recipe import Recipe
+from negmine.recipes.recipe import Recipe
 from negmine.scores.embed import Scores, score_pool
 from negmine.synthesis.found import Synthesised
 from negmine.synthesis.guard import Guard, fit_guard

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from negmine.annotations import Annotation
-from negmine.labels import Absence, Certificate, PartialLabels
-from negmine.recipe import Layer, Recipe, Source, synthetic_source
-from negmine.sources.banded import Bands
+from negmine.audio.windows import Span
+from negmine.building.sources.banded import Bands
+from negmine.recipes.labels import Absence, Certificate, PartialLabels
+from negmine.recipes.recipe import Layer, Recipe, Source, synthetic_source
 from negmine.synthesis.moves import MoveRules, late, level, mix, shift, transplant
-from negmine.windows import Span
 
 RULES = MoveRules()
 BANDS = Bands({"a": (1000.0, 2000.0), "b": (1900.0, 3000.0), "c": (6000.0, 7000.0)}, ("a", "b"))

@@ -14,10 +14,10 @@ from conftest import Data, make_data, make_pool
 from placeholder import PlaceholderScorer
 
 from negmine.annotations import read_rfcx
-from negmine.cli import main
+from negmine.cli.main import main
 from negmine.errors import ModelError, PoolError
 from negmine.pool import Pool, open_pool
-from negmine.recipe import Recipe
+from negmine.recipes.recipe import Recipe
 from negmine.scores.embed import score_recipes
 from negmine.synthesis.archive import BEAM, Archive, Beams, Clip
 from negmine.synthesis.found import Synthesised

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 from programs import run_beside
 
-from training.cli_doctor import doctor
+from training.cli.doctor import doctor
 from training.doctor.check import Check, State
 
 

@@ -10,7 +10,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from training.doctor import libraries, probe
-from training.versions import command_that_fits
+from training.models.versions import command_that_fits
 
 TORCH = {"threads": 2, "bf16_emulated": False, "gpus": [], "built_for": "13.0"}
 

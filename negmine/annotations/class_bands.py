@@ -1,0 +1,85 @@
+"""The frequency band of each class: where its confirmed calls lie, or where a table says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from negmine.annotations import Annotations
+from negmine.errors import AnnotationError
+from negmine.storage.csv_tables import known_name, number_in, read_rows
+
+Band = tuple[float, float]
+
+COLUMNS = ("class", "f_min", "f_max")
+
+
+def class_bands(
+    annotations: Annotations,
+    margin: float = 0.25,
+    table: Path | None = None,
+    nyquist_hz: float = float("inf"),
+) -> dict[str, Band]:
+    """The band of each class, in the order of the classes.
+
+    Parameters
+    ----------
+    annotations : Annotations
+        A band reaches from the lowest to the highest frequency of the class's confirmed boxes.
+    margin : float
+        Added on both sides, as a share of the band's width.
+    table : Path, optional
+        CSV with columns class, f_min, f_max (Hz); its bands take the place of those of the boxes,
+        and get no margin.
+    nyquist_hz : float
+        Bands are cut off at it.
+
+    Returns
+    -------
+    dict of str to (float, float)
+        Lowest and highest frequency, in Hz.
+
+    Raises
+    ------
+    AnnotationError
+        If the table is malformed, a class has neither a call nor a row in it, or a band lies wholly
+        above ``nyquist_hz``.
+    """
+    given = _read(table, annotations.classes) if table else {}
+    found: dict[str, Band] = {}
+    for box in annotations.confirmed:
+        low, high = found.get(box.label, (box.f_min_hz, box.f_max_hz))
+        found[box.label] = min(low, box.f_min_hz), max(high, box.f_max_hz)
+    bands = {}
+    for name in annotations.classes:
+        if name not in given and name not in found:
+            raise AnnotationError(
+                f"class '{name}': no confirmed call tells its band; name it in a table of bands"
+            )
+        low, high = given.get(name) or _widened(*found[name], margin)
+        if low >= nyquist_hz:
+            raise AnnotationError(
+                f"class '{name}': its band begins at {low:g} Hz, and the sound ends at "
+                f"{nyquist_hz:g} Hz; choose a higher --sample-rate"
+            )
+        bands[name] = low, min(high, nyquist_hz)
+    return bands
+
+
+def _widened(low: float, high: float, margin: float) -> Band:
+    added = (high - low) * margin
+    return max(0.0, low - added), high + added
+
+
+def _read(path: Path, classes: tuple[str, ...]) -> dict[str, Band]:
+    bands: dict[str, Band] = {}
+    for where, (name, *edges) in read_rows(path, COLUMNS):
+        known_name(where, "class", name, classes)
+        if name in bands:
+            raise AnnotationError(f"{where}: class '{name}' appears twice")
+        low, high = (number_in(where, *pair) for pair in zip(COLUMNS[1:], edges, strict=True))
+        if not 0 <= low < high:
+            raise AnnotationError(
+                f"{where}: f_min {low:g} and f_max {high:g}: expected 0 <= f_min < f_max, in Hz"
+            )
+        bands[name] = low, high
+    return bands

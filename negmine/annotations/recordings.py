@@ -1,0 +1,247 @@
+"""A folder of recordings: which file is which recording."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from negmine.annotations import Annotations
+from negmine.audio.folder import SoundFolder, open_folder
+from negmine.audio.read import AudioInfo, probe_all
+from negmine.errors import AnnotationError, InputError, shorten
+from negmine.recipes.recipe import Source
+from negmine.storage.csv_tables import known_name
+from negmine.storage.names import clean_name
+
+
+@dataclass(frozen=True)
+class Recordings:
+    """Sound files below one folder.
+
+    Attributes
+    ----------
+    root : Path
+    infos : dict of str to AudioInfo
+        By name: what `name_of` made of the file's path.
+    skipped : tuple of str
+        One line for each file that could not be read.
+    groups : mapping of str to str
+        The group of each that is not one by itself: see `group`.
+    folder : SoundFolder, optional
+        What was found below the folder, and what was left out.
+    notes : tuple of str
+        Warnings, one line each: what is silent, and what was left out for it.
+    """
+
+    root: Path
+    infos: dict[str, AudioInfo]
+    skipped: tuple[str, ...]
+    groups: Mapping[str, str] = field(default_factory=dict)
+    folder: SoundFolder | None = None
+    notes: tuple[str, ...] = ()
+
+    def group(self, name: str) -> str:
+        """What must not stand on both sides of a split: the recording, or what it belongs to."""
+        return self.groups.get(name, name)
+
+    def grouped(self, group_of: Callable[[str], str | None]) -> Recordings:
+        """The same files, in other groups: given a name, its group, or None where that stays."""
+        found = {name: group_of(name) for name in self.infos}
+        changed = {name: group for name, group in found.items() if group is not None}
+        return replace(self, groups={**self.groups, **changed})
+
+    def source(self, name: str) -> Source:
+        """The source that recipes cut from."""
+        info = self.infos[name]
+        inside = info.path.relative_to(self.root).as_posix()
+        return Source(self.root, inside, info.fingerprint, info.duration_s, self.group(name))
+
+    def only(self, names: Iterable[str]) -> Recordings:
+        """The recordings of these names, in their order here."""
+        kept = frozenset(names)
+        infos = {name: info for name, info in self.infos.items() if name in kept}
+        return replace(self, infos=infos)
+
+    @property
+    def durations_s(self) -> dict[str, float]:
+        return {name: info.duration_s for name, info in self.infos.items()}
+
+
+def index_recordings(folder: SoundFolder) -> dict[str, Path]:
+    """Recordings of a folder by their file name without its suffix; a link goes by its own name.
+
+    Tables name recordings, never paths, so that no table reaches outside the folder.
+
+    Raises
+    ------
+    InputError
+        If two files share a name.
+    """
+    found: dict[str, Path] = {}
+    for path in folder.paths:
+        name = clean_name(path.stem)
+        if name in found:
+            raise InputError(f"{path} and {found[name]} share the recording name '{name}'")
+        found[name] = path
+    return found
+
+
+def open_annotated(
+    root: Path,
+    annotations: Annotations,
+    *,
+    skip_bad: bool = False,
+    progress: Callable[[int], Callable[[], object]] = lambda total: lambda: None,
+) -> tuple[Recordings, Annotations]:
+    """Decode and check every recording that has an annotation.
+
+    Parameters
+    ----------
+    root : Path
+    annotations : Annotations
+    skip_bad : bool
+        Leave out unreadable recordings, with their annotations, and report them.
+    progress : callable
+        Given the number of files, returns what to call after each.
+
+    Returns
+    -------
+    recordings : Recordings
+        The annotated ones.
+    annotations : Annotations
+        Without those on recordings that were left out, and without boxes that hold no sound: on
+        silence a verdict says nothing.
+
+    Raises
+    ------
+    AnnotationError
+        If an annotation lies on no recording or beyond its end, or a class loses its last call.
+    AudioError
+        If a recording is unreadable and ``skip_bad`` is off.
+    """
+    folder = open_folder(root)
+    paths = index_recordings(folder)
+    annotations.check_recordings(paths)
+    wanted = {name: paths[name] for name in sorted(annotations.by_recording)}
+    read, skipped = probe_all(wanted.values(), skip_bad=skip_bad, on_done=progress(len(wanted)))
+    infos = {name: read[path] for name, path in wanted.items() if path in read}
+    kept = annotations.without(wanted.keys() - infos.keys())
+    if skipped:
+        _check_calls(kept, f"{len(skipped)} unreadable recordings were skipped", skipped[0])
+    kept.check_durations({name: info.duration_s for name, info in infos.items()})
+    notes = silence_notes(infos.values())
+    silent = {b for b in kept.boxes if infos[b.recording].silent(b.span.start_s, b.span.end_s)}
+    if silent:
+        what = f"{len(silent)} of {len(kept.boxes)} boxes, which hold only silence, were left out"
+        box = next(box for box in kept.boxes if box in silent)
+        first = f"{box.where}, {infos[box.recording].path.name}"
+        kept = replace(kept, boxes=tuple(box for box in kept.boxes if box not in silent))
+        _check_calls(kept, what, "; ".join([first, *notes]))
+        notes = (*notes, f"{what}; the first: {first}")
+    return Recordings(folder.root, infos, tuple(skipped), folder=folder, notes=notes), kept
+
+
+def _check_calls(annotations: Annotations, why: str, first: str) -> None:
+    left = {box.label for box in annotations.confirmed}
+    for name in annotations.classes:
+        if name not in left:
+            raise AnnotationError(
+                f"class '{name}' has no confirmed call left after {why}; the first: {first}"
+            )
+
+
+def silence_notes(infos: Iterable[AudioInfo]) -> tuple[str, ...]:
+    """Warnings of files without sound, and of those whose channels cancel: a line each, or none."""
+    listed = list(infos)
+    cancel = [info.path.name for info in listed if info.cancelled]
+    silent = [info.path.name for info in listed if info.silent_throughout and not info.cancelled]
+    notes = []
+    if cancel:
+        seconds = sum(info.cancelled_s for info in listed)
+        notes.append(
+            f"the channels of {_files(cancel)} cancel (one is the other inverted) for "
+            f"{seconds:.1f} s, which count as silence; write the files with one channel, or with "
+            "one inverted back"
+        )
+    if silent:
+        notes.append(f"no sound in {_files(silent)}: digital silence throughout")
+    return tuple(notes)
+
+
+def told_short(infos: Iterable[AudioInfo], clip_s: float) -> str | None:
+    """What to say of files that are shorter than a clip; None where none is."""
+    lengths = {info.path.name: info.duration_s for info in infos}
+    short = [name for name, duration_s in lengths.items() if duration_s < clip_s - 1e-6]
+    if not short:
+        return None
+    return (
+        f"{len(short)} of {len(lengths)} recordings are shorter than --clip-s {clip_s:g} "
+        f"({shorten(short, 3)}): the rest of their clips is silence, which counts for nothing"
+    )
+
+
+def _files(names: list[str]) -> str:
+    return f"{len(names)} {'file' if len(names) == 1 else 'files'} ({shorten(names, 3)})"
+
+
+def open_external(
+    root: Path,
+    *,
+    skip_bad: bool = False,
+    progress: Callable[[int], Callable[[], object]] = lambda total: lambda: None,
+) -> Recordings:
+    """Decode and check every sound file below a folder; its group is its path with the folder."""
+    folder = open_folder(root)
+    read, skipped = probe_all(folder.paths, skip_bad=skip_bad, on_done=progress(len(folder.paths)))
+    infos: dict[str, AudioInfo] = {}
+    for path, info in read.items():
+        name = clean_name(f"{folder.root.name}/{folder.name_of(path)}")
+        if name in infos:
+            raise InputError(f"{path} and {infos[name].path} are spelt alike; rename one")
+        infos[name] = info
+    notes = silence_notes(infos.values())
+    return Recordings(folder.root, infos, tuple(skipped), folder=folder, notes=notes)
+
+
+def open_unlabelled(
+    root: Path,
+    *,
+    skip_bad: bool = False,
+    progress: Callable[[int], Callable[[], object]] = lambda total: lambda: None,
+) -> Recordings:
+    """Decode and check every recording below a folder; its group is its name, as of annotated ones.
+
+    Raises
+    ------
+    InputError
+        If the folder is missing or empty, or two files share a name.
+    AudioError
+        If a recording is unreadable and ``skip_bad`` is off.
+    """
+    folder = open_folder(root)
+    paths = index_recordings(folder)
+    read, skipped = probe_all(paths.values(), skip_bad=skip_bad, on_done=progress(len(paths)))
+    infos = {name: read[path] for name, path in paths.items() if path in read}
+    notes = silence_notes(infos.values())
+    return Recordings(folder.root, infos, tuple(skipped), folder=folder, notes=notes)
+
+
+def parse_external(text: str, classes: Iterable[str]) -> tuple[Path, tuple[str, ...]]:
+    """``DIR`` or ``DIR=CLASS,CLASS``: a folder, and the classes it is declared free of.
+
+    Raises
+    ------
+    InputError
+        If a class is unknown.
+    """
+    known = tuple(classes)
+    folder, equals, names = text.rpartition("=")
+    if not equals or Path(text).is_dir():
+        return Path(text), known
+    declared = tuple(clean_name(name) for name in names.split(",") if name.strip())
+    for name in declared:
+        known_name(f"--external {text}", "class", name, known)
+    if not declared:
+        raise InputError(f"--external {text}: no class after '='")
+    return Path(folder), declared

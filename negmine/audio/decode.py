@@ -1,0 +1,88 @@
+"""Decoding recordings ahead of whoever listens to them, in threads."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from queue import Full, Queue
+
+import numpy as np
+
+from negmine.audio.read import stream
+
+# Blocks of some seconds that wait for their listener: a minute or two of each recording.
+_WAITING = 16
+
+Block = tuple[int, np.ndarray]
+_Waiting = Queue[Block | BaseException | None]
+
+
+class _StoppedError(Exception):
+    """Nobody listens any more."""
+
+
+def decode_ahead(
+    paths: Sequence[Path], sample_rates: Sequence[int], *, threads: int = 3
+) -> Iterator[Iterator[Block]]:
+    """Each file's samples at some rates, while the next files are being decoded.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+    sample_rates : sequence of int
+        Hz; a file is decoded once for each.
+    threads : int
+        Files that are decoded at a time. Decoding releases the interpreter lock.
+
+    Yields
+    ------
+    iterator of (int, float32 array)
+        A rate, and the next block at it: see `negmine.audio.read.stream`. To be listened to before
+        the next file's is. A file that cannot be read raises its error there.
+    """
+    stop = threading.Event()
+
+    def put(waiting: _Waiting, item: Block | BaseException | None) -> None:
+        while not stop.is_set():
+            try:
+                return waiting.put(item, timeout=0.1)
+            except Full:
+                continue
+        raise _StoppedError
+
+    def decode(path: Path, waiting: _Waiting) -> None:
+        try:
+            for rate in sample_rates:
+                for block in stream(path, rate):
+                    put(waiting, (rate, block))
+            put(waiting, None)
+        except _StoppedError:
+            pass
+        except BaseException as error:  # whatever it is, the listener shall hear of it
+            put(waiting, error)
+
+    def start(pool: ThreadPoolExecutor, path: Path) -> _Waiting:
+        waiting: _Waiting = Queue(_WAITING)
+        pool.submit(decode, path, waiting)
+        return waiting
+
+    rest = iter(paths)
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            # no more files than threads: each has one, so none can hold another up
+            ahead = [start(pool, path) for path in islice(rest, threads)]
+            while ahead:
+                yield _listen(ahead.pop(0))
+                ahead += [start(pool, path) for path in islice(rest, 1)]
+        finally:
+            stop.set()
+
+
+def _listen(waiting: _Waiting) -> Iterator[Block]:
+    while (item := waiting.get()) is not None:
+        if isinstance(item, BaseException):
+            raise item
+        yield item

@@ -1,0 +1,309 @@
+"""Building a pool: annotations, recordings and external sound in, a folder of recipes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+
+from negmine.annotations import Annotations
+from negmine.annotations.rates import check_audible, own_rate
+from negmine.annotations.recordings import (
+    Recordings,
+    open_annotated,
+    open_external,
+    open_unlabelled,
+    parse_external,
+)
+from negmine.annotations.sites import SiteOf, alike_sites
+from negmine.building.declarations import Declaration, check_used, declared_files, read_declarations
+from negmine.building.dedup.acoustic_files import read_prints, write_prints
+from negmine.building.settings import PoolSettings
+from negmine.building.sound import BuildSound
+from negmine.building.sources import ORDER, rows_of
+from negmine.building.sources.agreed import open_scorers
+from negmine.building.sources.annotated import annotated_clips
+from negmine.building.sources.context import BuildContext, DeclaredFolder, no_progress
+from negmine.building.standing import check_standing, check_unchanged, standing_roles
+from negmine.errors import InputError, PoolError
+from negmine.pool import Pool, open_pool
+from negmine.pool.append import append_part, open_to_append, writer_after
+from negmine.pool.blocks import RecipeBlock, as_blocks
+from negmine.pool.files import write_new
+from negmine.pool.levels import check_ratios, mixed_layers
+from negmine.pool.writer import PoolWriter
+from negmine.recipes.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """A built pool, and what was left out of it.
+
+    Attributes
+    ----------
+    pool : Pool
+    changed : bool
+        False where the same pool stood there already.
+    skipped : tuple of str
+        Unreadable files.
+    left_out : mapping of str to int
+        Clips left out, by reason.
+    told : tuple of str
+        The same, a line each, with the files that lose most.
+    near_duplicates : tuple of str
+        What was found of them, a line each.
+    folders : tuple of Recordings
+        What was opened: annotated, external, unlabelled.
+    sites : tuple of str
+        Sites that look alike, a line each.
+    """
+
+    pool: Pool
+    changed: bool
+    skipped: tuple[str, ...]
+    left_out: Mapping[str, int]
+    near_duplicates: tuple[str, ...] = ()
+    folders: tuple[Recordings, ...] = ()
+    told: tuple[str, ...] = ()
+    sites: tuple[str, ...] = ()
+
+
+def build_pool(
+    recordings: Path,
+    annotations: Annotations,
+    out: Path,
+    *,
+    external: Sequence[str] = (),
+    settings: PoolSettings | None = None,
+    skip_bad: bool = False,
+    force: bool = False,
+    append: bool = False,
+    holdout: Sequence[str] = (),
+    site_of: SiteOf | None = None,
+    progress: Callable[..., Callable[..., object]] = no_progress,
+) -> BuildReport:
+    """Build a pool folder.
+
+    Parameters
+    ----------
+    recordings : Path
+        Folder with the annotated recordings.
+    annotations : Annotations
+    out : Path
+        The pool's folder. If the same pool stands there already, nothing is changed.
+    external : sequence of str
+        ``DIR`` or ``DIR=CLASS,CLASS``, see `negmine.annotations.recordings.parse_external`; besides
+        those of the settings.
+    settings : PoolSettings, optional
+    skip_bad : bool
+        Leave out unreadable files.
+    force : bool
+        Replace another pool that stands at ``out``.
+    append : bool
+        Add what is not there yet to the pool at ``out``, and change nothing that is.
+    holdout : sequence of str
+        Recordings, other files or sites that must not enter in any form: not as a source, a
+        partner in a mix, a bed, a donor, nor as a confirmed call to compare with.
+    site_of : callable, optional
+        Gives the site of each of some recordings, see `negmine.annotations.sites`: then their
+        group.
+    progress : callable
+        Given a title, a number of files (or of what a third argument names), returns what to call
+        after each.
+
+    Raises
+    ------
+    NegmineError
+        On any bad input; nothing is then written.
+    """
+    s = settings or PoolSettings()
+    named = (*s.external.folders, *external)
+    declared = [parse_external(text, annotations.classes) for text in named]
+    if out.exists() and not (out / "pool.json").is_file():
+        raise PoolError(f"{out}: exists and is no pool; choose another folder for --out")
+    standing = None
+    if append:
+        standing = open_to_append(out, annotations.classes, s.clip_s, s.sample_rate)
+    scorers = open_scorers(s, annotations.classes)
+    annotated, annotations = open_annotated(
+        recordings,
+        annotations,
+        skip_bad=skip_bad,
+        progress=lambda total: progress("reading recordings", total),
+    )
+    rate = s.sample_rate or (standing.sample_rate if standing else None)
+    s = replace(s, sample_rate=rate or own_rate(annotated.infos.values()))
+    check_audible(annotations, annotated.infos, cast(int, s.sample_rate))
+    table = _table(s, annotations.classes, declared)
+    opened = []
+    roots = {"recordings": annotated.root}
+    for number, (folder, _) in enumerate(declared):
+        opened.append(
+            open_external(
+                folder,
+                skip_bad=skip_bad,
+                progress=lambda total: progress("reading external", total),
+            )
+        )
+        if opened[-1].root.resolve() in {root.resolve() for root in roots.values()}:
+            raise InputError(f"--external {opened[-1].root}: the folder was named twice")
+        roots[f"external{number}"] = opened[-1].root
+    _check_other_sound(annotated, opened)
+    unlabelled = None
+    if s.unlabelled is not None:
+        unlabelled = open_unlabelled(
+            Path(s.unlabelled),
+            skip_bad=skip_bad,
+            progress=lambda total: progress("reading unlabelled", total),
+        )
+        if unlabelled.root not in roots.values():
+            roots["unlabelled"] = unlabelled.root
+    if standing:
+        check_unchanged(standing, (annotated, *opened, unlabelled))
+    read = (annotated, *opened, *([unlabelled] if unlabelled else []))
+    sound, sites = BuildSound(annotated, tuple(opened), unlabelled), dict[str, str]()
+    if site_of is not None:
+        sound, sites = sound.by_site(site_of)
+    stand = standing.sources if standing else ()
+    roles = standing_roles(standing) if standing else {}
+    sound = sound.as_standing(stand, sited=site_of is not None)
+    held_out = sound.held_out(holdout, sites)
+    near = None
+    if s.near_duplicates:
+        sound, near = sound.near_duplicates(stand, roles, read_prints(out), held_out, progress)
+        held_out |= near.left_out.keys() | near.shared.keys()
+    if standing:
+        added = {info.fingerprint: info.path for info in annotated.infos.values()}
+        check_standing(standing, roles, added, near.left_out | near.shared if near else {})
+    folders = [
+        DeclaredFolder(folder, declared_files(folder.infos, absent, table))
+        for folder, (_, absent) in zip(sound.external, declared, strict=True)
+    ]
+    check_used(table, {name: None for folder in opened for name in folder.infos})
+    context = BuildContext(
+        annotations,
+        sound.annotated,
+        tuple(folders),
+        s,
+        held_out=held_out,
+        unlabelled=sound.unlabelled,
+        scorers=scorers,
+        progress=progress,
+    )
+    if near:
+        context.left_out["near-duplicates of held-out files"] += len(near.left_out)
+        context.left_out["external files that hold part of a recording"] += len(near.shared)
+    writer = PoolWriter(s.clip_s) if standing is None else writer_after(standing)
+    fill(writer, context)
+    # by folder, however the caller spelled it: the same pool is then found to be the same
+    record = asdict(s)
+    record["external"]["folders"] = {
+        str(folder.opened.root): [name for name in annotations.classes if name in absent]
+        for folder, (_, absent) in zip(folders, declared, strict=True)
+    }
+    record["holdout"] = sorted(holdout)
+    if standing is not None:
+        changed = append_part(standing, writer, roots, record)
+    else:
+        changed = write_new(
+            out,
+            writer,
+            classes=annotations.classes,
+            sample_rate=context.sample_rate,
+            roots=roots,
+            settings=record,
+            replace=force,
+        )
+    if near:
+        write_prints(out, near.prints)
+    return BuildReport(
+        open_pool(out),
+        changed,
+        tuple(line for one in read for line in one.skipped),
+        {reason: count for reason, count in context.left_out.items() if count},
+        near.told if near else (),
+        read,
+        tuple(context.left_out.told()),
+        tuple(alike_sites(sites)),
+    )
+
+
+def _table(
+    settings: PoolSettings, classes: Sequence[str], declared: Sequence[object]
+) -> tuple[Declaration, ...]:
+    if settings.external.table is None:
+        return ()
+    if not declared:
+        raise InputError(
+            f"--external-table {settings.external.table}: name the folders it speaks of with "
+            "--external"
+        )
+    return read_declarations(Path(settings.external.table), classes)
+
+
+def fill(writer: PoolWriter, context: BuildContext) -> None:
+    """Run every source of negatives, in order, and pack what it yields.
+
+    Raises
+    ------
+    AudioError
+        If a component of a mix is silent, naming the file and the span.
+    """
+    for block in _kept(_calls(context), context):
+        context.calls.append(block)
+        writer.add_calls(block, context.tables)
+    for name in ORDER:
+        settings = getattr(context.settings, name)
+        for block in _kept(rows_of(name)(context, settings), context):
+            silent = context.silent_layers(block)
+            check_ratios(block, silent, context.tables.sources.items, context.settings.clip_s)
+            known = writer.known(block, context.tables)
+            repeated = len(block) - known - writer.add(block, context.tables)
+            context.left_out["rows that the pool has already"] += known
+            context.left_out[f"rows of '{name}' that repeat another row of this build"] += repeated
+            # nothing draws on the last source's rows, and they are the most
+            if name != ORDER[-1]:
+                context.blocks.append(block)
+
+
+def _calls(context: BuildContext) -> Iterator[Recipe]:
+    return annotated_clips(
+        context.annotations,
+        context.recordings,
+        present=True,
+        clip_s=context.settings.clip_s,
+        sample_rate=context.sample_rate,
+        beyond_per_s=context.settings.fp.beyond_per_s,
+    )
+
+
+def _kept(
+    rows: Iterator[Recipe] | Iterator[Recipe | RecipeBlock], context: BuildContext
+) -> Iterator[RecipeBlock]:
+    """What does not draw on held-out recordings, neither as a source nor as a partner, and sounds.
+
+    A mix with a silent part is not left out here: its ratio is undefined, which is an error.
+    """
+    for block in as_blocks(rows, context.tables):
+        held = context.held_out_rows(block)
+        context.left_out["rows that draw on held-out recordings"] += int(held.sum())
+        block = block.take(np.flatnonzero(~held)) if held.any() else block
+        mixed = mixed_layers(block)[block.layer_offsets[:-1]]
+        silent = ~context.audible(block) & ~mixed
+        context.left_out["clips of silence"] += int(silent.sum())
+        yield block.take(np.flatnonzero(~silent)) if silent.any() else block
+
+
+def _check_other_sound(annotated: Recordings, external: Sequence[Recordings]) -> None:
+    """External sound must not hold a recording: it would be declared free of its calls."""
+    ours = {info.fingerprint: info.path for info in annotated.infos.values()}
+    for opened in external:
+        for info in opened.infos.values():
+            if info.fingerprint in ours:
+                raise InputError(
+                    f"{info.path}: the same file as {ours[info.fingerprint]}; external sound is "
+                    "declared free of the classes, so take it out"
+                )

@@ -1,0 +1,1 @@
+"""The same sound found twice, by acoustic fingerprint."""

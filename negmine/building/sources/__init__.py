@@ -1,0 +1,26 @@
+"""Sources of confident negatives: one file each, each a generator of recipes with certificates.
+
+How one is written stands in `negmine.building.sources.context`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from negmine.building.sources.context import BuildContext
+    from negmine.pool.blocks import RecipeBlock
+    from negmine.recipes.recipe import Recipe
+
+    Rows = Callable[[BuildContext, Any], Iterator[Recipe | RecipeBlock]]
+
+# In this order: what mixes and changes clips comes after what certifies them.
+ORDER = ("external", "noise", "fp", "near", "agreed", "erase", "transplant", "mix")
+
+
+def rows_of(name: str) -> Rows:
+    """The function that yields a source's rows."""
+    rows: Rows = import_module(f"negmine.building.sources.{name}").rows
+    return rows

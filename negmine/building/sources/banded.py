@@ -1,0 +1,246 @@
+"""What erasing and transplanting share: bands, crops to change, and rows with one more layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from negmine.annotations import Annotations
+from negmine.annotations.class_bands import Band, class_bands
+from negmine.audio.dsp.band import TRANSITION_HZ
+from negmine.building.sources.context import BuildContext
+from negmine.building.sources.external import window_starts
+from negmine.errors import InputError
+from negmine.pool.blocks import LAYER_COLUMNS, RecipeBlock, empty_block, join_blocks, plain_block
+from negmine.pool.ragged import offsets
+from negmine.recipes.labels import PartialLabels
+from negmine.recipes.recipe import OPS
+
+
+@dataclass(frozen=True)
+class Bands:
+    """The bands that may be erased.
+
+    Attributes
+    ----------
+    edges : dict of str to (float, float)
+        By class, in Hz; of all classes.
+    names : tuple of str
+        The classes whose band leaves enough of the spectrum.
+    """
+
+    edges: dict[str, Band]
+    names: tuple[str, ...]
+
+    @cached_property
+    def low_hz(self) -> np.ndarray:
+        return np.array([self.edges[name][0] for name in self.names])
+
+    @cached_property
+    def high_hz(self) -> np.ndarray:
+        return np.array([self.edges[name][1] for name in self.names])
+
+    def touched(self, name: str, others: Sequence[str]) -> list[str]:
+        """Those of other classes whose bands the filter for one class's band reaches."""
+        low, high = self.edges[name]
+        return [
+            other
+            for other in others
+            if other != name
+            and other in self.edges
+            and self.edges[other][0] < high + TRANSITION_HZ
+            and self.edges[other][1] > low - TRANSITION_HZ
+        ]
+
+
+def usable_bands(context: BuildContext) -> Bands:
+    """The bands of all classes; too wide ones are left out, and counted.
+
+    Raises
+    ------
+    InputError
+        If every band is too wide.
+    AnnotationError
+        See `negmine.annotations.class_bands.class_bands`.
+    """
+    s = context.settings.bands
+    nyquist = context.sample_rate / 2
+    table = Path(s.table) if s.table else None
+    annotations = context.annotations
+    if table is None:
+        # a class whose calls are all held out has no band to erase
+        called = {box.label for box in annotations.confirmed}
+        names = tuple(name for name in annotations.classes if name in called)
+        annotations = Annotations(annotations.boxes, names)
+    edges = class_bands(annotations, s.margin, table, nyquist)
+    names = tuple(n for n, (low, high) in edges.items() if high - low <= s.widest * nyquist)
+    if not names:
+        name, (low, high) = min(edges.items(), key=lambda item: item[1][1] - item[1][0])
+        raise InputError(
+            f"no band can be erased: the narrowest, that of class '{name}', reaches from {low:g} "
+            f"to {high:g} Hz of {nyquist:g} Hz, and --band-widest is {s.widest:g}; name narrower "
+            "bands with --band-table, or lower --band-margin"
+        )
+    context.left_out["classes without a confirmed call to tell their band"] = len(
+        context.classes
+    ) - len(edges)
+    context.left_out["classes whose band is too wide to be erased"] = len(edges) - len(names)
+    return Bands(edges, names)
+
+
+@dataclass(frozen=True)
+class Crops:
+    """Clips of one component and one label set each, to change.
+
+    Attributes
+    ----------
+    block : RecipeBlock
+    calling : dict of str to int array
+        By class, the rows of confirmed calls in which it is present.
+    """
+
+    block: RecipeBlock
+    calling: dict[str, np.ndarray]
+
+    @classmethod
+    def of(cls, context: BuildContext) -> Crops:
+        """Confirmed calls, windows of unlabelled sound, and what is certified so far."""
+        calls = join_blocks([empty_block("crops"), *context.calls], "crops")
+        rest = join_blocks([_unlabelled(context), context.certified], "crops")
+        rest = rest.take(np.flatnonzero(_unchanged(context, rest)))
+        block = join_blocks([calls, rest], "crops")
+        rows: dict[str, list[int]] = {}
+        for row, number in enumerate(calls.label.tolist()):
+            for name in context.tables.labels[number].present:
+                rows.setdefault(name, []).append(row)
+        return cls(block, {name: np.array(found) for name, found in rows.items()})
+
+    def draw(
+        self,
+        context: BuildContext,
+        bands: Bands,
+        count: int,
+        own: float,
+        rng: np.random.Generator,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Rows, and for each the class whose band is to go: int arrays, shape (n,).
+
+        Classes are drawn evenly. A share ``own`` are clips in which the class itself calls; the
+        others are any in which it is not known to be absent, where nothing would be gained.
+        """
+        column = rng.integers(0, len(bands.names), count)
+        rows = np.full(count, -1)
+        if not len(self.block):
+            return rows[:0], column[:0]
+        # all classes at once: there may be 10,000
+        calling = [self.calling.get(name, rows[:0]) for name in bands.names]
+        counts = np.array([len(found) for found in calling])
+        mine = np.flatnonzero((rng.random(count) < own) & (counts[column] > 0))
+        at = (rng.random(len(mine)) * counts[column[mine]]).astype(np.int64)
+        rows[mine] = np.concatenate(calling)[offsets(counts)[column[mine]] + at]
+        for _ in range(_TRIES):
+            open_rows = np.flatnonzero(rows < 0)
+            drawn = rng.integers(0, len(self.block), len(open_rows))
+            known = self._absent(context, bands, drawn, column[open_rows])
+            rows[open_rows] = np.where(known, -1, drawn)
+        return rows[rows >= 0], column[rows >= 0]
+
+    def _absent(
+        self, context: BuildContext, bands: Bands, rows: np.ndarray, column: np.ndarray
+    ) -> np.ndarray:
+        pairs, inverse = np.unique(
+            np.stack([self.block.label[rows], column]), axis=1, return_inverse=True
+        )
+        labels = context.tables.labels
+        known = [bands.names[c] in labels[n].absent for n, c in pairs.T.tolist()]
+        return np.array(known, dtype=bool)[inverse.reshape(-1)]
+
+
+# How often a clip holds a call of a class that is not known to call in it: less often than this,
+# even in soundscapes dense with calls. Where there is no call, nothing can be left of one.
+_HIDDEN = 0.1
+
+
+def sure_gone(before: PartialLabels, name: str, confidence: float) -> float:
+    """How sure it is that a class is gone with its band.
+
+    Parameters
+    ----------
+    before : PartialLabels
+        Of the clip with all its bands.
+    name : str
+    confidence : float
+        That nothing is left to know a call by, where there was one.
+    """
+    return confidence if name in before.present else 1 - (1 - confidence) * _HIDDEN
+
+
+# Draws per row before it is given up.
+_TRIES = 20
+
+
+def _unchanged(context: BuildContext, block: RecipeBlock) -> np.ndarray:
+    """Rows of one recorded component with all its bands: bool, shape (n,)."""
+    if not len(block):
+        return np.zeros(0, dtype=bool)
+    first = block.layer_offsets[:-1]
+    synthetic = np.array([s.is_synthetic for s in context.tables.sources.items] + [False])
+    single = np.add.reduceat(block.op == OPS["add"], first, dtype=np.int64) == 1
+    banded = np.add.reduceat(~np.isnan(block.low_hz), first, dtype=np.int64) > 0
+    return np.asarray(
+        single & ~banded & (block.label_counts == 1) & ~synthetic[block.source[first]]
+    )
+
+
+def _unlabelled(context: BuildContext) -> RecipeBlock:
+    """Windows of unlabelled sound, of which nothing is known."""
+    blocks = [empty_block("crops")]
+    if context.unlabelled is not None:
+        number = context.tables.labels.number(PartialLabels())
+        for name, info in context.unlabelled.infos.items():
+            starts = window_starts(info.duration_s, context.settings.clip_s)
+            source = context.tables.sources.number(context.unlabelled.source(name))
+            blocks.append(
+                plain_block(
+                    "crops", np.full(len(starts), source), starts, np.full(len(starts), number)
+                )
+            )
+    found = join_blocks(blocks, "crops")
+    return found.take(np.flatnonzero(context.audible(found)))
+
+
+def with_layer(
+    block: RecipeBlock, kind: str, label: np.ndarray, op: str, **columns: np.ndarray
+) -> RecipeBlock:
+    """Rows with one more layer, and labels of their own.
+
+    Parameters
+    ----------
+    block : RecipeBlock
+        n rows, of one component each.
+    kind : str
+    label : int array, shape (n,)
+        Numbers of label sets.
+    op : str
+        Of the new layer.
+    **columns : arrays of shape (n,)
+        Of the new layer; what is not given is none.
+    """
+    n, ends = len(block), block.layer_offsets[1:]
+    none = dict.fromkeys(LAYER_COLUMNS, np.full(n, np.nan))
+    none |= {"source": np.full(n, -1), "seed": np.full(n, -1)}
+    none |= {"start_s": np.zeros(n), "offset_s": np.zeros(n), "op": np.full(n, OPS[op])}
+    added = none | columns
+    layers = {name: np.insert(getattr(block, name), ends, added[name]) for name in LAYER_COLUMNS}
+    return replace(
+        block,
+        kind=kind,
+        layer_counts=block.layer_counts + 1,
+        label_counts=np.ones(n, dtype=np.int32),
+        label=np.asarray(label, dtype=np.int32),
+        **layers,
+    )

@@ -1,0 +1,131 @@
+"""``fp``: clips round rejected detections, in their own surroundings or on a certified bed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from negmine.annotations import Annotation
+from negmine.audio.dsp.noise import RMS
+from negmine.audio.windows import Span, to_microseconds
+from negmine.building.sources.annotated import annotated_clips
+from negmine.building.sources.context import BuildContext
+from negmine.building.sources.partners import Certified
+from negmine.building.sources.settings import FpSettings
+from negmine.pool.blocks import RecipeBlock
+from negmine.recipes.labels import label_clip
+from negmine.recipes.recipe import Layer, Recipe
+
+# Beds to choose the one from whose level is nearest.
+_BEDS = 8
+
+
+def rows(context: BuildContext, settings: FpSettings) -> Iterator[Recipe]:
+    """Clips of every rejected detection that certify its class absent."""
+    missed: list[Annotation] = []
+    # a box longer than the clip needs no bed: then only what lies inside it is cut
+    beyond_per_s = 0.0 if settings.pad == "bed" else settings.beyond_per_s
+    yield from annotated_clips(
+        context.annotations,
+        context.recordings,
+        present=False,
+        clip_s=context.settings.clip_s,
+        sample_rate=context.sample_rate,
+        beyond_per_s=beyond_per_s,
+        placements=settings.placements,
+        missed=missed,
+    )
+    if settings.pad != "bed":
+        what = "rejected detections whose verdict does not cover the clip"
+        for box in missed:
+            context.left_out.of(box.recording, what)
+    if settings.pad != "beyond":
+        yield from _on_beds(context, settings)
+
+
+def _on_beds(context: BuildContext, settings: FpSettings) -> Iterator[Recipe]:
+    """The box's own span on a clip that is certified free of its class.
+
+    Nothing of the recording is heard outside the box, so no doubt about its surroundings remains:
+    the label is the mix of the box's and the bed's.
+    """
+    clip_s, rng, beds = context.settings.clip_s, context.rng("fp"), _Beds.of(context)
+    if not len(beds.block) and settings.pad == "both":
+        return
+    for box in context.annotations.rejected:
+        info = context.recordings.infos[box.recording]
+        span = Span(to_microseconds(box.span.start_s), min(box.span.end_s, info.duration_s))
+        if span.duration_s >= clip_s:
+            continue
+        free = beds.free_of(box.label)
+        if free is None:
+            context.left_out.of(box.recording, "rejected detections without a certified bed")
+            continue
+        level = info.rms(span.start_s, span.end_s)
+        inside = label_clip(
+            context.annotations.by_recording[box.recording],
+            span,
+            beyond_per_s=settings.beyond_per_s,
+        )
+        if box.label not in inside.absent:
+            context.left_out.of(box.recording, "rejected detections that a call overlaps")
+            continue
+        number = np.array([beds.classes.index(box.label)])
+        for offset_s in _offsets(span, clip_s, settings.placements):
+            drawn = free.draw(number, rng.random((1, _BEDS)))[0]
+            # a jump of level at the box's ends would tell the network where it lies
+            bed = int(drawn[np.argmin(np.abs(np.log(beds.levels[drawn] / level)))])
+            piece = Layer(
+                context.recordings.source(box.recording),
+                span.start_s,
+                op="insert",
+                offset_s=offset_s,
+                length_s=span.duration_s,
+            )
+            under = beds.block.recipe(bed, context.tables, clip_s, context.sample_rate)
+            labels = inside.mix(under.labels)
+            yield replace(under, kind="fp", layers=(*under.layers, piece), labels=labels)
+
+
+@dataclass(frozen=True)
+class _Beds:
+    """Plain certified clips, recorded ones first: generated sound serves where there are none."""
+
+    block: RecipeBlock
+    levels: np.ndarray
+    """RMS of each row: float64, shape (n,)."""
+    classes: tuple[str, ...]
+    recorded: Certified
+    every: Certified
+
+    @classmethod
+    def of(cls, context: BuildContext) -> _Beds:
+        block = context.certified
+        block = block.take(np.flatnonzero((block.layer_counts == 1) & context.audible(block)))
+        files = [context.levels.file_of(source) for source in context.tables.sources.items]
+        numbers = np.array(files, dtype=np.int64)[block.source]
+        lengths_s = np.full(len(block), context.settings.clip_s)
+        levels = context.levels.rms(numbers, block.start_s, lengths_s)
+        # generated sound has no file, and a level of its own
+        block = block.take(order := np.argsort(numbers < 0, kind="stable"))
+        levels = np.where(np.isnan(levels), RMS, levels)[order]
+        recorded = block.take(np.arange(int((numbers >= 0).sum())))
+        made = [Certified.of(b, context.tables, context.classes) for b in (recorded, block)]
+        return cls(block, levels, context.classes, *made)
+
+    def free_of(self, name: str) -> Certified | None:
+        """What to draw a bed free of a class from; None where there is none."""
+        column = self.classes.index(name)
+        for some in (self.recorded, self.every):
+            if some.first[column] < some.first[column + 1]:
+                return some
+        return None
+
+
+def _offsets(span: Span, clip_s: float, placements: int) -> list[float]:
+    """Where a span stands in a clip: in its middle, or evenly from its beginning to its end."""
+    room = clip_s - span.duration_s
+    shares = [0.5] if placements == 1 else [i / (placements - 1) for i in range(placements)]
+    return [to_microseconds(room * share) for share in shares]

@@ -1,0 +1,120 @@
+"""``mix``: sums of certified clips, absent only where all of them are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from negmine.building.sources.context import BuildContext
+from negmine.building.sources.partners import Certified, sounds
+from negmine.building.sources.settings import MixSettings
+from negmine.pool.blocks import BLOCK_ROWS, RecipeBlock, Tables, mixed_block
+from negmine.pool.ragged import offsets
+from negmine.recipes.recipe import OPS
+
+# Draws per mix before a class with too few partners is given up.
+_TRIES = 20
+
+
+def rows(context: BuildContext, settings: MixSettings) -> Iterator[RecipeBlock]:
+    """Mixes of what is certified so far; none of their components is silent."""
+    if not settings.count:
+        return
+    parts = context.certified
+    parts = parts.take(np.flatnonzero(context.audible(parts)))
+    found = 0
+    for block in mixes(
+        parts,
+        context.tables,
+        context.classes,
+        settings,
+        context.settings.clip_s,
+        context.rng("mix"),
+    ):
+        # what starts late may be cut down to silence
+        heard = context.audible(block)
+        found += int(heard.sum())
+        yield block.take(np.flatnonzero(heard))
+    context.left_out["mixes without a partner"] += settings.count - found
+
+
+def mixes(
+    parts: RecipeBlock,
+    tables: Tables,
+    classes: Sequence[str],
+    settings: MixSettings,
+    clip_s: float,
+    rng: np.random.Generator,
+) -> Iterator[RecipeBlock]:
+    """Mixes of clips of different sources that certify a class in common.
+
+    A class is drawn first, evenly, then clips certified for it, so that classes with few certified
+    clips get as many mixes as others.
+
+    Parameters
+    ----------
+    parts : RecipeBlock
+        What may be mixed; none of it silent.
+    tables : Tables
+    classes : sequence of str
+    settings : MixSettings
+        How many; fewer come where there are not enough distinct parts.
+    clip_s : float
+    rng : numpy.random.Generator
+    """
+    certified = Certified.of(parts, tables, classes)
+    if not len(certified.classes):
+        return
+    sound = sounds(parts, tables)
+    least, most = settings.parts
+    for first in range(0, settings.count, BLOCK_ROWS):
+        n = min(BLOCK_ROWS, settings.count - first)
+        wanted = rng.integers(least, most, n, endpoint=True)
+        picked = np.full((n, most), -1, dtype=np.int64)
+        trying = np.arange(n)
+        column = rng.choice(certified.classes, n)
+        for tried in range(_TRIES):
+            # a class of few files gets its turns as often as others, unless it has too few at all
+            if tried >= _TRIES // 2:
+                column[trying] = rng.choice(certified.classes, len(trying))
+            drawn = certified.draw(column[trying], rng.random((len(trying), most)))
+            drawn[np.arange(most) >= wanted[trying, None]] = -1
+            picked[trying] = drawn
+            trying = trying[~_distinct(np.where(drawn < 0, -1, sound[drawn]))]
+            if not len(trying):
+                break
+        kept = np.ones(n, dtype=bool)
+        kept[trying] = False
+        ratios = np.round(rng.uniform(*settings.snr_db, (n, most)), 3)
+        late_s = np.floor(rng.uniform(0, settings.offset * clip_s, (n, most)) * 1000) / 1000
+        late_s[:, 0] = 0.0
+        mixed = mixed_block(parts, picked[kept], ratios[kept])
+        yield _late(mixed, parts, tables, picked[kept], late_s[kept])
+
+
+def _distinct(values: np.ndarray) -> np.ndarray:
+    """Rows without a value twice, -1 apart: bool, shape (n,)."""
+    ordered = np.sort(values, axis=1)
+    twice = (np.diff(ordered, axis=1) == 0) & (ordered[:, 1:] >= 0)
+    return np.asarray(~twice.any(axis=1))
+
+
+def _late(
+    mixed: RecipeBlock, parts: RecipeBlock, tables: Tables, picked: np.ndarray, late_s: np.ndarray
+) -> RecipeBlock:
+    """Mixes whose later parts start late, where a part is one plain clip without a call in it.
+
+    A call may lose what makes it one when its clip is cut off, so clips that hold one stay whole.
+    """
+    calling = np.array([bool(labels.present) for labels in tables.labels.items])
+    labelled = np.logical_or.reduceat(calling[parts.label], offsets(parts.label_counts)[:-1])
+    first = parts.layer_offsets[:-1]
+    plain = (parts.layer_counts == 1) & (parts.offset_s[first] == 0)
+    movable = plain & np.isnan(parts.length_s[first]) & ~labelled
+    used = picked >= 0
+    # one entry a part, then one a layer: movable parts have a single layer
+    shift = np.where(movable[picked[used]], late_s[used], 0.0)
+    per_layer = np.repeat(shift, parts.layer_counts[picked[used]])
+    return replace(mixed, offset_s=mixed.offset_s + per_layer * (mixed.op == OPS["add"]))

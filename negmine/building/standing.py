@@ -1,0 +1,122 @@
+"""What stands in a pool that is added to, against the recordings that are added."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from negmine.annotations.recordings import Recordings
+from negmine.building.dedup.near_duplicates import EXTERNAL, RECORDING
+from negmine.errors import PoolError, shorten
+from negmine.pool import Pool
+
+
+def standing_roles(pool: Pool) -> dict[str, str]:
+    """Which files of a pool are external sound, and which are recordings with annotations.
+
+    Returns
+    -------
+    dict of str to str
+        `EXTERNAL` or `RECORDING` by fingerprint; files that are neither are not there.
+    """
+    external, recordings = set[int](), set[int]()
+    for block in pool.recipes.blocks():
+        if block.kind == "external":
+            external.update(np.unique(block.source).tolist())
+        elif block.kind == "fp":
+            # and the beds under the boxes, which are external: they are taken out below
+            recordings.update(np.unique(block.source).tolist())
+    for block in pool.calls.blocks():
+        recordings.update(np.unique(block.source).tolist())
+    roles = dict.fromkeys(recordings, RECORDING) | dict.fromkeys(external, EXTERNAL)
+    return {
+        pool.sources[number].fingerprint: role
+        for number, role in sorted(roles.items())
+        if number >= 0 and not pool.sources[number].is_synthetic
+    }
+
+
+def check_standing(
+    pool: Pool, roles: Mapping[str, str], added: Mapping[str, Path], shared: Mapping[str, str]
+) -> None:
+    """External sound that stands in a pool must hold nothing of a recording that is added.
+
+    Its rows declare it free of the recording's calls, and what stands is not changed.
+
+    Parameters
+    ----------
+    pool : Pool
+        The one that is added to.
+    roles : mapping of str to str
+        From `standing_roles`.
+    added : mapping of str to Path
+        Annotated recordings by fingerprint.
+    shared : mapping of str to str
+        Why external files may not be used, by fingerprint.
+
+    Raises
+    ------
+    PoolError
+        Naming the files, how many rows draw on them, and what to do.
+    """
+    why = {}
+    for number, source in enumerate(pool.sources):
+        name = source.fingerprint
+        if roles.get(name) != EXTERNAL:
+            continue
+        if name in added:
+            why[number] = f"{source.path} is the same file as {added[name]}"
+        elif name in shared:
+            why[number] = shared[name]
+    if not why:
+        return
+    rows = 0
+    for block in pool.recipes.blocks():
+        of_row = np.repeat(np.arange(len(block)), block.layer_counts)
+        rows += len(np.unique(of_row[np.isin(block.source, list(why))]))
+    names = shorten([pool.sources[number].name for number in why])
+    raise PoolError(
+        f"{pool.path}: {rows} rows draw on external sound that holds part of an annotated or "
+        f"held-out recording, and would be declared free of its calls: {names}; the first: "
+        f"{next(iter(why.values()))}. What stands is never changed: build the pool anew with "
+        "--force, not --append, which leaves these files out; or take the recording out"
+    )
+
+
+def check_unchanged(pool: Pool, folders: Iterable[Recordings | None]) -> None:
+    """Check that no file of a pool that is added to was replaced since.
+
+    Its standing rows would be of a file that is gone, and no command could render them.
+
+    Parameters
+    ----------
+    pool : Pool
+        The one that is added to.
+    folders : iterable of Recordings
+        What is read anew.
+
+    Raises
+    ------
+    PoolError
+        Naming the files, and what to do.
+    """
+    now = {
+        info.path.resolve(): info.fingerprint
+        for folder in folders
+        if folder is not None
+        for info in folder.infos.values()
+    }
+    replaced = [
+        source.name
+        for source in pool.sources
+        if not source.is_synthetic
+        and now.get(source.path.resolve(), source.fingerprint) != source.fingerprint
+    ]
+    if replaced:
+        raise PoolError(
+            f"{pool.path}: {len(replaced)} files of this pool were replaced since: "
+            f"{shorten(replaced, 3)}; its rows are of the files as they were. Build the pool anew "
+            "with --force, not --append; or put the files back, or give the new ones other names"
+        )

@@ -1,0 +1,318 @@
+"""The command ``negmine mine``, and the options of choosing that other commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from negmine.cli.console import Bars, CleanCommand, Command, print_json, quiet_and_json, say
+from negmine.cli.goes_with import Beside, GoesWith, check_goes_with
+from negmine.cli.scoring_options import (
+    batch_size_option,
+    cache_option,
+    compile_option,
+    device_option,
+    open_cache,
+    pool_option,
+)
+from negmine.limits import LAST_SEED, MOST_ROWS
+from negmine.notices import warn
+
+if TYPE_CHECKING:
+    from negmine.mining.mine import Mined, MineSettings
+    from negmine.models.scorer import Scorer
+    from negmine.pool import Pool
+    from negmine.recipes.cache import CachedReader
+
+GO_WITH: GoesWith = ((("window_steps",), (Beside("window", ("auto",)),)),)
+
+_CHOOSING = (
+    click.option(
+        "--per-class", type=click.IntRange(1, MOST_ROWS), default=50, show_default=True,
+        help="Negatives a class.",
+    ),
+    click.option(
+        "--strategy", default="hard", show_default=True, metavar="TEXT|FILE.toml",
+        help="A preset (hard, careful, spread, near, ranking, alarm), or a ranking (top, near, "
+        "intrusion, alarm) and rules (window, margin, diverse, quota) joined by '+', or a TOML "
+        "file.",
+    ),
+    click.option(
+        "--window", metavar="LOW,HIGH|auto",
+        help="Only rows between two quantiles of hardness, before the strategy's rules; 'auto' "
+        "chooses the upper end by short retrainings, judged on recordings set aside.",
+    ),
+    click.option(
+        "--window-steps", type=click.IntRange(1, MOST_ROWS), default=200, show_default=True,
+        help="Of each of the retrainings of --window auto.",
+    ),
+    click.option(
+        "--max-doubt", type=click.FloatRange(0, 1), default=0.5, show_default=True,
+        help="Rows that hold the class with a higher estimated probability go to review.",
+    ),
+    click.option(
+        "--min-distance", type=click.FloatRange(0, 2), default=0.005, show_default=True,
+        help="Nearer embeddings (1 - cosine) are duplicates: the better ranked is kept.",
+    ),
+)  # fmt: skip
+
+
+def choosing_options(command: Command) -> Command:
+    """Add the options that say which negatives are chosen."""
+    for option in reversed(_CHOOSING):
+        command = option(command)
+    return command
+
+
+def choosing_settings(
+    per_class: int,
+    strategy: str,
+    window: str | None,
+    window_steps: int,
+    max_doubt: float,
+    min_distance: float,
+    **others: Any,
+) -> MineSettings:
+    """The settings of these options.
+
+    Raises
+    ------
+    click.UsageError
+        If one of them would do nothing.
+    """
+    check_goes_with(GO_WITH, {"window": window})
+    from negmine.mining.mine import MineSettings
+    from negmine.mining.strategy import parse_strategy, with_window
+
+    chain = parse_strategy(strategy)
+    if window and window != "auto":
+        chain = with_window(chain, window)
+
+    return MineSettings(
+        per_class=per_class,
+        strategy=chain,
+        auto_window=window == "auto",
+        window_steps=window_steps,
+        max_doubt=max_doubt,
+        min_distance=min_distance,
+        **others,
+    )
+
+
+@click.command(cls=CleanCommand)
+@click.option(
+    "--model",
+    "models",
+    type=click.Path(path_type=Path),
+    required=True,
+    multiple=True,
+    help="A checkpoint, or what a plug-in reads. Repeatable: several score as one.",
+)
+@pool_option
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="The selection, Parquet.",
+)
+@choosing_options
+@click.option(
+    "--control", is_flag=True, help="Write as many random negatives beside: OUT with '.control'."
+)
+@click.option(
+    "--exclude",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="CSV with columns recipe and class, as of 'negmine audit read': never chosen.",
+)
+@click.option(
+    "--synthesise",
+    "budget",
+    type=click.IntRange(1, MOST_ROWS),
+    metavar="BUDGET",
+    help="First search for harder negatives with so many forwards of the model, and add them to "
+    "the pool; 'negmine synthesise' has all settings.",
+)
+@click.option(
+    "--report",
+    "page",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write an HTML page of what was chosen, as 'negmine report' does.",
+)
+@click.option(
+    "--scores",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for scores.  [default: scores beside OUT]",
+)
+@cache_option
+@batch_size_option
+@device_option
+@compile_option
+@click.option(
+    "--seed",
+    type=click.IntRange(0, LAST_SEED),
+    default=0,
+    show_default=True,
+    help="Of the control.",
+)
+@quiet_and_json
+def mine(
+    models: tuple[Path, ...],
+    pool: Path,
+    out: Path,
+    control: bool,
+    exclude: Path | None,
+    budget: int | None,
+    page: Path | None,
+    scores: Path | None,
+    cache: Path | None,
+    batch_size: int,
+    device: str,
+    compiled: bool,
+    seed: int,
+    quiet: bool,
+    as_json: bool,
+    **choosing: Any,
+) -> None:
+    """Score a pool with a model and choose, per class, the certified negatives that fool it most.
+
+    What is too likely to hold the class after all is not chosen: it is written beside OUT, with
+    '.review', for somebody to listen to.
+
+    \b
+    Example:
+      negmine mine --model run0/best.pt --pool pool --out hard.parquet --control
+      negmine mine --model run0/best.pt --pool pool --out hard.parquet \\
+          --strategy "top + window:low=0.9,high=0.999 + quota:by=group,most=5"
+    """  # fmt: skip
+    from negmine.cli.commands.report import check_page
+    from negmine.mining.exclusions import read_exclusions
+    from negmine.mining.mine import mine as run_mining
+    from negmine.mining.mine import retraining_steps
+    from negmine.models.scorer import load_scorer
+    from negmine.pool import open_pool
+    from negmine.storage.locks import only_writer
+
+    if budget and len(models) > 1:
+        raise click.UsageError("--synthesise searches with one model; name one --model")
+    if page:
+        check_page(page)
+    settings = choosing_settings(batch_size=batch_size, seed=seed, **choosing)
+    opened = open_pool(pool)
+    excluded = read_exclusions(exclude, opened) if exclude else frozenset()
+    scorers = [load_scorer(model, device, compiled=compiled) for model in models]
+    for scorer in scorers:
+        if scorer.clip_s != opened.clip_s:
+            warn(f"the pool's clips are {opened.clip_s:g} s, the model's were {scorer.clip_s:g} s")
+        if scorer.sample_rate != opened.sample_rate:
+            warn(
+                f"the pool was built at {opened.sample_rate} Hz, and its clips are resampled for "
+                f"the model, which hears {scorer.sample_rate} Hz"
+            )
+    reader = open_cache(pool, opened.sources, scorers[0].sample_rate, cache)
+    kept = scores or out.parent / "scores"
+    steps = retraining_steps(settings)
+    with Bars(quiet) as bars:
+        if budget:
+            opened = _synthesise(opened, scorers[0], budget, kept, settings, reader, bars)
+        total = (len(opened) + len(opened.calls)) * len(scorers)
+        mined = run_mining(
+            scorers, opened, kept, settings,
+            exclude=excluded, reader=reader, on_rows=bars("scoring", total, "clip"),
+            on_step=bars("retraining", steps, "step") if steps else lambda done: None,
+        )  # fmt: skip
+    report = mined.report.to_dict() | {"selection": mined.selection.digest}
+    with only_writer(out, wait=True):
+        _write(mined, report, out, control)
+    if page:
+        from negmine.report.html import clips_to_render, write_report
+
+        with Bars(quiet) as bars:
+            advance = bars("rendering", clips_to_render(mined.selection, opened), "clip")
+            write_report(page, mined.selection, opened, report, on_clip=advance)
+    if as_json:
+        print_json(report)
+        return
+    say(mined.report.to_text(), quiet)
+    if mined.review.rows:
+        say(f"{beside(out, 'review')}: {len(mined.review.rows)} to listen to", quiet)
+    say(f"{out}: {len(mined.selection.rows)} negatives", quiet)
+
+
+def _write(mined: Mined, report: Mapping[str, Any], out: Path, control: bool) -> None:
+    """The selection and what stands beside it; what an earlier one left there goes."""
+    from negmine.storage.files import write_json
+
+    write_json(out.with_suffix(".report.json"), report)
+    parts = {"control": mined.control if control else None, "review": mined.review}
+    for name, part in parts.items():
+        path = beside(out, name)
+        if part is not None and (part.rows or name == "control"):
+            part.write(path)
+        elif path.exists():
+            path.unlink()
+            warn(f"{path}: removed: it was beside an earlier selection of this name")
+    mined.selection.write(out)
+
+
+def _synthesise(
+    pool: Pool,
+    scorer: Scorer,
+    budget: int,
+    scores: Path,
+    settings: MineSettings,
+    reader: CachedReader | None,
+    bars: Bars,
+) -> Pool:
+    """The pool with what a search finds; one that was searched so already stays as it is."""
+    from negmine.pool import open_pool
+    from negmine.scores.embed import score_pool
+    from negmine.storage.locks import only_writer
+    from negmine.synthesis.pool import rules_for, synthesise_into
+    from negmine.synthesis.searches import describe_search, find_search
+    from negmine.synthesis.settings import SynthesisSettings
+
+    with only_writer(pool.path):
+        pool = open_pool(pool.path)
+        search = SynthesisSettings(
+            budget=budget,
+            seed=settings.seed,
+            per_class=settings.per_class,
+            # what mining would send to review is not searched for either
+            max_doubt=min(SynthesisSettings.max_doubt, settings.max_doubt),
+            batch_size=settings.batch_size,
+            moves=rules_for(pool, None),
+        )
+        described = describe_search(pool.path, scorer.fingerprint, search)
+        if found := find_search(pool.path, described):
+            warn(
+                f"{pool.path}: not searched again: the same search added {found['kept']} recipes "
+                "before"
+            )
+            return pool
+        on_rows = bars("scoring", len(pool) + len(pool.calls), "clip")
+        known, calls = score_pool(
+            scorer, pool, scores, batch_size=settings.batch_size, reader=reader, on_rows=on_rows
+        )
+        advance = bars("searching", budget, "clip")
+        done = synthesise_into(
+            scorer,
+            pool,
+            search,
+            scores=known,
+            calls=calls,
+            reader=reader,
+            on_scored=lambda recipes, embeddings, logits: advance(len(recipes)),
+            store=known.store,
+        )
+        if done.search.stopped:
+            raise KeyboardInterrupt
+        return open_pool(pool.path)
+
+
+def beside(out: Path, what: str) -> Path:
+    """The name of what is written beside a selection: ``hard.review.parquet``."""
+    return out.with_suffix(f".{what}{out.suffix}")

@@ -1,0 +1,114 @@
+"""The command ``negmine report``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from negmine.cli.console import Bars, CleanCommand, NameType, print_json, quiet_and_json, say
+from negmine.cli.scoring_options import moved_pool_option
+from negmine.limits import MOST_ROWS
+from negmine.notices import warn
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+# A page beyond this is slow to open and to send.
+_LARGE_BYTES = 50_000_000
+
+
+@click.command(cls=CleanCommand)
+@click.argument("selection", type=_FILE)
+@click.option(
+    "--before", type=_FILE, help="An older selection, such as the last round's: what changed since."
+)
+@moved_pool_option
+@click.option("-o", "--out", type=_FILE, help="The page.  [default: SELECTION with .report.html]")
+@click.option(
+    "--per-class",
+    type=click.IntRange(1, MOST_ROWS),
+    default=5,
+    show_default=True,
+    help="Negatives shown a class, the highest-scoring.",
+)
+@click.option(
+    "--class",
+    "classes",
+    type=NameType(),
+    multiple=True,
+    metavar="C",
+    help="Show this class alone. Repeatable.",
+)
+@quiet_and_json
+def report(
+    selection: Path,
+    before: Path | None,
+    pool: Path | None,
+    out: Path | None,
+    per_class: int,
+    classes: tuple[str, ...],
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Show a SELECTION as one HTML page: its negatives to be heard and seen beside confirmed calls.
+
+    The page holds its sound and pictures itself and opens without a network. What each rule
+    rejected and how scores are distributed come from the report that 'negmine mine' wrote beside
+    the selection.
+
+    \b
+    Example:
+      negmine report rounds/round2/hard.parquet --before rounds/round1/hard.parquet -o report.html
+    """
+    from negmine.mining.selection import open_selection
+    from negmine.report.html import Earlier, clips_to_render, write_report
+    from negmine.report.read import report_beside
+
+    out = out or selection.with_suffix(".report.html")
+    check_page(out)
+    chosen = open_selection(selection, pool)
+    opened = chosen.open_pool()
+    earlier = None
+    if before:
+        older = open_selection(before)
+        earlier = Earlier(older, report_beside(before, older))
+    mined = report_beside(selection, chosen)
+    total = clips_to_render(chosen, opened, per_class, classes)
+    with Bars(quiet) as bars:
+        written = write_report(
+            out,
+            chosen,
+            opened,
+            mined,
+            before=earlier,
+            per_class=per_class,
+            classes=classes,
+            on_clip=bars("rendering", total, "clip"),
+        )
+    if written.size_bytes > _LARGE_BYTES:
+        warn(f"{out}: {written.size_bytes / 1e6:.0f} MB; name fewer with --per-class or --class")
+    if as_json:
+        print_json(written.to_dict())
+        return
+    say(
+        f"{out}: {written.negatives} negatives of {written.classes} classes beside "
+        f"{written.calls} confirmed calls, {written.size_bytes / 1e6:.2f} MB",
+        quiet,
+    )
+
+
+def check_page(out: Path) -> None:
+    """See, before any work, that a page can be written under this name.
+
+    Raises
+    ------
+    click.UsageError
+        If it is no name of a page: nothing else is written over by mistake.
+    OutputError
+        If no file can be written there.
+    """
+    from negmine.storage.files import check_writable
+
+    if out.suffix.lower() not in (".html", ".htm"):
+        raise click.UsageError(f"{out} is to be a page: let its name end in .html")
+    check_writable(out)

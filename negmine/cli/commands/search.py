@@ -1,0 +1,150 @@
+"""The command ``negmine search``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from negmine.cli.console import Bars, CleanCommand, NameType, print_json, quiet_and_json, say
+from negmine.cli.goes_with import given_options
+from negmine.cli.scoring_options import (
+    batch_size_option,
+    compile_option,
+    device_option,
+    model_option,
+    open_cache,
+    pool_option,
+)
+from negmine.limits import MOST_ROWS
+from negmine.text_tables import table
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command(cls=CleanCommand)
+@click.argument("clip", type=_FILE)
+@pool_option
+@model_option
+@click.option(
+    "--at",
+    type=click.FloatRange(0),
+    default=0.0,
+    show_default=True,
+    metavar="S",
+    help="Where in the file the clip starts; it is as long as the pool's.",
+)
+@click.option(
+    "-k",
+    "--count",
+    type=click.IntRange(1, MOST_ROWS),
+    default=11,
+    show_default=True,
+    help="Neighbours.",
+)
+@click.option("--class", "label", type=NameType(), help="Only clips certified free of this class.")
+@click.option("-o", "--out", type=_FILE, help="Write the table as CSV.")
+@click.option("--png", type=_FILE, help="Draw the clip and its neighbours.")
+@click.option(
+    "--scores",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for scores, as of 'negmine mine'.  [default: scores beside POOL]",
+)
+@click.option(
+    "--index",
+    "factory",
+    metavar="FACTORY",
+    help="FAISS index: Flat, HNSW32, IVF4096,SQ8, ...  [default: by size and memory]",
+)
+@click.option(
+    "--memory",
+    type=click.FloatRange(0, min_open=True),
+    default=4.0,
+    show_default=True,
+    metavar="GIB",
+    help="That the index may take.",
+)
+@batch_size_option
+@device_option
+@compile_option
+@quiet_and_json
+def search(
+    clip: Path,
+    pool: Path,
+    model: Path,
+    at: float,
+    count: int,
+    label: str | None,
+    out: Path | None,
+    png: Path | None,
+    scores: Path | None,
+    factory: str | None,
+    memory: float,
+    batch_size: int,
+    device: str,
+    compiled: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Find what in a POOL sounds like a CLIP to a model.
+
+    The pool is scored and indexed the first time; then a search takes moments.
+
+    \b
+    Example:
+      negmine search strange.wav --pool pool --model run0/best.pt --png strange.png
+    """  # fmt: skip
+    if factory and "memory" in given_options():
+        raise click.UsageError("--index names an index and --memory lets one be chosen; choose one")
+    from negmine.audio.read import probe, read_span
+    from negmine.errors import InputError, did_you_mean
+    from negmine.models.scorer import load_scorer
+    from negmine.pool import check_classes, open_pool
+    from negmine.scores.embed import score_recipes
+    from negmine.scores.pool_index import open_index
+    from negmine.scores.search import (
+        draw_neighbours,
+        find_neighbours,
+        neighbour_table,
+        write_neighbours,
+    )
+
+    info = probe(clip)
+    if at >= info.duration_s:
+        raise InputError(f"{clip}: --at {at:g} s lies beyond its end at {info.duration_s:g} s")
+    opened, scorer = open_pool(pool), load_scorer(model, device, compiled=compiled)
+    check_classes(scorer.classes, opened.classes, f"pool {pool} does not fit the model")
+    if label and label not in opened.classes:
+        hint = did_you_mean(label, opened.classes)
+        raise InputError(f"pool {pool}: no class '{label}'{hint}")
+    if info.silent(at, at + opened.clip_s):
+        raise InputError(
+            f"{clip}: no sound from {at:g} s on for {opened.clip_s:g} s, so nothing sounds like it"
+            f"{'; its channels cancel' if info.cancelled else ''}; choose another --at"
+        )
+    samples = read_span(clip, at, opened.clip_s, scorer.sample_rate)
+    reader = open_cache(pool, opened.sources, scorer.sample_rate)
+    with Bars(quiet or as_json) as bars:
+        found = score_recipes(
+            scorer, opened.recipes, scores or pool.parent / "scores", batch_size=batch_size,
+            reader=reader, on_rows=bars("scoring", len(opened), "clip"),
+        )  # fmt: skip
+        index, built = open_index(
+            found, opened.digest, factory=factory, memory_bytes=memory * 2**30,
+            on_rows=bars("indexing", len(opened), "clip"),
+        )  # fmt: skip
+    neighbours, _ = find_neighbours(samples, scorer, opened, found, index, count, label)
+    shown = neighbour_table(neighbours, scorer.classes)
+    if out:
+        write_neighbours(out, shown)
+    if png:
+        draw_neighbours(png, clip.name, samples, scorer.sample_rate, neighbours)
+    if as_json:
+        about = {"factory": index.info.factory, "recall": index.info.recall, "built": built}
+        print_json({"index": about, "neighbours": shown.to_dict("records")})
+        return
+    what = f"index {index.info.factory} ({index.info.reason}), recall {index.info.recall:.3f}"
+    say(f"{what}: {'built' if built else 'read'}", quiet)
+    say(table(list(shown.columns), shown.astype(str).to_numpy().tolist()), quiet)
+    for path in filter(None, (out, png)):
+        say(f"{path}: written", quiet)

@@ -1,0 +1,222 @@
+"""What every command shares: options, errors as one line, progress bars. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from click.core import ParameterSource
+
+from negmine.cli.stopping import stop_code, stopping_alike
+from negmine.errors import NegmineError, one_line, visible
+from negmine.notices import LOGGER, warn
+from negmine.storage.names import clean_name
+
+if TYPE_CHECKING:
+    from negmine.audio.folder import SoundFolder
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class _Printed(logging.Handler):
+    """Prints warnings on standard error, a line each, quiet or not."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(f"warning: {one_line(record.getMessage())}", err=True)
+
+
+LOGGER.addHandler(_Printed())
+LOGGER.propagate = False
+
+
+class Failure(click.ClickException):
+    """An error of negmine's, as click shows it: one line, and its exit code."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(one_line(message))
+        self.__dict__["exit_code"] = exit_code  # click declares it for the class
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Turn errors that a user can mend into one line and an exit code."""
+    try:
+        with stopping_alike():
+            yield
+    except NegmineError as error:
+        raise Failure(str(error), error.exit_code) from error
+    except click.ClickException as error:
+        error.__dict__["message"] = one_line(error.message)  # final, for click
+        raise
+    except MemoryError as error:
+        raise Failure("out of memory; use a smaller --batch-size or shorter clips", 1) from error
+    except KeyboardInterrupt as error:
+        raise Failure("stopped; the same command goes on from here", stop_code()) from error
+    except Exception as error:
+        if isinstance(error, OSError) and error.filename is not None and error.strerror:
+            # a path that no file system takes, or that is forbidden, met where nobody expects it
+            raise Failure(f"{error.filename}: {error.strerror}", 1) from error
+        if not _while_importing(error):
+            raise
+        reason = f"{type(error).__name__}: {error}"
+        raise Failure(
+            f"a library does not load ({reason}); 'negmine doctor' says what to do", 1
+        ) from error
+
+
+def _while_importing(error: Exception) -> bool:
+    """Whether it was raised by an import: the installation is broken, whatever the error's type."""
+    frames = traceback.walk_tb(error.__traceback__)
+    return isinstance(error, ImportError) or any(
+        frame.f_code.co_name == "<module>" for frame, _ in frames
+    )
+
+
+class CleanGroup(click.Group):
+    """A group whose commands end in one line where something is wrong."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.command_class = CleanCommand
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with one_line_errors():
+            return super().invoke(ctx)
+
+
+class CleanCommand(click.Command):
+    """A command that ends in one line where something is wrong, and takes finite numbers alone."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with one_line_errors():
+            _check_finite(ctx)
+            return super().invoke(ctx)
+
+
+def _check_finite(context: click.Context) -> None:
+    # click's ranges let nan pass, which is in no range, and inf
+    for name, value in context.params.items():
+        if context.get_parameter_source(name) is ParameterSource.DEFAULT:
+            continue
+        for number in value if isinstance(value, tuple) else (value,):
+            if isinstance(number, float) and not math.isfinite(number):
+                flags = [one.opts[0] for one in context.command.params if one.name == name]
+                raise click.BadParameter(
+                    f"{number} is not a finite number", context, param_hint=flags
+                )
+
+
+def quiet_and_json(command: Command) -> Command:
+    """Add ``--quiet`` and ``--json``."""
+    command = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(
+        command
+    )
+    return click.option("-q", "--quiet", is_flag=True, help="No progress bars, no summary.")(
+        command
+    )
+
+
+def data_options(command: Command) -> Command:
+    """Add the annotations that describe a data set."""
+    path = click.Path(dir_okay=False, path_type=Path)
+    for option in (
+        click.option(
+            "--songtypes",
+            type=click.Choice(["merge", "split"]),
+            default="merge",
+            show_default=True,
+            help="One class a species, or one a species and songtype.",
+        ),
+        click.option("--fp", type=path, help="Rejected detections, RFCX's columns."),
+        click.option("--tp", type=path, required=True, help="Confirmed calls, RFCX's columns."),
+        click.argument("recordings", type=click.Path(file_okay=False, path_type=Path)),
+    ):
+        command = option(command)
+    return command
+
+
+class NameType(click.ParamType):  # type: ignore[type-arg]
+    """A class or a recording, spelt as tables' cells are once they are read."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        return clean_name(str(value))
+
+
+class Bars:
+    """Progress bars that follow one another: a new title closes the last bar."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._quiet = quiet
+        self._bar: Any = None
+
+    def __call__(self, what: str, total: int, unit: str = "file") -> Callable[..., Any]:
+        from tqdm import tqdm
+
+        self.close()
+        self._bar = tqdm(
+            total=total,
+            desc=what,
+            unit=unit,
+            disable=self._quiet,
+            dynamic_ncols=True,
+            # in a log file a line now and then is enough
+            mininterval=0.1 if sys.stderr.isatty() else 10.0,
+        )
+        bar = self._bar
+
+        def advance(count: int = 1, **shown: object) -> None:
+            if shown:
+                bar.set_postfix(shown, refresh=False)
+            bar.update(count)
+
+        return advance
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def __enter__(self) -> Bars:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def say(text: str, quiet: bool) -> None:
+    """Print a line of a summary."""
+    if not quiet:
+        click.echo(visible(text, lines=True))
+
+
+def note(text: str, quiet: bool) -> None:
+    """Print what a command does on standard error, beside its results."""
+    if not quiet:
+        click.echo(one_line(text), err=True)
+
+
+def tell_found(
+    folder: SoundFolder | None, quiet: bool, used: int | None = None, as_what: str = "used"
+) -> None:
+    """Tell what was found in a folder; quiet or not where something was left out."""
+    if folder is not None:
+        line = folder.told(used, as_what)
+        warn(line) if folder.left_out else note(line, quiet)
+
+
+def print_json(value: Mapping[str, Any]) -> None:
+    """Print a result for scripts; NaN and infinity become null."""
+    from negmine.storage.files import finite
+
+    # in JSON, too, \\u001b stands for the character
+    click.echo(visible(json.dumps(finite(value), indent=2, ensure_ascii=False), lines=True))

@@ -1,0 +1,300 @@
+"""The ``negmine`` command. Heavy libraries are imported when a command runs, not for its help."""
+
+from __future__ import annotations
+
+from functools import partial
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+import click
+
+from negmine import __version__
+from negmine.building.settings import GO_WITH, PoolSettings
+from negmine.cli.commands.mine import mine
+from negmine.cli.commands.pool import pool as pool_commands
+from negmine.cli.console import (
+    Bars,
+    CleanGroup,
+    NameType,
+    data_options,
+    note,
+    print_json,
+    quiet_and_json,
+    say,
+    tell_found,
+)
+from negmine.cli.goes_with import Beside, check_goes_with
+from negmine.cli.setting import flag_values, setting_options, take_settings
+from negmine.limits import LAST_SEED, MOST_HZ, MOST_ROWS
+from negmine.notices import warn, warn_each
+
+ENTRY_POINTS = "negmine.commands"
+
+
+class PluginGroup(CleanGroup):
+    """A group that also holds the commands other packages register as entry points."""
+
+    def _plugins(self) -> dict[str, EntryPoint]:
+        return {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *self._plugins()})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        own = super().get_command(ctx, cmd_name)
+        point = self._plugins().get(cmd_name)
+        if own or point is None:
+            return own
+        try:
+            command = point.load()
+        except (ImportError, AttributeError) as error:
+            reason = f"command '{cmd_name}' of plug-in '{point.value}' cannot be loaded: {error}"
+            return _broken(cmd_name, reason)
+        if not isinstance(command, click.Command):
+            return _broken(cmd_name, f"plug-in '{point.value}' is no click command")
+        return command
+
+
+def _broken(name: str, reason: str) -> click.Command:
+    """A command that says why it is none: the other commands and their help still work."""
+
+    def fail() -> None:
+        raise click.ClickException(reason)
+
+    anything = {"ignore_unknown_options": True, "allow_extra_args": True}
+    return click.Command(name, anything, fail, help=f"Broken: {reason}", add_help_option=False)
+
+
+@click.group(cls=PluginGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="negmine")
+def main() -> None:
+    """Find the negatives that fool a sound detector, and feed them back into its training.
+
+    \b
+    Example, on data in RFCX's layout:
+      negmine build-pool train/ --tp train_tp.csv --fp train_fp.csv \\
+          --external other/ --mix 2000 --out pool
+      negmine train train/ --tp train_tp.csv --fp train_fp.csv --out run0
+      negmine mine --model run0/best.pt --pool pool --out hard.parquet
+      negmine train train/ --tp train_tp.csv --fp train_fp.csv --out run1 \\
+          --hard-negatives hard.parquet
+    """
+
+
+@main.command("build-pool")
+@data_options
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path), required=True, help="The pool's folder."
+)
+@setting_options(PoolSettings())
+@click.option(
+    "--config",
+    multiple=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Settings from a TOML file, a table a source; flags win. Repeatable: later files win.",
+)
+@click.option(
+    "--holdout",
+    multiple=True,
+    metavar="NAME",
+    help="Recording, other file or site that must not enter in any form, nor in a mix; or a .txt "
+    "file with one a line. Repeatable.",
+)
+@click.option(
+    "--sites",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="CSV with columns recording_id, site: a recording's group, and for sites in --holdout.",
+)
+@click.option(
+    "--site-regex",
+    help="What of a recording's name is its site: its group, and for sites in --holdout.",
+)
+@click.option("--skip-bad", is_flag=True, help="Report unreadable files and go on without them.")
+@click.option("--force", is_flag=True, help="Replace another pool at --out.")
+@click.option(
+    "--append", is_flag=True, help="Add what is new to the pool at --out; nothing there is changed."
+)
+@quiet_and_json
+def build_pool(
+    recordings: Path,
+    tp: Path,
+    fp: Path | None,
+    songtypes: Any,
+    out: Path,
+    config: tuple[Path, ...],
+    holdout: tuple[str, ...],
+    sites: Path | None,
+    site_regex: str | None,
+    skip_bad: bool,
+    force: bool,
+    append: bool,
+    quiet: bool,
+    as_json: bool,
+    **flags: Any,
+) -> None:
+    """Build a pool of certified negatives from RECORDINGS and other sound.
+
+    \b
+    Example:
+      negmine build-pool train/ --tp train_tp.csv --fp train_fp.csv \\
+          --external other/ --external pond/=3,17 --mix 2000 --out pool
+    """
+    from negmine.annotations import read_rfcx
+    from negmine.annotations.long_boxes import told_long
+    from negmine.annotations.rates import told_rate, told_upsampled
+    from negmine.annotations.recordings import told_short
+    from negmine.annotations.sites import SiteOf, sites_by_pattern, sites_by_table
+    from negmine.building import build_pool as build
+    from negmine.building.holdout import read_names
+    from negmine.storage.locks import only_writer
+
+    if sites and site_regex:
+        raise click.UsageError("--sites and --site-regex both name sites; choose one")
+    site_of: SiteOf | None = None
+    if sites:
+        site_of = partial(sites_by_table, table=sites)
+    elif site_regex:
+        site_of = partial(sites_by_pattern, pattern=site_regex)
+    if force and append:
+        raise click.UsageError("--force replaces a pool and --append adds to it; choose one")
+    settings = take_settings(PoolSettings(), config, flags)
+    check_goes_with(GO_WITH, flag_values(settings))
+    annotations = read_rfcx(tp, fp, songtypes=songtypes)
+    warn_each(annotations.notes)
+    with only_writer(out), Bars(quiet) as bars:
+        report = build(
+            recordings,
+            annotations,
+            out,
+            settings=settings,
+            skip_bad=skip_bad,
+            force=force,
+            append=append,
+            holdout=read_names(holdout),
+            site_of=site_of,
+            progress=bars,
+        )
+    heard = [info for folder in report.folders for info in folder.infos.values()]
+    rate = report.pool.sample_rate
+    note(told_rate(heard, rate), quiet)
+    clip_s = report.pool.clip_s
+    annotated = report.folders[0].infos.values()
+    for told in (
+        told_upsampled((info.sample_rate for info in heard), rate),
+        told_long(annotations, clip_s),
+        told_short(annotated, clip_s),
+    ):
+        if told:
+            warn(told)
+    for opened in report.folders:
+        tell_found(opened.folder, quiet, len(opened.infos))
+        warn_each(opened.notes)
+    for line in report.skipped:
+        warn(f"skipped {line}")
+    warn_each(report.sites)
+    for line in report.near_duplicates:
+        warn(line)
+    for line in report.told:
+        say(line, quiet or as_json)
+    say(f"{out}: {'written' if report.changed else 'unchanged'}", quiet or as_json)
+    _show_pool(out, quiet, as_json)
+
+
+main.add_command(mine)
+main.add_command(pool_commands)
+
+
+@main.command()
+@click.argument("pool", type=click.Path(path_type=Path))
+@click.option(
+    "--png", type=click.Path(dir_okay=False, path_type=Path), help="Draw the summary, too."
+)
+@quiet_and_json
+def inspect(pool: Path, png: Path | None, quiet: bool, as_json: bool) -> None:
+    """Summarise a POOL: for each class, its certified negatives of each kind.
+
+    \b
+    Example:
+      negmine inspect pool --png pool.png
+    """
+    _show_pool(pool, quiet, as_json, png)
+
+
+@main.command()
+@click.argument("pool", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="Folder for the clips and their table.",
+)
+@click.option("--ids", multiple=True, metavar="ID", help="A recipe's id. Repeatable.")
+@click.option("--kind", help="Recipes of this kind alone.")
+@click.option(
+    "--class", "label", type=NameType(), help="Recipes certified free of this class alone."
+)
+@click.option(
+    "--sample", type=click.IntRange(1, MOST_ROWS), help="So many of them, drawn at random."
+)
+@click.option(
+    "--sample-rate", type=click.IntRange(1000, MOST_HZ), help="Hz.  [default: the pool's]"
+)
+@click.option(
+    "--seed", type=click.IntRange(0, LAST_SEED), default=0, show_default=True, help="Of the draw."
+)
+@quiet_and_json
+def render(
+    pool: Path,
+    out: Path,
+    ids: tuple[str, ...],
+    kind: str | None,
+    label: str | None,
+    sample: int | None,
+    sample_rate: int | None,
+    seed: int,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Write clips of a POOL as FLAC, with a table of what each is.
+
+    Files that stand are not made again, unless they are of another rate, so the same command goes
+    on where it was stopped.
+
+    \b
+    Example:
+      negmine render pool --kind mix --class 3 --sample 20 --out listen
+    """
+    check_goes_with(((("seed",), (Beside("sample"),)),))
+    from negmine.pool import open_pool
+    from negmine.pool.render_files import TABLE, choose_rows, render_rows
+    from negmine.storage.locks import only_here
+
+    opened = open_pool(pool)
+    rows = choose_rows(opened, ids, kind, label, sample, seed)
+    with only_here(out), Bars(quiet or as_json) as bars:
+        made = render_rows(
+            opened, rows, out, sample_rate=sample_rate, on_clip=bars("rendering", len(rows), "clip")
+        )
+    if as_json:
+        print_json({"clips": len(made), "table": str(out / TABLE), "files": list(made["file"])})
+    else:
+        say(f"{out}: {len(made)} clips, and {TABLE}", quiet)
+
+
+def _show_pool(path: Path, quiet: bool, as_json: bool, png: Path | None = None) -> None:
+    from negmine.pool import open_pool
+    from negmine.pool.summary import summarise_pool
+
+    pool = open_pool(path)
+    summary = summarise_pool(pool)
+    if as_json:
+        print_json(summary.to_dict())
+    else:
+        say(summary.to_text(), quiet)
+    if png:
+        from negmine.pool.summary_figure import draw_summary
+
+        draw_summary(png, summary, pool.clip_s)
+        say(f"{png}: written", quiet or as_json)

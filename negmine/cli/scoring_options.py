@@ -1,0 +1,70 @@
+"""The options of commands that score clips with a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from negmine.limits import MOST_BATCH
+from negmine.notices import warn
+
+if TYPE_CHECKING:
+    from negmine.recipes.cache import CachedReader
+    from negmine.recipes.recipe import Source
+
+device_option = click.option(
+    "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ..."
+)
+pool_option = click.option(
+    "--pool", type=click.Path(path_type=Path), required=True, help="From 'negmine build-pool'."
+)
+moved_pool_option = click.option(
+    "--pool",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the selection's pool is now.  [default: where it was, or as it was beside the "
+    "selection]",
+)
+model_option = click.option(
+    "--model",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="A checkpoint, or what a plug-in reads.",
+)
+cache_option = click.option(
+    "--cache",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="From 'negmine cache'.  [default: the one in the pool's folder, if it fits]",
+)
+batch_size_option = click.option(
+    "-b",
+    "--batch-size",
+    type=click.IntRange(1, MOST_BATCH),
+    default=32,
+    show_default=True,
+    help="Clips scored at a time.",
+)
+compile_option = click.option(
+    "--compile",
+    "compiled",
+    is_flag=True,
+    help="Compile the network first: minutes, won back with some ten thousand clips.",
+)
+
+
+def open_cache(
+    pool: Path,
+    sources: Iterable[Source],
+    sample_rate: int,
+    named: Path | None = None,
+    reads: str = "reading",
+) -> CachedReader | None:
+    """The cache to read a pool's sound from, as `find_cache` chooses it; warns of a misfit."""
+    from negmine.recipes.cache import find_cache
+
+    reader, why = find_cache(pool, sources, sample_rate, named)
+    if why:
+        warn(f"{reads} the sound files: {why}")
+    return reader

@@ -1,0 +1,1 @@
+"""Mining: from scores to the negatives that fool a model."""

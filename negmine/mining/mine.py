@@ -1,0 +1,270 @@
+"""Mining: score the pool, choose what fools the model, and say why the rest was not chosen."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from negmine.errors import ModelError, PoolError, did_you_mean
+from negmine.mining.choose import Chooser
+from negmine.mining.doubt import DoubtModel
+from negmine.mining.known import KnownClass, fit_doubt, know_classes
+from negmine.mining.pick import pick
+from negmine.mining.report import MineReport, class_report
+from negmine.mining.rules import matched_random
+from negmine.mining.rules.chain import Strategy
+from negmine.mining.rules.near import nearest_call
+from negmine.mining.selection import Chosen, Selection
+from negmine.mining.strategy import with_window
+from negmine.mining.window_auto import ENDS, WindowChoice, choose_window
+from negmine.models.scorer import Retrainable, Scorer
+from negmine.pool import Pool, check_classes
+from negmine.recipes.cache import CachedReader
+from negmine.recipes.labels import CERTIFICATES
+from negmine.scores.embed import score_pool
+from negmine.scores.joint import JointScores
+from negmine.scores.scan import Eligible
+
+
+@dataclass(frozen=True)
+class MineSettings:
+    """How negatives are chosen.
+
+    Attributes
+    ----------
+    per_class : int
+    min_distance : float
+        Two sounds nearer than this (1 - cosine similarity of their embeddings) are duplicates.
+    batch_size : int
+    seed : int
+        Of the random control, and of samples of very large pools.
+    strategy : Strategy
+        How rows are ranked, and by what rules some are taken away.
+    max_doubt : float
+        Rows that hold the class with a higher probability go to review.
+    auto_window : bool
+        Put a window before the strategy's rules, see `negmine.mining.window_auto`.
+    window_steps : int
+        Of each of the short retrainings that choose it.
+    """
+
+    per_class: int = 50
+    min_distance: float = 0.005
+    batch_size: int = 32
+    seed: int = 0
+    strategy: Strategy = field(default_factory=Strategy)
+    max_doubt: float = 0.5
+    auto_window: bool = False
+    window_steps: int = 200
+
+
+@dataclass(frozen=True)
+class Mined:
+    """A selection, its random control, what is to be reviewed, and the report."""
+
+    selection: Selection
+    control: Selection
+    review: Selection
+    report: MineReport
+
+
+def mine(
+    scorers: Scorer | Sequence[Scorer],
+    pool: Pool,
+    scores_folder: Path,
+    settings: MineSettings | None = None,
+    *,
+    exclude: Collection[tuple[str, str]] = (),
+    reader: CachedReader | None = None,
+    on_rows: Callable[[int], object] = lambda rows: None,
+    on_step: Callable[[int], object] = lambda steps: None,
+) -> Mined:
+    """Choose the hardest certified negatives of each class.
+
+    Parameters
+    ----------
+    scorers : Scorer, or sequence of them
+        Several score as one, by their mean logits. Nothing is chosen from a recording that all of
+        them hold out; training leaves out what its own model holds out.
+    pool : Pool
+    scores_folder : Path
+        Where scores are kept; a second run with the same model and pool reads them.
+    settings : MineSettings, optional
+    exclude : collection of (recipe, class)
+        Never chosen.
+    reader : CachedReader, optional
+        Where sound is read from; from its files by default.
+    on_rows : callable
+        Called with a number of rows as they are scored.
+    on_step : callable
+        Called with a number of steps as they are trained, `retraining_steps` in all.
+
+    Raises
+    ------
+    ModelError
+        If the model returns NaN, or several models have different classes, or the window is to
+        choose itself and the first model cannot be retrained.
+    PoolError
+        If model and pool have different classes, or ``exclude`` names a recipe or a
+        class that is not there.
+    """
+    models = list(scorers) if isinstance(scorers, Sequence) else [scorers]
+    s = settings or MineSettings()
+    classes = models[0].classes
+    check_classes(classes, pool.classes, f"pool {pool.path} does not fit the model")
+    if any(model.classes != classes for model in models):
+        raise ModelError("the models have different classes, or the same in another order")
+    learner = _learner(models[0]) if s.auto_window else None
+    scored = [
+        score_pool(
+            model, pool, scores_folder, batch_size=s.batch_size, reader=reader, on_rows=on_rows
+        )
+        for model in models
+    ]
+    scores, calls = (JointScores(of_table) for of_table in zip(*scored, strict=True))
+    held_out = frozenset.intersection(*(model.held_out for model in models))
+    leaking = pool.recipes.draws_on(held_out)
+    eligible = _eligible(pool, classes, ~leaking, exclude)
+    rng = np.random.default_rng(s.seed)
+    known = know_classes(pool, classes, scores, calls, eligible, rng)
+    doubt, held = fit_doubt(pool, known, scores, held_out, rng)
+    fingerprint = _joint_fingerprint(models)
+
+    def selection(rows: list[Chosen]) -> Selection:
+        return Selection(tuple(rows), pool.path, pool.digest, fingerprint)
+
+    def choose(high: float, free: np.ndarray) -> Selection:
+        """What a window chooses of some rows."""
+        narrowed = _windowed(s, high)
+        among = _eligible(pool, classes, ~leaking & free, exclude)
+        chooser = _chooser(pool, scores, doubt, narrowed)
+        describe = _Describer(pool, scores, doubt)
+        chosen, _ = pick(pool, known, scores, calls, among, chooser, narrowed.strategy, s.per_class)
+        each = (describe(one, choice.rows) for one, choice in zip(known, chosen, strict=True))
+        return selection([row for (rows,) in each for row in rows])
+
+    window: WindowChoice | None = None
+    if learner:
+        window = choose_window(
+            learner, pool, known, choose, np.random.default_rng([s.seed, 1]),
+            steps=s.window_steps, seed=s.seed, batch_size=s.batch_size, reader=reader,
+            on_step=on_step,
+        )  # fmt: skip
+        s = _windowed(s, window.high)
+    chooser = _chooser(pool, scores, doubt, s)
+    picked, found = pick(pool, known, scores, calls, eligible, chooser, s.strategy, s.per_class)
+    report = MineReport(
+        len(pool), scores.scored, int(leaking.sum()), s.strategy.text, doubt.auc, held, window
+    )
+    describe = _Describer(pool, scores, doubt)
+    selections: tuple[list[Chosen], list[Chosen], list[Chosen]] = ([], [], [])
+    kinds = pool.recipes.kind_codes
+    for one, choice in zip(known, picked, strict=True):
+        certified = eligible.of_class(one.column)
+        drawn = matched_random(certified, kinds, kinds[choice.rows], rng)
+        # as many to listen to as to train with, at most
+        heard = choice.review[: max(s.per_class, len(choice.rows))]
+        described = describe(one, choice.rows, drawn, heard)
+        for rows, of_class in zip(selections, described, strict=True):
+            rows += of_class
+        chosen = [row.score for row in described[0]]
+        report.classes[one.name] = class_report(
+            one, int(certified.sum()), found.outside[one.column], choice, chosen
+        )
+    hard, control, review = map(selection, selections)
+    return Mined(hard, control, review, report)
+
+
+def retraining_steps(settings: MineSettings) -> int:
+    """Steps that `mine` trains a model before it chooses."""
+    return len(ENDS) * settings.window_steps if settings.auto_window else 0
+
+
+def _learner(model: Scorer) -> Retrainable:
+    if not isinstance(model, Retrainable):
+        raise ModelError(
+            "--window auto trains the model on for some steps, which this kind of model cannot; "
+            "name a checkpoint first, or a window, as in --window 0,0.95"
+        )
+    return model
+
+
+def _windowed(settings: MineSettings, high: float) -> MineSettings:
+    """The settings with an upper end of hardness; 1 is none."""
+    if high >= 1.0:
+        return settings
+    return replace(settings, strategy=with_window(settings.strategy, f"0,{high}"))
+
+
+def _chooser(pool: Pool, scores: JointScores, doubt: DoubtModel, settings: MineSettings) -> Chooser:
+    s = settings
+    return Chooser(pool, scores, doubt, s.strategy, s.min_distance, s.max_doubt)
+
+
+def _eligible(
+    pool: Pool, classes: Sequence[str], free: np.ndarray, exclude: Collection[tuple[str, str]]
+) -> Eligible:
+    """Certified, free of what is held out, and not excluded."""
+    bits = pool.recipes.certified(classes)
+    bits[:, ~free] = 0
+    eligible = Eligible(bits)
+    columns = {name: column for column, name in enumerate(classes)}
+    for recipe, name in exclude:
+        if name not in columns:
+            hint = did_you_mean(name, columns)
+            raise PoolError(
+                f"{pool.path}: no class '{name}' to exclude recipe '{recipe}' from{hint}"
+            )
+        eligible.close(columns[name], np.array([pool.recipes.row_of(recipe)]))
+    return eligible
+
+
+class _Describer:
+    """Rows of a pool in parts as chosen negatives, ranked as they come in their part."""
+
+    def __init__(self, pool: Pool, scores: JointScores, doubt: DoubtModel) -> None:
+        self._pool, self._scores, self._doubt = pool, scores, doubt
+
+    def __call__(self, known: KnownClass, *parts: np.ndarray) -> list[list[Chosen]]:
+        rows = np.concatenate(parts)
+        embeddings = self._scores.embeddings(rows)
+        nearest, similarity = nearest_call(embeddings, known.embeddings)
+        by_model = self._scores.by_model(rows)[:, :, known.column]
+        score, spread = by_model.mean(axis=0, dtype=np.float32), by_model.std(axis=0)
+        recipes = self._pool.recipes
+        # from columns: a thousand recipes made take as long as a pass over all scores
+        names, codes = recipes.kind_names, recipes.kind_codes[rows].tolist()
+        certificates = recipes.certificates(known.name, rows).tolist()
+        confidence = recipes.confidence(known.name, rows)
+        doubts = self._doubt.probability(known.features(by_model, similarity), confidence)
+        ids = recipes.ids[rows].tolist()
+        ranks = [rank for part in parts for rank in range(1, len(part) + 1)]
+        every = [
+            Chosen(
+                recipe=ids[i],
+                label=known.name,
+                score=float(score[i]),
+                rank=rank,
+                kind=names[codes[i]],
+                certificate=CERTIFICATES[certificates[i]].value,
+                confidence=float(confidence[i]),
+                nearest_call=str(known.calls[nearest[i]]) if nearest[i] >= 0 else "",
+                distance=1.0 - float(similarity[i]) if nearest[i] >= 0 else float("nan"),
+                doubt=float(doubts[i]),
+                spread=float(spread[i]),
+            )
+            for i, rank in enumerate(ranks)
+        ]
+        ends = np.cumsum([len(part) for part in parts]).tolist()
+        return [every[end - len(part) : end] for part, end in zip(parts, ends, strict=True)]
+
+
+def _joint_fingerprint(models: Sequence[Scorer]) -> str:
+    if len(models) == 1:
+        return models[0].fingerprint
+    text = " ".join(model.fingerprint for model in models)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

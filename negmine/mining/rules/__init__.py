@@ -1,0 +1,7 @@
+"""Selection rules: one pure function a file; `chain` joins them to a strategy."""
+
+from negmine.mining.rules.control import matched_random
+from negmine.mining.rules.duplicates import without_duplicates
+from negmine.scores.top import TopRows
+
+__all__ = ["TopRows", "matched_random", "without_duplicates"]

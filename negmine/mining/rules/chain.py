@@ -1,0 +1,211 @@
+"""A strategy: how a class's rows are ranked, and the rules that take some of them away."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from negmine.errors import InputError, did_you_mean
+from negmine.mining.rules.diversity import k_center
+from negmine.mining.rules.margin import margin_threshold
+from negmine.mining.rules.quota import within_quota
+from negmine.mining.rules.window import score_window
+from negmine.storage.decimals import decimal
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Rows of the pool that may be chosen for one class, the best ranked first.
+
+    Attributes
+    ----------
+    embeddings : float32 array, shape (N, D)
+        L2-normalised.
+    keys : callable
+        Given ``kind``, ``certificate``, ``source`` or ``group``: those of each row, a tuple of str
+        a row; a mix has several of the last two.
+    """
+
+    embeddings: np.ndarray
+    keys: Callable[[str], Sequence[Sequence[str]]]
+
+    def __len__(self) -> int:
+        return len(self.embeddings)
+
+    def only(self, ranks: np.ndarray) -> Candidates:
+        """Some of them, in their order."""
+        keys = self.keys
+        return Candidates(
+            self.embeddings[ranks], lambda by: [every[i] for every in [keys(by)] for i in ranks]
+        )
+
+
+@dataclass(frozen=True)
+class ClassScores:
+    """What is known of a class's scores before its candidates are looked at.
+
+    Attributes
+    ----------
+    calls : float array, shape (P,)
+        Logits of its confirmed calls.
+    reference : float array, shape (R,)
+        Logits of its certified rows, or of a random sample of them.
+    """
+
+    calls: np.ndarray
+    reference: np.ndarray
+
+
+def _window(known: ClassScores, low: float, high: float) -> tuple[float, float]:
+    return score_window(known.reference, low, high)
+
+
+def _margin(known: ClassScores, space: str, margin: float, reference: float) -> tuple[float, float]:
+    return -np.inf, margin_threshold(known.calls, space, margin, reference)  # type: ignore[arg-type]
+
+
+def _diverse(found: Candidates, wanted: int) -> np.ndarray:
+    # chosen for their spread, ranked by their hardness
+    return np.sort(k_center(found.embeddings, wanted))
+
+
+def _quota(found: Candidates, wanted: int, by: str, most: int) -> np.ndarray:
+    return np.flatnonzero(within_quota(found.keys(by), most))
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """A rule's function, its settings with their defaults, and what it does in one line.
+
+    ``limits`` gives the lowest and the highest score that may pass; ``take`` the ranks it keeps.
+    """
+
+    text: str
+    defaults: Mapping[str, Any]
+    limits: Callable[..., tuple[float, float]] | None = None
+    take: Callable[..., np.ndarray] | None = None
+    choices: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+RANKINGS: Mapping[str, str] = {
+    "top": "the highest-scoring first",
+    "near": "those nearest to the class's confirmed calls in embedding space first",
+    "intrusion": "the highest-scoring first; what costs most LWLRAP gets most of the budget",
+    "alarm": "the highest-scoring first; what raises most false alarms gets most of the budget",
+}
+RULES: Mapping[str, _Rule] = {
+    "window": _Rule(
+        "a band of hardness, as quantiles of the class's certified rows",
+        {"low": 0.0, "high": 0.999},
+        limits=_window,
+    ),
+    "margin": _Rule(
+        "nothing that scores too much like the class's confirmed calls",
+        {"space": "quantile", "margin": 0.1, "reference": 0.5},
+        limits=_margin,
+        choices={"space": ("absolute", "relative", "quantile")},
+    ),
+    "diverse": _Rule("rows that spread over embedding space (k-center)", {}, take=_diverse),
+    "quota": _Rule(
+        "no kind, certificate, source or group has more than so many rows of a class",
+        {"by": "group", "most": 5},
+        take=_quota,
+        choices={"by": ("kind", "certificate", "source", "group")},
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One rule of a strategy, with its settings."""
+
+    rule: str
+    settings: Mapping[str, Any]
+
+    @property
+    def text(self) -> str:
+        """As it is written on the command line."""
+        shown = ",".join(f"{k}={v}" for k, v in self.settings.items())
+        return f"{self.rule}:{shown}" if shown else self.rule
+
+    @property
+    def takes(self) -> bool:
+        """Whether the rule takes rows from a shortlist, rather than limiting its scores."""
+        return RULES[self.rule].take is not None
+
+    def limits(self, known: ClassScores) -> tuple[float, float]:
+        """The lowest and the highest score that the rule lets pass; -inf and inf where any."""
+        apply = RULES[self.rule].limits
+        return apply(known, **self.settings) if apply else (-np.inf, np.inf)
+
+    def take(self, found: Candidates, wanted: int) -> np.ndarray:
+        """Ranks that the rule keeps, ascending: int64 array."""
+        apply = RULES[self.rule].take
+        if apply is None:
+            return np.arange(len(found))
+        return np.asarray(apply(found, wanted, **self.settings), dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """How a class's rows are ranked, and the rules they then pass through, in order."""
+
+    ranking: str = "top"
+    steps: tuple[Step, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """As it is written on the command line."""
+        return " + ".join([self.ranking, *(step.text for step in self.steps)])
+
+    def limits(self, known: ClassScores) -> tuple[float, float]:
+        """The lowest and the highest score that all rules let pass."""
+        limits = [step.limits(known) for step in self.steps]
+        low = max((low for low, _ in limits), default=-np.inf)
+        return low, min((high for _, high in limits), default=np.inf)
+
+
+def make_step(rule: str, settings: Mapping[str, Any], where: str) -> Step:
+    """A step with all its settings, checked.
+
+    Raises
+    ------
+    InputError
+        If there is no such rule or setting, or a value is no fit.
+    """
+    if rule not in RULES:
+        hint = did_you_mean(rule, [*RULES, *RANKINGS])
+        raise InputError(f"{where}: no rule '{rule}'{hint}; rules: {', '.join(RULES)}")
+    described = RULES[rule]
+    values: dict[str, Any] = dict(described.defaults)
+    for name, value in settings.items():
+        if name not in values:
+            known = ", ".join(values) or "none"
+            raise InputError(
+                f"{where}: rule '{rule}' has no setting '{name}'{did_you_mean(name, values)}; "
+                f"it has: {known}"
+            )
+        kind = type(values[name])
+        number = decimal(str(value))
+        if kind is str:
+            values[name] = str(value)
+        elif math.isnan(number) or (kind is int and not number.is_integer()):
+            wanted = "whole number" if kind is int else "number"
+            raise InputError(f"{where}: {rule}:{name}={value}: expected a {wanted}")
+        else:
+            values[name] = kind(number)
+        allowed = described.choices.get(name)
+        if allowed and values[name] not in allowed:
+            raise InputError(f"{where}: {rule}:{name}={value}: expected {' or '.join(allowed)}")
+    step = Step(rule, values)
+    try:
+        step.limits(ClassScores(np.zeros(1), np.zeros(1)))
+    except ValueError as error:
+        raise InputError(f"{where}: {rule}: {error}") from error
+    if values.get("most", 1) < 1:
+        raise InputError(f"{where}: {rule}:most={values['most']}: expected at least 1")
+    return step

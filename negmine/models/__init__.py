@@ -1,0 +1,1 @@
+"""Models as mining sees them: the protocol, and readers of their files."""

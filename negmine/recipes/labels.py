@@ -1,0 +1,370 @@
+"""Three-state labels with certificates, and the algebra that every operation on sound obeys.
+
+For each clip and class the label is *present*, *absent* or *unknown*. Unknown is the default and
+is never zero: an absence is a claim, carried with the certificate that vouches for it and a
+confidence in (0, 1] that becomes its weight in a loss.
+
+==========================  =============================  ======================================
+operation                   present                        absent
+==========================  =============================  ======================================
+crop (`label_clip`)         enough of a call's box inside  inside the rejected box; beyond it at a
+                                                           price per second
+extend (`extended`)         kept                           the same price per second
+mix (`mix`)                 union                          intersection, confidences multiplied
+erase band of c (`erased`)  c removed                      c added
+transplant (`transplanted`) c as in the donor              c as in the donor
+gain, noise, small shifts   kept                           kept
+==========================  =============================  ======================================
+
+Mixing commutes; nothing becomes absent by mixing; present and absent are disjoint; nothing turns
+unknown into absent without a certificate.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from types import MappingProxyType
+from typing import Protocol
+
+import numpy as np
+
+from negmine.audio.windows import Span, covered_s
+from negmine.recipes.confidence import (
+    AGREED,
+    BEYOND_BOX_PER_S,
+    ERASED,
+    EXTERNAL,
+    SYNTHETIC,
+    VERIFIED,
+)
+
+# An absence below this confidence says nothing worth a loss term; the claim is dropped.
+MIN_CONFIDENCE = 1e-3
+
+# A confirmed call counts as present in a clip that holds this share of it (or is filled by it).
+MIN_CALL_SHARE = 0.5
+
+
+class Certificate(StrEnum):
+    """What vouches for an absence."""
+
+    VERIFIED = "verified"
+    EXTERNAL = "external"
+    SYNTHETIC = "synthetic"
+    ERASED = "erased"
+    MIXED = "mixed"
+    AGREED = "agreed"
+
+
+# Columns tell a certificate by its place here, and -1 where nothing vouches for an absence.
+CERTIFICATES = tuple(Certificate)
+
+DEFAULT_CONFIDENCE: Mapping[Certificate, float] = MappingProxyType(
+    {
+        Certificate.VERIFIED: VERIFIED,
+        Certificate.EXTERNAL: EXTERNAL,
+        Certificate.SYNTHETIC: SYNTHETIC,
+        Certificate.ERASED: ERASED,
+        Certificate.AGREED: AGREED,
+    }
+)
+
+
+class State(StrEnum):
+    """What is known of one class in one clip."""
+
+    PRESENT = "present"
+    ABSENT = "absent"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """A certified absence.
+
+    Parameters
+    ----------
+    certificate : Certificate
+    confidence : float
+        In (0, 1]: how sure the certificate is; the weight of the known zero in a loss.
+
+    Raises
+    ------
+    ValueError
+        If the confidence lies outside (0, 1].
+    """
+
+    certificate: Certificate
+    confidence: float
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.confidence <= 1.0:
+            raise ValueError(f"confidence {self.confidence} is outside (0, 1]")
+
+
+@dataclass(frozen=True)
+class PartialLabels:
+    """What is known of a clip: classes present, classes certified absent, all others unknown.
+
+    Parameters
+    ----------
+    present : frozenset of str
+    absent : mapping of str to Absence
+
+    Raises
+    ------
+    ValueError
+        If a class stands in both.
+
+    Examples
+    --------
+    >>> frog = PartialLabels(present=frozenset({"frog"}))
+    >>> rain = PartialLabels.certified(["frog", "owl"], Certificate.EXTERNAL, 0.99)
+    >>> frog.mix(rain).state("owl"), frog.mix(rain).state("frog")
+    (<State.UNKNOWN: 'unknown'>, <State.PRESENT: 'present'>)
+    """
+
+    present: frozenset[str] = frozenset()
+    absent: Mapping[str, Absence] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        both = self.present & self.absent.keys()
+        if both:
+            raise ValueError(f"classes both present and absent: {sorted(both)}")
+        object.__setattr__(self, "absent", MappingProxyType(dict(self.absent)))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        # kept: a pool's writer asks it of every row, and there may be 10,000 classes
+        return hash((self.present, frozenset(self.absent.items())))
+
+    def __reduce__(self) -> tuple[type[PartialLabels], tuple[frozenset[str], dict[str, Absence]]]:
+        return PartialLabels, (self.present, dict(self.absent))
+
+    @classmethod
+    def certified(
+        cls, classes: Iterable[str], certificate: Certificate, confidence: float | None = None
+    ) -> PartialLabels:
+        """Labels that certify each of the classes absent, and say nothing else."""
+        if confidence is None:
+            confidence = DEFAULT_CONFIDENCE[certificate]
+        absence = Absence(certificate, confidence)
+        return cls(absent=dict.fromkeys(classes, absence))
+
+    def state(self, name: str) -> State:
+        """The state of one class."""
+        if name in self.present:
+            return State.PRESENT
+        return State.ABSENT if name in self.absent else State.UNKNOWN
+
+    def mix(self, other: PartialLabels) -> PartialLabels:
+        """Labels of the sum of two sounds: present in either, absent only where both certify it."""
+        present = self.present | other.present
+        absent = {}
+        # classes come with few distinct certificates, and there may be 10,000 of them
+        joined: dict[tuple[Absence, Absence], Absence | None] = {}
+        # a class certified by one part and present in the other is in `present`, never here
+        # in an order that is the same in every process, which that of a set is not
+        for name in self.absent:
+            if name not in other.absent:
+                continue
+            pair = (self.absent[name], other.absent[name])
+            if pair not in joined:
+                confidence = pair[0].confidence * pair[1].confidence
+                kept = confidence >= MIN_CONFIDENCE
+                joined[pair] = Absence(Certificate.MIXED, confidence) if kept else None
+            if (absence := joined[pair]) is not None:
+                absent[name] = absence
+        return PartialLabels(present, absent)
+
+    def extended(self, seconds: float, beyond_per_s: float = BEYOND_BOX_PER_S) -> PartialLabels:
+        """Labels of the same sound with more of its surroundings.
+
+        Parameters
+        ----------
+        seconds : float
+            How much longer the clip became.
+        beyond_per_s : float
+            Share of confidence that an absence keeps per second outside its certified span; with 0
+            every absence is lost by any extension.
+
+        Raises
+        ------
+        ValueError
+            If ``seconds`` is negative or ``beyond_per_s`` outside [0, 1].
+        """
+        kept = _beyond(seconds, beyond_per_s)
+        absent = {
+            name: Absence(a.certificate, a.confidence * kept)
+            for name, a in self.absent.items()
+            if a.confidence * kept >= MIN_CONFIDENCE
+        }
+        return PartialLabels(self.present, absent)
+
+    def declared(
+        self, names: Iterable[str], certificate: Certificate, confidence: float
+    ) -> PartialLabels:
+        """Labels with further classes certified absent; the surer certificate of two stays.
+
+        Raises
+        ------
+        ValueError
+            If one of the classes is present.
+        """
+        added = Absence(certificate, confidence)
+        absent = dict(self.absent)
+        for name in names:
+            before = absent.get(name, added)
+            absent[name] = before if before.confidence >= confidence else added
+        return PartialLabels(self.present, absent)
+
+    def erased(
+        self,
+        name: str,
+        confidence: float = ERASED,
+        touched: Collection[str] = (),
+    ) -> PartialLabels:
+        """Labels after the frequency band of one class was removed: that class is absent.
+
+        Parameters
+        ----------
+        name : str
+        confidence : float
+        touched : collection of str
+            Classes whose bands the removed one overlaps: of those that were present too little may
+            be left to know them by, so they become unknown.
+        """
+        absence = Absence(Certificate.ERASED, confidence)
+        before = self.absent.get(name, absence)
+        surer = before if before.confidence >= confidence else absence
+        present = self.present.difference({name}, touched)
+        return PartialLabels(present, {**self.absent, name: surer})
+
+    def transplanted(
+        self,
+        name: str,
+        donor: PartialLabels,
+        confidence: float = ERASED,
+        touched: Collection[str] = (),
+    ) -> PartialLabels:
+        """Labels after the band of one class was replaced by the donor's: as in the donor.
+
+        Parameters
+        ----------
+        name : str
+        donor : PartialLabels
+        confidence : float
+            That nothing of the class's calls is left outside its band; the donor's confidence is
+            multiplied with it.
+        touched : collection of str
+            Classes whose bands the replaced one overlaps: part of their sound is now the donor's.
+            They are absent only where both are certified, and otherwise unknown.
+        """
+        others = {k: v for k, v in self.absent.items() if k != name and k not in touched}
+        of_both = self.mix(donor).absent
+        absent = others | {k: v for k, v in of_both.items() if k in touched and k != name}
+        if name in donor.absent:
+            sure = donor.absent[name].confidence * confidence
+            absent[name] = Absence(Certificate.ERASED, sure)
+        present = self.present.difference({name}, touched) | ({name} & donor.present)
+        return PartialLabels(present, absent)
+
+    def to_arrays(self, classes: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Targets, mask and weights in the order of ``classes``.
+
+        Returns
+        -------
+        target : float32 array, shape (C,)
+            1 where present, else 0. Meaningless where ``known`` is False.
+        known : bool array, shape (C,)
+        confidence : float32 array, shape (C,)
+            1 where present, the certificate's confidence where absent, 0 where unknown.
+        """
+        confidence = np.array(
+            [
+                1.0 if c in self.present else self.absent[c].confidence if c in self.absent else 0.0
+                for c in classes
+            ],
+            dtype=np.float32,
+        )
+        target = np.array([c in self.present for c in classes], dtype=np.float32)
+        return target, confidence > 0, confidence
+
+
+class Box(Protocol):
+    """A verdict on one class in one span of a recording: confirmed (TP) or rejected (FP)."""
+
+    @property
+    def label(self) -> str: ...
+    @property
+    def present(self) -> bool: ...
+    @property
+    def span(self) -> Span: ...
+
+
+def label_clip(
+    boxes: Iterable[Box],
+    clip: Span,
+    *,
+    beyond_per_s: float = BEYOND_BOX_PER_S,
+    min_call_share: float = MIN_CALL_SHARE,
+) -> PartialLabels:
+    """What the boxes of a recording say about one clip of it.
+
+    A class is present if the clip holds ``min_call_share`` of a confirmed call, or is itself that
+    full of one. A class whose call is only grazed is unknown, whatever else was rejected. A class
+    is absent if the clip touches a box in which it was rejected: with confidence 1 inside such
+    boxes, times ``beyond_per_s`` for each second of the clip outside them.
+
+    Parameters
+    ----------
+    boxes : iterable of Box
+        All verdicts on the recording, in any order.
+    clip : Span
+    beyond_per_s : float
+        In [0, 1]; 0 certifies only clips that lie inside rejected boxes.
+    min_call_share : float
+        In (0, 1].
+    """
+    present, grazed = set(), set()
+    rejected: defaultdict[str, list[Span]] = defaultdict(list)
+    start_s, end_s = clip.start_s, clip.end_s
+    for box in boxes:
+        span = box.span
+        # most boxes of a long recording lie elsewhere
+        if span.end_s <= start_s or span.start_s >= end_s:
+            continue
+        shared = clip.overlap_s(span)
+        if shared <= 0:
+            continue
+        if not box.present:
+            rejected[box.label].append(box.span)
+        elif shared >= min_call_share * min(box.span.duration_s, clip.duration_s):
+            present.add(box.label)
+        else:
+            grazed.add(box.label)
+    absent = {}
+    for name, spans in rejected.items():
+        if name in present or name in grazed:
+            continue
+        outside = max(0.0, clip.duration_s - covered_s(clip, spans))
+        # nanoseconds of rounding are not a second thought about the verdict
+        confidence = _beyond(outside if outside > 1e-9 else 0.0, beyond_per_s)
+        if confidence >= MIN_CONFIDENCE:
+            absent[name] = Absence(Certificate.VERIFIED, confidence)
+    return PartialLabels(frozenset(present), absent)
+
+
+def _beyond(seconds: float, beyond_per_s: float) -> float:
+    if seconds < 0:
+        raise ValueError(f"cannot extend by {seconds} s; a crop needs the boxes: use label_clip")
+    if not 0.0 <= beyond_per_s <= 1.0:
+        raise ValueError(f"beyond_per_s {beyond_per_s} is outside [0, 1]")
+    return float(beyond_per_s**seconds)

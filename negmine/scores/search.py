@@ -1,0 +1,155 @@
+"""What in a pool sounds like this: the neighbours of a clip in a model's embedding space."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from negmine.models.scorer import Scorer
+from negmine.pool import Pool
+from negmine.recipes.ancestry import ancestry
+from negmine.recipes.recipe import Recipe
+from negmine.scores.embed import Scores
+from negmine.scores.pool_index import PoolIndex
+from negmine.storage.csv_tables import write_csv
+from negmine.storage.files import writing
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A clip of the pool near a sound.
+
+    Attributes
+    ----------
+    recipe : Recipe
+    similarity : float
+        Cosine, of the embeddings.
+    logits : float32 array, shape (C,)
+    """
+
+    recipe: Recipe
+    similarity: float
+    logits: np.ndarray
+
+
+def find_neighbours(
+    samples: np.ndarray,
+    scorer: Scorer,
+    pool: Pool,
+    scores: Scores,
+    index: PoolIndex,
+    count: int,
+    label: str | None = None,
+) -> tuple[list[Neighbour], np.ndarray]:
+    """The clips of a pool that lie nearest to a sound.
+
+    Parameters
+    ----------
+    samples : float32 array, shape (T,)
+        At the scorer's rate.
+    scorer : Scorer
+    pool : Pool
+    scores : Scores
+        Of the pool's recipes by this scorer.
+    index : PoolIndex
+        Over them.
+    count : int
+    label : str, optional
+        Only clips certified free of this class.
+
+    Returns
+    -------
+    neighbours : list of Neighbour
+        The nearest first: ranked by the embeddings, whatever the index rounds.
+    logits : float32 array, shape (C,)
+        Of the sound.
+    """
+    embedded, logits = scorer.score(samples[None])
+    query = embedded[0] / max(float(np.linalg.norm(embedded[0])), 1e-12)
+    may = pool.confidence(label) > 0 if label else np.ones(len(pool), dtype=bool)
+    wanted = min(count, int(may.sum()))
+    asked = 4 * count
+    while True:
+        rows = index.search(query[None], min(asked, len(pool)))[0][0]
+        rows = rows[rows >= 0]
+        rows = rows[may[rows]]
+        if len(rows) >= wanted or asked >= len(pool):
+            break
+        asked *= 4
+    similarity = scores.embeddings(rows) @ query
+    best = np.lexsort((rows, -similarity))[:count]
+    found = rows[best]
+    of_rows = scores.logits(found)
+    return [
+        Neighbour(pool.recipes[row], float(similarity[best[i]]), of_rows[i])
+        for i, row in enumerate(found.tolist())
+    ], logits[0]
+
+
+def neighbour_table(neighbours: list[Neighbour], classes: tuple[str, ...]) -> pd.DataFrame:
+    """One row a neighbour, the nearest first: what it is, and which class it scores highest for."""
+    rows: list[dict[str, Any]] = []
+    for rank, found in enumerate(neighbours, start=1):
+        best = int(np.argmax(found.logits))
+        absent = [name for name in classes if name in found.recipe.labels.absent]
+        rows.append(
+            {
+                "rank": rank,
+                "similarity": round(found.similarity, 4),
+                "recipe": found.recipe.id,
+                "kind": found.recipe.kind,
+                "highest_class": classes[best],
+                "highest_logit": round(float(found.logits[best]), 3),
+                "certified_classes": len(absent),
+                "sound": "; ".join(ancestry(found.recipe)),
+            }
+        )
+    columns = [
+        "rank", "similarity", "recipe", "kind", "highest_class", "highest_logit",
+        "certified_classes", "sound",
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=columns)
+
+
+def write_neighbours(path: Path, table: pd.DataFrame) -> None:
+    """Write the table as CSV, whole or not at all."""
+    write_csv(path, table)
+
+
+def draw_neighbours(
+    path: Path, title: str, samples: np.ndarray, sample_rate: int, neighbours: list[Neighbour]
+) -> None:
+    """Draw the sound and its neighbours as spectrograms, on one scale of decibels, as PNG."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    from negmine.audio.spectrogram import frequency_ticks, level_range, mel_levels
+
+    clips = [(title, samples)]
+    clips += [
+        (f"{n.recipe.kind}  {n.similarity:.3f}", n.recipe.render(sample_rate)) for n in neighbours
+    ]
+    pictures = [(name, mel_levels(clip, sample_rate), len(clip)) for name, clip in clips]
+    low, high = level_range(*(levels for _, levels, _ in pictures))
+    columns = 3
+    lines = -(-len(pictures) // columns)
+    figure = Figure(figsize=(4 * columns, 2.4 * lines), layout="constrained")
+    FigureCanvasAgg(figure)
+    for number, (name, levels, length) in enumerate(pictures):
+        axes = figure.add_subplot(lines, columns, number + 1)
+        axes.imshow(
+            levels, origin="lower", aspect="auto", cmap="magma", vmin=low, vmax=high,
+            extent=(0.0, length / sample_rate, 0.0, 1.0),
+        )  # fmt: skip
+        ticks = frequency_ticks(sample_rate)
+        axes.set_yticks([at for _, at in ticks], [text for text, _ in ticks], fontsize=7)
+        axes.tick_params(axis="x", labelsize=7)
+        axes.set_title(name, fontsize=9, fontweight="bold" if number == 0 else "normal")
+        if number // columns == lines - 1:
+            axes.set_xlabel("s", fontsize=8)
+    with writing(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=110)

@@ -1,0 +1,67 @@
+"""A pool, and what is mined from it, is the same to the byte in every process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from conftest import Data
+
+PROGRAM = """
+import sys
+from pathlib import Path
+import numpy as np
+from conftest import Data, small_settings
+from placeholder import PlaceholderScorer
+from negmine.annotations import read_rfcx
+from negmine.building import build_pool
+from negmine.mining.mine import MineSettings, mine
+from negmine.pool import open_pool
+from negmine.mining.strategy import parse_strategy
+from negmine.synthesis.pool import rules_for, synthesise_into
+from negmine.synthesis.settings import SynthesisSettings
+
+data, out = Data(Path(sys.argv[1])), Path(sys.argv[2])
+annotations = read_rfcx(data.tp, data.fp)
+settings = small_settings(
+    mix=60, erase={"count": 20}, transplant={"count": 20}, noise={"count": 8},
+    near={"exclusive": sys.argv[3]},
+)
+sites = lambda names, partial=False: {n: f"site{sum(n.encode()) % 3}" for n in names}
+build_pool(data.recordings, annotations, out / "pool", external=[f"{data.external}=1,0"],
+           settings=settings, site_of=sites, holdout=["rec01"])
+pool = open_pool(out / "pool")
+scorer = PlaceholderScorer(held_out=frozenset({"rec00", "rec05"}))
+found = SynthesisSettings(budget=60, per_class=5, moves=rules_for(pool, annotations))
+synthesise_into(scorer, pool, found)
+pool = open_pool(out / "pool")
+strategy = parse_strategy("top + quota:by=group,most=3 + diverse")
+mined = mine(scorer, pool, out / "scores", MineSettings(per_class=9, strategy=strategy))
+(out / "mined.txt").write_text(repr((mined.selection.rows, mined.control.rows, mined.review.rows,
+                                     mined.report.to_dict())))
+(out / "labels.txt").write_text(repr([list(recipe.labels.absent) for recipe in pool]))
+"""
+
+
+def test_the_hash_seed_changes_nothing(shared_data: Data, tmp_path: Path) -> None:
+    exclusive = tmp_path / "exclusive.csv"
+    exclusive.write_text("class,excludes\n0,1\n")
+    made = []
+    for seed in ("1", "2"):
+        out = tmp_path / seed
+        out.mkdir()
+        folders = [str(Path(__file__).parents[3]), str(Path(__file__).parents[2])]
+        environment = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(folders)}
+        command = [sys.executable, "-c", PROGRAM, str(shared_data.root), str(out), str(exclusive)]
+        subprocess.run(command, env=environment, check=True)
+        made.append(
+            {
+                str(path.relative_to(out)): path.read_bytes()
+                for path in sorted(out.rglob("*"))
+                if path.is_file()
+            }
+        )
+    assert made[0].keys() == made[1].keys()
+    assert [name for name in made[0] if made[0][name] != made[1][name]] == []

@@ -1,0 +1,130 @@
+"""An option that would change nothing is refused, with what it goes with: in every command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from negmine.building.settings import GO_WITH, PoolSettings
+from negmine.cli.goes_with import Beside, GoesWith, check_goes_with
+from negmine.cli.main import main
+from negmine.cli.setting import settings_of
+
+# What stands before the option; nothing of it is there, and nothing is looked for.
+POOL = ["build-pool", "train", "--tp", "tp.csv", "--out", "pool"]
+PREDICT = ["predict", "field", "--model", "best.pt", "--out", "out.csv"]
+ENSEMBLE = ["ensemble", "a.csv", "b.csv", "--truth", "truth.csv"]
+
+OF_POOLS = [
+    ("--fp-beyond 0", "--fp"),
+    ("--fp-pad bed", "--fp"),
+    ("--fp-placements 2", "--fp"),
+    ("--external-confidence 0.9", "--external"),
+    ("--external-windows energy", "--external"),
+    ("--noise-kind rain", "--noise"),
+    ("--near-placements 2", "--exclusive"),
+    ("--near-confidence 0.9", "--exclusive"),
+    ("--agreed-quantile 0.2", "--agreed-models"),
+    ("--agreed-confidence 0.9", "--agreed-models"),
+    ("--agreed-device cpu", "--agreed-models"),
+    ("--unlabelled field", "--agreed-models or --erase or --transplant"),
+    ("--band-margin 0.1", "--erase or --transplant"),
+    ("--band-table bands.csv", "--erase or --transplant"),
+    ("--band-widest 0.5", "--erase or --transplant"),
+    ("--erase-own 0.2", "--erase"),
+    ("--erase-confidence 0.9", "--erase"),
+    ("--transplant-own 0.2", "--transplant"),
+    ("--transplant-confidence 0.9", "--transplant"),
+    ("--mix-parts 2 3", "--mix"),
+    ("--mix-snr 0 5", "--mix"),
+    ("--mix-offset 0.1", "--mix"),
+]
+OF_OTHERS = [
+    *((PREDICT, f"{option}", "--detections or --per-recording")
+      for option in ("--hop-s 0.5", "--min-conf 0.1", "--merge", "--top 3")),
+    (ENSEMBLE, "--how rank", "--out"),
+    (["ensemble", "a.csv", "b.csv", "--out", "c.csv"], "--row-scale max",
+     "--how row-scaled or --truth"),
+    (["render", "pool", "--out", "clips"], "--seed 1", "--sample"),
+    (["synthesise", "pool", "--model", "best.pt"], "--fp fp.csv", "--tp"),
+    (["synthesise", "pool", "--model", "best.pt"], "--songtypes split", "--tp"),
+    (["synthesise", "pool", "--model", "best.pt"], "--max-doubt 0.2", "--scores"),
+]  # fmt: skip
+
+
+def call(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.mark.parametrize(
+    ("before", "option", "wanted"),
+    [*((POOL, option, wanted) for option, wanted in OF_POOLS), *OF_OTHERS],
+)
+def test_what_would_do_nothing_is_refused(before: list[str], option: str, wanted: str) -> None:
+    result = call(*before, *option.split())
+    assert result.exit_code == 2
+    assert result.stderr.endswith(f"Error: {option.split()[0]} goes with {wanted}\n")
+
+
+def test_every_flag_in_the_table_of_pools_was_tried() -> None:
+    flags = {"__".join(path): one.metadata["flag"] for path, one, _ in settings_of(PoolSettings())}
+    assert {flags[name] for names, _ in GO_WITH for name in names} == {
+        option.split()[0] for option, _ in OF_POOLS
+    }
+
+
+@pytest.mark.parametrize(
+    ("before", "option"),
+    [
+        (POOL, "--mix 3 --mix-snr 0 5"),
+        (POOL, "--transplant 3 --band-margin 0.1 --unlabelled field"),
+        (PREDICT, "--per-recording each --hop-s 0.1"),
+        (ENSEMBLE, "--row-scale max"),
+        (["synthesise", "pool", "--model", "best.pt", "--tp", "tp.csv"], "--fp fp.csv"),
+    ],
+)
+def test_what_does_something_is_not(before: list[str], option: str) -> None:
+    result = call(*before, *option.split())
+    # what is named is not there
+    assert result.exit_code != 0
+    assert "goes with" not in result.stderr
+
+
+def test_a_file_may_give_it_something_and_may_hold_more_than_is_used(tmp_path: Path) -> None:
+    file = tmp_path / "pool.toml"
+    file.write_text("[mix]\ncount = 3\n\n[erase]\nown = 0.2\n")
+    result = call(*POOL, "--config", file, "--mix-snr", "0", "5")
+    assert "goes with" not in result.stderr
+    assert "tp.csv" in result.stderr
+
+
+def test_folders_of_an_ensemble_bring_a_truth_along(tmp_path: Path) -> None:
+    result = call("ensemble", tmp_path, "b.csv", "--row-scale", "max")
+    assert "no out-of-fold scores in this folder" in result.stderr
+
+
+def test_an_index_that_is_named_is_not_chosen_by_memory() -> None:
+    named = ["search", "a.wav", "--pool", "pool", "--model", "best.pt", "--index", "Flat"]
+    result = call(*named, "--memory", "1")
+    assert result.exit_code == 2
+    assert "--index names an index and --memory lets one be chosen" in result.stderr
+
+
+def test_one_of_several_values_is_enough_and_the_command_line_stands_below_them() -> None:
+    table: GoesWith = ((("sharpness",), (Beside("readout", ("lse",)),)),)
+
+    @click.command()
+    @click.option("--sharpness", type=float)
+    @click.option("--readout", default="max")
+    @click.option("--stages", multiple=True)
+    def command(sharpness: float, readout: str, stages: tuple[str, ...]) -> None:
+        check_goes_with(table, *({"readout": stage} for stage in stages))
+
+    def ends(*arguments: str) -> int:
+        return CliRunner().invoke(command, ["--sharpness", "2", *arguments]).exit_code
+
+    assert (ends(), ends("--readout", "lse")) == (2, 0)
+    assert (ends("--stages", "max", "--stages", "lse"), ends("--stages", "max")) == (0, 2)

@@ -1,0 +1,140 @@
+"""Doubt: what a certificate and a model together say, held against simulated truth."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from negmine.mining.doubt import DoubtModel, Evidence, clip_features, relative_scores
+
+_FIRST, _OTHERS = slice(0, 60), slice(60, 400)
+
+
+def evidence(rng: np.random.Generator, mean: float, count: int) -> Evidence:
+    features = rng.normal(mean, 1.0, size=(count, 2))
+    return Evidence(features, [f"rec{i % 40}" for i in range(count)])
+
+
+def test_relative_scores_do_not_turn_round_where_scores_are_negative() -> None:
+    calls = np.array([-5.0, -4.0, -3.0, -2.0, -1.0])
+    found = relative_scores(np.array([-3.0, -1.0, 1.0]), calls)
+    np.testing.assert_allclose(found, [0.0, 1.0, 2.0])
+    assert relative_scores(np.ones(3), np.zeros(0)).tolist() == [0.0] * 3
+    # calls that all score alike do not make every row infinitely far
+    np.testing.assert_allclose(relative_scores(np.array([1.0]), np.zeros(4)), [2.0])
+
+
+def test_several_models_add_the_lowest_of_their_scores() -> None:
+    calls = np.array([[0.0, 1.0, 2.0], [0.0, 1.0, 2.0]])
+    logits = np.array([[1.0, 3.0], [1.0, -1.0]])
+    found = clip_features(logits, calls, np.array([0.5, 0.25]))
+    np.testing.assert_allclose(found, [[0.0, 0.5, 0.0], [0.0, 0.25, -2.0]])
+    assert clip_features(logits[:1], calls[:1], np.zeros(2)).shape == (2, 2)
+
+
+def test_doubt_is_the_share_of_hidden_calls_it_names() -> None:
+    rng = np.random.default_rng(0)
+    model = DoubtModel(evidence(rng, 1.0, 400), evidence(rng, -1.0, 1200))
+    # two features a deviation of 1 and a distance of 2 apart: AUC is Phi(2 sqrt 2 / sqrt 2)
+    assert model.auc == pytest.approx(0.977, abs=0.01)
+    hidden_share, rows = 0.05, 40_000
+    hidden = rng.random(rows) < hidden_share
+    features = rng.normal(np.where(hidden, 1.0, -1.0)[:, None], 1.0, size=(rows, 2))
+    found = model.probability(features, np.full(rows, 1 - hidden_share))
+    assert found.mean() == pytest.approx(hidden.mean(), abs=0.006)
+    for low, high in ((0.0, 0.05), (0.05, 0.3), (0.3, 0.7), (0.7, 1.0)):
+        inside = (found >= low) & (found < high)
+        assert hidden[inside].mean() == pytest.approx(found[inside].mean(), abs=0.06)
+
+
+def test_settled_doubt_adds_up_to_what_certificates_say() -> None:
+    rng = np.random.default_rng(0)
+    # what the model has learnt lies 6 apart; of what it never heard, calls lie in the middle
+    model = DoubtModel(evidence(rng, 3.0, 400), evidence(rng, -3.0, 400))
+    hidden = rng.random(20_000) < 0.05
+    features = rng.normal(np.where(hidden, 0.0, -3.0)[:, None], 1.0, size=(len(hidden), 2))
+    confidence = rng.choice([0.9, 0.99, 0.96], len(hidden))
+    believed = model.probability(features, confidence)
+    assert believed.mean() < 0.03
+    model.settle(features[:2000], confidence[:2000])
+    assert model.shift > 1
+    settled = model.probability(features, confidence)
+    assert settled[:2000].mean() == pytest.approx(1 - confidence[:2000].mean(), abs=1e-6)
+    assert settled[hidden].mean() > believed[hidden].mean() + 0.2
+    assert settled[~hidden].mean() < 0.02
+    # the order stays where certificates are equal
+    same = confidence == 0.9
+    assert (np.argsort(settled[same]) == np.argsort(believed[same])).all()
+
+
+def test_doubt_that_was_not_fitted_is_not_shifted() -> None:
+    rng = np.random.default_rng(0)
+    model = DoubtModel(evidence(rng, 1.0, 5), evidence(rng, -1.0, 5))
+    model.settle(np.zeros((10, 2)), np.full(10, 0.5))
+    assert model.shift == 0.0
+
+
+def test_a_surer_certificate_leaves_less_doubt() -> None:
+    rng = np.random.default_rng(0)
+    model = DoubtModel(evidence(rng, 1.0, 100), evidence(rng, -1.0, 100))
+    features = np.array([[0.0, 0.0]] * 3)
+    found = model.probability(features, np.array([0.5, 0.99, 1.0]))
+    assert found[0] > found[1] > found[2] > 0
+
+
+@pytest.mark.parametrize(("calls", "rejected"), [(0, 0), (19, 500), (500, 19)])
+def test_with_too_few_clips_the_certificate_stands_alone(calls: int, rejected: int) -> None:
+    rng = np.random.default_rng(0)
+    model = DoubtModel(evidence(rng, 1.0, calls), evidence(rng, -1.0, rejected))
+    assert math.isnan(model.auc)
+    found = model.probability(np.array([[9.0, 9.0], [-9.0, -9.0]]), np.array([0.9, 0.9]))
+    np.testing.assert_allclose(found, 0.1)
+
+
+def test_calls_that_stand_in_one_recording_are_no_proof() -> None:
+    rng = np.random.default_rng(0)
+    calls = Evidence(evidence(rng, 1.0, 50).features, ["rec0"] * 50)
+    model = DoubtModel(calls, evidence(rng, -1.0, 50))
+    assert math.isnan(model.auc)
+    assert model.probability(np.array([[3.0, 3.0]]), np.array([0.9]))[0] > 0.5
+
+
+def test_features_that_say_nothing_tell_nothing_apart() -> None:
+    rng = np.random.default_rng(0)
+    calls, rejected = (replace(evidence(rng, 0, n), features=np.ones((n, 2))) for n in (60, 300))
+    assert DoubtModel(calls, rejected).auc == 0.5
+
+
+def test_recordings_that_are_judged_were_not_fitted_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    # features tell the recording
+    groups = [f"rec{i}" for i in np.random.default_rng(0).integers(0, 30, 400)]
+    every = Evidence(np.array([[float(group[3:])] for group in groups]), groups)
+    calls, rejected = (Evidence(every.features[at], groups[at]) for at in (_FIRST, _OTHERS))
+    judged: list[float] = []
+    fitted_on: list[int] = []
+
+    class Recorded:
+        def __init__(self, features: np.ndarray, hidden: np.ndarray) -> None:
+            self._fitted = set(features[:, 0])
+            fitted_on.append(len(features))
+
+        def log_odds(self, features: np.ndarray) -> np.ndarray:
+            assert not self._fitted & set(features[:, 0])
+            judged.extend(features[:, 0])
+            return features[:, 0]
+
+    monkeypatch.setattr("negmine.mining.doubt.fit_logistic", Recorded)
+    assert 0 < DoubtModel(calls, rejected).auc < 1
+    assert sorted(judged) == sorted(every.features[:, 0])
+    # all but a fifth each, and at last on all
+    assert fitted_on[-1] == 400
+    assert all(250 <= count <= 380 for count in fitted_on[:-1])
+
+
+def test_no_rows_have_no_doubts() -> None:
+    rng = np.random.default_rng(0)
+    model = DoubtModel(evidence(rng, 1.0, 50), evidence(rng, -1.0, 50))
+    assert model.probability(np.zeros((0, 2)), np.zeros(0)).shape == (0,)

@@ -1,0 +1,144 @@
+"""Strategies: from text and from TOML, and what a mistake in one says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from negmine.errors import InputError
+from negmine.mining.rules.chain import Candidates, ClassScores, Strategy
+from negmine.mining.strategy import PRESETS, parse_strategy, with_window
+
+KNOWN = ClassScores(np.array([1.0, 2.0, 3.0]), np.arange(101.0) / 10 - 5)
+
+
+def candidates(groups: list[str], angles: list[float]) -> Candidates:
+    embeddings = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    return Candidates(embeddings, lambda by: [(group,) for group in groups])
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_say_what_they_are(name: str) -> None:
+    made = parse_strategy(name)
+    assert parse_strategy(made.text) == made
+
+
+def test_the_default_is_the_preset_hard() -> None:
+    assert parse_strategy("hard") == Strategy()
+
+
+def test_a_chain_is_a_ranking_and_rules_with_settings() -> None:
+    made = parse_strategy("near + window:low=0.5 + quota:by=kind,most=7")
+    assert made.ranking == "near"
+    assert [step.rule for step in made.steps] == ["window", "quota"]
+    assert made.steps[0].settings == {"low": 0.5, "high": 0.999}
+    assert made.steps[1].settings == {"by": "kind", "most": 7}
+
+
+def test_a_file_says_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "s.toml"
+    path.write_text(
+        'ranking = "near"\n[[rule]]\nname = "window"\nlow = 0.5\n'
+        '[[rule]]\nname = "quota"\nby = "kind"\nmost = 7\n'
+    )
+    expected = parse_strategy("near + window:low=0.5 + quota:by=kind,most=7")
+    assert parse_strategy(str(path)) == expected
+
+
+def test_limits_of_several_rules_are_the_narrowest() -> None:
+    made = parse_strategy("window:low=0.5,high=0.95 + margin:space=absolute,margin=0.5")
+    low, high = made.limits(KNOWN)
+    assert low == pytest.approx(0.0)
+    assert high == pytest.approx(1.5)  # under the calls' median, 2
+    assert parse_strategy("hard").limits(KNOWN) == (-np.inf, np.inf)
+
+
+def test_a_quota_keeps_the_best_ranked_of_a_group() -> None:
+    step = parse_strategy("quota:most=2").steps[0]
+    found = candidates(["a", "a", "b", "a", "b"], [0.0] * 5)
+    assert step.take(found, 5).tolist() == [0, 1, 2, 4]
+
+
+def test_diverse_rows_spread_and_keep_their_order() -> None:
+    step = parse_strategy("diverse").steps[0]
+    found = candidates(["a"] * 5, [0.0, 0.01, 3.0, 1.5, 0.02])
+    assert step.take(found, 3).tolist() == [0, 2, 3]
+
+
+def test_rules_see_what_the_last_one_kept() -> None:
+    found = candidates(["a", "a", "b"], [0.0, 1.0, 2.0]).only(np.array([0, 2]))
+    assert [list(keys) for keys in found.keys("group")] == [["a"], ["b"]]
+    assert len(found) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("hrad", r"no preset or rule 'hrad' \(did you mean hard\?\)"),
+        ("top + windw:low=0.1", r"no preset or rule 'windw' \(did you mean window\?\); presets"),
+        ("window:lo=0.1", r"rule 'window' has no setting 'lo'.*it has: low, high"),
+        ("window:low=0.9,high=0.1", "expected 0 <= low < high <= 1"),
+        ("window:low=some", "window:low=some: expected a number"),
+        ("quota:most=2.5", "expected a whole number"),
+        ("quota:most=1_0", "expected a whole number"),
+        ("margin:space=absolute,margin=nan", "expected a number"),
+        ("quota:most=0", "expected at least 1"),
+        ("quota:by=species", "expected kind or certificate or source or group"),
+        ("window:0.1", "'0.1': expected setting=value"),
+        ("window + near", "'near' ranks the rows, so it stands first"),
+        ("margin:space=quantile,margin=2", "margin 2 is no quantile"),
+        ("", "no preset or rule ''"),
+    ],
+)
+def test_a_mistake_is_named(text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        parse_strategy(text)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("ranking = ", "not readable as TOML"),
+        ("rankin = 'top'", r"unknown key 'rankin' \(did you mean ranking\?\)"),
+        ("ranking = 'best'", "no ranking 'best'"),
+        ("rule = 3", r"expected \[\[rule\]\] tables with a name each"),
+        ("[[rule]]\nlow = 0.1", "with a name each"),
+        ("ranking = ['top']", "no ranking"),
+        ("[[rule]]\nname = 'quota'\nmost = 1.7", "expected a whole number"),
+        ("[[rule]]\nname = 'quota'\nmost = inf", "expected a whole number"),
+        ("[[rule]]\nname = 'quota'\nmost = true", "expected a whole number"),
+        ("[[rule]]\nname = 'quota'\nby = 3", "expected kind or"),
+        ("[[rule]]\nname = 'margin'\nspace = 'absolute'\nmargin = nan", "expected a number"),
+        ("[[rule]]\nname = 'margin'\nspace = 'absolute'\nmargin = inf", "expected a number"),
+    ],
+)
+def test_a_mistake_in_a_file_is_named(tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "s.toml"
+    path.write_text(content)
+    with pytest.raises(InputError, match=rf"s\.toml: .*{message}"):
+        parse_strategy(str(path))
+    with pytest.raises(InputError, match="no such file"):
+        parse_strategy(str(tmp_path / "gone.toml"))
+
+
+def test_a_window_stands_before_the_rules() -> None:
+    made = with_window(parse_strategy("near + quota"), "0.9,0.99")
+    assert made == parse_strategy("near + window:low=0.9,high=0.99 + quota")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("0.9", r"--window '0.9': expected two quantiles, as in 0.9,0.999, or auto"),
+        ("a,1", r"--window 'a,1': window:low=a: expected a number"),
+        (
+            "0.9,0.5",
+            r"--window '0.9,0.5': window: window 0.9 to 0.5: expected 0 <= low < high <= 1",
+        ),
+    ],
+)
+def test_a_window_that_is_none_is_named(text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        with_window(Strategy(), text)

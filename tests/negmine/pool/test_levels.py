@@ -1,0 +1,35 @@
+"""Levels of many spans at once are those of one span after another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from negmine.audio.read import AudioInfo
+from negmine.pool.levels import Levels
+from negmine.recipes.recipe import Source, synthetic_source
+
+RNG = np.random.default_rng(0)
+INFOS = [
+    AudioInfo(Path(f"/x/{n}.wav"), 8000, 800 * n, 1, f"f{n}", RNG.random(n).astype(np.float32))
+    for n in (1, 7, 30)
+]
+
+
+@given(st.integers(0, 2), st.floats(0, 4), st.floats(0.01, 4))
+def test_a_span_has_the_level_that_the_file_says(number: int, start: float, length: float) -> None:
+    levels = Levels(INFOS)
+    found = levels.rms(np.array([number]), np.array([start]), np.array([length]))
+    assert found[0] == pytest.approx(INFOS[number].rms(start, start + length), abs=1e-6)
+
+
+def test_files_are_known_by_their_path_and_others_have_no_level() -> None:
+    levels = Levels(INFOS)
+    assert levels.file_of(Source(Path("/x"), "7.wav", "f7", 0.7, "7")) == 1
+    assert levels.file_of(synthetic_source("rain")) == -1
+    assert np.isnan(levels.rms(np.array([-1]), np.zeros(1), np.ones(1)))[0]
+    assert levels.rms(np.zeros(0, dtype=int), np.zeros(0), np.zeros(0)).shape == (0,)

@@ -1,0 +1,356 @@
+"""Recipes: stages as data, each from the labels of the one before, resumed anywhere."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+from click.testing import CliRunner, Result
+from conftest import Data, Opened, tiny_config
+
+from negmine.annotations import Annotations
+from negmine.cli.main import main
+from negmine.errors import InputError
+from training.config import AugmentSettings
+from training.engine import run as training_run
+from training.engine.checkpoint import Checkpoint
+from training.models.detector import weights_fingerprint
+from training.schedules import stages as stages_module
+from training.schedules.pseudo import PseudoLabels, PseudoSettings
+from training.schedules.schedule import Stage, read_recipe, recipe_names, restarted
+from training.schedules.stages import StageResult, run_stages
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def silent(*_: object) -> Any:
+    return lambda *args, **kwargs: None
+
+
+def test_the_rfcx_recipe_is_lsoft_then_pseudo_labels_then_ranking() -> None:
+    assert recipe_names() == ["pseudo-rows", "rfcx"]
+    assert [s.fill for s in read_recipe("pseudo-rows") if s.pseudo] == [False]
+    stages = read_recipe("rfcx")
+    assert [s.settings["loss"] for s in stages] == ["lsoft", *["bce"] * 3, *["lsep"] * 2]
+    assert [s.pseudo for s in stages] == [False, *[True] * 5]
+    assert [s.init for s in stages] == ["scratch", *["previous"] * 5]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "[[stage]]\nname = 'a'\nlos = 'bce'",
+            r"stage 1: unknown setting 'los' \(did you",
+        ),
+        ("[[stage]]\nname = 'a'\nlr = 'high'", "lr = 'high': expected a float"),
+        ("[[stage]]\nname = 'a'\nseed = 3", "unknown setting 'seed'"),
+        ("[[stage]]\nname = 'a'\nfirst_draw = 3", "unknown setting 'first_draw'"),
+        ("[[stage]]\nname = 'a'\nepochs = true", "epochs = True: expected a int"),
+        ("[[stage]]\nname = 'a'\nepochs = 0", r"stage 1: epochs = 0: 0 is not in the range"),
+        ("[[stage]]\nname = 'a'\nloss = 'bec'", r"stage 1: loss = 'bec': 'bec' is not one of"),
+        ("[[stage]]\nname = '../a'", "expected letters and digits"),
+        ("[[stage]]\nname = 'a'\nrepeat = 0", "expected a whole number from 1"),
+        ("[[stage]]\nname = 'a'\ninit = 'last'", "expected 'scratch' or 'previous'"),
+        ("[[stage]]\nname = 'a'\npseudo = 1", "expected true or false"),
+        ("[[stage]]\nname = 'a'\nfill = 0", "fill = 0: expected true or false"),
+        ("[[stage]]\nname = 'a'\nfill = false", "fill goes with pseudo = true"),
+        ("[[stage]]\nname = 'a'\npseudo = true", "the first stage has none before it"),
+        ("stage = [false]", "stage 1: False is no table"),
+        ("stages = 3", "expected .*stage.* tables"),
+        ("[[stage]", "not readable as TOML"),
+    ],
+)
+def test_a_malformed_recipe_is_misuse(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(text)
+    with pytest.raises(InputError, match=message):
+        read_recipe(str(file))
+
+
+def test_a_recipe_that_is_not_there_is_misuse(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no recipe 'rfxc' \(did you mean rfcx\?\)"):
+        read_recipe("rfxc")
+    with pytest.raises(InputError, match="no such file"):
+        read_recipe(str(tmp_path / "none.toml"))
+
+
+STAGES = [
+    Stage("first", settings={"loss": "lsoft"}),
+    Stage("pseudo", "previous", True, settings={"loss": "bce"}),
+    Stage("rank", "scratch", True, settings={"loss": "lsep"}),
+]
+
+
+def run(opened: Opened, out: Path, cache: Path, **options: Any) -> list[StageResult]:
+    config = tiny_config(folds=2, epochs=1, pseudo_per_step=2)
+    return run_stages(
+        STAGES, config, opened.annotations, opened.recordings, out, cache=cache,
+        device=torch.device("cpu"), progress=silent, **options,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def whole(
+    shared_opened: Opened, shared_cache: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, list[StageResult]]:
+    out = tmp_path_factory.mktemp("stages")
+    return out, run(shared_opened, out, shared_cache)
+
+
+def fingerprints(results: list[StageResult]) -> list[str]:
+    return [Checkpoint.load(found.checkpoint).fingerprint for found in results]
+
+
+def test_every_stage_trains_every_fold_from_where_it_says(
+    whole: tuple[Path, list[StageResult]],
+) -> None:
+    out, results = whole
+    assert [(r.stage, r.fold) for r in results] == [
+        (name, fold) for name in ("1-first", "2-pseudo", "3-rank") for fold in (0, 1)
+    ]
+    for number, found in enumerate(results):
+        checkpoint = Checkpoint.load(found.checkpoint)
+        if found.stage == "2-pseudo":
+            first = Checkpoint.load(results[number - 2].checkpoint)
+            assert checkpoint.inputs["init"] == first.fingerprint
+            assert set(checkpoint.held_out) == set(first.held_out)
+        else:
+            assert "init" not in checkpoint.inputs
+        assert ("pseudo labels" in checkpoint.inputs) == (found.stage != "1-first")
+    assert len(set(fingerprints(results))) == 6
+    assert (out / "2-pseudo" / "pseudo.parquet").exists()
+    assert not (out / "3-rank" / "pseudo.parquet").exists()
+    assert len(pd.read_csv(out / "stages.csv")) == 6
+    # later stages see other rows of the same recordings
+    draws = {Checkpoint.load(r.checkpoint).config.first_draw for r in results}
+    assert draws == {0, 3, 6}
+
+
+def test_labels_that_fill_nothing_train_in_rows_of_their_own(
+    shared_opened: Opened, shared_cache: Path, tmp_path: Path
+) -> None:
+    o, beside = shared_opened, Stage("beside", "previous", pseudo=True, fill=False)
+    # of confirmed calls alone, each crop leaves the other class unknown
+    confirmed = Annotations(tuple(b for b in o.annotations.boxes if b.present), ("0", "1"))
+    config = tiny_config(folds=2, epochs=1, pseudo_per_step=2, fp_per_step=0)
+    found = {}
+    for name, stage in (("beside", beside), ("everywhere", replace(beside, fill=True))):
+        results = run_stages(
+            [STAGES[0], stage], config, confirmed, o.recordings, tmp_path / name,
+            cache=shared_cache, device=torch.device("cpu"), progress=silent,
+        )  # fmt: skip
+        found[name] = [Checkpoint.load(result.checkpoint) for result in results]
+    first, last = (found["beside"][i] for i in (0, -1))
+    assert "pseudo labels" not in last.inputs
+    assert last.inputs["plug-in 0"].startswith("pseudo rows")
+    assert last.fingerprint != found["everywhere"][-1].fingerprint
+    assert first.fingerprint == found["everywhere"][0].fingerprint
+    with pytest.raises(InputError, match=r"stage 2, 'beside': .* pseudo_per_step is 0"):
+        run_stages(
+            [STAGES[0], beside], tiny_config(folds=2), o.annotations, o.recordings, tmp_path / "no",
+            cache=shared_cache, device=torch.device("cpu"), progress=silent,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("at", [2, 4, 7, 14])
+def test_a_recipe_stopped_anywhere_ends_as_if_it_had_not(
+    whole: tuple[Path, list[StageResult]],
+    shared_opened: Opened,
+    shared_cache: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    at: int,
+) -> None:
+    steps = 0
+    train = training_run.train
+
+    def stopping(*args: Any, on_step: Any, **options: Any) -> Any:
+        def count(state: Any) -> None:
+            nonlocal steps
+            steps += 1
+            on_step(state)
+            if steps == at:
+                raise KeyboardInterrupt
+
+        return train(*args, on_step=count, **options)
+
+    monkeypatch.setattr(training_run, "train", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        run(shared_opened, tmp_path, shared_cache)
+    monkeypatch.setattr(training_run, "train", train)
+    results = run(shared_opened, tmp_path, shared_cache)
+    assert fingerprints(results) == fingerprints(whole[1])
+
+
+def test_labels_made_in_another_way_are_made_again(
+    whole: tuple[Path, list[StageResult]], shared_opened: Opened
+) -> None:
+    out, results = whole
+    models = [Checkpoint.load(r.checkpoint) for r in results[:2]]
+    path = out / "1-first" / "pseudo.parquet"
+    before = path.read_bytes()
+
+    def labels(settings: PseudoSettings | None) -> PseudoLabels:
+        o = shared_opened
+        return stages_module._labels(
+            path, models, o.annotations, o.recordings, torch.device("cpu"), settings, False,
+            lambda: None,
+        )  # fmt: skip
+
+    assert labels(None).settings == PseudoSettings()
+    assert path.read_bytes() == before
+    softer = labels(PseudoSettings(temperature=5.0))
+    assert softer.settings.temperature == 5.0
+    assert path.read_bytes() != before
+    assert labels(None).settings == PseudoSettings()
+    assert path.read_bytes() == before
+    # nor are they those of another file of the same name
+    infos = shared_opened.recordings.infos
+    first = next(iter(infos))
+    other = {**infos, first: replace(infos[first], fingerprint="00" * 16)}
+    found = PseudoLabels.read(path, shared_opened.annotations.classes)
+    changed = replace(shared_opened.recordings, infos=other)
+    assert found.given == stages_module._given(
+        shared_opened.annotations, shared_opened.recordings, ()
+    )
+    assert found.given != stages_module._given(shared_opened.annotations, changed, ())
+
+
+def test_one_fold_alone_must_be_told_to_label_itself(
+    shared_opened: Opened, shared_cache: Path, tmp_path: Path
+) -> None:
+    o = shared_opened
+    config = tiny_config(folds=1, epochs=1)
+    options: dict[str, Any] = {"cache": shared_cache, "progress": silent}
+    with pytest.raises(InputError, match="none may label what it trained on"):
+        run_stages(
+            STAGES, config, o.annotations, o.recordings, tmp_path,
+            device=torch.device("cpu"), **options,
+        )  # fmt: skip
+    results = run_stages(
+        STAGES, config, o.annotations, o.recordings, tmp_path, in_fold=True,
+        device=torch.device("cpu"), **options,
+    )  # fmt: skip
+    assert [r.fold for r in results] == [0, 0, 0]
+    assert weights_fingerprint(Checkpoint.load(results[0].checkpoint).model)
+
+
+def test_a_stage_of_another_network_cannot_start_from_the_one_before(
+    shared_opened: Opened, tmp_path: Path
+) -> None:
+    stages = [Stage("a"), Stage("b", "previous", settings={"pooling": "mean"})]
+    o, cpu = shared_opened, torch.device("cpu")
+    with pytest.raises(InputError, match=r"stage 2, 'b': pooling = 'mean', but .* 'positive'"):
+        run_stages(
+            stages, tiny_config(), o.annotations, o.recordings, tmp_path, device=cpu,
+            progress=silent,
+        )  # fmt: skip
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_stages_started_afresh() -> None:
+    assert [s.init for s in restarted(STAGES, "scratch")] == ["scratch"] * 3
+    assert [s.init for s in restarted(STAGES, "previous")] == ["scratch", *["previous"] * 2]
+    assert [s.settings for s in restarted(STAGES, "scratch")] == [s.settings for s in STAGES]
+
+
+def call(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def test_the_command_trains_a_recipe_of_a_file(shared_data: Data, tmp_path: Path) -> None:
+    file = tmp_path / "two.toml"
+    file.write_text("[[stage]]\nname='a'\n[[stage]]\nname='b'\npseudo=true\nloss='bce'\n")
+    result = call(
+        "train", *shared_data.options, "--out", tmp_path / "run", "--recipe", file, "--json",
+        "--sample-rate", 8000, "--clip-s", 1, "--n-mels", 16, "--window-s", 0.5, "--folds", 2,
+        "--tp-per-step", 3, "--fp-per-step", 2, "--steps-per-epoch", 2, "--epochs", 1,
+        "--pseudo-per-step", 1, "--quiet",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)["stages"]
+    assert [(f["stage"], f["fold"], f["objective"]) for f in found] == [
+        ("1-a", 0, "lsoft"), ("1-a", 1, "lsoft"), ("2-b", 0, "bce"), ("2-b", 1, "bce")
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--pseudo-in-fold"], "goes with --recipe"),
+        (["--recipe", "rfcx", "--init", "x.pt"], "start from one another"),
+        (["--recipe", "rfxc"], "no recipe 'rfxc'"),
+        (["--stage-init", "scratch"], "goes with --recipe"),
+        (["--recipe", "rfcx", "--loss", "hill"], "--loss: stage 'lsoft' of recipe rfcx sets"),
+    ],
+)
+def test_misuse_of_recipes_is_told(
+    shared_data: Data, tmp_path: Path, options: list[str], message: str
+) -> None:
+    result = call("train", *shared_data.options, "--out", tmp_path / "run", *options)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_a_stage_changes_the_augmentation_it_names_and_no_other(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(
+        "[[stage]]\nname = 'a'\n[[stage]]\nname = 'b'\nlr = 1\n"
+        "[stage.augment]\nnoise = 0.5\nnoise_snr_db = [0, 10]\n"
+    )
+    first, second = read_recipe(str(file))
+    config = tiny_config(augment=AugmentSettings(noise=0.25, gain=0.75))
+    assert first.configured(config) == config
+    changed = second.configured(config).augment
+    assert changed == AugmentSettings(noise=0.5, noise_snr_db=(0, 10), gain=0.75)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("augment = 3", "augment = 3: expected a table"),
+        ("augment = {noisy = 1}", r"unknown setting 'noisy' \(did you mean noise\?\)"),
+        ("augment = {noise = 'much'}", "noise = 'much': expected a float"),
+        ("augment = {noise = 2.0}", "noise = 2.0: 2.0 is not in the range"),
+        ("augment = {noise_snr_db = 3}", "noise_snr_db = 3: expected a range of two numbers"),
+        ("augment = {noise_snr_db = [9, 3]}", "the lower end comes first"),
+        ("augment = {shift_roll = 1}", "shift_roll = 1: expected a bool"),
+    ],
+)
+def test_malformed_augmentation_of_a_stage_is_misuse(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(f"[[stage]]\nname = 'a'\n{text}\n")
+    with pytest.raises(InputError, match=f"stage 1: .*{message}"):
+        read_recipe(str(file))
+
+
+def test_an_option_of_augmentation_that_a_stage_sets_would_do_nothing(
+    shared_data: Data, tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text("[[stage]]\nname = 'a'\naugment = {noise = 0.5}\n")
+    result = call(
+        "train", *shared_data.options, "--out", tmp_path / "run", "--recipe", file, "--noise", 1
+    )
+    assert result.exit_code == 2
+    assert "--noise: stage 'a'" in result.stderr
+
+
+def test_settings_of_stages_that_do_not_fit_are_told_before_any_training(
+    shared_opened: Opened, tmp_path: Path
+) -> None:
+    o, stages = shared_opened, [Stage("a"), Stage("b", augment={"shift": 1.0, "shift_s": 2.0})]
+    with pytest.raises(InputError, match=r"stage 2, 'b': a shift of 2 s leaves nothing"):
+        run_stages(
+            stages, tiny_config(), o.annotations, o.recordings, tmp_path,
+            device=torch.device("cpu"), progress=silent,
+        )  # fmt: skip
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,106 @@
+"""What the commands that train open first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from negmine.cli.console import Bars, note, tell_found
+from negmine.notices import warn, warn_each
+
+if TYPE_CHECKING:
+    from negmine.annotations import Annotations
+    from negmine.annotations.recordings import Recordings
+    from training.config import TrainConfig
+
+
+def warn_if_emulated(device: Any, precision: str) -> None:
+    """Warn of a precision that a processor only imitates."""
+    from training.engine.precision import emulated
+
+    if emulated(device, precision):
+        warn(f"this processor imitates {precision}, many times slower than fp32: take that")
+
+
+def at_own_rate(
+    config: TrainConfig,
+    named: int | None,
+    recordings: Recordings,
+    annotations: Annotations,
+    other: int | None,
+    quiet: bool,
+) -> TrainConfig:
+    """The configuration at the rate it works at; what rate and length do to the data is told.
+
+    Parameters
+    ----------
+    config : TrainConfig
+    named : int or None
+        By the user.
+    recordings : Recordings
+    annotations : Annotations
+    other : int or None
+        Of a model to start from, or of a pool: taken where none is named.
+    quiet : bool
+    """
+    from negmine.annotations.long_boxes import told_long
+    from negmine.annotations.rates import own_rate, told_rate, told_upsampled
+    from negmine.annotations.recordings import told_short
+
+    infos = recordings.infos.values()
+    rate = named or other or own_rate(infos)
+    note(told_rate(infos, rate), quiet)
+    for line in (
+        told_upsampled((info.sample_rate for info in infos), rate),
+        told_long(annotations, config.clip_s),
+        told_short(infos, config.clip_s),
+    ):
+        if line:
+            warn(line)
+    return replace(config, sample_rate=rate)
+
+
+class Cautions:
+    """Warns of each thing once, whatever bar is open: runs of a loop or of several seeds repeat."""
+
+    def __init__(self, bars: Bars) -> None:
+        self._bars = bars
+        self._said: set[str] = set()
+
+    def __call__(self, line: str) -> None:
+        if line not in self._said:
+            self._said.add(line)
+            self._bars.close()
+            warn(line)
+
+
+def open_data(
+    recordings: Path,
+    tp: Path,
+    fp: Path | None,
+    songtypes: Any,
+    skip_bad: bool,
+    bars: Bars,
+    quiet: bool,
+) -> tuple[Recordings, Annotations]:
+    """Annotated recordings and what is said of them; unreadable files are warned of."""
+    from negmine.annotations import read_rfcx
+    from negmine.annotations.recordings import open_annotated
+
+    found = read_rfcx(tp, fp, songtypes=songtypes)
+    warn_each(found.notes)
+    opened, annotations = open_annotated(
+        recordings,
+        found,
+        skip_bad=skip_bad,
+        progress=lambda total: bars("reading recordings", total),
+    )
+    bars.close()  # else the first warning would stand on the bar's line
+    tell_found(opened.folder, quiet, len(opened.infos), "annotated")
+    for line in opened.skipped:
+        warn(f"skipped {line}")
+    warn_each(opened.notes)
+    if fp is not None and not annotations.rejected:
+        warn(f"{fp}: no rejected detection in it, nor of it in these recordings")
+    return opened, annotations

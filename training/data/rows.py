@@ -1,0 +1,180 @@
+"""What each kind of training row says about the classes it does not name.
+
+This decides more than any loss. A *TP row* comes from a recording someone searched for calls: its
+unknown cells go to zero, softly. An *FP row* was a detection, most often of another class's call:
+its unknown cells carry no loss. A *pool row* says what its certificates say, and nothing else.
+Pseudo labels fill unknown cells of any row, and never a known one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from negmine.audio.windows import Span
+from negmine.recipes.labels import PartialLabels
+
+
+class RowKind(StrEnum):
+    """Where a row of a batch comes from."""
+
+    TP = "tp"
+    FP = "fp"
+    POOL = "pool"
+
+
+@dataclass(frozen=True)
+class Call:
+    """A confirmed call in a row.
+
+    Attributes
+    ----------
+    label : str
+    span : Span
+        Seconds from the row's first sample; may reach beyond either end.
+    low_hz, high_hz : float
+        Its box in frequency.
+    """
+
+    label: str
+    span: Span
+    low_hz: float
+    high_hz: float
+
+
+@dataclass(frozen=True)
+class Row:
+    """A clip and what is known of it.
+
+    Attributes
+    ----------
+    waveform : float32 array, shape (T,)
+    labels : PartialLabels
+    kind : RowKind
+    soft : float array, shape (C,), optional
+        Pseudo labels in [0, 1], in the order of the model's outputs. NaN: nobody says anything of
+        this cell, and if it is unknown it carries no loss, whatever the row's kind assumes.
+    calls : tuple of Call
+        The confirmed calls that make its classes present, so that a change of pitch or time can
+        say whether they still are.
+    lost : frozenset of str
+        Classes of which nothing is known any more, not even what the row's kind assumes: their
+        cells carry no loss.
+    """
+
+    waveform: np.ndarray
+    labels: PartialLabels
+    kind: RowKind
+    soft: np.ndarray | None = None
+    calls: tuple[Call, ...] = ()
+    lost: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Cells:
+    """One cell a class: what the loss sees of a row's labels.
+
+    Attributes
+    ----------
+    targets : float32 array, shape (C,)
+        In [0, 1]; 0 where unknown.
+    known : bool array, shape (C,)
+    weight : float32 array, shape (C,)
+        A known cell's confidence; of an unknown one, how much it is to go to zero softly.
+    """
+
+    targets: np.ndarray
+    known: np.ndarray
+    weight: np.ndarray
+
+
+@dataclass(frozen=True)
+class Example:
+    """A row as the loss sees it: what is mixed, and stacked to a batch."""
+
+    waveform: np.ndarray
+    cells: Cells
+    kind: RowKind
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows of one step.
+
+    Attributes
+    ----------
+    waveforms : Tensor, float32, shape (B, T)
+    targets : Tensor, float32, shape (B, C)
+        1 or 0, or a pseudo label between them.
+    known : Tensor, bool, shape (B, C)
+        False: the cell is unknown, and its target meaningless.
+    weight : Tensor, float32, shape (B, C)
+        Of each cell's loss: a known cell's confidence; of unknown cells 1 in TP rows, else 0.
+    """
+
+    waveforms: Tensor
+    targets: Tensor
+    known: Tensor
+    weight: Tensor
+
+    def __len__(self) -> int:
+        return len(self.waveforms)
+
+    def to(self, device: torch.device) -> Batch:
+        return Batch(*(t.to(device, non_blocking=True) for t in self._tensors()))
+
+    def split(self, parts: int) -> list[Batch]:
+        """The rows in exactly so many parts of about the same size; some empty, of too few rows."""
+        chunks = zip(*(t.tensor_split(parts) for t in self._tensors()), strict=True)
+        return [Batch(*chunk) for chunk in chunks]
+
+    def _tensors(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        return self.waveforms, self.targets, self.known, self.weight
+
+
+def make_example(row: Row, classes: Sequence[str], pseudo_weight: float = 1.0) -> Example:
+    """The cells that a row's labels, kind and pseudo labels imply.
+
+    Parameters
+    ----------
+    row : Row
+    classes : sequence of str
+        In the order of the model's outputs.
+    pseudo_weight : float
+        Of a cell that a pseudo label fills.
+    """
+    targets, known, confidence = row.labels.to_arrays(classes)
+    assumed = np.float32(1.0 if row.kind is RowKind.TP else 0.0)
+    weight = np.where(known, confidence, assumed)
+    if row.soft is not None:
+        filled = ~known & ~np.isnan(row.soft)
+        targets = np.where(filled, row.soft, targets).astype(np.float32)
+        weight = np.where(known, weight, np.where(filled, np.float32(pseudo_weight), 0))
+        known = known | filled
+    if row.lost:
+        lost = np.array([name in row.lost for name in classes])
+        targets, known, weight = targets * ~lost, known & ~lost, weight * ~lost
+    cells = Cells(targets.astype(np.float32), known, weight.astype(np.float32))
+    return Example(row.waveform, cells, row.kind)
+
+
+def stack(examples: Sequence[Example]) -> Batch:
+    """Stack examples to a batch.
+
+    Raises
+    ------
+    ValueError
+        If there are none, or they differ in length or number of classes.
+    """
+    columns = (
+        [e.waveform for e in examples],
+        [e.cells.targets for e in examples],
+        [e.cells.known for e in examples],
+        [e.cells.weight for e in examples],
+    )
+    return Batch(*(torch.from_numpy(np.stack(column)) for column in columns))

@@ -1,0 +1,375 @@
+"""Training rows: crops round confirmed calls and rejected detections."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from torch.utils.data import DataLoader, Dataset
+
+from negmine.annotations import Annotation, Annotations
+from negmine.annotations.class_bands import class_bands
+from negmine.annotations.long_boxes import loud_starts
+from negmine.annotations.recordings import Recordings
+from negmine.audio.read import AudioInfo, read_span
+from negmine.audio.windows import Span, to_microseconds, to_samples
+from negmine.recipes.labels import label_clip
+from training.config import TrainConfig
+from training.data.clips import ClipProgress, ClipStore
+from training.data.mixup import mix
+from training.data.rows import Batch, Call, Example, Row, RowKind, make_example, stack
+from training.data.streams import Stream
+
+
+class Soft(Protocol):
+    """Pseudo labels of the training recordings."""
+
+    @property
+    def description(self) -> str:
+        """Says which: a run goes on only with the same."""
+
+    def __call__(self, recording: str, span: Span) -> np.ndarray | None:
+        """The pseudo labels of a span of a recording: shape (C,), or None where there are none."""
+
+
+def crop_starts(box: Span, clip_s: float, recording_s: float) -> Span:
+    """Where a crop may start: it holds the whole box, or lies inside it where that is longer.
+
+    Moved as little as needed to keep the crop inside the recording.
+    """
+    latest = max(0.0, recording_s - clip_s)
+    low, high = sorted((box.end_s - clip_s, box.start_s))
+    return Span(min(max(low, 0.0), latest), min(max(high, 0.0), latest))
+
+
+def _starts_of(box: Annotation, info: AudioInfo, clip_s: float) -> Span:
+    """Where the crops of a box start; of a call longer than they are, all hold its sound."""
+    if box.present and box.span.duration_s > clip_s:
+        return loud_starts(box, info, clip_s)
+    return crop_starts(box.span, clip_s, info.duration_s)
+
+
+@dataclass(frozen=True)
+class Draw:
+    """A row of a step: round which box, and where its crop starts in the recording."""
+
+    kind: RowKind
+    box: int
+    start_s: float
+
+
+class BoxRows:
+    """Draws crops of boxes, classes evenly: a class with few boxes trains as often as others.
+
+    Parameters
+    ----------
+    annotations : Annotations
+        Of the training recordings. Labels of a crop come from all of its recording's boxes.
+    recordings : Recordings
+    config : TrainConfig
+    cache : Path
+        Folder for the decoded clips.
+    progress : callable
+        Given a title and a number of boxes to decode, returns what to call after each.
+    soft : callable, optional
+        Given a recording and a span of it, the span's pseudo labels: shape (C,), or None.
+    """
+
+    def __init__(
+        self,
+        annotations: Annotations,
+        recordings: Recordings,
+        config: TrainConfig,
+        cache: Path,
+        progress: ClipProgress = lambda title, total: lambda: None,
+        soft: Soft | None = None,
+    ) -> None:
+        self.annotations = annotations
+        self.classes = annotations.classes
+        self._soft = soft
+        self._config = config
+        self._boxes = annotations.boxes
+        self._starts = [
+            _starts_of(box, recordings.infos[box.recording], config.clip_s) for box in self._boxes
+        ]
+        self._rows: dict[RowKind, list[np.ndarray]] = {
+            RowKind.TP: _rows_by_class(self._boxes, present=True),
+            RowKind.FP: _rows_by_class(self._boxes, present=False),
+        }
+        rate = config.sample_rate
+        spans = [(s.start_s, s.duration_s + config.clip_s) for s in self._starts]
+        sources = [recordings.source(box.recording) for box in self._boxes]
+        self._store = ClipStore.open(
+            cache,
+            [(s.fingerprint, start, rate) for s, (start, _) in zip(sources, spans, strict=True)],
+            [to_samples(duration, rate) for _, duration in spans],
+            lambda i: read_span(sources[i].path, *spans[i], rate),
+            lambda total: progress("decoding clips", total),
+        )
+
+    def draw(self, step: int) -> list[Draw]:
+        """Which rows a step has: the same for the same step, whatever was drawn before."""
+        rng = np.random.default_rng([self._config.seed, step])
+        drawn = []
+        for kind, box in draw_evenly(rng, self._rows, self._config):
+            starts = self._starts[box]
+            start_s = to_microseconds(rng.uniform(starts.start_s, starts.end_s))
+            drawn.append(Draw(kind, box, start_s))
+        return drawn
+
+    def row(self, draw: Draw) -> Row:
+        """A drawn row: its sound, and what all of its recording's boxes say of it."""
+        config, recording = self._config, self._boxes[draw.box].recording
+        clip = Span(draw.start_s, draw.start_s + config.clip_s)
+        boxes = self.annotations.by_recording[recording]
+        labels = label_clip(boxes, clip, beyond_per_s=config.beyond_per_s)
+        offset = to_samples(draw.start_s - self._starts[draw.box].start_s, config.sample_rate)
+        length = to_samples(config.clip_s, config.sample_rate)
+        calls = tuple(
+            Call(
+                box.label,
+                Span(box.span.start_s - clip.start_s, box.span.end_s - clip.start_s),
+                box.f_min_hz,
+                box.f_max_hz,
+            )
+            for box in boxes
+            if box.present and box.label in labels.present and clip.overlap_s(box.span) > 0
+        )
+        soft = self._soft(recording, clip) if self._soft else None
+        return Row(self._store.read(draw.box, offset, length), labels, draw.kind, soft, calls)
+
+    def bands(self) -> Mapping[str, tuple[float, float]]:
+        """Those of the confirmed boxes."""
+        return class_bands(self.annotations, margin=0)
+
+    def rows(self, step: int) -> list[Row]:
+        """The rows of a step, as they were recorded."""
+        return [self.row(draw) for draw in self.draw(step)]
+
+
+def draw_evenly(
+    rng: np.random.Generator,
+    rows: Mapping[RowKind, list[np.ndarray]],
+    config: TrainConfig,
+) -> Iterator[tuple[RowKind, int]]:
+    """The kinds and numbers of a step's rows, classes evenly; ``rows`` are by kind and class.
+
+    Each is drawn when it is asked for: what is drawn of it meanwhile comes in between.
+    """
+    for kind, count in ((RowKind.TP, config.tp_per_step), (RowKind.FP, config.fp_per_step)):
+        classes = rows[kind]
+        for _ in range(count if classes else 0):
+            of_class = classes[rng.integers(len(classes))]
+            yield kind, int(of_class[rng.integers(len(of_class))])
+
+
+def _rows_by_class(boxes: Sequence[Annotation], present: bool) -> list[np.ndarray]:
+    rows: defaultdict[str, list[int]] = defaultdict(list)
+    for index, box in enumerate(boxes):
+        if box.present == present:
+            rows[box.label].append(index)
+    return [np.array(rows[label]) for label in sorted(rows)]
+
+
+class OwnRows(Protocol):
+    """The trainer's own rows: what a step has without any plug-in.
+
+    Attributes
+    ----------
+    classes : tuple of str
+        In the order of the model's outputs.
+    """
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+
+    def draw(self, step: int) -> Sequence[Draw]:
+        """Which rows a step has: the same for the same step."""
+
+    def row(self, draw: Draw) -> Row:
+        """A drawn row."""
+
+    def bands(self) -> Mapping[str, tuple[float, float]]:
+        """Lowest and highest frequency of each class's calls, in Hz."""
+
+
+class RowSource(Protocol):
+    """A plug-in of the trainer: rows that are added to each step, never swapped in.
+
+    It must draw from its own generators, seeded by the step, so that the trainer's own rows are the
+    same with it and without; and it must bear being sent to another process once prepared.
+    """
+
+    @property
+    def description(self) -> str:
+        """What a run with it can only be continued with."""
+
+    def prepare(
+        self, config: TrainConfig, classes: Sequence[str], held_out: frozenset[str]
+    ) -> None:
+        """Called once before the first step, with the recordings that must not train."""
+
+    def rows(self, step: int) -> Sequence[Row]:
+        """The rows added in a step."""
+
+    def transform(self, example: Example, step: int, index: int) -> Example:
+        """What becomes of a row of the step, its own or an added one, by its number in it."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a step trains on.
+
+    Attributes
+    ----------
+    batch : Batch
+    own : int
+        The first so many rows are the trainer's own; those of plug-ins follow.
+    """
+
+    batch: Batch
+    own: int
+
+
+class StepDataset(Dataset[Step]):
+    """The steps of a run, by number: each the same in any order and in any process.
+
+    Parameters
+    ----------
+    rows : OwnRows
+    plugins : sequence of RowSource
+        Prepared.
+    config : TrainConfig
+    rank, world : int
+        Of several processes that share a step's rows, this one gets every ``world``-th.
+    bands : mapping of str to (float, float), optional
+        Lowest and highest frequency of each class's calls, in Hz: where a call may be shifted to.
+        Those of the rows by default.
+    """
+
+    def __init__(
+        self,
+        rows: OwnRows,
+        plugins: Sequence[RowSource],
+        config: TrainConfig,
+        rank: int = 0,
+        world: int = 1,
+        bands: Mapping[str, tuple[float, float]] | None = None,
+    ) -> None:
+        self._rows = rows
+        self._plugins = plugins
+        self._config = config
+        self._rank, self._world = rank, world
+        self._augment: Callable[[Row, np.random.Generator], Row] | None = None
+        if config.augment.changes_sound:
+            # takes a second to import
+            from training.data.augment import Augmenter
+
+            bands = bands or rows.bands()
+            self._augment = Augmenter(config.augment, config.sample_rate, bands)
+
+    def __len__(self) -> int:
+        return self._config.total_steps
+
+    def __getitem__(self, step: int) -> Step:
+        step += self._config.first_draw
+        drawn = self._rows.draw(step)
+        of_kind = {k: [i for i, d in enumerate(drawn) if d.kind is k] for k in RowKind}
+        # to a rejection of a single class a call would add that class: no zero would ever be mixed
+        one = len(self._rows.classes) == 1
+        partners = [of_kind[draw.kind if one else RowKind.TP] for draw in drawn]
+        examples = self._mixed([partial(self._rows.row, draw) for draw in drawn], partners, step, 0)
+        own, first = len(examples), len(drawn)
+        for plugin in self._plugins:
+            rows = plugin.rows(step)
+            whole = [partial(_same, row) for row in rows]
+            examples += self._mixed(whole, [range(len(rows))] * len(rows), step, first)
+            first += len(rows)
+        return Step(stack(examples), own)
+
+    def _mixed(
+        self,
+        rows: Sequence[Callable[[], Row]],
+        partners: Sequence[Sequence[int]],
+        step: int,
+        first: int,
+    ) -> list[Example]:
+        """This rank's share of some rows: changed, and mixed with what plug-ins and mixup add.
+
+        Parameters
+        ----------
+        rows : sequence of callable
+            Each gives a row; those that this rank does not need are never made.
+        partners : sequence of sequence of int
+            For each row, those that mixup may add to it.
+        first : int
+            The first one's number in the step; its draws are seeded by it.
+        """
+        config = self._config
+
+        @cache
+        def example(index: int) -> Example:
+            row = rows[index]()
+            if self._augment:
+                rng = np.random.default_rng([config.seed, step, Stream.AUGMENT, first + index])
+                row = self._augment(row, rng)
+            return make_example(row, self._rows.classes, config.pseudo_weight)
+
+        found = []
+        for index in range(self._rank, len(rows), self._world):
+            result = example(index)
+            for plugin in self._plugins:
+                result = plugin.transform(result, step, first + index)
+            rng = np.random.default_rng([config.seed, step, Stream.MIXUP, first + index])
+            others = [i for i in partners[index] if i != index]
+            if rng.random() < config.augment.mixup and others:
+                other = example(others[rng.integers(len(others))])
+                result = mix(result, other, rng.uniform(*config.augment.mixup_snr_db))
+            found.append(result)
+        return found
+
+
+def _same(row: Row) -> Row:
+    return row
+
+
+def step_loader(dataset: StepDataset, first: int, workers: int) -> Iterator[Step]:
+    """The steps from the ``first`` to the last, in order, prepared in some processes.
+
+    The number of processes changes no bit of them.
+    """
+    loader = DataLoader(
+        dataset,
+        batch_size=None,
+        sampler=range(first, len(dataset)),
+        num_workers=workers,
+        worker_init_fn=_leave_interrupts_to_the_trainer,
+    )
+    return iter(loader)
+
+
+def _leave_interrupts_to_the_trainer(worker: int) -> None:
+    # Ctrl-C reaches every process of the terminal, and what 'timeout' sends every one of the group;
+    # the trainer saves, then ends its workers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    if sys.platform == "linux":
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+        threading.Thread(target=_end_by_the_trainer, daemon=True).start()
+
+
+def _end_by_the_trainer() -> None:
+    """Wait for the SIGTERM that comes from the trainer itself: it ends its workers by one."""
+    if sys.platform == "linux":
+        while signal.sigwaitinfo([signal.SIGTERM]).si_pid != os.getppid():
+            pass
+        os._exit(0)

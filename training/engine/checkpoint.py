@@ -1,0 +1,139 @@
+"""Checkpoints: everything needed to go on, to mine, and to know what was trained on what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from negmine.errors import ModelError
+from negmine.storage.names import clean_name
+from training.config import TrainConfig
+from training.engine.checkpoint_file import read_content, write_content
+from training.engine.history import renamed
+from training.models.detector import Detector, weights_fingerprint
+from training.models.frontend import FrontEndSettings
+
+
+@dataclass
+class Checkpoint:
+    """The state of a run after some steps.
+
+    Attributes
+    ----------
+    config : TrainConfig
+    front_end : FrontEndSettings
+    classes : tuple of str
+    model, optimiser : dict
+        State dicts. The model is what scores: with a moving average of the weights, the average.
+    step : int
+        Steps done.
+    losses : list of float
+        One a step, from the first.
+    history : list of dict
+        One a finished epoch: what metrics.csv holds.
+    held_out : tuple of str
+        Recordings of the validation fold.
+    edges_hz : tuple of (float, float)
+        Each class's frequency band; empty without bands.
+    trained : dict
+        State dict of the weights that are trained, where they are not those that score.
+    scaler : dict
+        State dict of the scaler of fp16's losses.
+    inputs : dict of str
+        What the run was given besides the configuration: tables, initial weights, plug-ins. A run
+        goes on only with the same.
+    fingerprint : str
+        Of the weights.
+    """
+
+    config: TrainConfig
+    front_end: FrontEndSettings
+    classes: tuple[str, ...]
+    model: dict[str, Any]
+    optimiser: dict[str, Any]
+    step: int
+    losses: list[float]
+    history: list[dict[str, float]]
+    held_out: tuple[str, ...]
+    edges_hz: tuple[tuple[float, float], ...] = ()
+    inputs: dict[str, str] = field(default_factory=dict)
+    trained: dict[str, Any] = field(default_factory=dict)
+    scaler: dict[str, Any] = field(default_factory=dict)
+    fingerprint: str = ""
+
+    def save(self, path: Path) -> None:
+        """Write the checkpoint, whole or not at all."""
+        self.fingerprint = weights_fingerprint(self.model)
+        write_content(
+            path,
+            {**vars(self), "config": self.config.to_dict(), "front_end": self.front_end.to_dict()},
+        )
+
+    @classmethod
+    def load(cls, path: Path) -> Checkpoint:
+        """Read a checkpoint, as data only: nothing in the file is executed.
+
+        Raises
+        ------
+        ModelError
+            If the file is missing, is no checkpoint, of another version, or damaged.
+        """
+        content = read_content(path)
+        try:
+            content["config"] = TrainConfig.from_dict(content["config"])
+            content["front_end"] = FrontEndSettings(**content["front_end"])
+            content["classes"] = tuple(map(clean_name, content["classes"]))
+            content["history"] = [renamed(entry) for entry in content["history"]]
+            content["held_out"] = tuple(map(clean_name, content["held_out"]))
+            content["edges_hz"] = tuple((low, high) for low, high in content["edges_hz"])
+            checkpoint = cls(**content)
+            checkpoint._check()
+            fingerprint = weights_fingerprint(checkpoint.model)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"{path}: damaged checkpoint: {error}") from error
+        if fingerprint != checkpoint.fingerprint:
+            raise ModelError(
+                f"{path}: damaged checkpoint: its weights do not match its fingerprint"
+            )
+        return checkpoint
+
+    def _check(self) -> None:
+        """Check what nothing else has looked at yet."""
+        texts = (*self.classes, *self.held_out, *self.inputs.values(), self.fingerprint)
+        numbers = (self.step, *self.losses, *(n for entry in self.history for n in entry.values()))
+        tensors = (*self.model.values(), *self.trained.values())
+        edges = (edge for both in self.edges_hz for edge in both)
+        for kind, values in ((str, texts), (Tensor, tensors), ((int, float), (*numbers, *edges))):
+            for value in values:
+                if not isinstance(value, kind):
+                    raise TypeError(f"a {type(value).__name__} where another kind is expected")
+        # before a network for so many is made
+        outputs = len(self.model["head.bias"])
+        if outputs != len(self.classes):
+            raise ValueError(f"weights for {outputs} classes, and {len(self.classes)} names")
+
+    def detector(self, device: torch.device) -> Detector:
+        """The model, with its weights, ready to score.
+
+        Raises
+        ------
+        ModelError
+            If the network is unknown, or not that of the weights.
+        """
+        # compiled is what trains: to score, the minutes it takes are rarely won back
+        config = replace(self.config, compile=False)
+        try:
+            detector = Detector.from_config(
+                config, len(self.classes), self.front_end, self.edges_hz
+            )
+            detector.load_state_dict(self.model)
+        except (RuntimeError, ValueError) as error:
+            reason = next(iter(str(error).splitlines()), type(error).__name__)
+            raise ModelError(
+                f"the checkpoint's weights are not those of the network it names: {reason}"
+            ) from error
+        return detector.to(device).eval()

@@ -1,0 +1,114 @@
+"""A run's epochs: which is the best, when to stop, and what is written of them."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from negmine.storage.files import writing
+from training.config import TrainConfig
+
+Entry = dict[str, float]
+
+# What validation says of an epoch, where the fold's labels let a model change it.
+SCORES = ("known_ap", "neg@3", "neg@5")
+
+# Names of scores in the histories of older checkpoints.
+_RENAMED = {"lwlrap": "known_ap"}
+
+
+def renamed(entry: Mapping[str, float]) -> Entry:
+    """A line of an older checkpoint's history, by today's names."""
+    return {_RENAMED.get(name, name): value for name, value in entry.items()}
+
+
+def scores_of(entries: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Which of `SCORES` any of the entries has: the columns of a table of them."""
+    found = {name for entry in entries for name in entry}
+    return [name for name in SCORES if name in found]
+
+
+def validation_score(entry: Mapping[str, float]) -> float:
+    """What epochs, runs and rounds are compared by; NaN where nothing validates."""
+    return entry.get("known_ap", math.nan)
+
+
+def learning_rate(step: int, config: TrainConfig) -> float:
+    """Linear warm-up, then a cosine to zero, over the steps of the whole run."""
+    warmup = max(1, round(config.warmup * config.total_steps))
+    if step < warmup:
+        return config.lr * (step + 1) / warmup
+    progress = (step - warmup) / max(1, config.total_steps - warmup)
+    return config.lr * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def is_best(history: Sequence[Entry]) -> bool:
+    """Whether the last epoch is at least as good as all before it."""
+    return _score(history[-1]) >= max(_score(entry) for entry in history)
+
+
+def should_stop(history: Sequence[Entry], patience: int) -> bool:
+    """Whether so many epochs have passed since the best one; never with a patience of 0."""
+    if not patience or not history:
+        return False
+    scores = [_score(entry) for entry in history]
+    return len(scores) - 1 - int(np.argmax(scores)) >= patience
+
+
+def _score(entry: Entry) -> float:
+    # without validation, or where no model can be told from another, the latest epoch is the best
+    score = validation_score(entry)
+    return entry["epoch"] if math.isnan(score) else score
+
+
+def write_history(out: Path, history: Sequence[Entry]) -> None:
+    """Write ``metrics.csv``, and ``curve.png``, the learning curve; what is right stays."""
+    table = pd.DataFrame(history).astype({"epoch": int}).to_csv(index=False)
+    for path, content in (
+        (out / "metrics.csv", table.encode()),
+        (out / "curve.png", draw_curve(history)),
+    ):
+        if not path.is_file() or path.read_bytes() != content:
+            with writing(path) as temporary:
+                temporary.write_bytes(content)
+
+
+def draw_curve(history: Sequence[Entry]) -> bytes:
+    """Draw loss and scores by epoch as PNG, the best epoch marked."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    epochs = [entry["epoch"] for entry in history]
+    best = int(np.argmax([_score(entry) for entry in history]))
+    names = scores_of(history)
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    left = figure.subplots()
+    left.plot(epochs, [e["loss"] for e in history], "o-", color="0.4", markersize=3, label="loss")
+    left.set_xlabel("epoch")
+    left.set_ylabel("loss")
+    left.set_ylim(bottom=0)
+    left.xaxis.set_major_locator(MaxNLocator(integer=True))
+    left.axvline(epochs[best], color="0.8", linestyle="--", zorder=0, label="best epoch")
+    lines, labels = left.get_legend_handles_labels()
+    if names:
+        right = left.twinx()
+        right.set_ylabel("score on known labels")
+        right.set_ylim(0, 1)
+        for name, color in zip(names, ("C0", "C1", "C3"), strict=False):
+            values = [entry.get(name, math.nan) for entry in history]
+            shown = f"{name} ({values[best]:.3f})"
+            right.plot(epochs, values, "o-", color=color, markersize=3, label=shown)
+        more = right.get_legend_handles_labels()
+        lines, labels = lines + more[0], labels + more[1]
+    left.legend(lines, labels, loc="upper center", ncols=len(labels), bbox_to_anchor=(0.5, 1.12))
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=110)
+    return drawn.getvalue()

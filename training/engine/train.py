@@ -1,0 +1,259 @@
+"""The training loop, read top to bottom."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from negmine.annotations import Annotations
+from negmine.annotations.class_bands import class_bands
+from negmine.annotations.rates import check_audible
+from negmine.annotations.recordings import Recordings
+from negmine.errors import NegmineError
+from training.config import TrainConfig
+from training.data.clips import ClipProgress
+from training.data.folds import held_out_recordings
+from training.data.silent_rows import SILENCE, SilentRows
+from training.data.steps import BoxRows, RowSource, Soft, StepDataset, step_loader
+from training.engine.cautions import check_learnable
+from training.engine.checkpoint import Checkpoint
+from training.engine.distributed import Ranks
+from training.engine.ema import AveragedWeights
+from training.engine.history import (
+    is_best,
+    learning_rate,
+    should_stop,
+    validation_score,
+    write_history,
+)
+from training.engine.interrupt import HeldInterrupt
+from training.engine.run_folder import check_same_run, describe_run, is_described
+from training.engine.start import as_described_then, band_edges, described, start_from
+from training.engine.step import make_optimiser, take_step
+from training.engine.validate import ClipScorer, known_scores
+from training.models.detector import Detector
+from training.models.frontend import FrontEndSettings
+
+
+@dataclass
+class RunState:
+    """What a progress bar shows.
+
+    Attributes
+    ----------
+    step, total_steps, epoch : int
+    loss : float
+        Mean over the current epoch so far.
+    score : float
+        Average precision over the known cells of the validation fold after the last epoch; NaN
+        before it, or where nothing validates.
+    """
+
+    step: int
+    total_steps: int
+    epoch: int
+    loss: float
+    score: float
+
+
+def train(
+    config: TrainConfig,
+    annotations: Annotations,
+    recordings: Recordings,
+    out: Path,
+    *,
+    cache: Path,
+    plugins: Sequence[RowSource] = (),
+    init: Path | None = None,
+    band_table: Path | None = None,
+    groups: Mapping[str, str] | None = None,
+    soft: Soft | None = None,
+    ranks: Ranks | None = None,
+    device: torch.device | None = None,
+    progress: ClipProgress = lambda title, total: lambda: None,
+    on_step: Callable[[RunState], object] = lambda state: None,
+    on_epoch: Callable[[dict[str, float]], object] = lambda entry: None,
+) -> Checkpoint:
+    """Train a detector, or go on with a run that was stopped.
+
+    Parameters
+    ----------
+    config : TrainConfig
+    annotations : Annotations
+    recordings : Recordings
+        The annotated ones.
+    out : Path
+        The run's folder: ``last.pt`` after every epoch, ``best.pt`` of the best validation score
+        (the last epoch's without validation), ``metrics.csv``. If ``last.pt`` is there, the run
+        goes on from it and ends as if it had never stopped.
+    cache : Path
+        Folder for decoded clips; runs may share it.
+    plugins : sequence of RowSource
+    init : Path, optional
+        Checkpoint whose weights to start from.
+    band_table : Path, optional
+        CSV of the classes' frequency bands; those of the confirmed boxes by default.
+    groups : mapping of str to str, optional
+        What each recording must stay together with in folds, a site for example; by default each
+        stands alone.
+    soft : Soft, optional
+        Pseudo labels, see `training.data.steps.BoxRows`.
+    ranks : Ranks, optional
+        This process among those that share the work; alone by default.
+    device : torch.device, optional
+    progress : callable
+        Given a title and a number of clips to decode before the first step, returns what to call
+        after each.
+    on_step : callable
+        Called after every step, and ``on_epoch`` after every epoch with its line of metrics.csv.
+
+    Returns
+    -------
+    Checkpoint
+        That of ``best.pt``.
+
+    Raises
+    ------
+    InputError
+        If confirmed calls lie above what is heard, the folds are impossible, the folder holds a run
+        with other settings, or nothing says where a class is absent.
+    ModelError
+        If ``init`` is no checkpoint, or of another front end or backbone.
+    PoolError
+        If ``init`` or a plug-in has other classes.
+    NegmineError
+        If training diverges: the loss or a validation score is no longer finite.
+    """
+    check_audible(annotations, recordings.infos, config.sample_rate)
+    device, ranks = device or torch.device("cpu"), ranks or Ranks()
+    classes = annotations.classes
+    if not annotations.rejected:
+        config = replace(config, fp_per_step=0)  # there is nothing to draw
+    held_out = held_out_recordings(
+        annotations, recordings.infos, config.folds, config.fold, config.seed, groups
+    )
+    training, validation = annotations.without(held_out), annotations.only(held_out)
+    check_learnable(config, training, added=bool(plugins or soft))
+    inputs = described(annotations, recordings, soft, plugins, groups)
+    inputs[SILENCE] = SilentRows.description
+    torch.manual_seed(config.seed)
+    front_end = FrontEndSettings.for_mels(config.sample_rate, config.n_mels)
+    edges = band_edges(config, training, band_table)
+    if edges:
+        inputs["bands"] = repr(edges)
+    detector = Detector.from_config(
+        config, len(classes), front_end, edges, pretrained=config.pretrained
+    )
+    bands = class_bands(training, 0, band_table)
+    if band_table and not edges:
+        inputs["bands of pitch"] = repr(bands)
+    if init:
+        inputs["init"] = start_from(init, detector, config, classes, front_end)
+    detector.to(device)
+    optimiser, scaler = make_optimiser(detector, config, device)
+    averaged = AveragedWeights(detector, config.ema)
+
+    step, losses, history = 0, [], []
+    last, best = out / "last.pt", out / "best.pt"
+    if last.exists():
+        resumed = Checkpoint.load(last)
+        if SILENCE not in resumed.inputs:  # of an earlier version: it ends as it began
+            del inputs[SILENCE]
+        given = as_described_then(inputs, annotations, resumed, out)
+        check_same_run(resumed, config, classes, given, out)
+        detector.load_state_dict(resumed.trained or resumed.model)
+        averaged.load(resumed.model)
+        optimiser.load_state_dict(resumed.optimiser)
+        scaler.load_state_dict(resumed.scaler)
+        step, losses, history = resumed.step, resumed.losses, resumed.history
+        if ranks.first and history:
+            # a run that was killed may have left those of an epoch before
+            write_history(out, history)
+
+    with ranks.first_before_others():
+        rows = BoxRows(training, recordings, config, cache, progress, soft)
+        plugins = [*plugins, *([SilentRows()] if SILENCE in inputs else [])]
+        for plugin in plugins:
+            plugin.prepare(config, classes, held_out)
+    dataset = StepDataset(rows, plugins, config, ranks.rank, ranks.world, bands=bands)
+    steps = step_loader(dataset, step, config.workers)
+    held = recordings.only(held_out)
+    scored = copy.deepcopy(detector) if config.ema else detector
+    model = ranks.wrap(detector)
+    if ranks.first and not (step and is_described(out)):
+        describe_run(out, config, inputs, held_out)
+
+    def save(path: Path) -> None:
+        if ranks.first:
+            Checkpoint(
+                config, front_end, classes, averaged.state_dict(), optimiser.state_dict(), step,
+                losses, history, tuple(sorted(held_out)), edges, inputs,
+                trained=detector.state_dict() if config.ema else {}, scaler=scaler.state_dict(),
+            ).save(path)  # fmt: skip
+
+    def validated() -> dict[str, float]:
+        if config.ema:
+            scored.load_state_dict(averaged.state_dict())
+        scorer = ClipScorer(scored, config, device)
+        found = known_scores(scorer, held, validation, config.sample_rate)
+        return found.summary() if np.isfinite(found.scores).all() else {"known_ap": math.inf}
+
+    whole = True  # False in a step: what it has changed so far cannot be gone on from
+    interrupt = HeldInterrupt()
+    interrupt.hold()
+    try:
+        while step < config.total_steps and not should_stop(history, config.patience):
+            model.train()
+            epoch = step // config.steps_per_epoch
+            for group in optimiser.param_groups:
+                group["lr"] = learning_rate(step, config)
+            torch.manual_seed(config.seed * 1_000_003 + step)  # dropout: the same after a resume
+            drawn = next(steps)
+            whole = False
+            losses.append(take_step(model, optimiser, scaler, drawn, config, device, ranks))
+            averaged.update(step)
+            step += 1
+            whole = True
+            if not math.isfinite(losses[-1]):
+                raise NegmineError(
+                    f"{out}: the loss became {losses[-1]} in step {step}; lower --lr"
+                )
+            if step % config.steps_per_epoch == 0:
+                entry = {
+                    "epoch": epoch + 1.0,
+                    "loss": float(np.mean(losses[-config.steps_per_epoch :])),
+                }
+                if held_out:
+                    entry |= ranks.from_first(validated() if ranks.first else None)
+                    if math.isinf(validation_score(entry)):
+                        raise NegmineError(
+                            f"{out}: scores are no longer finite after step {step}; lower --lr"
+                        )
+                history.append(entry)
+                if is_best(history):
+                    save(best)
+                save(last)
+                if ranks.first:
+                    write_history(out, history)
+                    on_epoch(entry)
+            if ranks.first:
+                recent = losses[epoch * config.steps_per_epoch :]
+                score = validation_score(history[-1]) if history else math.nan
+                mean = float(np.mean(recent))
+                on_step(RunState(step, config.total_steps, epoch + 1, mean, score))
+            if ranks.total(interrupt.asked, device):
+                raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        if whole and step % config.steps_per_epoch:
+            save(last)
+        raise
+    finally:
+        interrupt.release()
+    with ranks.first_before_others():
+        return Checkpoint.load(best)

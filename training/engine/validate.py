@@ -1,0 +1,171 @@
+"""Validation on known labels: each verdict is scored where it was given, and nowhere else.
+
+A rejected detection says nothing of the rest of its recording, so its cell is scored inside its own
+span; so is a confirmed call's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+import torch
+
+from negmine.annotations import Annotation, Annotations
+from negmine.annotations.recordings import Recordings
+from negmine.audio.read import read_all
+from negmine.audio.windows import Span
+from training.config import TrainConfig
+from training.engine.precision import autocast
+from training.metrics import known_ap, neg_at_k, scores_matter
+from training.models.detector import Detector, FeatureMap, frames_per_second, to_frames
+
+
+@dataclass(frozen=True)
+class KnownScores:
+    """Scores of the known cells of each validation recording.
+
+    Attributes
+    ----------
+    truth : bool array, shape (R, C)
+    known : bool array, shape (R, C)
+    scores : float32 array, shape (R, C)
+        Logits; 0 where unknown.
+    """
+
+    truth: np.ndarray
+    known: np.ndarray
+    scores: np.ndarray
+
+    def summary(self) -> dict[str, float]:
+        """Average precision over the known cells, and how often a negative stands above a call.
+
+        ``known_ap``, ``neg@3`` and ``neg@5``, without those that are the same for any model.
+        """
+        found = {}
+        if scores_matter(self.truth, self.known, "all"):
+            found["known_ap"] = known_ap(self.truth, self.scores, self.known)
+        if scores_matter(self.truth, self.known, "clip"):
+            for k in (3, 5):
+                found[f"neg@{k}"] = neg_at_k(self.truth, self.scores, k, self.known)
+        return found
+
+
+class ClipScorer:
+    """Scores whole recordings in one pass each.
+
+    Parameters
+    ----------
+    detector : Detector
+    config : TrainConfig
+        For the readout and its window.
+    device : torch.device
+    """
+
+    def __init__(self, detector: Detector, config: TrainConfig, device: torch.device) -> None:
+        self._detector = detector.eval()
+        self._config = config
+        self._device = device
+        self.frames_per_second = frames_per_second(detector)
+        self.window_frames = to_frames(config.window_s, self.frames_per_second)
+
+    @torch.inference_mode()
+    def features(self, samples: np.ndarray) -> FeatureMap:
+        """The feature map of one recording, shape (T,)."""
+        # a recording shorter than one analysis frame is filled up with silence
+        missing = max(0, self._detector.front_end.frame - len(samples))
+        waveform = torch.from_numpy(np.pad(samples, (0, missing))).unsqueeze(0).to(self._device)
+        with autocast(self._device, self._config.precision):
+            return self._detector.features(waveform)
+
+    @torch.inference_mode()
+    def clip_logits(self, features: FeatureMap) -> np.ndarray:
+        """Logits of the whole recording: float32, shape (C,)."""
+        logits = self._detector.read_out(
+            features,
+            self._config.readout,
+            self.window_frames,
+            self._config.lse_sharpness,
+        )
+        return logits[0].cpu().numpy()
+
+    @torch.inference_mode()
+    def span_logits(self, features: FeatureMap, span: Span) -> np.ndarray:
+        """Logits of a span of the recording, widened to at least one window: shape (C,)."""
+        frames = features.length
+        first = math.floor(span.start_s * self.frames_per_second)
+        last = math.ceil(span.end_s * self.frames_per_second)
+        missing = max(0, self.window_frames - (last - first))
+        first = max(0, min(first - missing // 2, frames - self.window_frames))
+        last = min(frames, max(last + missing - missing // 2, first + self.window_frames))
+        return self.clip_logits(features.window(first, last))
+
+
+def read_recordings(recordings: Recordings, sample_rate: int) -> Iterator[tuple[str, np.ndarray]]:
+    """Each recording's name and samples, decoded in threads a few ahead."""
+    names = iter(recordings.infos)
+
+    def read(name: str) -> np.ndarray:
+        return read_all(recordings.infos[name].path, sample_rate)
+
+    with ThreadPoolExecutor(2) as threads:
+        ahead = [(name, threads.submit(read, name)) for name in islice(names, 3)]
+        while ahead:
+            name, samples = ahead.pop(0)
+            ahead += [(name, threads.submit(read, name)) for name in islice(names, 1)]
+            yield name, samples.result()
+
+
+def known_scores(
+    scorer: ClipScorer, recordings: Recordings, annotations: Annotations, sample_rate: int
+) -> KnownScores:
+    """Score every annotated recording, and read each verdict out of its own span.
+
+    Where a class has several verdicts in a recording, a confirmed call outweighs rejections, and
+    the highest score counts.
+    """
+    classes = {name: index for index, name in enumerate(annotations.classes)}
+    shape = (len(recordings.infos), len(classes))
+    truth = np.zeros(shape, dtype=bool)
+    known = np.zeros(shape, dtype=bool)
+    scores = np.zeros(shape, dtype=np.float32)
+    for row, (name, samples) in enumerate(read_recordings(recordings, sample_rate)):
+        boxes = annotations.by_recording.get(name, ())
+        cells = verdict_scores(scorer, scorer.features(samples), boxes, classes)
+        truth[row], known[row], scores[row] = cells
+    return KnownScores(truth, known, scores)
+
+
+def verdict_scores(
+    scorer: ClipScorer,
+    features: FeatureMap,
+    boxes: Iterable[Annotation],
+    classes: Mapping[str, int],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """One recording's cells of `KnownScores`: truth, known and scores, shape (C,) each.
+
+    Parameters
+    ----------
+    scorer : ClipScorer
+    features : FeatureMap
+        Of the recording.
+    boxes : iterable of Annotation
+        All verdicts on it.
+    classes : mapping of str to int
+        The model's output of each class.
+    """
+    truth = np.zeros(len(classes), dtype=bool)
+    known = np.zeros(len(classes), dtype=bool)
+    scores = np.zeros(len(classes), dtype=np.float32)
+    # rejections first, so that a confirmed call takes the cell over
+    for box in sorted(boxes, key=lambda b: b.present):
+        column = classes[box.label]
+        score = float(scorer.span_logits(features, box.span)[column])
+        if known[column] and truth[column] == box.present:
+            score = max(score, float(scores[column]))
+        truth[column], known[column], scores[column] = box.present, True, score
+    return truth, known, scores

@@ -1,0 +1,1 @@
+"""Whole recordings scored, and scores against the truth."""

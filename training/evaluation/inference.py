@@ -1,0 +1,265 @@
+"""Full-clip inference: one pass over a recording gives its score and those of its windows.
+
+A long recording goes through in overlapping pieces. What a piece's cut edges change lies in the
+overlap, which is dropped, so that the joined feature map is that of a single pass: to rounding, for
+a network that sees less than the overlap; nearly, for one that also looks at the whole piece (the
+squeeze-and-excitation blocks of EfficientNet). Memory holds one piece, however long the recording.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from negmine.audio.silence import SILENT_LOGIT
+from training.config import TrainConfig
+from training.engine.validate import ClipScorer
+from training.models.detector import Detector, FeatureMap, to_frames
+from training.models.readout import Frames, audible_windows, clip_pool, join_windows
+from training.models.silence import or_silent
+
+# A recording up to this length is one piece: an RFCX clip, with a second to spare.
+PIECE_S = 61.0
+
+# Read on both sides of a piece: four times what the small CNN sees.
+OVERLAP_S = 2.0
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one pass found in a recording.
+
+    Attributes
+    ----------
+    clip : float32 array, shape (C,)
+        Logits of the whole recording.
+    windows : float32 array, shape (N, C)
+        Logits of its windows.
+    start_s, end_s : float64 arrays, shape (N,)
+        Where each window lies, in seconds.
+    duration_s : float
+        Of the recording.
+    audible : bool array, shape (N,)
+        Windows that hold sound. The logits of others, and those of a recording in which none does,
+        are `negmine.audio.silence.SILENT_LOGIT`.
+    silent_s : float
+        Seconds of silence, which no score has heard.
+    """
+
+    clip: np.ndarray
+    windows: np.ndarray
+    start_s: np.ndarray
+    end_s: np.ndarray
+    duration_s: float
+    audible: np.ndarray
+    silent_s: float = 0.0
+
+
+class RecordingScorer:
+    """Reads recordings of any length.
+
+    Parameters
+    ----------
+    detector : Detector
+    config : TrainConfig
+        For the rate, the precision, the readout and its window.
+    device : torch.device
+    hop_s : float, optional
+        Step of the windows, at most their length; by default they lie side by side.
+    piece_s, overlap_s : float
+        Longer recordings go through in pieces of this length, with so much more at both sides: at
+        least as long as that.
+
+    Attributes
+    ----------
+    grid : tuple of float
+        Length and step of the windows in seconds, as whole frames of the feature map make them.
+    """
+
+    def __init__(
+        self,
+        detector: Detector,
+        config: TrainConfig,
+        device: torch.device,
+        *,
+        hop_s: float | None = None,
+        piece_s: float = PIECE_S,
+        overlap_s: float = OVERLAP_S,
+    ) -> None:
+        self.detector, self.config = detector, config
+        self.clips = ClipScorer(detector, config, device)
+        rate = self.clips.frames_per_second
+        self.window = self.clips.window_frames
+        self.hop = min(self.window, to_frames(hop_s, rate)) if hop_s else self.window
+        self.grid = self.window / rate, self.hop / rate
+        # pieces begin at whole frames of the map, so that their frames lie on one grid
+        self.frame = max(1, round(config.sample_rate / rate))
+        self.piece = math.ceil(piece_s * config.sample_rate / self.frame) * self.frame
+        self.overlap = max(1, math.ceil(overlap_s * config.sample_rate / self.frame)) * self.frame
+        # what comes before a piece is read from the last one, which must be as long
+        self.piece = max(self.piece, self.overlap)
+
+    def begin(self) -> Pass:
+        """A pass over one recording, which is then handed over in blocks."""
+        return Pass(self)
+
+    def read(self, samples: np.ndarray) -> Reading:
+        """A whole recording at once: float32 array, shape (T,)."""
+        one = self.begin()
+        one.add(samples)
+        return one.end()
+
+
+class Pass:
+    """One pass over a recording, handed over block by block. Made by `RecordingScorer.begin`."""
+
+    def __init__(self, scorer: RecordingScorer) -> None:
+        self._scorer = scorer
+        self._blocks: list[np.ndarray] = []  # from where the next piece is read
+        self._held = 0  # samples in them
+        self._lead = 0  # the first so many were in the last piece, too
+        self._total = 0
+        self._windows = _Windows(scorer.detector, scorer.window, scorer.hop)
+        self._clip = _clip_readout(scorer)
+        self._silent = 0.0  # frames
+
+    def add(self, samples: np.ndarray) -> None:
+        """The next block: float32 array, shape (n,)."""
+        scorer = self._scorer
+        self._blocks.append(samples)
+        self._held += len(samples)
+        self._total += len(samples)
+        while self._held >= (upto := self._lead + scorer.piece) + scorer.overlap:
+            held = np.concatenate(self._blocks)
+            self._read(held[: upto + scorer.overlap], scorer.piece // scorer.frame)
+            self._blocks = [held[upto - scorer.overlap :]]
+            self._held, self._lead = len(self._blocks[0]), scorer.overlap
+
+    def end(self) -> Reading:
+        """What the pass found, once all blocks are added."""
+        scorer = self._scorer
+        self._read(np.concatenate([np.zeros(0, np.float32), *self._blocks]), None)
+        found, heard = self._windows.end()
+        logits, audible = found.cpu().numpy(), heard.cpu().numpy()
+        start = np.arange(len(logits)) * scorer.hop
+        end = np.minimum(start + scorer.window, self._windows.length)
+        rate = scorer.clips.frames_per_second
+        duration_s = self._total / scorer.config.sample_rate
+        clip = self._clip.end().cpu().numpy()
+        silent_s = min(self._silent / rate, duration_s) if audible.any() else duration_s
+        return Reading(clip, logits, start / rate, end / rate, duration_s, audible, silent_s)
+
+    @torch.inference_mode()
+    def _read(self, samples: np.ndarray, frames: int | None) -> None:
+        """Take over the frames of a piece: so many, or all to its end."""
+        features = self._scorer.clips.features(samples)
+        first = self._lead // self._scorer.frame
+        part = features.window(first, features.length if frames is None else first + frames)
+        if part.audible is not None:
+            self._silent += part.length - float(part.audible.sum())
+        self._windows.add(part)
+        self._clip.add(part)
+
+
+class _Windows:
+    """Logits of windows of a map that comes in parts: those of the whole map's windows."""
+
+    def __init__(self, detector: Detector, window: int, hop: int) -> None:
+        self._detector, self._window, self._hop = detector, window, hop
+        self._rest: FeatureMap | None = None  # from where the next window begins
+        self._found: list[Tensor] = []
+        self._audible: list[Tensor] = []
+        self.length = 0  # frames so far
+
+    def add(self, part: FeatureMap) -> None:
+        self.length += part.length
+        rest = _join(self._rest, part) if self._rest else part
+        whole = (rest.length - self._window) // self._hop + 1
+        if whole > 0:
+            upto = (whole - 1) * self._hop + self._window
+            self._read(rest.window(0, upto))
+            rest = rest.window(whole * self._hop, rest.length)
+        self._rest = rest
+
+    @torch.inference_mode()
+    def end(self) -> tuple[Tensor, Tensor]:
+        """All of them, shape (N, C), and which hold sound: bool, shape (N,)."""
+        # the last window found has some of the rest
+        reached = self._window - self._hop if self._found else 0
+        if self._rest and self._rest.length > reached:
+            self._read(self._rest)
+        return torch.cat(self._found), torch.cat(self._audible)
+
+    def _read(self, features: FeatureMap) -> None:
+        logits = self._detector.window_logits(features, self._window, self._hop)[0][0]
+        if features.audible is None:
+            audible = torch.ones(len(logits), dtype=torch.bool, device=logits.device)
+        else:
+            audible = audible_windows(features.audible, self._window, self._hop)[0]
+        self._found.append(logits.masked_fill(~audible.unsqueeze(-1), SILENT_LOGIT))
+        self._audible.append(audible)
+
+
+class _Windowed:
+    """The readouts over windows, which overlap by half: those of `Detector.read_out`."""
+
+    def __init__(self, scorer: RecordingScorer) -> None:
+        self._windows = _Windows(scorer.detector, scorer.window, max(1, scorer.window // 2))
+        self._config = scorer.config
+        self.add = self._windows.add
+
+    @torch.inference_mode()
+    def end(self) -> Tensor:
+        logits, audible = self._windows.end()
+        config = self._config
+        found = join_windows(logits[None], audible[None], config.readout, config.lse_sharpness)
+        return or_silent(found, audible[None])[0]
+
+
+class _Pooled:
+    """The readouts that pool the whole map: its sums are those of its parts."""
+
+    def __init__(self, scorer: RecordingScorer) -> None:
+        self._detector = scorer.detector
+        self._pooling = "power" if scorer.config.readout == "power" else None
+        self._sums: Frames | None = None
+        self._silent = True
+
+    def add(self, part: FeatureMap) -> None:
+        self._silent = self._silent and part.audible is not None and not bool(part.audible.any())
+        frames = self._detector.frames(part, self._pooling)
+        numerator, denominator = (
+            part.sum(-1, keepdim=True) for part in (frames.numerator, frames.denominator)
+        )
+        if self._sums:
+            numerator += self._sums.numerator
+            denominator += self._sums.denominator
+        self._sums = Frames(numerator, denominator, frames.rows)
+
+    @torch.inference_mode()
+    def end(self) -> Tensor:
+        assert self._sums is not None
+        logits = self._detector.logits(clip_pool(self._sums))[0]
+        return torch.full_like(logits, SILENT_LOGIT) if self._silent else logits
+
+
+def _clip_readout(scorer: RecordingScorer) -> _Windowed | _Pooled:
+    return (_Windowed if scorer.config.readout in ("max", "lse") else _Pooled)(scorer)
+
+
+def _join(first: FeatureMap, second: FeatureMap) -> FeatureMap:
+    pairs = zip(first.maps, second.maps, strict=True)
+    audible = None
+    if not (first.audible is None and second.audible is None):
+        audible = torch.cat([_audible(first), _audible(second)], dim=1)
+    return FeatureMap(tuple(torch.cat(pair, dim=-1) for pair in pairs), audible)
+
+
+def _audible(part: FeatureMap) -> Tensor:
+    if part.audible is None:
+        return torch.ones(1, part.length, device=part.maps[0].device)
+    return part.audible

@@ -1,0 +1,1 @@
+"""The network: front end, backbone, pooling, readouts."""

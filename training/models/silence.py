@@ -1,0 +1,97 @@
+"""Silence in what a network is given: where it is, and sound in its place.
+
+A network has met no level as low as that of digital silence, and what it says there means nothing.
+So silence is replaced by the sound next to it, mirrored, as the front end does at a clip's ends,
+and the frames of the feature map that lie in it count in no readout. All of it is plain arithmetic
+on tensors, so that an exported program does the same.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from negmine.audio.silence import SILENCE_RMS, SILENT_LOGIT
+
+# Levels are taken in blocks of a spectrogram's step (16 ms): long recordings are cut to pieces on
+# the same grid. Fewer silent blocks in a row belong to the sound, as the pauses of a buzzer.
+_LEAST_BLOCKS = 6
+
+# Sound is mirrored over 2^10 blocks (16 s) from the edge of a gap at most: further into it there is
+# nothing for the edge's frames to see.
+_DOUBLINGS = 10
+
+
+def audible_blocks(waveforms: Tensor, block: int) -> Tensor:
+    """Which blocks hold sound: bool, shape (B, T // block + 1), of waveforms (B, T).
+
+    The last one is that of what is left over; its level is that of the last whole ``block``.
+    """
+    whole = waveforms.unfold(1, block, block)
+    blocks = torch.cat([whole, waveforms[:, -block:].unsqueeze(1)], dim=1)
+    level = (blocks - blocks.mean(-1, keepdim=True)).square().mean(-1)
+    quiet = (level < SILENCE_RMS**2).float().unsqueeze(1)
+    # runs of at least so many; what lies beyond the ends counts as silence
+    k = _LEAST_BLOCKS
+    runs = -F.max_pool1d(-F.pad(quiet, (k - 1, k - 1), value=1.0), k, 1)
+    return F.max_pool1d(runs, k, 1)[:, 0] == 0
+
+
+def filled(waveforms: Tensor, audible: Tensor, block: int) -> Tensor:
+    """Waveforms, shape (B, T), whose silent blocks hold the sound nearest to them, mirrored.
+
+    Where that is shorter than the gap, or too far away, silence remains.
+    """
+    length, blocks = waveforms.shape[1], audible.shape[1]
+    number = torch.arange(blocks, device=waveforms.device)
+    before = _last_before(audible, number)
+    after = blocks - 1 - _last_before(audible.flip(1), number).flip(1)
+    # at the end of the sound before, or at the beginning of the sound after
+    left = number - before <= after - number
+    edge = torch.where(left, before + 1, after) * block
+    reached = (before >= 0) | (after < blocks)
+    at = torch.arange(length, device=waveforms.device)
+    of_block = at // block
+    source = (2 * edge - 1)[:, of_block] - at
+    mirrored = (~audible & reached)[:, of_block] & (source >= 0) & (source < length)
+    return waveforms.gather(1, torch.where(mirrored, source, at))
+
+
+def _last_before(audible: Tensor, number: Tensor) -> Tensor:
+    """The nearest audible block up to each one: int64, shape of ``audible``; far below 0 for none.
+
+    A running maximum by doubling, which ONNX has no operation for.
+    """
+    none = -(1 << 40)
+    found = torch.where(audible, number, none)
+    for i in range(_DOUBLINGS):
+        earlier = F.pad(found, (1 << i, 0), value=none)[:, : audible.shape[1]]
+        found = torch.maximum(found, earlier)
+    return found
+
+
+def audible_frames(audible: Tensor, block: int, frames: int, spacing: int) -> Tensor:
+    """Which frames of a feature map hold sound, if only a block of it: float, shape (B, frames).
+
+    Parameters
+    ----------
+    audible : bool Tensor, shape (B, N)
+        From `audible_blocks`.
+    block : int
+        The spectrogram's step: its first column lies round the first sample.
+    frames : int
+    spacing : int
+        Samples from one frame to the next.
+    """
+    upto = F.pad(audible.long().cumsum(1), (1, 0))
+    last = audible.shape[1]
+    start = torch.arange(frames, device=audible.device) * spacing - block // 2
+    first = (start // block).clamp(min=0, max=last - 1)
+    end = torch.maximum(-(-(start + spacing) // block), first + 1).clamp(max=last)
+    return (upto[:, end] > upto[:, first]).float()
+
+
+def or_silent(logits: Tensor, audible: Tensor) -> Tensor:
+    """Logits, (B, C), or `SILENT_LOGIT` where nothing of (B, T) or (B, N) is audible."""
+    return torch.where((audible > 0).any(dim=1, keepdim=True), logits, SILENT_LOGIT)

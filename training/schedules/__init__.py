@@ -1,0 +1,1 @@
+"""Several trainings: stages with pseudo labels, folds and seeds, rounds of mining."""

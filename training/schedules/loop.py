@@ -1,0 +1,239 @@
+"""Rounds of train, mine, retrain."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from negmine.annotations import Annotations
+from negmine.annotations.recordings import Recordings
+from negmine.mining.mine import MineSettings, mine, retraining_steps
+from negmine.mining.selection import check_made_with, is_whole, open_selection
+from negmine.notices import warn
+from negmine.pool import Pool
+from negmine.recipes.cache import CachedReader
+from negmine.report.html import Earlier, clips_to_render, write_report
+from negmine.report.read import read_report, report_path
+from negmine.storage.files import write_json
+from training.config import HARD_MIX, HardMix, TrainConfig
+from training.data.hard_negatives import check_pool
+from training.engine.checkpoint import Checkpoint
+from training.engine.history import scores_of, validation_score
+from training.engine.run import Progress, run_training
+from training.engine.scorer import CheckpointScorer
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round's outcome.
+
+    Attributes
+    ----------
+    number : int
+        0 is TP and FP annotations alone.
+    arm : str
+        ``mined``, or ``random`` for the control.
+    negatives : int
+        Rows of the selection that trained.
+    checkpoint : Path
+    metrics : mapping of str to float
+        Of the chosen epoch: ``loss``, and on known labels ``known_ap``, ``neg@3``, ``neg@5``,
+        without those that are the same for any model.
+    """
+
+    number: int
+    arm: str
+    negatives: int
+    checkpoint: Path
+    metrics: Mapping[str, float]
+
+    def to_dict(self) -> dict[str, Any]:
+        metrics = {k: v for k, v in self.metrics.items() if k != "epoch"}
+        return {"round": self.number, "arm": self.arm, "negatives": self.negatives} | metrics
+
+
+def run_loop(
+    config: TrainConfig,
+    annotations: Annotations,
+    recordings: Recordings,
+    pool: Pool,
+    out: Path,
+    *,
+    rounds: int,
+    replay: float = 0.5,
+    stop_after: int = 1,
+    mining: MineSettings,
+    hard_ratio: float,
+    hard_mix: HardMix | None = HARD_MIX,
+    control: bool,
+    report: bool = False,
+    band_table: Path | None = None,
+    groups: Mapping[str, str] | None = None,
+    reader: CachedReader | None = None,
+    device: torch.device,
+    progress: Progress,
+    caution: Callable[[str], object] = warn,
+) -> list[Round]:
+    """Train on TP and FP annotations, then mine with the model and train again, some times.
+
+    Each round mines afresh with the last round's model, adds to what it found a share of what the
+    round before trained with, and trains from scratch with the same seed, so that rounds differ in
+    their negatives alone. All files stay: ``round0/``, ``round1/hard.parquet``, ... A loop that was
+    stopped goes on where it was: finished runs are read, a started one is continued.
+
+    Parameters
+    ----------
+    rounds : int
+        The most there will be.
+    replay : float
+        Share of the last round's negatives that stays beside the new ones.
+    stop_after : int
+        Ends after so many rounds in a row without a better validation score (average precision
+        over the known cells of the validation fold) than the best before them; 0 never does.
+    control : bool
+        Also train each round with as many random negatives, in ``round1-random/``, ...
+    report : bool
+        Also write each round's ``report.html``: what was mined, and what changed since the last.
+    reader : CachedReader, optional
+        Where mining reads the pool's sound from; from its files by default.
+
+    Raises
+    ------
+    PoolError
+        If the pool has other classes, or clips of another length: told before any training.
+    """
+    check_pool(pool, config, annotations.classes, f"pool {pool.path}")
+    cache = out / "cache"
+    results: list[Round] = []
+
+    def run(number: int, arm: str, selection: Path | None, folder: Path, title: str) -> Checkpoint:
+        trained = run_training(
+            config,
+            annotations,
+            recordings,
+            folder,
+            cache=cache,
+            progress=progress,
+            hard_negatives=selection,
+            hard_pool=pool.path,
+            hard_ratio=hard_ratio,
+            hard_mix=hard_mix,
+            band_table=band_table,
+            groups=groups,
+            device=device,
+            title=title,
+            caution=caution,
+        )
+        best = trained.checkpoint.history[-1]
+        results.append(Round(number, arm, trained.used, folder / "best.pt", best))
+        return trained.checkpoint
+
+    checkpoint = run(0, "none", None, out / "round0", "round 0: TP and FP")
+    best, since = _score(checkpoint), 0
+    earlier: tuple[Path, Path] | None = None
+    for number in range(1, rounds + 1):
+        folder = out / f"round{number}"
+        hard, random = folder / "hard.parquet", folder / "hard.control.parquet"
+        made_with = _made_with(mining, checkpoint, pool, earlier, replay)
+        if is_whole(random) and is_whole(hard):
+            for path in (hard, random):
+                check_made_with(path, made_with)
+        else:
+            # of an earlier selection, if there is one
+            (folder / "report.html").unlink(missing_ok=True)
+            advance = progress(f"round {number}: mining", len(pool) + len(pool.calls), "clip")
+            scorer = CheckpointScorer(checkpoint, device)
+            steps = retraining_steps(mining)
+            retraining = progress(f"round {number}: window", steps, "step") if steps else None
+            mined = mine(
+                scorer, pool, out / "scores", mining, reader=reader, on_rows=advance,
+                on_step=retraining or (lambda done: None),
+            )  # fmt: skip
+            found = [mined.selection, mined.control]
+            if earlier:
+                found = [
+                    open_selection(old).join(new, replay, mining.seed + number)
+                    for old, new in zip(earlier, found, strict=True)
+                ]
+            told = mined.report.to_dict() | {"selection": found[0].digest}
+            write_json(folder / "hard.report.json", told)
+            for path, selection in ((random, found[1]), (hard, found[0])):
+                replace(selection, made_with=made_with).write(path)
+        if report and not (folder / "report.html").exists():
+            _write_page(folder / "report.html", hard, earlier and earlier[0], pool, progress)
+        earlier = hard, random
+        if control:
+            run(number, "random", random, out / f"round{number}-random", f"round {number}: random")
+        checkpoint = run(number, "mined", hard, folder, f"round {number}: mined")
+        score = _score(checkpoint)
+        # without a validation fold there is no score, and nothing to stop for
+        since = since + 1 if score <= best else 0
+        best = max(best, score)
+        if stop_after and since == stop_after:
+            break
+    return results
+
+
+def _made_with(
+    mining: MineSettings,
+    checkpoint: Checkpoint,
+    pool: Pool,
+    earlier: tuple[Path, Path] | None,
+    replay: float,
+) -> dict[str, str]:
+    """What a round's selections are made with, by the names of the options where there are any."""
+    groups = repr(pool.sources.groups)
+    # batch_size changes how fast it is, not what comes out
+    settings = {
+        "per-class": mining.per_class,
+        "strategy": mining.strategy.text,
+        "window": "auto" if mining.auto_window else "in the strategy",
+        "window-steps": mining.window_steps if mining.auto_window else 0,
+        "max-doubt": mining.max_doubt,
+        "min-distance": mining.min_distance,
+        "seed": mining.seed,
+        "replay": replay if earlier else 0,
+        "model": checkpoint.fingerprint,
+        "pool": pool.digest,
+        "groups of the pool": hashlib.blake2b(groups.encode(), digest_size=16).hexdigest(),
+        "selection of the round before": open_selection(earlier[0]).digest if earlier else "",
+    }
+    return {name: str(value) for name, value in settings.items()}
+
+
+def _write_page(
+    path: Path, hard: Path, before: Path | None, pool: Pool, progress: Progress
+) -> None:
+    """A round's selection as a page, beside the round before."""
+    selection = open_selection(hard, pool.path)
+    earlier = Earlier(open_selection(before), read_report(report_path(before))) if before else None
+    advance = progress("rendering the page", clips_to_render(selection, pool), "clip")
+    write_report(
+        path, selection, pool, read_report(report_path(hard)), before=earlier, on_clip=advance
+    )
+
+
+def _score(checkpoint: Checkpoint) -> float:
+    """The validation score of the chosen epoch; NaN where nothing validates."""
+    return validation_score(checkpoint.history[-1])
+
+
+def loop_table(rounds: Sequence[Round]) -> tuple[list[str], list[list[str]]]:
+    """Headers and cells of the table of rounds."""
+    names = scores_of(r.metrics for r in rounds)
+    rows = [
+        [
+            str(r.number),
+            r.arm,
+            str(r.negatives),
+            *(f"{r.metrics[k]:.3f}" if k in r.metrics else "-" for k in names),
+            f"{r.metrics['loss']:.4f}",
+        ]
+        for r in rounds
+    ]
+    return ["round", "arm", "negatives", *names, "loss"], rows

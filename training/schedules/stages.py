@@ -1,0 +1,302 @@
+"""A recipe's stages, trained: each from the last one's labels."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from negmine.annotations import Annotations
+from negmine.annotations.recordings import Recordings
+from negmine.audio.read import AudioInfo
+from negmine.errors import DamageError, InputError
+from negmine.notices import warn
+from negmine.storage.csv_tables import write_csv
+from training.config import TrainConfig
+from training.data.unlabelled import Unlabelled
+from training.engine.checkpoint import Checkpoint
+from training.engine.distributed import joined_ranks
+from training.engine.history import scores_of
+from training.engine.run import Progress, run_training
+from training.engine.run_folder import only_run
+from training.schedules.pseudo import PseudoLabels, PseudoSettings, label_recordings
+from training.schedules.pseudo_rows import PseudoRows, decode_recordings
+from training.schedules.schedule import Stage
+
+# What makes the network: weights of one are of no use in another.
+_NETWORK = ("backbone", "sample_rate", "n_mels", "pooling", "bands")
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """One stage and fold, trained.
+
+    Attributes
+    ----------
+    stage : str
+    fold : int
+    loss_name : str
+    checkpoint : Path
+    metrics : mapping of str to float
+        Of the best epoch.
+    """
+
+    stage: str
+    fold: int
+    loss_name: str
+    checkpoint: Path
+    metrics: Mapping[str, float]
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON and the table of stages."""
+        own = {"stage": self.stage, "fold": self.fold, "objective": self.loss_name}
+        return own | dict(self.metrics) | {"checkpoint": str(self.checkpoint)}
+
+
+def run_stages(
+    stages: Sequence[Stage],
+    config: TrainConfig,
+    annotations: Annotations,
+    recordings: Recordings,
+    out: Path,
+    *,
+    labelling: PseudoSettings | None = None,
+    unlabelled: Unlabelled | None = None,
+    in_fold: bool = False,
+    device: torch.device,
+    progress: Progress,
+    **options: Any,
+) -> list[StageResult]:
+    """Train a recipe's stages; goes on where it was stopped.
+
+    Every stage trains all folds, since a recording is labelled by the model that held it out. With
+    ``in_fold`` it trains ``config.fold`` alone, which labels what it trained on, too.
+
+    Parameters
+    ----------
+    stages : sequence of Stage
+    config : TrainConfig
+        What stages do not change.
+    annotations, recordings
+    out : Path
+        Each stage has a folder in it: ``1-lsoft/fold0/best.pt``, ``1-lsoft/pseudo.parquet``, ...
+        ``stages.csv`` is the table of them all.
+    labelling : PseudoSettings, optional
+    unlabelled : Unlabelled, optional
+        Recordings that nobody annotated; stages with pseudo labels draw windows from them, too.
+    in_fold : bool
+    device : torch.device
+    progress : callable
+        As for `training.engine.run.run_training`, which gets ``options``.
+
+    Raises
+    ------
+    InputError
+        If pseudo labels are wanted and no recording is held out, or as training itself raises.
+    """
+    if config.folds == 1 and not in_fold and any(stage.pseudo for stage in stages):
+        raise InputError(
+            "with 1 fold every model trains on every recording, and none may label what it trained "
+            "on; choose --folds 2 or more, or pass --pseudo-in-fold"
+        )
+    _check_networks(stages, config)
+    changed = _configured(stages, config)
+    _check_drawn(stages, changed, unlabelled)
+    folds = [config.fold] if in_fold else list(range(config.folds))
+    cache = options.pop("cache", None) or out / "cache"
+    band_table = options.pop("band_table", None)
+    groups = {**(options.get("groups") or {}), **(unlabelled.groups if unlabelled else {})}
+    # with one fold, or in it, there is none to keep any from
+    dealt = {
+        fold: unlabelled.of_fold(fold, config.folds, config.seed)
+        for fold in folds
+        if unlabelled and not in_fold
+    }
+    others = dict(unlabelled.infos) if unlabelled else {}
+    results: list[StageResult] = []
+    before: dict[int, Path] = {}
+    soft: PseudoLabels | None = None
+    with only_run(out), joined_ranks(device) as ranks:
+        for number, (stage, of_stage) in enumerate(zip(stages, changed, strict=True), start=1):
+            folder = out / f"{number}-{stage.name}"
+            labels = soft if stage.pseudo else None
+            decoded: Path | None = None
+            if labels and of_stage.pseudo_per_step:
+                infos = [*recordings.infos.values(), *others.values()]
+                if ranks.first:
+                    decoded = decode_recordings(cache, infos, of_stage.sample_rate, progress)
+                decoded = ranks.from_first(decoded)
+            checkpoints = []
+            for fold in folds:
+                run = replace(of_stage, fold=fold)
+                rows = []
+                if labels and decoded:
+                    kept = {n: info for n, info in others.items() if n not in dealt.get(fold, ())}
+                    rows = [PseudoRows(labels, annotations, recordings, kept, groups, decoded)]
+                checkpoint = run_training(
+                    run,
+                    annotations,
+                    recordings,
+                    folder / f"fold{fold}",
+                    cache=cache,
+                    soft=labels if stage.fill else None,
+                    plugins=rows,
+                    init=before[fold] if stage.init == "previous" else None,
+                    band_table=band_table if run.uses_bands else None,
+                    device=device,
+                    progress=progress,
+                    title=f"{number}-{stage.name}, fold {fold}",
+                    **options,
+                ).checkpoint
+                checkpoints.append(checkpoint)
+                best = folder / f"fold{fold}" / "best.pt"
+                score = checkpoint.history[-1]
+                results.append(StageResult(folder.name, fold, run.loss, best, score))
+                before[fold] = best
+            if number < len(stages) and stages[number].pseudo:
+                total = len(recordings.infos) + len(others)
+                advance = _nothing
+                if ranks.first:
+                    advance = progress(f"{number}-{stage.name}: labelling", total)
+                with ranks.first_before_others():
+                    soft = _labels(
+                        folder / "pseudo.parquet", checkpoints, annotations, recordings, device,
+                        labelling, in_fold, advance,
+                        [dealt.get(fold, others) for fold in folds],
+                    )  # fmt: skip
+        if ranks.first:
+            table = pd.DataFrame([result.to_dict() for result in results])
+            write_csv(out / "stages.csv", table)
+    return results
+
+
+def _nothing() -> None:
+    pass
+
+
+def _configured(stages: Sequence[Stage], config: TrainConfig) -> list[TrainConfig]:
+    """Each stage's settings, drawing on where the one before it ends.
+
+    Raises
+    ------
+    InputError
+        If a stage's settings do not fit together.
+    """
+    found, drawn = [], config.first_draw
+    for number, stage in enumerate(stages, start=1):
+        try:
+            changed = replace(stage.configured(config), first_draw=drawn)
+        except ValueError as error:
+            raise InputError(f"stage {number}, '{stage.name}': {error}") from error
+        drawn += changed.total_steps
+        found.append(changed)
+    return found
+
+
+def _check_drawn(
+    stages: Sequence[Stage], changed: Sequence[TrainConfig], unlabelled: Unlabelled | None
+) -> None:
+    """Check that pseudo rows are drawn where they are counted on.
+
+    Raises
+    ------
+    InputError
+        If a stage uses its pseudo labels in nothing else, or recordings without annotations stand
+        by, and none is drawn.
+    """
+    for number, (stage, config) in enumerate(zip(stages, changed, strict=True), start=1):
+        if stage.pseudo and not stage.fill and not config.pseudo_per_step:
+            raise InputError(
+                f"stage {number}, '{stage.name}': with fill = false its pseudo labels train in "
+                "rows of their own alone, and pseudo_per_step is 0"
+            )
+    drawn = any(s.pseudo and c.pseudo_per_step for s, c in zip(stages, changed, strict=True))
+    if unlabelled and not drawn:
+        raise InputError(
+            "recordings without annotations train as pseudo rows, and no stage draws any; take a "
+            "recipe with pseudo = true, and --pseudo-per-step above 0"
+        )
+
+
+def _check_networks(stages: Sequence[Stage], config: TrainConfig) -> None:
+    """Check, before hours of training, that stages can start from one another's weights.
+
+    Raises
+    ------
+    InputError
+        If a stage with ``init = "previous"`` has another network than the one before it.
+    """
+    for number, (before, stage) in enumerate(pairwise(stages), start=2):
+        for name in _NETWORK if stage.init == "previous" else ():
+            then, now = (s.settings.get(name, getattr(config, name)) for s in (before, stage))
+            if then != now:
+                raise InputError(
+                    f"stage {number}, '{stage.name}': {name} = {now!r}, but it starts from the "
+                    f"weights of a stage with {then!r}; let it start from scratch"
+                )
+
+
+def _labels(
+    path: Path,
+    checkpoints: Sequence[Checkpoint],
+    annotations: Annotations,
+    recordings: Recordings,
+    device: torch.device,
+    labelling: PseudoSettings | None,
+    in_fold: bool,
+    on_done: Callable[[], object],
+    others: Sequence[Mapping[str, AudioInfo]] = (),
+) -> PseudoLabels:
+    """A stage's pseudo labels: read where they stand, made by the same models in the same way."""
+    found, given = None, _given(annotations, recordings, others)
+    if path.exists():
+        try:
+            found = PseudoLabels.read(path, annotations.classes)
+        except DamageError as error:
+            warn(f"{error}: recordings are labelled again")
+    if found:
+        by = tuple(c.fingerprint for c in checkpoints)
+        names = set(recordings.infos).union(*others)
+        now = by, labelling or PseudoSettings(), given
+        same = (found.models, found.settings, found.given) == now
+        if same and found.recordings.keys() == names:
+            return found
+    made = label_recordings(
+        checkpoints, annotations, recordings, device, labelling,
+        others=others, in_fold=in_fold, on_done=on_done,
+    )  # fmt: skip
+    made.given = given
+    made.write(path)
+    return made
+
+
+def _given(
+    annotations: Annotations, recordings: Recordings, others: Sequence[Mapping[str, AudioInfo]]
+) -> str:
+    """Digest of what is labelled, and of the calls that set the labels' level."""
+    files = {name: info.fingerprint for infos in others for name, info in infos.items()}
+    files |= {name: info.fingerprint for name, info in recordings.infos.items()}
+    text = repr((annotations.digest, sorted(files.items())))
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def stages_table(results: Sequence[StageResult]) -> tuple[list[str], list[list[str]]]:
+    """Headers and cells of the table of stages."""
+    names = scores_of(r.metrics for r in results)
+    rows = [
+        [
+            r.stage,
+            str(r.fold),
+            r.loss_name,
+            *(f"{r.metrics[k]:.3f}" if k in r.metrics else "-" for k in names),
+            f"{r.metrics['loss']:.4f}",
+        ]
+        for r in results
+    ]
+    return ["stage", "fold", "objective", *names, "loss"], rows
