@@ -312,7 +312,7 @@ def _template() -> Any:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("negmine"),
+        loader=PackageLoader("negmine.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
