@@ -58,7 +58,7 @@ class Stage:
 
 def recipe_names() -> list[str]:
     """Recipes that come with the trainer."""
-    folder = files("training").joinpath("recipes")
+    folder = files("training.schedules").joinpath("recipes")
     return sorted(entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".toml"))
 
 
@@ -81,7 +81,7 @@ def read_recipe(name: str) -> list[Stage]:
     if name.endswith(".toml"):
         content = read_toml(Path(name))
     elif name in recipe_names():
-        text = files("training").joinpath("recipes", f"{name}.toml").read_text(encoding="utf-8")
+        text = files("training.schedules").joinpath("recipes", f"{name}.toml").read_text(encoding="utf-8")
         content = parse_toml(text, name)
     else:
         raise InputError(

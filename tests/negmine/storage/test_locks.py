@@ -26,7 +26,7 @@ Lock = Callable[[Path], object]
 PROGRAM = """
 import sys, time
 from pathlib import Path
-from negmine import locks
+from negmine.storage import locks
 with getattr(locks, sys.argv[1])(Path(sys.argv[2])):
     print("in", flush=True)
     time.sleep(60)
