@@ -81,7 +81,11 @@ def read_recipe(name: str) -> list[Stage]:
     if name.endswith(".toml"):
         content = read_toml(Path(name))
     elif name in recipe_names():
-        text = files("training.schedules").joinpath("recipes", f"{name}.toml").read_text(encoding="utf-8")
+        text = (
+            files("training.schedules")
+            .joinpath("recipes", f"{name}.toml")
+            .read_text(encoding="utf-8")
+        )
         content = parse_toml(text, name)
     else:
         raise InputError(
