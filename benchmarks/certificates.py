@@ -42,8 +42,10 @@ from negmine.building.sources.settings import (
 from negmine.cli.console import Bars
 from negmine.pool import Pool, open_pool
 from negmine.recipes.labels import MIN_CALL_SHARE
+from negmine.recipes.layer import Layer
 from negmine.recipes.reader import DIRECT
-from negmine.recipes.recipe import Layer, Recipe, Source
+from negmine.recipes.recipe import Recipe
+from negmine.recipes.source import Source
 
 _FFT = 1024
 

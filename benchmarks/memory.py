@@ -26,7 +26,8 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from negmine.pool import open_pool
-from negmine.recipes.cache import DATA, CachedReader
+from negmine.recipes.cache import CachedReader
+from negmine.recipes.cache_files import DATA
 from negmine.recipes.render import render
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from benchmarks.mining import Timed, Told, raw_ids
+from benchmarks.mining_store import Timed, Told, raw_ids
 
 
 def _opened(pool_path: Path, scores: Path) -> tuple[Any, Any, Any]:

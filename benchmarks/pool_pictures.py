@@ -18,8 +18,10 @@ import numpy as np
 from negmine.audio.dsp.noise import generate
 from negmine.audio.windows import to_samples
 from negmine.recipes.labels import PartialLabels
-from negmine.recipes.recipe import Layer, Recipe, Source, synthetic_source
+from negmine.recipes.layer import Layer
+from negmine.recipes.recipe import Recipe
 from negmine.recipes.render import render
+from negmine.recipes.source import Source, synthetic_source
 
 RATE = 16_000
 CLIP_S = 2.0

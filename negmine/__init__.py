@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from negmine.pool import Pool, open_pool
     from negmine.pool.append import append_recipes
     from negmine.recipes.labels import Absence, Certificate, PartialLabels
-    from negmine.recipes.recipe import Layer, Recipe, Source
+    from negmine.recipes.layer import Layer
+    from negmine.recipes.recipe import Recipe
+    from negmine.recipes.source import Source
 
 __version__ = "0.1.0"
 
@@ -37,11 +39,11 @@ __getattr__ = lazily(
     {
         "Absence": "recipes.labels",
         "Certificate": "recipes.labels",
-        "Layer": "recipes.recipe",
+        "Layer": "recipes.layer",
         "PartialLabels": "recipes.labels",
         "Pool": "pool.pool",
         "Recipe": "recipes.recipe",
-        "Source": "recipes.recipe",
+        "Source": "recipes.source",
         "append_recipes": "pool.append",
         "open_pool": "pool.pool",
     },

@@ -23,9 +23,10 @@ from negmine.building.dedup.acoustic_files import read_prints, write_prints
 from negmine.errors import AudioError, NegmineError
 from negmine.mining.selection import Chosen, Selection, open_selection
 from negmine.pool import open_pool
-from negmine.recipes.cache import DATA, INDEX, JOURNAL, CachedReader
+from negmine.recipes.cache import CachedReader
 from negmine.recipes.cache_build import build_cache, sounds_of_folder
-from negmine.recipes.recipe import Source
+from negmine.recipes.cache_files import DATA, INDEX, JOURNAL
+from negmine.recipes.source import Source
 from negmine.report.read import read_report
 from negmine.scores.embed import open_store, score_recipes
 from negmine.scores.pool_index import open_index

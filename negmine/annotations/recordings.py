@@ -10,7 +10,7 @@ from negmine.annotations import Annotations
 from negmine.audio.folder import SoundFolder, open_folder
 from negmine.audio.read import AudioInfo, probe_all
 from negmine.errors import AnnotationError, InputError, shorten
-from negmine.recipes.recipe import Source
+from negmine.recipes.source import Source
 from negmine.storage.csv_tables import known_name
 from negmine.storage.names import clean_name
 

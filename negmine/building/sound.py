@@ -21,7 +21,7 @@ from negmine.building.dedup.near_duplicates import (
 )
 from negmine.building.holdout import held_names
 from negmine.errors import PoolError
-from negmine.recipes.recipe import Source
+from negmine.recipes.source import Source
 from negmine.storage.names import clean_name
 
 

@@ -13,7 +13,7 @@ from negmine.notices import warn
 
 if TYPE_CHECKING:
     from negmine.recipes.cache import CachedReader
-    from negmine.recipes.recipe import Source
+    from negmine.recipes.source import Source
 
 device_option = click.option(
     "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ..."

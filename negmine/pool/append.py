@@ -17,7 +17,8 @@ from negmine.pool.blocks import RecipeBlock, Tables, as_blocks
 from negmine.pool.files import Rows, describe_part, part_folder, placed, read_info, write_part
 from negmine.pool.levels import Levels, check_ratios, mixed_layers, silent_layers
 from negmine.pool.writer import PoolWriter
-from negmine.recipes.recipe import Recipe, Source
+from negmine.recipes.recipe import Recipe
+from negmine.recipes.source import Source
 from negmine.storage.files import write_json, writing_folder
 from negmine.storage.locks import only_writer
 

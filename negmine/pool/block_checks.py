@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from negmine.pool.blocks import LAYER_COLUMNS, RecipeBlock, Tables
-from negmine.recipes.recipe import OPS
+from negmine.recipes.layer import OPS
 
 
 def check_block(block: RecipeBlock, tables: Tables, clip_s: float) -> None:

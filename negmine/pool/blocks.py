@@ -22,7 +22,9 @@ import numpy as np
 
 from negmine.pool.ragged import offsets, ragged
 from negmine.recipes.labels import PartialLabels
-from negmine.recipes.recipe import ID_BYTES, OPS, Layer, Recipe, Source
+from negmine.recipes.layer import OPS, Layer
+from negmine.recipes.recipe import ID_BYTES, Recipe
+from negmine.recipes.source import Source
 
 # Rows to a block where recipes come one by one.
 BLOCK_ROWS = 65_536

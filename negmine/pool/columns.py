@@ -23,7 +23,8 @@ import numpy as np
 import pyarrow as pa
 
 from negmine.errors import DamageError, PoolError
-from negmine.recipes.recipe import ID_BYTES, OPS
+from negmine.recipes.layer import OPS
+from negmine.recipes.recipe import ID_BYTES
 from negmine.storage.files import map_arrow, write_arrow
 
 # Column, and its type on disk.

@@ -27,7 +27,8 @@ from negmine.pool.blocks import RecipeBlock, Tables, as_blocks
 from negmine.pool.columns import write_columns
 from negmine.pool.writer import PoolWriter
 from negmine.recipes.labels import PartialLabels
-from negmine.recipes.recipe import SYNTHETIC, Recipe, Source
+from negmine.recipes.recipe import Recipe
+from negmine.recipes.source import SYNTHETIC, Source
 from negmine.storage.file_names import is_file_name
 from negmine.storage.files import write_json, write_table, writing_folder
 from negmine.storage.names import sorted_names

@@ -11,7 +11,8 @@ from negmine.audio.silence import SILENCE_RMS
 from negmine.errors import AudioError
 from negmine.pool.blocks import RecipeBlock
 from negmine.pool.ragged import offsets
-from negmine.recipes.recipe import OPS, Source
+from negmine.recipes.layer import OPS
+from negmine.recipes.source import Source
 
 
 class Levels:

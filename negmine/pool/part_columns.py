@@ -13,7 +13,8 @@ from negmine.pool.blocks import RecipeBlock
 from negmine.pool.columns import Columns
 from negmine.pool.ragged import offsets, run_indices
 from negmine.recipes.labels import MIN_CONFIDENCE
-from negmine.recipes.recipe import OPS, Layer, Source
+from negmine.recipes.layer import OPS, Layer
+from negmine.recipes.source import Source
 
 _OP_NAMES = {number: name for name, number in OPS.items()}
 

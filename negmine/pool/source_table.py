@@ -8,7 +8,7 @@ from typing import Any
 
 from negmine.errors import PoolError
 from negmine.pool.files import SOURCES
-from negmine.recipes.recipe import SYNTHETIC, Source
+from negmine.recipes.source import SYNTHETIC, Source
 from negmine.storage.file_names import is_inside
 from negmine.storage.parquet import read_table
 

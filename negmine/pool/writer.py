@@ -18,7 +18,8 @@ from negmine.pool.blocks import RecipeBlock, Tables, block_ids
 from negmine.pool.columns import CHANGES, CLIPS, TABLES, Columns, column_type, empty_column
 from negmine.pool.ragged import offsets
 from negmine.recipes.labels import PartialLabels
-from negmine.recipes.recipe import ID_BYTES, OPS
+from negmine.recipes.layer import OPS
+from negmine.recipes.recipe import ID_BYTES
 
 _CLIP = np.dtype([(name, "<i8") for name in CLIPS if name != "first_change"])
 _CHANGE = np.dtype([(name, "<f8" if name.endswith("_hz") else "<i8") for name in CHANGES])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from negmine.recipes.recipe import Layer, Recipe
+from negmine.recipes.layer import Layer
+from negmine.recipes.recipe import Recipe
 
 _TO = "\N{EN DASH}"
 

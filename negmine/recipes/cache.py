@@ -12,10 +12,8 @@ what the recipe was made of, though the file itself be moved, changed or gone si
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -25,48 +23,9 @@ import numpy as np
 from negmine.audio.windows import to_samples
 from negmine.errors import DamageError, PoolError
 from negmine.notices import warn
-from negmine.recipes.recipe import Source
+from negmine.recipes.cache_files import DATA, INDEX, Entry, read_index
+from negmine.recipes.source import Source
 from negmine.storage.files import open_in_place
-from negmine.storage.text_files import read_json
-
-FORMAT = "negmine-cache"
-VERSION = 1
-
-DATA, INDEX, JOURNAL = "samples.i16", "cache.json", "journal.jsonl"
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A decoded sound: samples [offset, offset + length) of the data, times ``scale``."""
-
-    fingerprint: str
-    offset: int
-    length: int
-    scale: float
-    checksum: str
-
-    def holds(self, samples: np.ndarray) -> bool:
-        """Whether samples of the data are those that were decoded: int16, shape (length,)."""
-        return hashlib.blake2b(samples.data, digest_size=8).hexdigest() == self.checksum
-
-
-def read_index(folder: Path) -> dict[str, Any]:
-    """What a finished cache says of itself.
-
-    Raises
-    ------
-    PoolError
-        If there is none, or it is damaged or of another kind or version.
-    """
-    path = folder / INDEX
-    if not path.exists():
-        raise PoolError(f"{folder}: no finished cache; run 'negmine cache' first")
-    index = read_json(path, "run 'negmine cache' again")
-    if not isinstance(index, dict) or index.get("format") != FORMAT:
-        raise PoolError(f"{path}: not written by 'negmine cache'")
-    if index.get("version") != VERSION:
-        raise PoolError(f"{path}: version {index.get('version')}, not {VERSION}; make it anew")
-    return index
 
 
 class CachedReader:

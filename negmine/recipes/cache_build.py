@@ -21,8 +21,8 @@ from negmine.audio.read import promised_s, stream
 from negmine.audio.windows import to_samples
 from negmine.errors import AudioError, DamageError, OutputError
 from negmine.notices import warn
-from negmine.recipes.cache import DATA, FORMAT, INDEX, JOURNAL, VERSION, Entry, read_index
-from negmine.recipes.recipe import Source
+from negmine.recipes.cache_files import DATA, FORMAT, INDEX, JOURNAL, VERSION, Entry, read_index
+from negmine.recipes.source import Source
 from negmine.storage.digests import digest
 from negmine.storage.files import open_in_place, write_json, writing
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from negmine.audio.fingerprint import VerifiedFiles
 from negmine.audio.read import read_span
-from negmine.recipes.recipe import Source
+from negmine.recipes.source import Source
 
 
 class Reader(Protocol):

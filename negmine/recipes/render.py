@@ -9,14 +9,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
+from typing import Protocol
 
 import numpy as np
 
 from negmine.audio.silence import LEAST_RMS, rms
 from negmine.audio.windows import to_samples
 from negmine.errors import AudioError
+from negmine.recipes.layer import Layer
 from negmine.recipes.reader import DIRECT, Reader
-from negmine.recipes.recipe import Layer, Recipe
 
 # Raised whenever a recipe sounds otherwise than before: what was made of the old sound, scores and
 # clips in caches, is then made again. 2: ratios are of the sound without its offset.
@@ -31,6 +32,19 @@ FADE_S = 0.01
 
 # Rendering is numpy's work for the most part: more threads than this wait for each other.
 _MOST_THREADS = 8
+
+
+class Clip(Protocol):
+    """What rendering asks of a recipe: its layers, component by component, and its length."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def components(self) -> list[tuple[Layer, ...]]: ...
+    @property
+    def duration_s(self) -> float: ...
+    @property
+    def sample_rate(self) -> int: ...
 
 
 class SilentError(AudioError):
@@ -84,13 +98,14 @@ class Rendered:
 
 
 def render(
-    recipe: Recipe, sample_rate: int | None = None, reader: Reader | None = None
+    recipe: Clip, sample_rate: int | None = None, reader: Reader | None = None
 ) -> np.ndarray:
     """Render a recipe to samples.
 
     Parameters
     ----------
-    recipe : Recipe
+    recipe : Clip
+        Such as a `negmine.recipes.recipe.Recipe`.
     sample_rate : int, optional
         Hz; the recipe's own by default.
     reader : Reader, optional
@@ -110,7 +125,7 @@ def render(
 
 
 def render_with_gain(
-    recipe: Recipe, sample_rate: int | None = None, reader: Reader | None = None
+    recipe: Clip, sample_rate: int | None = None, reader: Reader | None = None
 ) -> Rendered:
     """Render a recipe, and say how far its whole was scaled down: see `render`."""
     rate = sample_rate or recipe.sample_rate
@@ -228,7 +243,7 @@ def _read(layer: Layer, duration_s: float, rate: int, reader: Reader) -> np.ndar
 
 
 def render_batches(
-    recipes: Iterable[Recipe],
+    recipes: Iterable[Clip],
     sample_rate: int,
     batch_size: int,
     threads: int | None = None,

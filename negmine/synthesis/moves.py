@@ -24,7 +24,8 @@ from negmine.audio.windows import Span, to_microseconds
 from negmine.building.sources.banded import Bands, sure_gone
 from negmine.recipes.confidence import BEYOND_BOX_PER_S, ERASED
 from negmine.recipes.labels import Certificate, label_clip
-from negmine.recipes.recipe import Layer, Recipe
+from negmine.recipes.layer import Layer
+from negmine.recipes.recipe import Recipe
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from negmine.errors import InputError
 from negmine.recipes.cache import CachedReader
 from negmine.recipes.cache_build import Sound, build_cache
 from negmine.recipes.labels import label_clip
-from negmine.recipes.recipe import Source
+from negmine.recipes.source import Source
 from negmine.storage.locks import only_here
 from training.config import TrainConfig
 from training.data.clips import ClipProgress

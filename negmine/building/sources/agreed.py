@@ -17,7 +17,8 @@ from negmine.models.scorer import Scorer, load_scorer
 from negmine.pool import check_classes
 from negmine.pool.blocks import RecipeBlock, plain_block
 from negmine.recipes.labels import Certificate, PartialLabels
-from negmine.recipes.recipe import Layer, Recipe
+from negmine.recipes.layer import Layer
+from negmine.recipes.recipe import Recipe
 from negmine.recipes.render import render_batches
 
 # Windows scored, then labelled, at a time.

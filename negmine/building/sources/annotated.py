@@ -10,7 +10,8 @@ from negmine.annotations.recordings import Recordings
 from negmine.audio.windows import Span, centred_window, to_microseconds
 from negmine.recipes.confidence import BEYOND_BOX_PER_S
 from negmine.recipes.labels import label_clip
-from negmine.recipes.recipe import Layer, Recipe
+from negmine.recipes.layer import Layer
+from negmine.recipes.recipe import Recipe
 
 
 def annotated_clips(

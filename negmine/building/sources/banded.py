@@ -18,7 +18,7 @@ from negmine.errors import InputError
 from negmine.pool.blocks import LAYER_COLUMNS, RecipeBlock, empty_block, join_blocks, plain_block
 from negmine.pool.ragged import offsets
 from negmine.recipes.labels import PartialLabels
-from negmine.recipes.recipe import OPS
+from negmine.recipes.layer import OPS
 
 
 @dataclass(frozen=True)

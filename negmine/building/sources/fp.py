@@ -16,7 +16,8 @@ from negmine.building.sources.partners import Certified
 from negmine.building.sources.settings import FpSettings
 from negmine.pool.blocks import RecipeBlock
 from negmine.recipes.labels import label_clip
-from negmine.recipes.recipe import Layer, Recipe
+from negmine.recipes.layer import Layer
+from negmine.recipes.recipe import Recipe
 
 # Beds to choose the one from whose level is nearest.
 _BEDS = 8

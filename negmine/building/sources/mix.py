@@ -12,7 +12,7 @@ from negmine.building.sources.partners import Certified, sounds
 from negmine.building.sources.settings import MixSettings
 from negmine.pool.blocks import BLOCK_ROWS, RecipeBlock, Tables, mixed_block
 from negmine.pool.ragged import offsets
-from negmine.recipes.recipe import OPS
+from negmine.recipes.layer import OPS
 
 # Draws per mix before a class with too few partners is given up.
 _TRIES = 20

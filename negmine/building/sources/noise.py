@@ -11,7 +11,7 @@ from negmine.building.sources.context import BuildContext
 from negmine.building.sources.settings import NoiseSettings
 from negmine.pool.blocks import BLOCK_ROWS, RecipeBlock, plain_block
 from negmine.recipes.labels import Certificate, PartialLabels
-from negmine.recipes.recipe import synthetic_source
+from negmine.recipes.source import synthetic_source
 
 
 def rows(context: BuildContext, settings: NoiseSettings) -> Iterator[RecipeBlock]:

@@ -11,7 +11,7 @@ from negmine.building.sources.context import BuildContext
 from negmine.building.sources.partners import Certified, sounds
 from negmine.building.sources.settings import TransplantSettings
 from negmine.pool.blocks import BLOCK_ROWS, RecipeBlock, rounded
-from negmine.recipes.recipe import OPS
+from negmine.recipes.layer import OPS
 
 _TRIES = 20
 

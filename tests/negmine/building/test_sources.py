@@ -25,7 +25,9 @@ from negmine.building.sources.mix import mixes as draw_mixes
 from negmine.building.sources.settings import ExternalSettings, MixSettings
 from negmine.pool.blocks import RecipeBlock, Tables, as_blocks, empty_block, join_blocks
 from negmine.recipes.labels import Absence, Certificate, PartialLabels, State
-from negmine.recipes.recipe import Layer, Recipe, Source
+from negmine.recipes.layer import Layer
+from negmine.recipes.recipe import Recipe
+from negmine.recipes.source import Source
 
 
 def noise(seconds: float, level: float = 0.05) -> np.ndarray:

@@ -14,7 +14,9 @@ from negmine.mining.known import fit_doubt, know_calls
 from negmine.pool import Pool, open_pool
 from negmine.pool.files import write_pool
 from negmine.recipes.labels import Absence, Certificate, PartialLabels
-from negmine.recipes.recipe import Layer, Recipe, Source
+from negmine.recipes.layer import Layer
+from negmine.recipes.recipe import Recipe
+from negmine.recipes.source import Source
 
 COUNT = 60
 PRESENT = PartialLabels(present=frozenset({"a"}))

@@ -26,7 +26,9 @@ from negmine.pool.blocks import (
 )
 from negmine.pool.files import write_pool
 from negmine.recipes.labels import Certificate, PartialLabels
-from negmine.recipes.recipe import Layer, Recipe, Source, synthetic_source
+from negmine.recipes.layer import Layer
+from negmine.recipes.recipe import Recipe
+from negmine.recipes.source import Source, synthetic_source
 
 CLIP_S = 2.0
 FILES = [Source(Path("/x"), f"{n}.wav", f"{n}" * 32, 60.0, f"g{n}") for n in "abcd"]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from negmine.audio.read import AudioInfo
 from negmine.pool.levels import Levels
-from negmine.recipes.recipe import Source, synthetic_source
+from negmine.recipes.source import Source, synthetic_source
 
 RNG = np.random.default_rng(0)
 INFOS = [

@@ -25,7 +25,9 @@ from negmine.pool.columns import TABLES
 from negmine.pool.files import add_rows, write_pool
 from negmine.pool.writer import PoolWriter
 from negmine.recipes.labels import Absence, Certificate, PartialLabels
-from negmine.recipes.recipe import Layer, Recipe, Source
+from negmine.recipes.layer import Layer
+from negmine.recipes.recipe import Recipe
+from negmine.recipes.source import Source
 from negmine.storage.files import write_arrow
 
 ROOTS = {"recordings": Path("/sound"), "external0": Path("/other")}

@@ -9,7 +9,9 @@ import pytest
 from negmine.pool import open_pool
 from negmine.recipes.ancestry import ancestry
 from negmine.recipes.labels import PartialLabels
-from negmine.recipes.recipe import Layer, Recipe, Source, synthetic_source
+from negmine.recipes.layer import Layer
+from negmine.recipes.recipe import Recipe
+from negmine.recipes.source import Source, synthetic_source
 
 FROG = Source(Path("/data/train"), "frog.flac", "a" * 32, 60.0, "frog")
 RAIN = Source(Path("external"), "deep/rain.wav", "b" * 32, 60.0, "external/rain")

@@ -22,8 +22,8 @@ from negmine.pool import open_pool
 from negmine.recipes.cache import CachedReader
 from negmine.recipes.cache_build import CacheReport, build_cache, sounds_of_folder
 from negmine.recipes.reader import DIRECT
-from negmine.recipes.recipe import Source
 from negmine.recipes.render import render
+from negmine.recipes.source import Source
 
 RATE = 8000
 

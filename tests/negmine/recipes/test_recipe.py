@@ -13,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from negmine.recipes.labels import Certificate, PartialLabels
-from negmine.recipes.recipe import Layer, Recipe, Source, synthetic_source
+from negmine.recipes.layer import Layer
+from negmine.recipes.recipe import Recipe
+from negmine.recipes.source import Source, synthetic_source
 
 NOTHING_KNOWN = PartialLabels()
 

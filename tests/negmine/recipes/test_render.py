@@ -16,8 +16,9 @@ from negmine.audio.fingerprint import file_fingerprint
 from negmine.errors import AudioError
 from negmine.recipes import render as render_module
 from negmine.recipes.labels import PartialLabels
+from negmine.recipes.layer import Layer
 from negmine.recipes.reader import DIRECT, DirectReader
-from negmine.recipes.recipe import Layer, Recipe, Source
+from negmine.recipes.recipe import Recipe
 from negmine.recipes.render import (
     FADE_S,
     PEAK,
@@ -26,6 +27,7 @@ from negmine.recipes.render import (
     render_batches,
     render_with_gain,
 )
+from negmine.recipes.source import Source
 
 RATE = 8000
 

@@ -15,8 +15,9 @@ from process_memory import held_mib, mapped_kib, needs_proc
 from torch.utils.data import DataLoader, Dataset
 
 from negmine.pool import open_pool
-from negmine.recipes.cache import DATA, CachedReader
+from negmine.recipes.cache import CachedReader
 from negmine.recipes.cache_build import build_cache, sounds_of_pool
+from negmine.recipes.cache_files import DATA
 from negmine.recipes.render import render
 
 

@@ -12,7 +12,9 @@ from negmine.annotations import Annotation
 from negmine.audio.windows import Span
 from negmine.building.sources.banded import Bands
 from negmine.recipes.labels import Absence, Certificate, PartialLabels
-from negmine.recipes.recipe import Layer, Recipe, Source, synthetic_source
+from negmine.recipes.layer import Layer
+from negmine.recipes.recipe import Recipe
+from negmine.recipes.source import Source, synthetic_source
 from negmine.synthesis.moves import MoveRules, late, level, mix, shift, transplant
 
 RULES = MoveRules()
