@@ -41,7 +41,7 @@ Sound = tuple[np.ndarray, int]
 
 
 def peak_of(first: Path, first_s: float, second: Path, second_s: float, length_s: float) -> float:
-    """The highest peak of the whitened cross-correlation, in its standard deviations."""
+    """Return the highest peak of the whitened cross-correlation, in standard deviations."""
     spans = [
         np.fft.rfft(read_span(path, start_s, length_s, SAMPLE_RATE))
         for path, start_s in ((first, first_s), (second, second_s))
@@ -52,7 +52,7 @@ def peak_of(first: Path, first_s: float, second: Path, second_s: float, length_s
 
 
 def lossy(sound: Sound, kind: str, subtype: str, level: float) -> tuple[Sound, float]:
-    """A sound after an encoder, and its kbit/s."""
+    """Encode and decode a sound; return it and its kbit/s."""
     samples, rate = sound
     file = io.BytesIO()
     with sf.SoundFile(file, "w", rate, 1, subtype, format=kind, compression_level=level) as out:
@@ -65,7 +65,7 @@ def lossy(sound: Sound, kind: str, subtype: str, level: float) -> tuple[Sound, f
 
 
 def cut(sound: Sound, seconds: float, rng: np.random.Generator) -> Sound:
-    """Some seconds from anywhere in a sound."""
+    """Cut some seconds from anywhere in a sound."""
     samples, rate = sound
     count = min(len(samples), round(seconds * rate))
     first = int(rng.integers(0, len(samples) - count + 1))
@@ -77,18 +77,18 @@ def at_rate(sound: Sound, rate: int) -> Sound:
 
 
 def quieter(sound: Sound, db: float) -> Sound:
-    """A sound at another gain, in 16 bits."""
+    """Change a sound's gain, in 16 bits."""
     return np.round(sound[0] * 10 ** (-db / 20) * 32768).astype(np.float32) / 32768, sound[1]
 
 
 def under(sound: Sound, db: float, rng: np.random.Generator) -> Sound:
-    """A sound with white noise that is louder by some decibels."""
+    """Add white noise that is louder than the sound by some decibels."""
     level = np.sqrt(np.mean(np.square(sound[0]))) * 10 ** (db / 20)
     return sound[0] + rng.normal(0, level, len(sound[0])).astype(np.float32), sound[1]
 
 
 def copies(rng: np.random.Generator) -> dict[str, Callable[[Sound], Sound]]:
-    """What is done to a sound, by what the table calls it."""
+    """Return what is done to a sound, by what the table calls it."""
 
     def encoded(kind: str, subtype: str, level: float) -> Callable[[Sound], Sound]:
         return lambda sound: lossy(sound, kind, subtype, level)[0]

@@ -35,7 +35,7 @@ _BY = ("certificate", "kind")
 
 
 def truth_of(pool: Pool, auditor: Auditor) -> dict[tuple[str, str], bool]:
-    """Whether each claim, a recipe and a class, is wrong."""
+    """Return whether each claim, a recipe and a class, is wrong."""
     return {
         (recipe.id, name): auditor.contradicts(recipe, name)
         for recipe in pool
@@ -46,7 +46,7 @@ def truth_of(pool: Pool, auditor: Auditor) -> dict[tuple[str, str], bool]:
 def hear(
     claims: list[Claim], wrong: dict[tuple[str, str], bool], misses: float, seed: int
 ) -> Audit:
-    """The audit of a listener who misses a share of what is there."""
+    """Simulate the audit of a listener who misses a share of what is there."""
     rng = np.random.default_rng([seed, 9])
     there = np.array([c.control or wrong[c.recipe, c.label] for c in claims])
     heard = there & (rng.random(len(claims)) >= misses)

@@ -100,7 +100,7 @@ def clip_costs(config: TrainConfig, repeats: int) -> dict[str, float]:
 
 
 def steps_per_s(rows: BoxRows, config: TrainConfig, steps: int, train: bool) -> float:
-    """Steps a second."""
+    """Measure steps a second."""
     torch.manual_seed(0)
     front_end = FrontEndSettings.for_mels(config.sample_rate, config.n_mels)
     detector = Detector.from_config(config, len(rows.annotations.classes), front_end, ())

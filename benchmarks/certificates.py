@@ -101,7 +101,7 @@ def heard(component: tuple[Layer, ...], duration_s: float) -> list[tuple[Layer, 
 
 
 def calls_in(truth: Truth, layer: Layer, span: Span, hidden: list[Span], name: str) -> list[Event]:
-    """The calls of a class in a part, by the rule of `negmine.recipes.labels.label_clip`."""
+    """Return the calls of a class in a part, by the rule of `negmine.recipes.labels.label_clip`."""
     if layer.source is None or layer.source.is_synthetic:
         return []
     found = []
@@ -113,7 +113,7 @@ def calls_in(truth: Truth, layer: Layer, span: Span, hidden: list[Span], name: s
 
 
 def outside_share(truth: Truth, source: Source, event: Event, band: Layer, rate: int) -> float:
-    """The share of a call's energy outside a band: what is left of it in the clip.
+    """Return the share of a call's energy outside a band: what is left of it in the clip.
 
     The call is what its time holds above the mean of the frames round it in which nothing calls.
 
@@ -164,7 +164,7 @@ class Auditor:
     _known: dict[tuple[Source, Event, Layer], float] = field(default_factory=dict)
 
     def contradicts(self, recipe: Recipe, name: str) -> bool:
-        """Whether the truth says that a class calls in a clip."""
+        """Return whether the truth says that a class calls in a clip."""
         return any(self._calls(c, recipe, name) for c in recipe.components)
 
     def _calls(self, component: tuple[Layer, ...], recipe: Recipe, name: str) -> bool:
@@ -193,12 +193,12 @@ class Auditor:
 
 
 def covers(band: Layer, event: Event) -> bool:
-    """Whether a band holds the whole of a call's box."""
+    """Return whether a band holds the whole of a call's box."""
     return (band.low_hz or 0.0) <= event.low_hz and event.high_hz <= (band.high_hz or 0.0)
 
 
 def source_of(auditor: Auditor, recipe: Recipe, name: str) -> str:
-    """The kind of a recipe, and what decides how sure it is."""
+    """Return the kind of a recipe, and what decides how sure it is."""
     if recipe.kind == "fp":
         return "fp, on a bed" if recipe.layers[-1].op == "insert" else "fp, beyond the box"
     if recipe.kind in ("erase", "transplant"):

@@ -43,7 +43,7 @@ def sliding(scorer: RecordingScorer, samples: np.ndarray, hop: int) -> np.ndarra
 
 
 def made_scorer(backbone: str) -> RecordingScorer:
-    """A detector with random weights: what it costs does not depend on them."""
+    """Make a detector with random weights: what it costs does not depend on them."""
     import torch
 
     from training.config import TrainConfig

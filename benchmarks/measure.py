@@ -25,7 +25,7 @@ def median_s(run: Callable[[], object], seconds: float) -> float:
 
 
 def peak_rss_mib() -> float:
-    """The largest resident size this process has had so far, in MiB."""
+    """Return the largest resident size this process has had so far, in MiB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
 

@@ -1,6 +1,6 @@
-"""Memory of loader workers that render a pool from its cache, epoch after epoch.
+r"""Memory of loader workers that render a pool from its cache, epoch after epoch.
 
-    negmine build-pool DATA/train --tp DATA/train_tp.csv --fp DATA/train_fp.csv \\
+    negmine build-pool DATA/train --tp DATA/train_tp.csv --fp DATA/train_fp.csv \
         --external DATA/external --mix 100000 --out POOL
     negmine cache POOL
     python -m benchmarks.memory POOL POOL/cache
@@ -47,12 +47,12 @@ class Rendered(Dataset[Any]):
 
 
 def own(pid: int | str) -> float:
-    """What a process has written, in MiB; of pages that others hold too, its share."""
+    """Return what a process has written, in MiB; of shared pages, its share."""
     return sum(_mib(line) for line in _lines(pid, "smaps_rollup") if line.startswith("Pss_Anon:"))
 
 
 def mapped(pid: int | str, file: Path) -> tuple[float, float]:
-    """A file's pages that a process sees in memory, in MiB: its share of them, and all."""
+    """Return a file's pages that a process sees in memory, in MiB: its share of them, and all."""
     found = {"Pss:": 0.0, "Rss:": 0.0}
     inside = False
     for line in _lines(pid, "smaps"):

@@ -54,7 +54,7 @@ def fill_store(pool_path: Path, scores: Path, width: int) -> None:
 
 
 def bare(pool_path: Path, scores: Path, count: int) -> dict[str, float]:
-    """The product of all embeddings with the queries, and the top of each class."""
+    """Time the product of all embeddings with the queries, and the top of each class."""
     import numpy as np
 
     from negmine.pool import open_pool
@@ -89,7 +89,7 @@ def bare(pool_path: Path, scores: Path, count: int) -> dict[str, float]:
 
 
 def mined(pool_path: Path, scores: Path, strategy: str) -> dict[str, float]:
-    """A whole mining run over scores that stand."""
+    """Time a whole mining run over scores that exist already."""
     from negmine.mining.mine import MineSettings, mine
     from negmine.mining.strategy import parse_strategy
     from negmine.pool import open_pool

@@ -141,7 +141,7 @@ class Bench:
         ).pool
 
     def choose(self, seed: int, names: Iterable[str]) -> None:
-        """What some choices take with a seed's base, and the random control of `top`."""
+        """Write what some choices take with a seed's base, and the random control of `top`."""
         import torch
 
         from training.engine.scorer import load
@@ -169,7 +169,7 @@ class Bench:
             mined.selection.write(folder / f"{name}.parquet")
 
     def searched(self, seed: int, pool: Pool, budget: int) -> Pool:
-        """A seed's own copy of the pool, with what a search of its base found."""
+        """Make a seed's own copy of the pool, with what a search of its base found."""
         from training.engine.scorer import load
 
         path = self.out / f"seed{seed}" / "pool"

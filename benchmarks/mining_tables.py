@@ -60,7 +60,7 @@ def _difference(values: pd.Series) -> str:
 
 
 def window_table(out: Path, seeds: int) -> str:
-    """What `--window auto` expected of each end, and what retraining all the way gave."""
+    """Tabulate what `--window auto` expected of each end, and what full retraining gave."""
     reports = [
         json.loads((out / f"seed{s}" / "auto.report.json").read_text())["window"]
         for s in range(seeds)

@@ -159,7 +159,7 @@ def read(pool: Path) -> dict[str, list[float]]:
 
 
 def timed(job: Any) -> tuple[Any, list[float]]:
-    """What a job gives, and its milliseconds: by the clock, and of the processor."""
+    """Run a job; return its result and its milliseconds, by the clock and of the processor."""
     start, cpu = time.perf_counter(), time.process_time()
     given = job()
     return given, [1e3 * (time.perf_counter() - start), 1e3 * (time.process_time() - cpu)]

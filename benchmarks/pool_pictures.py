@@ -43,7 +43,7 @@ class Made:
 
 
 def sweep(low: float, high: float, seconds: float) -> np.ndarray:
-    """A call: a tone that glides, faded in and out."""
+    """Make a call: a tone that glides, faded in and out."""
     at = np.arange(round(seconds * RATE)) / RATE
     phase = 2 * np.pi * (low * at + (high - low) / (2 * seconds) * at**2)
     return 0.2 * np.sin(phase) * np.hanning(len(at))
@@ -78,7 +78,7 @@ def recipe(*layers: Layer) -> Recipe:
 
 
 def pictures() -> dict[str, list[tuple[str, Recipe]]]:
-    """What is shown side by side, by the picture's name."""
+    """Return the recipes shown side by side, by the picture's name."""
     marsh, rain, stream = (Layer(source(name)) for name in ("marsh", "rain", "stream"))
     box = Layer(source("marsh"), 1.45, op="insert", offset_s=0.8, length_s=0.4)
     erase = Layer(None, op="erase", **BAND)

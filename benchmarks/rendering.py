@@ -43,7 +43,7 @@ def per_second(
 
 
 def by_audiomentations(folder: Path, rate: int) -> Callable[[Recipe], object]:
-    """A clip cut from its file, and other files of a folder added at a random ratio."""
+    """Cut a clip from its file, and add other files of a folder at a random ratio."""
     from audiomentations import AddBackgroundNoise
 
     add = AddBackgroundNoise(str(folder), min_snr_db=0, max_snr_db=10, p=1.0)
@@ -58,7 +58,7 @@ def by_audiomentations(folder: Path, rate: int) -> Callable[[Recipe], object]:
 
 
 def augmented(preset: str, rate: int, reader: Reader) -> Callable[[Recipe], object]:
-    """A clip, and what training changes in it at random."""
+    """Render a clip, and change it at random as training does."""
     augmenter = Augmenter(AUGMENT_PRESETS[preset], rate, {})
     rng = np.random.default_rng(0)
 
@@ -70,7 +70,7 @@ def augmented(preset: str, rate: int, reader: Reader) -> Callable[[Recipe], obje
 
 
 def chain(preset: str, rate: int) -> Callable[[Recipe], object]:
-    """A clip cut from its file, and audiomentations' own chain of the same changes."""
+    """Cut a clip from its file, and apply audiomentations' own chain of the same changes."""
     import audiomentations as am
 
     s = AUGMENT_PRESETS[preset]
@@ -145,7 +145,7 @@ def main(pool: Path, cache: Path, clips: int, least: float, seed: int) -> None:
 def print_row(
     name: str, ways: Sequence[Callable[[Recipe], object]], drawn: Sequence[Recipe], least: float
 ) -> None:
-    """A line of the table: the ways from the cache, from the files and, perhaps, another tool's."""
+    """Print a table line: from the cache, from the files and, perhaps, by another tool."""
     fast, slow, *others = (per_second(make, drawn, least) for make in ways)
     other = f"{others[0]:,.0f}" if others else ""
     print(f"| {name} | {fast:,.0f} | {slow:,.0f} | {fast / slow:.1f} | {other} |", flush=True)

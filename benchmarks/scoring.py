@@ -27,7 +27,7 @@ RATE = 32_000
 
 
 def made_scorer(backbone: str, precision: Any) -> CheckpointScorer:
-    """A checkpoint with random weights: what it costs does not depend on them."""
+    """Make a checkpoint with random weights: what it costs does not depend on them."""
     import torch
 
     from training.config import TrainConfig

@@ -89,7 +89,7 @@ class Bench:
     def synthesis(
         self, seed: int, rules: MoveRules, max_doubt: float = 1.0, *, warm: bool = True
     ) -> list[Found]:
-        """The search; cold: it must pay for what it learns of the pool, too, and has no guard."""
+        """Search cold: pay for what it learns of the pool, too, and use no guard."""
         settings = SynthesisSettings(
             self.budget,
             seed=seed,
@@ -122,7 +122,7 @@ class Bench:
     def commanded(
         self, seed: int, rules: MoveRules, per_class: int, max_doubt: float, auditor: Auditor
     ) -> list[float]:
-        """Finds, those without a call, the share of the others, and refusals; the bar rises."""
+        """Count finds, those without a call, the share of others, refusals; the threshold rises."""
         recipes: dict[str, Recipe] = {}
         settings = SynthesisSettings(
             self.budget, seed=seed, per_class=per_class, max_doubt=max_doubt, moves=rules
@@ -158,7 +158,7 @@ class Bench:
         return out
 
     def count(self, scored: Sequence[Found]) -> dict[str, float]:
-        """Finds for 1,000 forwards, counted in each way, and classes with ten or more."""
+        """Count finds for 1,000 forwards, in each way, and classes with ten or more."""
         total = {"all": 0, "apart": 0, "sets": 0, "disjoint": 0, "classes": 0}
         for column, name in enumerate(self.scorer.classes):
             finds = self.finds(scored, column, name)

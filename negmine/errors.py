@@ -62,7 +62,7 @@ _MOST_COMPARED = 200_000
 
 
 def visible(text: str, *, lines: bool = False) -> str:
-    """A text for a terminal: what it would obey, not show, is written as ``\\u001b``.
+    r"""Escape a text for a terminal: what it would obey, not show, becomes ``\u001b``.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def visible(text: str, *, lines: bool = False) -> str:
 
 
 def one_line(text: str) -> str:
-    """A message as one line of bounded length: long words, and then the whole, lose their middle.
+    """Put a message on one line of bounded length: long words, then the whole, lose the middle.
 
     Lines are joined, since other libraries' messages have several.
     """
@@ -101,7 +101,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def shorten(names: Iterable[object], most: int = 5) -> str:
-    """The first few names, and how many more there are."""
+    """List the first few names, and how many more there are."""
     listed = [_without_middle(str(name), _LONGEST_NAME) for name in names]
     more = f" and {len(listed) - most} more" if len(listed) > most else ""
     return ", ".join(listed[:most]) + more

@@ -6,7 +6,7 @@ from negmine.errors import visible
 
 
 def table(headers: list[str], rows: list[list[str]]) -> str:
-    """A plain table: the first column and those of words to the left, numbers to the right."""
+    """Format a plain table: first column and words to the left, numbers to the right."""
     headers, *rows = ([*map(visible, row)] for row in (headers, *rows))
     columns = list(zip(headers, *rows, strict=True))
     widths = [max(map(len, column)) for column in columns]

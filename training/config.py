@@ -101,7 +101,7 @@ class AugmentSettings:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> AugmentSettings:
-        """The settings of a dictionary, whose ranges may be lists.
+        """Make the settings of a dictionary, whose ranges may be lists.
 
         Raises
         ------
@@ -302,7 +302,7 @@ class TrainConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TrainConfig:
-        """The configuration a checkpoint carries.
+        """Read the configuration of a checkpoint.
 
         Raises
         ------
@@ -325,7 +325,7 @@ def _check_names(cls: type, values: Mapping[str, Any]) -> None:
 
 
 def _fits(value: object, kind: Any) -> bool:
-    """Whether a value that was read from a file is of a setting's kind."""
+    """Return whether a value that was read from a file is of a setting's kind."""
     if get_origin(kind) is Literal:
         return value in get_args(kind)
     if get_origin(kind) is tuple:

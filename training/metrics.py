@@ -34,7 +34,7 @@ BLOCK_CELLS = 1 << 17
 def validate(
     truth: ArrayLike, scores: ArrayLike, known: ArrayLike | None = None
 ) -> tuple[Bools, Floats, Bools]:
-    """The arguments of a metric as bool, float and bool arrays.
+    """Check the arguments of a metric; return bool, float and bool arrays.
 
     Raises ValueError for other shapes than (N, C), labels other than 0 and 1, and NaN scores.
     """
@@ -189,7 +189,7 @@ def false_positives_per_hour(
     hours: float,
     recall: float,
 ) -> FalsePositives:
-    """False positives an hour when each class has the threshold that finds a share of its calls.
+    """Count false positives an hour at the thresholds that find a share of each class's calls.
 
     A class's threshold is the highest that at least ``recall`` of its calls reach; each window
     without its call that reaches it is a false positive. If a call that no window touches (-inf)
@@ -275,7 +275,7 @@ def evaluate(
 def scores_matter(
     truth: ArrayLike, known: ArrayLike, within: Literal["clip", "class", "all"]
 ) -> bool:
-    """Whether scores can change a metric that ranks the known cells of a clip, a class, or all.
+    """Return whether scores can change a metric that ranks known cells (a clip, a class, all).
 
     They can where a present and an absent cell stand in one ranking. If no clip has both, as with
     a single class, LWLRAP is 1 and neg@k 0 for any model.

@@ -19,7 +19,7 @@ def class_bands(
     table: Path | None = None,
     nyquist_hz: float = float("inf"),
 ) -> dict[str, Band]:
-    """The band of each class, in the order of the classes.
+    """Return the band of each class, in the order of the classes.
 
     Parameters
     ----------

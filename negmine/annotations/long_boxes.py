@@ -26,7 +26,7 @@ _FRAMES_AT_A_TIME = 600
 
 
 def told_long(annotations: Annotations, clip_s: float) -> str | None:
-    """What to say of confirmed calls that a clip does not hold whole; None where it holds all."""
+    """Describe confirmed calls that a clip does not hold whole; None where it holds all."""
     lengths = [box.span.duration_s for box in annotations.confirmed]
     longer = [length for length in lengths if length > clip_s + 1e-6]
     if not longer:
@@ -90,7 +90,7 @@ def _sums(values: np.ndarray, count: int) -> np.ndarray:
 def _levels(
     path: Path, fingerprint: str, sample_rate: int, span: Span, band: tuple[float, float]
 ) -> tuple[float, ...]:
-    """The power of each frame of a span in a band; kept, as folds and seeds ask for it again."""
+    """Return a band's power in each frame of a span; cached for later folds and seeds."""
     return tuple(_measured(path, sample_rate, span, band))
 
 

@@ -18,7 +18,7 @@ _COMMON = (8000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000, 192_000
 
 
 def own_rate(infos: Iterable[AudioInfo]) -> int:
-    """The rate of most recordings, the lower of equals, but at most `UNASKED_HZ`."""
+    """Return the rate of most recordings, the lower of equals, but at most `UNASKED_HZ`."""
     counts = Counter(info.sample_rate for info in infos)
     return min(UNASKED_HZ, min(counts, key=lambda rate: (-counts[rate], rate), default=UNASKED_HZ))
 
@@ -32,7 +32,7 @@ def told_rate(infos: Iterable[AudioInfo], sample_rate: int) -> str:
 
 
 def told_upsampled(rates: Iterable[int], sample_rate: int, advice: str = "") -> str | None:
-    """What to warn of: files of a lower rate than is worked at; None where there are none.
+    """Name the files of a lower rate than the run works at; None where there are none.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def check_audible(
 
 
 def _rate_for(boxes: Iterable[Annotation], infos: Mapping[str, AudioInfo]) -> int:
-    """A common rate that holds all of these boxes, or that of their files."""
+    """Choose a common rate that holds all of these boxes, or that of their files."""
     wanted = 2 * max(box.f_max_hz for box in boxes)
     most = max(infos[box.recording].sample_rate for box in boxes)
     if not math.isfinite(wanted):

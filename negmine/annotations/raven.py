@@ -34,7 +34,7 @@ def selection_table(
     paths: Sequence[Path],
     durations_s: Sequence[float],
 ) -> pd.DataFrame:
-    """The selection table of some recordings, opened in Raven one after the other.
+    """Make the selection table of some recordings, opened in Raven one after the other.
 
     Parameters
     ----------

@@ -42,23 +42,23 @@ class Recordings:
     notes: tuple[str, ...] = ()
 
     def group(self, name: str) -> str:
-        """What must not stand on both sides of a split: the recording, or what it belongs to."""
+        """Return what must not be on both sides of a split: the recording, or its group."""
         return self.groups.get(name, name)
 
     def grouped(self, group_of: Callable[[str], str | None]) -> Recordings:
-        """The same files, in other groups: given a name, its group, or None where that stays."""
+        """Put the same files in other groups: ``change`` gives a name's group, None to keep it."""
         found = {name: group_of(name) for name in self.infos}
         changed = {name: group for name, group in found.items() if group is not None}
         return replace(self, groups={**self.groups, **changed})
 
     def source(self, name: str) -> Source:
-        """The source that recipes cut from."""
+        """Return the source that recipes cut from."""
         info = self.infos[name]
         inside = info.path.relative_to(self.root).as_posix()
         return Source(self.root, inside, info.fingerprint, info.duration_s, self.group(name))
 
     def only(self, names: Iterable[str]) -> Recordings:
-        """The recordings of these names, in their order here."""
+        """Return the recordings of these names, in their order here."""
         kept = frozenset(names)
         infos = {name: info for name, info in self.infos.items() if name in kept}
         return replace(self, infos=infos)
@@ -69,7 +69,7 @@ class Recordings:
 
 
 def index_recordings(folder: SoundFolder) -> dict[str, Path]:
-    """Recordings of a folder by their file name without its suffix; a link goes by its own name.
+    """Index a folder's recordings by file name without suffix; a link goes by its own name.
 
     Tables name recordings, never paths, so that no table reaches outside the folder.
 
@@ -170,7 +170,7 @@ def silence_notes(infos: Iterable[AudioInfo]) -> tuple[str, ...]:
 
 
 def told_short(infos: Iterable[AudioInfo], clip_s: float) -> str | None:
-    """What to say of files that are shorter than a clip; None where none is."""
+    """Describe files that are shorter than a clip; None where none is."""
     lengths = {info.path.name: info.duration_s for info in infos}
     short = [name for name, duration_s in lengths.items() if duration_s < clip_s - 1e-6]
     if not short:

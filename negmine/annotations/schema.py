@@ -80,13 +80,13 @@ class Annotations:
         return tuple(box for box in self.boxes if not box.present)
 
     def without(self, recordings: Iterable[str]) -> Annotations:
-        """The annotations of all other recordings; the classes stay."""
+        """Return the annotations of all other recordings; keep the classes."""
         left_out = frozenset(recordings)
         boxes = tuple(box for box in self.boxes if box.recording not in left_out)
         return Annotations(boxes, self.classes)
 
     def only(self, recordings: Iterable[str]) -> Annotations:
-        """The annotations of these recordings; the classes stay."""
+        """Return the annotations of these recordings; keep the classes."""
         kept = frozenset(recordings)
         return Annotations(tuple(box for box in self.boxes if box.recording in kept), self.classes)
 

@@ -16,7 +16,7 @@ COLUMNS = ("recording_id", "site")
 
 
 def alike_sites(sites: Mapping[str, str]) -> list[str]:
-    """A line for each group of sites that look alike: one place in two spellings is two groups.
+    """List groups of sites that look alike: one place in two spellings is two groups.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class SiteOf(Protocol):
 def sites_by_table(
     recordings: Iterable[str], table: Path, *, partial: bool = False
 ) -> dict[str, str]:
-    """The site of each recording, by a CSV with columns recording_id and site.
+    """Read the site of each recording from a CSV with columns recording_id and site.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def sites_by_table(
 def sites_by_pattern(
     recordings: Iterable[str], pattern: str, *, partial: bool = False
 ) -> dict[str, str]:
-    """The site of each recording, by a regular expression on its name.
+    """Find the site of each recording by a regular expression on its name.
 
     Parameters
     ----------

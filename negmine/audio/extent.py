@@ -171,7 +171,7 @@ class _Bytes:
         return struct.unpack(form, self[at : at + size].ljust(size, b"\0"))
 
     def find(self, wanted: bytes, at: int) -> int:
-        """The first place from ``at`` on, or -1."""
+        """Return the first place from ``at`` on, or -1."""
         while at < self._length:
             block = self[at : at + self._BLOCK]
             if (found := block.find(wanted)) >= 0:
@@ -251,7 +251,7 @@ def _with_sox(path: Path) -> str:
 
 
 def _names(path: Path) -> str:
-    """A file and what to make of it, for a shell."""
+    """Quote a file, and the name of what to make of it, for a shell."""
     return f"{quote(path.name)} {quote(path.stem + '-whole.flac')}"
 
 
@@ -315,7 +315,7 @@ def _check_ogg(path: Path, data: _Bytes) -> None:
 
 
 def _flac(path: Path, data: _Bytes, whole: bool) -> Extent | None:
-    """The last frame of a FLAC file says where it lies."""
+    """Find the length of a FLAC file by its last frame, which holds its own position."""
     if len(data) < 42:
         return None
     if whole and (second := _second_flac(data)) >= 0:
@@ -385,12 +385,12 @@ class _FlacFrame:
         return mine == (other.variable, other.rate_code, other.depth_code)
 
     def begin(self, block: int) -> int:
-        """The number of its first sample; ``block`` is the fixed number of samples a frame."""
+        """Return the number of its first sample; ``block`` is the fixed samples a frame."""
         return self.number if self.variable else self.number * block
 
     @classmethod
     def read(cls, head: bytes) -> _FlacFrame | None:
-        """The header at the beginning of some bytes, if there is one."""
+        """Read the header at the beginning of some bytes; None where there is none."""
         if len(head) < 6 or head[0] != 0xFF or head[1] & 0xFE != 0xF8 or head[3] & 1:
             return None
         # a number of one to seven bytes, packed as UTF-8 packs its own

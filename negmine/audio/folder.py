@@ -48,7 +48,7 @@ class SoundFolder:
     others: Mapping[str, int]
 
     def name_of(self, path: Path) -> str:
-        """A file's path inside the folder, with forward slashes."""
+        """Return a file's path inside the folder, with forward slashes."""
         return path.relative_to(self.root).as_posix()
 
     def told(self, used: int | None = None, as_what: str = "used") -> str:
@@ -164,6 +164,6 @@ def _identity(folder: Path) -> tuple[int, int]:
 
 
 def _printable(name: str) -> str:
-    """A name as text for a terminal: what it cannot show is written as escapes."""
+    """Return a name as text for a terminal; escape what it cannot show."""
     encoded = name.encode("utf-8", "backslashreplace").decode()
     return encoded if encoded.isprintable() else ascii(encoded)[1:-1]

@@ -72,7 +72,7 @@ class AudioInfo:
         return float(np.sqrt(blocks.mean())) if len(blocks) else 0.0
 
     def silent(self, start_s: float, end_s: float) -> bool:
-        """Whether a span holds no sound: see `negmine.audio.silence`."""
+        """Return whether a span holds no sound: see `negmine.audio.silence`."""
         return self.rms(start_s, end_s) < SILENCE_RMS
 
     @property
@@ -110,12 +110,12 @@ def _level_block(rate: int) -> int:
 
 
 def promised_s(path: Path) -> float:
-    """The length that a file's header promises, in seconds: see `promised`."""
+    """Return the length that a file's header promises, in seconds: see `promised`."""
     return promised(path)[0]
 
 
 def promised(path: Path) -> tuple[float, int]:
-    """The length, in seconds, and the rate, in Hz, that a file's header promises.
+    """Return the length, in seconds, and the rate, in Hz, that a file's header promises.
 
     A file whose header does not know is decoded, where its structure does not tell either.
 
@@ -130,7 +130,7 @@ def promised(path: Path) -> tuple[float, int]:
 
 
 def stream(path: Path, sample_rate: int) -> Iterator[np.ndarray]:
-    """A whole file as mono at another rate, block by block, decoded and checked on the way.
+    """Yield a whole file as mono at another rate, in blocks, decoded and checked on the way.
 
     However long the file, memory holds one block.
 
@@ -160,7 +160,7 @@ def stream(path: Path, sample_rate: int) -> Iterator[np.ndarray]:
 
 
 def _blocks(path: Path) -> Iterator[tuple[np.ndarray, int]]:
-    """A file's samples, shape (n, channels), in blocks of some seconds, and its rate in Hz."""
+    """Yield a file's samples, shape (n, channels), in blocks of seconds, and its rate in Hz."""
     frames = 0
     with _opened(path, whole=True) as (file, extent):
         rate, promised, container = file.samplerate, _counted_frames(file, extent), file.format
@@ -195,7 +195,7 @@ class _SoundFile(sf.SoundFile):  # type: ignore[misc]
 
 @contextmanager
 def _opened(path: Path, *, whole: bool = False) -> Iterator[tuple[sf.SoundFile, Extent | None]]:
-    """A file to decode, whose header was found to count all that it holds.
+    """Open a file to decode, whose header was found to count all that it holds.
 
     Parameters
     ----------
@@ -228,7 +228,7 @@ def _opened(path: Path, *, whole: bool = False) -> Iterator[tuple[sf.SoundFile, 
 
 
 def _reason(error: sf.LibsndfileError) -> str:
-    """What libsndfile says, which may be nothing."""
+    """Return what libsndfile says, which may be nothing."""
     return str(error.error_string).strip().rstrip(".") or "the decoder stops in it"
 
 
@@ -243,14 +243,14 @@ def _why_unreadable(path: Path, error: sf.LibsndfileError, extent: Extent | None
 
 
 def _counted_frames(file: sf.SoundFile, extent: Extent | None) -> int | None:
-    """The number of frames that the header promises; None where it does not know."""
+    """Return the number of frames that the header promises; None where it does not know."""
     if file.frames >= _UNKNOWN:
         return extent.held if extent and extent.rate else None
     return round(file.frames * extent.cut) if extent and not extent.rate else int(file.frames)
 
 
 def _promised_frames(path: Path, file: sf.SoundFile, extent: Extent | None) -> int:
-    """The number of frames that the header promises; of those that are there, where it does not."""
+    """Return the frames that the header promises; those that are there, where it does not."""
     counted = _counted_frames(file, extent)
     return sum(len(samples) for samples, _ in _blocks(path)) if counted is None else counted
 
@@ -355,7 +355,7 @@ def read_span(path: Path, start_s: float, duration_s: float, sample_rate: int) -
 
 
 def read_all(path: Path, sample_rate: int) -> np.ndarray:
-    """A whole file as mono at another rate: float32 array, shape (T,)."""
+    """Read a whole file as mono at another rate: float32 array, shape (T,)."""
     with _opened(path, whole=True) as (file, extent):
         duration_s = _promised_frames(path, file, extent) / file.samplerate
     return read_span(path, 0.0, duration_s, sample_rate)

@@ -43,12 +43,12 @@ def rms(samples: np.ndarray) -> float:
 
 
 def is_silent(samples: np.ndarray) -> bool:
-    """Whether samples, shape (T,), hold no sound."""
+    """Return whether samples, shape (T,), hold no sound."""
     return rms(samples) < SILENCE_RMS
 
 
 def mix_down(samples: np.ndarray, block: int) -> tuple[np.ndarray, np.ndarray, int]:
-    """The mean of the channels, and its level block by block.
+    """Compute the mean of the channels, and its level block by block.
 
     Blocks in which the channels cancel are zeros: what is left of them is rounding, or what a codec
     made of it.

@@ -26,7 +26,7 @@ def hz_to_mel(hz: np.ndarray | float) -> np.ndarray:
 
 
 def mel_to_hz(mel: np.ndarray | float) -> np.ndarray:
-    """The inverse of `hz_to_mel`."""
+    """Convert mel to Hz: the inverse of `hz_to_mel`."""
     return np.asarray(700.0 * (10.0 ** (np.asarray(mel, dtype=np.float64) / 2595.0) - 1.0))
 
 
@@ -71,7 +71,7 @@ def mel_levels(
 
 
 def _mel_weights(size: int, sample_rate: int, bands: int) -> np.ndarray:
-    """The share of each band's width that each step of the transform covers: rows sum to 1."""
+    """Return the share of a band's width that each frequency bin covers: rows sum to 1."""
     nyquist = sample_rate / 2
     edges = mel_to_hz(np.linspace(0.0, float(hz_to_mel(nyquist)), bands + 1))
     steps = np.clip((np.arange(size // 2 + 2) - 0.5) * sample_rate / size, 0.0, nyquist)
@@ -81,7 +81,7 @@ def _mel_weights(size: int, sample_rate: int, bands: int) -> np.ndarray:
 
 
 def level_range(*levels: np.ndarray) -> tuple[float, float]:
-    """A range in dB that shows several spectrograms alike.
+    """Choose a range in dB that shows several spectrograms alike.
 
     From the quieter one's background (its 10th percentile) to the loudest cell of all: at least
     40 dB, so that plain noise looks plain, and at most 70.
@@ -92,7 +92,7 @@ def level_range(*levels: np.ndarray) -> tuple[float, float]:
 
 
 def draw_levels(levels: np.ndarray, low_db: float, high_db: float) -> bytes:
-    """A spectrogram as PNG: a pixel a cell, time to the right, frequency upwards.
+    """Draw a spectrogram as PNG: a pixel a cell, time to the right, frequency upwards.
 
     Parameters
     ----------

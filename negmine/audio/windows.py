@@ -16,7 +16,7 @@ def to_samples(seconds: float, sample_rate: int) -> int:
 
 
 def to_microseconds(seconds: float) -> float:
-    """A time rounded to whole microseconds, so that equal times compare and hash as equal."""
+    """Round a time to whole microseconds, so that equal times compare and hash as equal."""
     return round(seconds, 6)
 
 
@@ -48,7 +48,7 @@ def covered_s(span: Span, parts: list[Span]) -> float:
 
 
 def centred_window(box: Span, clip_s: float, recording_s: float) -> Span:
-    """The clip window centred on a box, moved as little as needed to lie inside the recording.
+    """Centre a clip window on a box; move it only as needed to be inside the recording.
 
     Where the recording is shorter than the clip, the window starts at 0 and reaches past the end:
     rendering pads it with zeros.

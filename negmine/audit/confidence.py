@@ -53,7 +53,7 @@ class NewConfidence:
 
 
 def supported_doubt(found: HiddenRate, sensitivity: Rate, prior: float) -> float:
-    """The rate of hidden positives to expect after an audit.
+    """Estimate the rate of hidden positives to expect after an audit.
 
     What is unsure counts as present. The rate is corrected for what the listener misses, then
     joined with what was claimed before (`negmine.audit.intervals.Rate.with_prior`).
@@ -72,7 +72,7 @@ def supported_doubt(found: HiddenRate, sensitivity: Rate, prior: float) -> float
 
 
 def new_confidences(audit: Audit, settings: Mapping[str, Any], prior: float) -> list[NewConfidence]:
-    """The settings with which the rows that were heard would claim, on average, what they should.
+    """Find settings with which the audited rows would claim, on average, what they should.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def new_confidences(audit: Audit, settings: Mapping[str, Any], prior: float) -> 
 
 
 def _exponent(confidence: np.ndarray, weight: np.ndarray, doubt: float, before: float) -> float:
-    """The power at which confidences leave, on average, this doubt; the greatest, if none does."""
+    """Find the power at which confidences leave this mean doubt; the greatest, if none does."""
     greatest = float(np.log(LOWEST) / np.log(before))
 
     def excess(power: float) -> float:

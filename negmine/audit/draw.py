@@ -123,7 +123,7 @@ def draw_audit(
 
 
 def _write_clip(path: Path, table: RecipeTable, recipe_id: str) -> None:
-    """A clip as FLAC, turned up for listening, and its spectrogram beside it."""
+    """Write a clip as FLAC, amplified for listening, and its spectrogram beside it."""
     recipe = table[table.row_of(recipe_id)]
     samples, rate = render(recipe), recipe.sample_rate
     louder = samples * np.float32(10 ** (listening_gain_db(samples, rate) / 20))
@@ -159,7 +159,7 @@ def check_free(out: Path) -> None:
 def listening_page(
     key: Key, digest: str, examples: Mapping[str, Sequence[str]], sample_rate: int
 ) -> str:
-    """The page that hears the clips: it knows their names and classes, and nothing else.
+    """Make the page that plays the clips: it knows their names and classes, nothing else.
 
     Parameters
     ----------

@@ -77,7 +77,7 @@ class Verdict:
 
 
 def write_verdicts(path: Path, key: Key) -> None:
-    """The table to fill."""
+    """Write the table to fill in."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
@@ -86,7 +86,7 @@ def write_verdicts(path: Path, key: Key) -> None:
 
 
 def write_key(path: Path, key: Key) -> None:
-    """What each clip is, as Parquet."""
+    """Write what each clip is, as Parquet."""
     names = ["label" if name == "class" else name for name in _KEY_COLUMNS][1:]
     columns = {"clip": pa.array(key.clips, pa.string())}
     for column, name in zip(list(_KEY_COLUMNS)[1:], names, strict=True):
@@ -121,7 +121,7 @@ def read_key(path: Path) -> Key:
 
 
 def read_verdicts(path: Path, key: Key) -> list[Verdict]:
-    """What a listener filled in, in the key's order.
+    """Read what a listener filled in, in the key's order.
 
     Raises
     ------

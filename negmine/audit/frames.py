@@ -76,7 +76,7 @@ class Frame(Protocol):
     def names(self) -> Mapping[str, Sequence[str]]: ...
 
     def codes(self, label: str) -> dict[str, np.ndarray]:
-        """The codes of each field of a class's claims: int arrays, shape (n,)."""
+        """Return the codes of each field of a class's claims: int arrays, shape (n,)."""
         ...
 
     def claim(self, label: str, number: int) -> Claim:
@@ -97,7 +97,7 @@ class PoolFrame:
         }
 
     def _of(self, label: str) -> tuple[np.ndarray, np.ndarray]:
-        """A class's certified rows and their certificates; those of the last class are kept."""
+        """Return a class's certified rows and their certificates; keep those of the last class."""
         if self._certified is None or self._certified[0] != label:
             certificates = self._pool.recipes.certificates(label)
             rows = np.flatnonzero(certificates >= 0)

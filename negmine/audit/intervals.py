@@ -17,7 +17,7 @@ LEVEL = 0.95
 
 
 def clopper_pearson(hits: float, trials: float, level: float = LEVEL) -> tuple[float, float]:
-    """The exact interval of a binomial proportion: it covers the truth at least so often.
+    """Compute the exact interval of a binomial proportion: its coverage is at least nominal.
 
     Parameters
     ----------
@@ -69,13 +69,13 @@ class Rate:
     effective: float
 
     def interval(self, level: float = LEVEL) -> tuple[float, float]:
-        """The exact interval at the effective sample size."""
+        """Compute the exact interval at the effective sample size."""
         if not self.trials:
             return 0.0, 1.0
         return clopper_pearson(self.estimate * self.effective, self.effective, level)
 
     def with_prior(self, expected: float, trials: float) -> float:
-        """The mean of what the rate may be, an expectation counting as some trials.
+        """Estimate the rate with a prior that counts as some trials.
 
         The posterior mean from Beta(expected * trials, (1 - expected) * trials): few trials move it
         little, many leave nothing of the prior.
@@ -85,14 +85,14 @@ class Rate:
 
 
 def plain_rate(hits: int, trials: int) -> Rate:
-    """The rate of a plain sample."""
+    """Estimate the rate of a plain sample."""
     return Rate(hits / trials if trials else math.nan, trials, hits, trials)
 
 
 def survey_rate(
     hit: np.ndarray, weight: np.ndarray, stratum: np.ndarray, domain: np.ndarray | None = None
 ) -> Rate:
-    """The rate of a population, or a part of it, from a stratified sample.
+    """Estimate the rate of a population, or a part of it, from a stratified sample.
 
     The estimate is the weighted mean. Its variance is that of a ratio, linearised, stratum by
     stratum (Cochran 1977, chapter 6). The effective size is the sample's over the design effect
@@ -134,7 +134,7 @@ def survey_rate(
 def corrected_rate(
     rate: Rate, sensitivity: Rate, level: float = LEVEL
 ) -> tuple[float, float, float]:
-    """A rate as it would be found by one who misses nothing.
+    """Correct a rate for the calls that the listener misses.
 
     Rogan and Gladen's (1978) estimate for an observer without false alarms: what is found over the
     share of what is found of what is there. Its interval melds those of both (Fay, Proschan and
@@ -170,7 +170,7 @@ _NODES = (np.arange(500) + 0.5) / 500
 
 
 def _ratio_quantile(share: float, a: float, b: float, divisors: np.ndarray) -> float:
-    """A quantile of Beta(a, b) over a variable with equally likely values; 1 where it is above."""
+    """Return a quantile of Beta(a, b) over equally likely values; 1 where it is above."""
 
     def excess(x: float) -> float:
         return float(np.mean(betainc(a, b, np.minimum(1.0, x * divisors)))) - share

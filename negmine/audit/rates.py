@@ -129,7 +129,7 @@ class Audit:
         return sorted({c.stratum for c in self.key.claims if not c.control} - decided)
 
     def hidden(self, domain: np.ndarray | None = None) -> HiddenRate:
-        """The hidden positives of some of the claims heard: bool array, shape (n,); all if None."""
+        """Estimate the hidden positives of some audited claims: bool array (n,); all if None."""
         every = np.ones(len(self._claims), dtype=bool)
         inside = every if domain is None else domain
         unsure = self._word == "unsure"
@@ -189,7 +189,7 @@ class Audit:
         return self.hidden(inside), confidence, self._weights(np.ones_like(inside))[inside]
 
     def contradicted(self) -> list[dict[str, Any]]:
-        """The claims that the listener contradicts, in the order of hearing."""
+        """List the claims that the listener contradicts, in the order of listening."""
         return [
             {
                 "recipe": claim.recipe,

@@ -180,7 +180,7 @@ def allocate(sizes: np.ndarray, sample: int, *, equal: bool, least: int) -> np.n
 def draw_calls(
     pool: Pool, claims: Sequence[Claim], settings: DrawSettings
 ) -> tuple[list[Claim], dict[str, list[str]]]:
-    """Confirmed calls to hide among the claims, and others to show as examples.
+    """Draw confirmed calls to hide among the claims, and others to show as examples.
 
     Parameters
     ----------

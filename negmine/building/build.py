@@ -283,7 +283,7 @@ def _calls(context: BuildContext) -> Iterator[Recipe]:
 def _kept(
     rows: Iterator[Recipe] | Iterator[Recipe | RecipeBlock], context: BuildContext
 ) -> Iterator[RecipeBlock]:
-    """What does not draw on held-out recordings, neither as a source nor as a partner, and sounds.
+    """Yield rows that sound, and draw on no held-out recording (source or partner).
 
     A mix with a silent part is not left out here: its ratio is undefined, which is an error.
     """

@@ -32,7 +32,7 @@ class Declaration:
     where: str
 
     def covers(self, name: str) -> bool:
-        """Whether a file is meant, by its path from its folder's name on."""
+        """Return whether a file is meant, by its path from its folder's name on."""
         return fnmatchcase(name, self.pattern) or fnmatchcase(name, f"{self.pattern.rstrip('/')}/*")
 
 
@@ -55,7 +55,7 @@ def read_declarations(path: Path, classes: Sequence[str]) -> tuple[Declaration, 
 def declared_files(
     names: Collection[str], absent: tuple[str, ...], table: Sequence[Declaration]
 ) -> dict[str, tuple[str, ...]]:
-    """The classes that each file of a folder is declared free of.
+    """Read the classes that each file of a folder is declared free of.
 
     A folder of which no row speaks is declared as a whole. Where rows speak of some of its files,
     those have the classes of all rows that cover them, and the others are not declared at all: the

@@ -13,7 +13,7 @@ _MOST_BYTES = 64 << 20
 
 
 def read_names(given: Sequence[str]) -> tuple[str, ...]:
-    """The names that options give: each a name, or a ``.txt`` file with one a line.
+    """Read the names that options give: each a name, or a ``.txt`` file with one a line.
 
     Raises
     ------
@@ -39,7 +39,7 @@ def read_names(given: Sequence[str]) -> tuple[str, ...]:
 def held_names(
     names: Sequence[str], recordings: Iterable[str], sites: Mapping[str, str]
 ) -> frozenset[str]:
-    """The recordings that are held out: those named, and those from sites that are.
+    """Return the recordings that are held out: those named, and those from sites that are.
 
     Parameters
     ----------

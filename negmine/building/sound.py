@@ -53,7 +53,7 @@ class BuildSound:
             yield from folder.infos.items()
 
     def grouped(self, change: Callable[[Recordings], Recordings]) -> BuildSound:
-        """The same files, in the groups that ``change`` gives those of each folder."""
+        """Put the same files in the groups that ``change`` gives for each folder."""
         return BuildSound(
             change(self.annotated),
             tuple(map(change, self.external)),
@@ -110,7 +110,7 @@ class BuildSound:
         )
 
     def held_out(self, names: Sequence[str], sites: Mapping[str, str]) -> frozenset[str]:
-        """The fingerprints of what is held out, see `negmine.building.holdout.held_names`."""
+        """Fingerprint what is held out, see `negmine.building.holdout.held_names`."""
         held = held_names(names, (name for name, _ in self.infos()), sites)
         return frozenset(info.fingerprint for name, info in self.infos() if name in held)
 
@@ -154,7 +154,7 @@ class BuildSound:
 
 
 def _regrouped(groups: Mapping[str, str], stand: Collection[str], folder: Recordings) -> Recordings:
-    """A folder's files in the joint groups, but for those that stand as they are."""
+    """Put a folder's files in the joint groups, except those that keep their own."""
 
     def group_of(name: str) -> str | None:
         if folder.infos[name].fingerprint in stand:

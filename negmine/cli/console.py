@@ -73,7 +73,7 @@ def one_line_errors() -> Iterator[None]:
 
 
 def _while_importing(error: Exception) -> bool:
-    """Whether it was raised by an import: the installation is broken, whatever the error's type."""
+    """Return whether an import raised it: the installation is broken, whatever the type."""
     frames = traceback.walk_tb(error.__traceback__)
     return isinstance(error, ImportError) or any(
         frame.f_code.co_name == "<module>" for frame, _ in frames

@@ -46,7 +46,7 @@ GoesWith = tuple[tuple[tuple[str, ...], tuple[Beside, ...]], ...]
 
 
 def given_options() -> list[str]:
-    """What stands on the command line of the command at work, by its parameters' names."""
+    """Return the options given to the running command, by its parameters' names."""
     context = click.get_current_context()
     given = ParameterSource.COMMANDLINE
     return [name for name in context.params if context.get_parameter_source(name) is given]
@@ -79,6 +79,6 @@ def check_goes_with(table: GoesWith, *found: Mapping[str, Any]) -> None:
 
 
 def flag(name: str) -> str:
-    """An option of the command at work, as one writes it."""
+    """Return the flag of one of the running command's options."""
     parameters = click.get_current_context().command.params
     return next(max(one.opts, key=len) for one in parameters if one.name == name)

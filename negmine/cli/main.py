@@ -57,7 +57,7 @@ class PluginGroup(CleanGroup):
 
 
 def _broken(name: str, reason: str) -> click.Command:
-    """A command that says why it is none: the other commands and their help still work."""
+    """Make a command that says why it is broken: the others and their help still work."""
 
     def fail() -> None:
         raise click.ClickException(reason)

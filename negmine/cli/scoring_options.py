@@ -61,7 +61,7 @@ def open_cache(
     named: Path | None = None,
     reads: str = "reading",
 ) -> CachedReader | None:
-    """The cache to read a pool's sound from, as `find_cache` chooses it; warns of a misfit."""
+    """Open the cache of a pool's sound, as `find_cache` chooses it; warn of a misfit."""
     from negmine.recipes.cache import find_cache
 
     reader, why = find_cache(pool, sources, sample_rate, named)

@@ -19,7 +19,7 @@ Settings = TypeVar("Settings")
 
 
 def setting(default: Any, flag: str, kind: Any, help: str, *, metavar: str | None = None) -> Any:
-    """A field with a flag.
+    """Declare a field with a flag.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def settings_of(
 
 
 def setting_options(defaults: Any) -> Callable[[Command], Command]:
-    """A decorator that adds the flags of all settings below an instance to a command."""
+    """Return a decorator that adds the flags of all settings below an instance to a command."""
 
     def decorate(command: Command) -> Command:
         for path, one, value in reversed(list(settings_of(defaults))):
@@ -102,7 +102,7 @@ def _parameter(path: tuple[str, ...]) -> str:
 def take_settings(
     defaults: Settings, configs: Sequence[Path], parameters: dict[str, Any]
 ) -> Settings:
-    """Settings from defaults, TOML files, the later over the earlier, and the command's flags.
+    """Take settings from defaults, TOML files (later ones win) and the command's flags.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def take_settings(
 
 
 def flag_values(made: Any) -> dict[str, Any]:
-    """The values of all settings below an instance, by the names of their flags' parameters."""
+    """Return the values of all settings below an instance, by their flags' parameters."""
     return {_parameter(path): value for path, _, value in settings_of(made)}
 
 
@@ -152,7 +152,7 @@ def _from_file(defaults: Settings, path: Path) -> Settings:
 
 
 def settings_from(defaults: Any, found: Mapping[str, Any], where: str) -> Any:
-    """Settings from nested mappings, as TOML and JSON give them.
+    """Make settings from nested mappings, as TOML and JSON give them.
 
     Raises
     ------
@@ -178,7 +178,7 @@ def settings_from(defaults: Any, found: Mapping[str, Any], where: str) -> Any:
 
 
 def _checked(before: Any, value: Any, kind: Any, here: str) -> Any:
-    """A value of a file, held to the same limits as the flag's."""
+    """Check a value of a file against the same limits as the flag's."""
     if isinstance(before, tuple):
         if not isinstance(value, list | tuple) or (
             not _repeated(before) and len(value) != len(before)

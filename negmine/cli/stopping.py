@@ -19,7 +19,7 @@ _asked: int = signal.SIGINT
 
 
 def stop_code() -> int:
-    """The exit code of a stopped command, as shells have it: 130 for Ctrl-C, 143 for SIGTERM."""
+    """Return the exit code of a stopped command, as in shells: 130 for Ctrl-C, 143 for SIGTERM."""
     return 128 + _asked
 
 

@@ -44,7 +44,7 @@ class Choice:
     rejected: dict[str, int]
 
     def after(self, doubted: np.ndarray) -> Choice:
-        """This choice, made once rows ranked before it had been doubted."""
+        """Return the same choice that counts, and reviews first, the rows doubted before it."""
         rejected = self.rejected | {DOUBT: self.rejected[DOUBT] + len(doubted)}
         review = np.append(doubted, self.review)
         return Choice(self.rows, review, self.walked + len(doubted), rejected)

@@ -69,7 +69,7 @@ def relative_scores(scores: np.ndarray, calls: np.ndarray) -> np.ndarray:
 
 
 def clip_features(logits: np.ndarray, calls: np.ndarray, similarity: np.ndarray) -> np.ndarray:
-    """What the regression sees.
+    """Return the features of the regression.
 
     Parameters
     ----------
@@ -172,7 +172,7 @@ class DoubtModel:
 
 
 def _log_odds(confidence: np.ndarray) -> np.ndarray:
-    """That a class is there, by its certificate alone."""
+    """Return the prior log odds that a class is present, by its certificate alone."""
     prior = np.clip(1.0 - np.asarray(confidence, dtype=np.float64), _SUREST, 1 - _SUREST)
     return np.asarray(np.log(prior) - np.log1p(-prior))
 

@@ -55,7 +55,7 @@ class KnownCalls:
     embeddings: np.ndarray
 
     def features(self, by_model: np.ndarray, similarity: np.ndarray) -> np.ndarray:
-        """What doubt sees of clips: logits (M, N) and similarity (N,) to the nearest call."""
+        """Return doubt's features of clips: logits (M, N), similarity (N,) to the nearest call."""
         return clip_features(by_model, self.by_model, similarity)
 
 
@@ -174,7 +174,7 @@ def fit_doubt(
 def _drawn(
     pool: Pool, known: Sequence[KnownCalls], scores: JointScores, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What doubt sees of rows drawn at random, of each class they are certified free of."""
+    """Return doubt's features of random rows, of each class they are certified free of."""
     rows = np.sort(rng.permutation(len(pool))[:_SETTLED])
     by_model, embeddings = scores.by_model(rows), scores.embeddings(rows)
     with_calls = [one for one in known if len(one.calls)]

@@ -138,7 +138,7 @@ def mine(
         return Selection(tuple(rows), pool.path, pool.digest, fingerprint)
 
     def choose(high: float, free: np.ndarray) -> Selection:
-        """What a window chooses of some rows."""
+        """Choose rows by a hardness window."""
         narrowed = _windowed(s, high)
         among = _eligible(pool, classes, ~leaking & free, exclude)
         chooser = _chooser(pool, scores, doubt, narrowed)
@@ -180,7 +180,7 @@ def mine(
 
 
 def retraining_steps(settings: MineSettings) -> int:
-    """Steps that `mine` trains a model before it chooses."""
+    """Return the number of steps that `mine` trains a model before it chooses."""
     return len(ENDS) * settings.window_steps if settings.auto_window else 0
 
 
@@ -194,7 +194,7 @@ def _learner(model: Scorer) -> Retrainable:
 
 
 def _windowed(settings: MineSettings, high: float) -> MineSettings:
-    """The settings with an upper end of hardness; 1 is none."""
+    """Return the settings with an upper end of hardness; 1 is none."""
     if high >= 1.0:
         return settings
     return replace(settings, strategy=with_window(settings.strategy, f"0,{high}"))

@@ -32,7 +32,7 @@ def pick(
     strategy: Strategy,
     per_class: int,
 ) -> tuple[list[Choice], Shortlists]:
-    """What is chosen of each class.
+    """Choose rows of each class.
 
     Where so much of a shortlist falls out that too few rows are left, shortlists are made anew,
     longer; and at their longest, where most of one is doubted, without what was. A class that hides

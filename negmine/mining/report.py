@@ -93,7 +93,7 @@ def class_report(
     choice: Choice,
     chosen: Sequence[float],
 ) -> dict[str, Any]:
-    """What became of a class's certified rows.
+    """Report what became of a class's certified rows.
 
     Parameters
     ----------

@@ -128,7 +128,7 @@ class Selection:
         write_table(path, pa.table(columns), metadata)
 
     def join(self, newer: Selection, share: float = 1.0, seed: int = 0) -> Selection:
-        """The newer rows, after a share of these drawn at random, class by class.
+        """Append the newer rows to a random share of these, class by class.
 
         Parameters
         ----------
@@ -159,7 +159,7 @@ class Selection:
         return Selection(rows, newer.pool, newer.pool_digest, newer.model)
 
     def open_pool(self) -> Pool:
-        """The pool it was chosen from.
+        """Open the pool it was chosen from.
 
         Raises
         ------
@@ -181,7 +181,7 @@ class Selection:
         return pool
 
     def recipes(self, pool: Pool) -> Sequence[Recipe]:
-        """The recipe of each row."""
+        """Return the recipe of each row."""
         return [pool.recipes[pool.recipes.row_of(row.recipe)] for row in self.rows]
 
 
@@ -251,7 +251,7 @@ def check_made_with(path: Path, now: Mapping[str, str]) -> None:
 
 
 def _is_pool(path: Path, digest: str) -> bool:
-    """Whether a pool is there that has this digest, or had it before it was added to."""
+    """Return whether a pool is there that has this digest, or had it before it was added to."""
     try:
         parts = read_info(path)["parts"]
     except PoolError:
@@ -260,7 +260,7 @@ def _is_pool(path: Path, digest: str) -> bool:
 
 
 def is_whole(path: Path) -> bool:
-    """Whether a selection stands there, and is what was written; says it where it is damaged.
+    """Return whether a whole selection is there already; warn where it is damaged.
 
     Raises
     ------

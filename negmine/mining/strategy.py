@@ -22,7 +22,7 @@ PRESETS = MappingProxyType(
 
 
 def parse_strategy(text: str) -> Strategy:
-    """A strategy from a preset's name, a TOML file's path, or rules joined by '+'.
+    """Parse a preset's name, a TOML file's path, or rules joined by '+'.
 
     A chain is an optional ranking and rules with settings, ``rule:setting=value,setting=value``. A
     TOML file says the same: ``ranking = "top"``, and ``[[rule]]`` tables with a ``name`` each.
@@ -66,7 +66,7 @@ def parse_strategy(text: str) -> Strategy:
 
 
 def with_window(strategy: Strategy, text: str) -> Strategy:
-    """A strategy with a window of hardness, ``LOW,HIGH``, before its own rules.
+    """Add a hardness window, ``LOW,HIGH``, before a strategy's own rules.
 
     Raises
     ------

@@ -240,7 +240,7 @@ def _logits(model: Scorer, clips: np.ndarray, batch_size: int) -> np.ndarray:
 
 
 def _triable(pool: Pool, known: Sequence[KnownClass], aside: frozenset[str]) -> list[KnownClass]:
-    """The classes with enough calls in the recordings set aside, those with most first."""
+    """Return the classes with enough calls in the held-out recordings, most calls first."""
     inside = pool.calls.draws_on(aside)
     counts = [int(inside[one.rows].sum()) for one in known]
     order = sorted(range(len(known)), key=lambda i: (-counts[i], known[i].column))
@@ -253,7 +253,7 @@ def _set_aside(
     held_out: frozenset[str],
     rng: np.random.Generator,
 ) -> tuple[frozenset[str], bool]:
-    """Recordings that no retraining hears: those held out where that is enough, else a half."""
+    """Choose recordings for no retraining: those held out if they are enough, else a half."""
     # a group may be a site, and held_out names recordings
     others = np.flatnonzero(~pool.calls.draws_on(held_out))
     names = sorted(set[str]().union(*pool.calls.groups(others)))

@@ -92,7 +92,7 @@ class ModelDescription:
 
 
 def describe(path: Path, metadata: str | None) -> tuple[ModelDescription, bytes]:
-    """The description of a model's file, and the bytes of its sidecar if that is what gives it.
+    """Read the description of a model's file, and its sidecar's bytes if it comes from there.
 
     Parameters
     ----------

@@ -153,7 +153,7 @@ def load(path: Path, device: str = "auto") -> OnnxScorer:
 
 
 def _output(of: Output, names: list[str], what: str, where: str) -> str:
-    """The name of an output that is given by name or number."""
+    """Return the name of an output that is given by name or number."""
     if isinstance(of, int) and of < len(names):
         return names[of]
     if of in names:
@@ -162,7 +162,7 @@ def _output(of: Output, names: list[str], what: str, where: str) -> str:
 
 
 def _providers(device: str, available: list[str]) -> list[Any]:
-    """What onnxruntime is to run on, in the order of its choice."""
+    """Return what onnxruntime may run on, in the order of its choice."""
     cpu, cuda = "CPUExecutionProvider", "CUDAExecutionProvider"
     if device == "auto":
         return [cuda, cpu] if cuda in available else [cpu]
@@ -179,7 +179,7 @@ def _providers(device: str, available: list[str]) -> list[Any]:
 
 
 def _weight_files(path: Path, model: Any) -> list[Path]:
-    """The other files that a model keeps weights in: they are part of its fingerprint."""
+    """List the other files with a model's weights: they are part of its fingerprint."""
     names = sorted(set(_external(model)))
     for name in names:
         if not is_inside(name):

@@ -76,7 +76,7 @@ class Retrainable(Scorer, Protocol):
         folder: Path,
         on_step: Callable[[], object],
     ) -> Scorer:
-        """The model after more steps on its pool's calls and rejections, and a selection.
+        """Train the model further on its pool's calls and rejections, and a selection.
 
         It stays as it is itself. Two calls that differ in their selections alone see the same rows
         but for these.

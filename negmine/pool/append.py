@@ -26,7 +26,7 @@ from negmine.storage.locks import only_writer
 def open_to_append(
     path: Path, classes: Sequence[str], clip_s: float, sample_rate: int | None
 ) -> Pool:
-    """The pool that is to be added to.
+    """Open the pool to add to.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def open_to_append(
 
 
 def writer_after(pool: Pool) -> PoolWriter:
-    """A writer of what a pool does not hold yet."""
+    """Make a writer of what a pool does not hold yet."""
     ids, calls = ((one.tobytes() for one in table.ids.raw) for table in (pool.recipes, pool.calls))
     return PoolWriter(pool.clip_s, pool.tables, ids, calls)
 

@@ -56,7 +56,7 @@ class Numbered(Generic[Item]):
             self.number(item)
 
     def number(self, item: Item) -> int:
-        """The number of a thing; the next free one where it is new."""
+        """Return the number of a thing; the next free one where it is new."""
         found = self._numbers.setdefault(item, len(self.items))
         if found == len(self.items):
             self.items.append(item)
@@ -131,7 +131,7 @@ class RecipeBlock:
         return offsets(self.label_counts)
 
     def take(self, rows: np.ndarray) -> RecipeBlock:
-        """Some rows, in the order given: int array, shape (any,)."""
+        """Return some rows, in the order given: int array, shape (any,)."""
         layers, layer_counts = ragged(self.layer_offsets, rows)
         labels, label_counts = ragged(self.label_offsets, rows)
         columns = {name: getattr(self, name)[layers] for name in LAYER_COLUMNS}
@@ -175,7 +175,7 @@ LAYER_COLUMNS = tuple(f.name for f in fields(RecipeBlock) if f.name in Layer.__d
 
 
 def rounded(values: np.ndarray) -> np.ndarray:
-    """Times, ratios and frequencies in whole millionths, as layers hold them; never -0."""
+    """Round times, ratios and frequencies to whole millionths, as layers hold them; never -0."""
     return np.asarray(np.round(values, 6) + 0.0)
 
 
@@ -238,7 +238,7 @@ def mixed_block(
 
 
 def join_blocks(blocks: Sequence[RecipeBlock], kind: str) -> RecipeBlock:
-    """The rows of several blocks, one after another, as rows of one kind."""
+    """Join the rows of several blocks, one after another, as rows of one kind."""
     if len(blocks) == 1:
         return replace(blocks[0], kind=kind)
     columns = [f.name for f in fields(RecipeBlock) if f.name != "kind"]
@@ -308,7 +308,7 @@ def _blocks(rows: Iterable[Recipe | RecipeBlock], tables: Tables) -> Iterator[Re
 
 
 def split_block(block: RecipeBlock) -> Iterator[RecipeBlock]:
-    """A block in pieces of at most `BLOCK_ROWS` rows."""
+    """Split a block into pieces of at most `BLOCK_ROWS` rows."""
     if len(block) <= BLOCK_ROWS:
         if len(block):
             yield block
@@ -318,7 +318,7 @@ def split_block(block: RecipeBlock) -> Iterator[RecipeBlock]:
 
 
 def block_ids(block: RecipeBlock, tables: Tables, clip_s: float) -> list[bytes]:
-    """The id of each row, `ID_BYTES` long: that of `Recipe.id`, not in hexadecimal."""
+    """Return the id of each row: that of `Recipe.id`, as `ID_BYTES` bytes."""
     keys = np.array([source.key for source in tables.sources.items] + [bytes(16)], dtype="V16")
     records = np.zeros(len(block.source), dtype=_RECORD)
     records["key"] = keys[block.source]

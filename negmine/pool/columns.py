@@ -128,7 +128,7 @@ def _mapped(path: Path, schema: Mapping[str, pa.DataType]) -> dict[str, np.ndarr
 
 
 def column_values(column: pa.ChunkedArray, kind: pa.DataType) -> np.ndarray:
-    """The values of a column without nulls; not copied, where it was written as one chunk.
+    """Return the values of a column without nulls; not copied if it is one chunk.
 
     Not by Arrow's to_numpy(): that loads pandas, which takes half a second.
     """
@@ -141,11 +141,11 @@ def column_values(column: pa.ChunkedArray, kind: pa.DataType) -> np.ndarray:
 
 
 def column_type(kind: pa.DataType) -> np.dtype[Any]:
-    """numpy's type of a column."""
+    """Return the numpy type of a column."""
     fixed = pa.types.is_fixed_size_binary(kind)
     return np.dtype(f"V{kind.byte_width}" if fixed else kind.to_pandas_dtype())
 
 
 def empty_column(kind: pa.DataType) -> np.ndarray:
-    """A column without entries."""
+    """Return a column without entries."""
     return np.zeros(0, dtype=column_type(kind))

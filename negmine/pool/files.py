@@ -171,7 +171,7 @@ def write_new(
 
 
 def _same_groups(folder: Path, writer: PoolWriter) -> bool:
-    """Whether a part that stands puts its sources into the groups that the writer does.
+    """Return whether a part that stands puts its sources into the groups that the writer does.
 
     A pool's digest is of its rows, and a group is none of a row: sites may be named anew.
     """
@@ -181,13 +181,13 @@ def _same_groups(folder: Path, writer: PoolWriter) -> bool:
 
 
 def placed(info: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """What pool.json says in a folder: the roots as seen from there, too."""
+    """Return what pool.json says in a folder: the roots as seen from there, too."""
     beside = {name: seen_from(Path(root), folder) for name, root in info["roots"].items()}
     return {**info, _BESIDE: beside}
 
 
 def _classes_mark(classes: Sequence[str], writer: PoolWriter) -> str:
-    """What the digest of a pool's first part begins with: its classes, where rows do not tell them.
+    """Begin the digest of a pool's first part: with its classes, where rows do not name them.
 
     Rows tell the classes of most pools: each is in some label set, and they stand in the order of
     `negmine.storage.names.sorted_names`. Then it is empty, as it always was in older pools.
@@ -206,7 +206,7 @@ def _classes_mark(classes: Sequence[str], writer: PoolWriter) -> str:
 def describe_part(
     writer: PoolWriter, number: int, after: str, settings: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What pool.json says of a part; ``after`` is the digest of the parts before it."""
+    """Describe a part for pool.json; ``after`` is the digest of the parts before it."""
     digest = writer.digest(after)
     return {
         "name": f"{number:04d}-{digest[:8]}",
@@ -314,7 +314,7 @@ _TEXTS = ("classes", "roots", "kinds", _BESIDE)
 
 
 def read_info(folder: Path) -> dict[str, Any]:
-    """What pool.json says, of a version that this negmine reads.
+    """Read pool.json, of a version that this negmine reads.
 
     Roots that were moved along with the pool are named where they are now.
     """

@@ -100,26 +100,26 @@ class LabelSets(Sequence[PartialLabels]):
         return out
 
     def lowest(self) -> np.ndarray:
-        """The least confidence of each set, 1 where it has none: float64, shape (sets,)."""
+        """Return the least confidence of each set, 1 where it has none: float64, shape (sets,)."""
         out = np.ones(len(self))
         np.minimum.at(out, self._sets, self._confidences)
         return out
 
     def certificates(self, name: str) -> np.ndarray:
-        """What certifies a class in each set, by place in `CERTIFICATES`; -1: nothing. int64."""
+        """Return what certifies a class in each set, by place in `CERTIFICATES`; -1: nothing."""
         out = np.full(len(self), -1)
         cells = self._cells(name, present=False)
         out[self._sets[cells]] = self._certificates[cells]
         return out
 
     def has_present(self, name: str) -> np.ndarray:
-        """Whether each set has a class present: bool, shape (sets,)."""
+        """Return whether each set has a class present: bool, shape (sets,)."""
         out = np.zeros(len(self), dtype=bool)
         out[self._sets[self._cells(name, present=True)]] = True
         return out
 
     def _cells(self, name: str, *, present: bool) -> np.ndarray:
-        """The cells in which a class is present, or absent: int64."""
+        """Return the cells in which a class is present, or absent: int64."""
         if name not in self._numbers:
             return np.zeros(0, dtype=np.int64)
         number = self._numbers[name]
@@ -161,7 +161,7 @@ def _read(
 
 
 def _coded(column: pa.ChunkedArray) -> tuple[list[str], np.ndarray]:
-    """The distinct texts of a column, and which of them each entry is."""
+    """Return the distinct texts of a column, and which of them each entry is."""
     chunks = column.unify_dictionaries().chunks
     if not chunks:
         return [], np.zeros(0, dtype=np.int64)

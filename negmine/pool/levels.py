@@ -33,7 +33,7 @@ class Levels:
         )
 
     def file_of(self, source: Source) -> int:
-        """The number of a source's file; -1 where it is none of these."""
+        """Return the number of a source's file; -1 where it is none of these."""
         return self._file.get(source.path, -1)
 
     def rms(self, files: np.ndarray, start_s: np.ndarray, length_s: np.ndarray) -> np.ndarray:
@@ -94,7 +94,7 @@ def mixed_layers(block: RecipeBlock) -> np.ndarray:
 def check_ratios(
     block: RecipeBlock, silent: np.ndarray, sources: Sequence[Source], clip_s: float
 ) -> None:
-    """A ratio to silence is undefined: better found now than when the mix is rendered.
+    """Refuse a ratio to silence, which is undefined, before the mix is rendered.
 
     Parameters
     ----------

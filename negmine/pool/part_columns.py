@@ -38,18 +38,18 @@ class PartColumns:
         return self.columns["rows"]["kind"]
 
     def _uses(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The uses of some rows, row after row, and how many each has: see `_entries`."""
+        """Return the uses of some rows, row after row, and how many each has: see `_entries`."""
         return _entries(self.columns["rows"]["first_use"], len(self.columns["uses"]["clip"]), rows)
 
     def _changes(self, clips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The changes of some clips, likewise."""
+        """Return the changes of some clips, likewise."""
         first = self.columns["clips"]["first_change"]
         return _entries(first, len(self.columns["changes"]["op"]), clips)
 
     def rows(
         self, rows: np.ndarray, sources: Sequence[Source]
     ) -> Iterator[tuple[str, tuple[Layer, ...], tuple[int, ...]]]:
-        """Some rows: int array, shape (n,).
+        """Yield some rows: int array, shape (n,).
 
         Yields
         ------
@@ -116,7 +116,7 @@ class PartColumns:
         return self._use_labels[uses], offsets(counts)[:-1]
 
     def product(self, per_set: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
-        """A value of label sets multiplied over each row's; 0 where mixing leaves too little.
+        """Multiply a value of label sets over each row's; 0 where mixing leaves too little.
 
         ``per_set`` holds 1 last, for clips without a label set of their own. Of all rows, or of
         some: float64, shape (n,).
@@ -132,7 +132,7 @@ class PartColumns:
         return np.asarray(out)
 
     def all_bits(self, per_set: np.ndarray) -> np.ndarray:
-        """The bits that all label sets of each row have: uint8, shape (B, n).
+        """Return the bits that all label sets of each row have: uint8, shape (B, n).
 
         ``per_set``, shape (B, sets + 1), holds ones last.
         """
@@ -146,7 +146,7 @@ class PartColumns:
     def of_single(
         self, per_set: np.ndarray, mixed: int, rows: np.ndarray | None = None
     ) -> np.ndarray:
-        """A value of label sets for each row with one, ``mixed`` for rows with more, -1 for none.
+        """Return label sets' values for rows with one; ``mixed`` for rows with more, -1 for none.
 
         Of all rows, or of some: int array, shape (n,).
         """
@@ -178,7 +178,7 @@ class PartColumns:
         return np.logical_or.reduceat(used, self.columns["rows"]["first_use"])
 
     def source_numbers(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Sources of all layers of some rows, and whose they are: int64, in no order."""
+        """Return sources of all layers of some rows, and whose they are: int64, in no order."""
         use, use_counts = self._uses(rows)
         clip = self.columns["uses"]["clip"][use]
         change, change_counts = self._changes(clip)
@@ -231,7 +231,7 @@ class PartColumns:
 
 
 def _entries(first: np.ndarray, total: int, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of the entries of some rows, row after row, and how many each has.
+    """Return indices of the entries of some rows, row after row, and how many each has.
 
     Both int64: shapes (entries,) and (len(rows),). ``first`` says where each row's entries start;
     those of the last end at ``total``.

@@ -148,7 +148,7 @@ def open_pool(path: str | Path) -> Pool:
 
 
 def _clean_classes(folder: Path, names: Sequence[str]) -> tuple[str, ...]:
-    """The classes as tables spell them, whatever an older negmine wrote."""
+    """Return the classes as tables spell them, whatever an older negmine wrote."""
     classes: dict[str, str] = {}
     for name in map(str, names):
         if classes.setdefault(clean_name(name), name) != name:

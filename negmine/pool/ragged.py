@@ -13,7 +13,7 @@ def offsets(counts: np.ndarray) -> np.ndarray:
 
 
 def ragged(starts: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of the entries of some rows, row after row, and how many each has.
+    """Return indices of the entries of some rows, row after row, and how many each has.
 
     ``starts`` are `offsets`. Both int64: shapes (entries,) and (len(rows),).
     """
@@ -22,6 +22,6 @@ def ragged(starts: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 
 def run_indices(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """The indices of some runs, one after another: int64, shape (counts.sum(),)."""
+    """Return the indices of some runs, one after another: int64, shape (counts.sum(),)."""
     shift = np.repeat(starts - offsets(counts)[:-1], counts)
     return np.asarray(shift + np.arange(len(shift)))

@@ -91,7 +91,7 @@ class RecipeTable(Sequence[Recipe]):
         return next(self._recipes(number, np.array([row - self._first[number]])))
 
     def at(self, rows: np.ndarray) -> list[Recipe]:
-        """Some recipes at once, faster than one by one.
+        """Return some recipes at once, faster than one by one.
 
         Parameters
         ----------
@@ -114,13 +114,13 @@ class RecipeTable(Sequence[Recipe]):
         return [found[place] for place in range(len(rows))]
 
     def _recipes(self, number: int, rows: np.ndarray) -> Iterator[Recipe]:
-        """Some rows of one part."""
+        """Yield some rows of one part."""
         for kind, layers, label_sets in self._parts[number].rows(rows, self._sources):
             labels = self._labels(label_sets)
             yield Recipe(kind, layers, self._clip_s, self._sample_rate, labels)
 
     def _labels(self, numbers: tuple[int, ...]) -> PartialLabels:
-        """The mix of some label sets."""
+        """Return the mix of some label sets."""
         if len(numbers) == 1:
             made: PartialLabels = self._label_sets[numbers[0]]
             return made
@@ -150,7 +150,7 @@ class RecipeTable(Sequence[Recipe]):
         return _joined([of[code] for of, code in zip(places, codes, strict=True)])
 
     def of_kind(self, kind: str) -> np.ndarray:
-        """Whether each recipe is of a kind: bool, shape (N,)."""
+        """Return whether each recipe is of a kind: bool, shape (N,)."""
         names = self.kind_names
         if kind not in names:
             return np.zeros(len(self), dtype=bool)
@@ -194,7 +194,7 @@ class RecipeTable(Sequence[Recipe]):
         return bits
 
     def certificates(self, name: str, rows: np.ndarray | None = None) -> np.ndarray:
-        """What certifies that each recipe lacks a class: int array, as `confidence`.
+        """Return what certifies that each recipe lacks a class: int array, as `confidence`.
 
         Places in `CERTIFICATES`; -1 where nothing does.
         """
@@ -205,7 +205,7 @@ class RecipeTable(Sequence[Recipe]):
     def _by_part(
         self, ask: Callable[[PartColumns, np.ndarray | None], np.ndarray], rows: np.ndarray | None
     ) -> np.ndarray:
-        """What parts say of all their rows, or of some, in the order of the table's rows."""
+        """Join what parts say of all their rows, or of some, in the order of the table's rows."""
         if rows is None:
             return _joined([ask(part, None) for part in self._parts])
         numbers = np.searchsorted(self._first, rows, side="right") - 1
@@ -232,7 +232,7 @@ class RecipeTable(Sequence[Recipe]):
         return _joined([part.uses_any(per_source) for part in self._parts])
 
     def groups(self, rows: np.ndarray) -> list[set[str]]:
-        """The groups of all layers of some rows, in their order: as `Recipe.groups`."""
+        """Return the groups of all layers of some rows, in their order: as `Recipe.groups`."""
         out: list[set[str]] = [set() for _ in rows]
         numbers = np.searchsorted(self._first, rows, side="right") - 1
         for number, part in enumerate(self._parts):
@@ -278,7 +278,7 @@ class RecipeTable(Sequence[Recipe]):
         return np.argsort(_leading(self.ids.raw), kind="stable")
 
     def row_of(self, recipe_id: str) -> int:
-        """The row of a recipe.
+        """Return the row of a recipe.
 
         Raises
         ------
@@ -303,7 +303,7 @@ class RecipeTable(Sequence[Recipe]):
 
 
 def _leading(raw: np.ndarray) -> np.ndarray:
-    """The first 8 bytes of each id as a number."""
+    """Return the first 8 bytes of each id as a number."""
     return np.frombuffer(raw.tobytes(), dtype=_ID)["leading"]
 
 

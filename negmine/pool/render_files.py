@@ -21,7 +21,7 @@ TABLE = "clips.csv"
 
 
 def _is_whole(path: Path, samples: int, sample_rate: int) -> bool:
-    """Whether a file stands that has this length and rate: one of another rate is made anew."""
+    """Return whether a file of this length and rate exists: one of another rate is made again."""
     if not path.exists():
         return False
     try:

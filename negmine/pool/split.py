@@ -112,7 +112,7 @@ _STRADDLES = -2
 
 
 def _assign(pool: Pool, shares: Mapping[str, float], rng: np.random.Generator) -> dict[str, int]:
-    """The part of each group."""
+    """Assign a part to each group."""
     groups = sorted({source.group for source in pool.sources if source.group})
     index = {group: number for number, group in enumerate(groups)}
     of_source = np.array([index.get(source.group, -1) for source in pool.sources] + [-1])
@@ -133,7 +133,7 @@ def _assign(pool: Pool, shares: Mapping[str, float], rng: np.random.Generator) -
 
 
 def _parts(block: RecipeBlock, numbers: np.ndarray) -> np.ndarray:
-    """The part of each row: int64, shape (n,); `_STRADDLES` where its groups are in several."""
+    """Return each row's part: int64, shape (n,); `_STRADDLES` if its groups are in several."""
     of_layer = numbers[block.source]
     starts = block.layer_offsets[:-1]
     most = np.maximum.reduceat(of_layer, starts)

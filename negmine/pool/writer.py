@@ -120,7 +120,7 @@ class PoolWriter:
         return digest.hexdigest()
 
     def columns(self) -> tuple[Columns, Columns]:
-        """The packed recipes and calls."""
+        """Return the packed recipes and calls."""
         return self._recipes.columns(), self._calls.columns()
 
 
@@ -151,7 +151,7 @@ def _extended(numbers: np.ndarray, length: int) -> np.ndarray:
 
 
 def _unknown(used: np.ndarray, numbers: np.ndarray) -> list[int]:
-    """The numbers without a translation, in order of first use."""
+    """Return the numbers without a translation, in order of first use."""
     values, first = np.unique(used, return_index=True)
     missing = numbers[values] < 0
     ordered = values[missing][np.argsort(first[missing])]
@@ -176,7 +176,7 @@ class _Packed:
         self._uses = self._changes = 0
 
     def fresh(self, ids: list[bytes]) -> np.ndarray:
-        """The rows whose ids are new; they count as known from now on."""
+        """Return the rows whose ids are new; count them as known from now on."""
         if self.ids is None:
             return np.arange(len(ids))
         fresh = []
@@ -213,7 +213,7 @@ class _Packed:
     def _clip_numbers(
         self, block: RecipeBlock, adds: np.ndarray, uses_per_row: np.ndarray
     ) -> np.ndarray:
-        """The number of each component's clip; clips not seen before are kept."""
+        """Give each component's clip a number; keep clips not seen before."""
         clip = np.zeros(len(adds), dtype=_CLIP)
         clip["source"] = block.source[adds]
         clip["start_us"] = _millionths(block.start_s[adds], 0)
@@ -286,7 +286,7 @@ class _Packed:
 
 
 def _keys(clip: np.ndarray, change: np.ndarray, first_change: np.ndarray) -> Iterator[bytes]:
-    """What tells one clip from another: its own record, and those of its changes."""
+    """Yield a key for each clip: its own record, and those of its changes."""
     text, size = clip.tobytes(), clip.itemsize
     if not len(change):
         yield from (text[at : at + size] for at in range(0, len(text), size))
@@ -299,7 +299,7 @@ def _keys(clip: np.ndarray, change: np.ndarray, first_change: np.ndarray) -> Ite
 
 
 def _millionths(values: np.ndarray, none: int) -> np.ndarray:
-    """Times and ratios in whole millionths: int64; ``none`` for NaN."""
+    """Convert times and ratios to whole millionths: int64; ``none`` for NaN."""
     return np.asarray(np.where(np.isnan(values), none, np.rint(np.nan_to_num(values) * 1e6)), "i8")
 
 

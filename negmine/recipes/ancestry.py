@@ -11,7 +11,7 @@ _TO = "\N{EN DASH}"
 
 
 def ancestry(recipe: Recipe) -> list[str]:
-    """What a clip is made of, a line a layer, in the order in which they are rendered.
+    """Describe what a clip is made of, a line a layer, in the order of rendering.
 
     Files are named by the last part of their folder and their place in it.
 
@@ -50,7 +50,7 @@ def _length(layer: Layer, recipe: Recipe) -> float:
 
 
 def _sound(layer: Layer, length_s: float, clip_s: float) -> str:
-    """A layer's source and span, and where it stands in the clip if it does not fill it."""
+    """Describe a layer's source and span, and its place in the clip if it does not fill it."""
     source = layer.source
     if source is None:
         raise ValueError(f"'{layer.op}' has no source")

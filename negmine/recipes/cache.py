@@ -133,7 +133,7 @@ class CachedReader:
 
 
 def _entries(folder: Path, index: dict[str, Any]) -> dict[str, Entry]:
-    """The sounds of an index, each in its own place.
+    """Read the sounds of an index, each in its own place.
 
     An index of an earlier version has no seal: what it says is looked at.
     """
@@ -167,7 +167,7 @@ def _lengthen(data: Path, size: int) -> None:
 def find_cache(
     pool: Path, sources: Iterable[Source], sample_rate: int, named: Path | None
 ) -> tuple[CachedReader | None, str]:
-    """The cache to read a pool's sound from.
+    """Find the cache to read a pool's sound from.
 
     The one that was named, which must fit; else the one in the pool's folder, if it does. A damaged
     one is not used.

@@ -63,7 +63,7 @@ class CacheReport:
 
 
 def sounds_of_pool(sources: Iterable[Source]) -> list[Sound]:
-    """The sound files of a pool's sources; generated sound needs no decoding."""
+    """List the sound files of a pool's sources; generated sound needs no decoding."""
     return [Sound(s.path, s.fingerprint, s.duration_s) for s in sources if not s.is_synthetic]
 
 
@@ -214,7 +214,7 @@ def _write(data: Path, sound: Sound, first: int, last: int, sample_rate: int) ->
 def _quantised(
     data: Path, sound: Sound, first: int, last: int, sample_rate: int, scale: float
 ) -> tuple[Entry | None, float]:
-    """The entry, or none where a sample would clip at this scale; and the sound's peak."""
+    """Write the entry, or none where a sample would clip at this scale; return the peak, too."""
     peak, fits, at = 0.0, True, first
     checksum = hashlib.blake2b(digest_size=8)
     with open_in_place(data, "r+b") as file:
@@ -250,7 +250,7 @@ def _check_source(sound: Sound) -> None:
 
 
 def _holds(data: Path, entry: Entry) -> bool:
-    """Whether the data hold what was written there."""
+    """Return whether the data hold what was written there."""
     samples = np.memmap(data, dtype="<i2", mode="r")[entry.offset : entry.offset + entry.length]
     return entry.holds(samples)
 
@@ -275,7 +275,7 @@ def decode_again(data: Path, source: Source, entry: Entry, sample_rate: int) -> 
 
 
 def _standing(folder: Path, sample_rate: int) -> dict[str, Entry]:
-    """What an earlier run has decoded at this rate, finished or not."""
+    """Read what an earlier run has decoded at this rate, finished or not."""
     found: list[dict[str, Any]] = []
     if (folder / INDEX).exists():
         try:

@@ -29,12 +29,12 @@ class Entry:
     checksum: str
 
     def holds(self, samples: np.ndarray) -> bool:
-        """Whether samples of the data are those that were decoded: int16, shape (length,)."""
+        """Return whether samples of the data are as they were decoded: int16, shape (length,)."""
         return hashlib.blake2b(samples.data, digest_size=8).hexdigest() == self.checksum
 
 
 def read_index(folder: Path) -> dict[str, Any]:
-    """What a finished cache says of itself.
+    """Read the index of a finished cache.
 
     Raises
     ------

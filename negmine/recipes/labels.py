@@ -159,7 +159,7 @@ class PartialLabels:
         return cls(absent=dict.fromkeys(classes, absence))
 
     def state(self, name: str) -> State:
-        """The state of one class."""
+        """Return the state of one class."""
         if name in self.present:
             return State.PRESENT
         return State.ABSENT if name in self.absent else State.UNKNOWN
@@ -316,7 +316,7 @@ def label_clip(
     beyond_per_s: float = BEYOND_BOX_PER_S,
     min_call_share: float = MIN_CALL_SHARE,
 ) -> PartialLabels:
-    """What the boxes of a recording say about one clip of it.
+    """Label one clip of a recording by the recording's boxes.
 
     A class is present if the clip holds ``min_call_share`` of a confirmed call, or is itself that
     full of one. A class whose call is only grazed is unknown, whatever else was rejected. A class

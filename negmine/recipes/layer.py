@@ -103,12 +103,12 @@ class Layer:
 
 
 def whole_microseconds(value: float | None) -> int:
-    """A time, ratio or frequency in millionths, as ids and only ids hold it."""
+    """Convert a time, ratio or frequency to millionths, as ids and only ids hold it."""
     return _NONE if value is None else round(value * 1e6)
 
 
 def layer_record(layer: Layer) -> bytes:
-    """What a layer adds to its recipe's id."""
+    """Return what a layer adds to its recipe's id."""
     return _LAYER.pack(
         layer.source.key if layer.source else bytes(16),
         OPS[layer.op],

@@ -101,11 +101,11 @@ class Recipe:
         return frozenset(source.group for source in self.sources if source.group)
 
     def draws_on(self, names: frozenset[str]) -> bool:
-        """Whether any layer is from one of these recordings or groups: it is then held out."""
+        """Return whether any layer is from one of these recordings or groups, thus held out."""
         return any(source.is_of(names) for source in self.sources)
 
     def mix(self, other: Recipe, snr_db: float) -> Recipe:
-        """This recipe with another added at a signal-to-noise ratio; labels by the algebra.
+        """Add another recipe at a signal-to-noise ratio; labels follow the algebra.
 
         The layers of both are joined, so that a mix of mixes is flat; what changes a component
         stays with it. ``snr_db`` is the ratio of this recipe's first component over the other's
@@ -127,7 +127,7 @@ class Recipe:
         return Recipe("mix", self.layers + added, self.duration_s, self.sample_rate, labels)
 
     def render(self, sample_rate: int | None = None, reader: Reader | None = None) -> np.ndarray:
-        """The clip's samples: see `negmine.recipes.render.render`."""
+        """Render the clip's samples: see `negmine.recipes.render.render`."""
         from negmine.recipes.render import render
 
         return render(self, sample_rate, reader)

@@ -167,7 +167,7 @@ def _level(layers: tuple[Layer, ...], samples: np.ndarray, rate: int) -> float:
 def _component(
     layers: tuple[Layer, ...], duration_s: float, rate: int, reader: Reader, mixed: bool = False
 ) -> np.ndarray:
-    """An ``add`` and what changes it: float32, shape (to_samples(duration_s, rate),)."""
+    """Render an ``add`` and its changes: float32, shape (to_samples(duration_s, rate),)."""
     placed, *changes = layers
     samples = _placed(placed, duration_s, rate, reader, mixed)
     for layer in changes:
@@ -186,7 +186,7 @@ def _component(
 
 
 def _placed(layer: Layer, duration_s: float, rate: int, reader: Reader, mixed: bool) -> np.ndarray:
-    """The span of an ``add`` where it stands in the clip, on silence."""
+    """Place the span of an ``add`` in the clip, on silence."""
     if layer.length_s is None and not layer.offset_s:
         return _read(layer, duration_s, rate, reader)
     length_s = duration_s - layer.offset_s if layer.length_s is None else layer.length_s

@@ -47,7 +47,7 @@ class Source:
         return clean_name(self.name.rpartition("/")[2].rpartition(".")[0])
 
     def is_of(self, names: frozenset[str]) -> bool:
-        """Whether it is one of these recordings, or in one of these groups."""
+        """Return whether it is one of these recordings, or in one of these groups."""
         return not self.is_synthetic and (self.group in names or self.recording in names)
 
     @property
@@ -62,7 +62,7 @@ class Source:
 
 
 def synthetic_source(generator: str) -> Source:
-    """The source of sound that a generator of `negmine.audio.dsp.noise` makes, such as ``pink``."""
+    """Make a source that a generator of `negmine.audio.dsp.noise` makes, such as ``pink``."""
     text = f"negmine.audio.dsp.noise {generator}"
     fingerprint = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
     return Source(SYNTHETIC, generator, fingerprint, math.inf, "")

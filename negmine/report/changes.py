@@ -55,7 +55,7 @@ def compare(now: Sequence[Chosen], then: Sequence[Chosen], same_model: bool = Fa
 def compare_classes(
     now: Selection, then: Selection, classes: Sequence[str]
 ) -> tuple[Change, dict[str, Change]]:
-    """The change over some classes together, and of each."""
+    """Compare some classes, together and each."""
     ours, theirs = by_class(now), by_class(then)
     same = now.model == then.model
     each = {name: compare(ours.get(name, []), theirs.get(name, []), same) for name in classes}
@@ -68,7 +68,7 @@ def compare_classes(
 
 
 def by_class(selection: Selection) -> dict[str, list[Chosen]]:
-    """The rows of each class, the highest-scoring first."""
+    """Group the rows by class, the highest-scoring first."""
     found: dict[str, list[Chosen]] = {}
     for row in sorted(selection.rows, key=lambda row: (-row.score, row.rank, row.recipe)):
         found.setdefault(row.label, []).append(row)
@@ -76,10 +76,10 @@ def by_class(selection: Selection) -> dict[str, list[Chosen]]:
 
 
 def scores_of(rows: Sequence[Chosen]) -> dict[tuple[str, str], float]:
-    """The score of each row, by recipe and class."""
+    """Return the score of each row, by recipe and class."""
     return {(row.recipe, row.label): row.score for row in rows}
 
 
 def median_score(rows: Sequence[Chosen]) -> float:
-    """The median score; NaN without a row."""
+    """Return the median score; NaN without a row."""
     return median(row.score for row in rows) if rows else math.nan

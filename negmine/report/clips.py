@@ -84,7 +84,7 @@ def hear(recipe: Recipe) -> Heard:
 
 
 def listening_gain_db(samples: np.ndarray, sample_rate: int) -> float:
-    """What brings the loudest 0.4 s of a clip to -20 dB RMS of full scale, its peak below it.
+    """Return the gain that brings a clip's loudest 0.4 s to -20 dB RMS, its peak below 0 dB.
 
     The loudest part, not the whole: a short call in silence is then as loud as a long one.
 

@@ -206,7 +206,7 @@ def _shown(selection: Selection, names: Sequence[str], per_class: int) -> dict[s
 
 
 def _recipes_of(shown: Mapping[str, Sequence[Chosen]]) -> list[tuple[bool, str]]:
-    """What is to be rendered, each once: whether it is a confirmed call, and its id."""
+    """List what the page renders, each once: whether it is a confirmed call, and its id."""
     wanted: dict[tuple[bool, str], None] = {}
     for rows in shown.values():
         for row in rows:
@@ -287,7 +287,7 @@ def _section(
 def _missing(
     sections: Sequence[_Section], report: Mapping[str, Any] | None, before: Earlier | None
 ) -> list[str]:
-    """What the page cannot show, and why."""
+    """List what the page cannot show, and why."""
     found = []
     if report is None:
         found.append(
@@ -308,7 +308,7 @@ def _missing(
 
 
 def _template() -> Any:
-    """The page, with every value escaped unless it is markup of the template's own."""
+    """Return the page, with every value escaped unless it is markup of the template's own."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -325,7 +325,7 @@ def _template() -> Any:
 
 
 def _number(value: float, digits: int = 2, signed: bool = False) -> str:
-    """A number with a true minus sign; a dash where it is not known."""
+    """Format a number with a true minus sign; a dash where it is not known."""
     if not math.isfinite(value):
         return _UNKNOWN
     text = f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
@@ -333,5 +333,5 @@ def _number(value: float, digits: int = 2, signed: bool = False) -> str:
 
 
 def _count(value: float | None) -> str:
-    """A whole number, its thousands apart; a dash where it is not known."""
+    """Format a whole number, its thousands apart; a dash where it is not known."""
     return f"{int(value):,}" if value is not None and math.isfinite(value) else _UNKNOWN

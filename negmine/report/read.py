@@ -49,7 +49,7 @@ def report_path(selection: Path) -> Path:
 
 
 def read_report(path: Path) -> dict[str, Any] | None:
-    """A report of `negmine mine`, or None where there is no such file.
+    """Read a report of `negmine mine`; None where there is no such file.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def read_report(path: Path) -> dict[str, Any] | None:
 
 
 def report_beside(path: Path, selection: Selection) -> dict[str, Any] | None:
-    """The report of a selection; None where there is none, or it is of another selection.
+    """Read the report of a selection; None where there is none, or it is of another one.
 
     A run that was killed between the two files leaves them so.
 
@@ -83,7 +83,7 @@ def report_beside(path: Path, selection: Selection) -> dict[str, Any] | None:
 
 
 def class_report(report: Mapping[str, Any] | None, name: str) -> Mapping[str, Any]:
-    """What a report says of a class; nothing where it says nothing."""
+    """Return what a report says of a class; nothing where it says nothing."""
     found = ((report or {}).get("classes") or {}).get(name) or {}
     if not isinstance(found, Mapping):
         raise PoolError(f"the mining report's class '{name}' is {found!r}, not a table")
@@ -91,7 +91,7 @@ def class_report(report: Mapping[str, Any] | None, name: str) -> Mapping[str, An
 
 
 def number(table: Mapping[str, Any], key: str) -> float:
-    """A number of a report; NaN where it is absent or null."""
+    """Read a number of a report; NaN where it is absent or null."""
     value = table.get(key)
     if value is None:
         return math.nan
@@ -101,7 +101,7 @@ def number(table: Mapping[str, Any], key: str) -> float:
 
 
 def histogram_of(entry: Mapping[str, Any], name: str) -> Histogram | None:
-    """A class's histogram, or None where its report has none.
+    """Return a class's histogram, or None where its report has none.
 
     Raises
     ------
@@ -133,7 +133,7 @@ def histogram_of(entry: Mapping[str, Any], name: str) -> Histogram | None:
 
 
 def rules_of(entry: Mapping[str, Any], name: str) -> list[Rule]:
-    """What each rule kept and rejected of a class, in their order; empty where nothing is said."""
+    """List what each rule kept and rejected of a class, in order; empty where not reported."""
     listed = entry.get("rules")
     if listed is None:
         return []

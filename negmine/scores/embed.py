@@ -110,7 +110,7 @@ class Scores:
 
 
 def open_store(scorer: Scorer, folder: Path, reader: CachedReader | None = None) -> ScoreStore:
-    """The scores of a model in a folder of stores, of sound that a reader reads."""
+    """Open a model's scores in a folder of stores, of sound that a reader reads."""
     # from the cache, sound is rounded to 16 bits: scores are near the same, not the same
     heard = f"-cache{reader.sample_rate}" if reader else ""
     return ScoreStore(folder, f"{scorer.fingerprint}.r{RENDERING}{heard}")

@@ -68,7 +68,7 @@ class FaissIndex:
 
     @classmethod
     def read(cls, path: Path) -> FaissIndex:
-        """An index that was written, mapped into memory.
+        """Open an index that was written, mapped into memory.
 
         Raises
         ------

@@ -52,5 +52,5 @@ class JointScores:
         return np.asarray(self.by_model(rows).mean(axis=0, dtype=np.float32))
 
     def embeddings(self, rows: np.ndarray) -> np.ndarray:
-        """The first model's, in the rows' order: float32, shape (len(rows), D), L2-normalised."""
+        """Return the first model's, in the rows' order: float32, (len(rows), D), L2-normalised."""
         return self.members[0].embeddings(rows)

@@ -64,7 +64,7 @@ class IndexInfo:
 
 
 def choose_factory(rows: int, width: int, memory_bytes: float) -> tuple[str, str]:
-    """An index by size and memory, and why.
+    """Choose an index by size and memory, and say why.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def open_index(
     memory_bytes: float = 4 * 2**30,
     on_rows: Callable[[int], object] = lambda rows: None,
 ) -> tuple[PoolIndex, bool]:
-    """The index beside a store; built where there is none, or another was asked for.
+    """Open the index beside a store; build it where there is none, or another is asked for.
 
     Parameters
     ----------
@@ -209,8 +209,10 @@ def _tuned_recall(index: FaissIndex, scores: Scores, rng: np.random.Generator) -
 def _recall(
     index: FaissIndex, scores: Scores, queries: np.ndarray, least: np.ndarray, count: int
 ) -> float:
-    """The share of found rows that are as similar as the nearest ones: by similarity, not by row,
-    since of equal sounds either is right."""
+    """Return the share of found rows that are as similar as the nearest ones.
+
+    Rows are compared by similarity, since of equal sounds either is right.
+    """
     found, _ = index.search(queries, count)
     similarity = np.stack(
         [

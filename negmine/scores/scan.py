@@ -38,19 +38,19 @@ class Eligible:
         return Eligible(self._bits.copy())
 
     def close(self, column: int, rows: np.ndarray) -> None:
-        """Some rows may no more, of one class: int array."""
+        """Exclude rows of one class from now on: int array."""
         self._bits[column // 8, rows] &= np.uint8(255 - (1 << column % 8))
 
     def of_class(self, column: int) -> np.ndarray:
-        """bool array, shape (N,)."""
+        """Return the rows of one class: bool array, shape (N,)."""
         return np.asarray((self._bits[column // 8] & np.uint8(1 << column % 8)) != 0)
 
     def at(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        """For pairs of a row and a class: bool array, shape (n,)."""
+        """Return pairs of a row and a class: bool array, shape (n,)."""
         return np.asarray((self._bits[columns // 8, rows] >> columns % 8 & 1) != 0)
 
     def of_rows(self, rows: np.ndarray, classes: int) -> np.ndarray:
-        """bool array, shape (len(rows), classes)."""
+        """Return some rows for all classes: bool array, shape (len(rows), classes)."""
         bits = np.unpackbits(self._bits[:, rows], axis=0, count=classes, bitorder="little")
         return bits.T.astype(bool)
 
@@ -71,7 +71,7 @@ class Shortlists:
 
 
 def highest(scores: JointScores, eligible: Eligible, limits: np.ndarray, length: int) -> Shortlists:
-    """The rows that score highest for each class, in one pass.
+    """Find the rows that score highest for each class, in one pass.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def most_similar(
     limits: np.ndarray,
     length: int,
 ) -> Shortlists:
-    """The rows nearest to any confirmed call of each class, in one pass.
+    """Find the rows nearest to any confirmed call of each class, in one pass.
 
     Parameters
     ----------

@@ -45,7 +45,7 @@ def find_neighbours(
     count: int,
     label: str | None = None,
 ) -> tuple[list[Neighbour], np.ndarray]:
-    """The clips of a pool that lie nearest to a sound.
+    """Find the clips of a pool that are nearest to a sound.
 
     Parameters
     ----------

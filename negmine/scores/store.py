@@ -200,7 +200,7 @@ def _unit(rows: np.ndarray) -> np.ndarray:
 
 
 def _mapped(path: Path) -> np.ndarray:
-    """The bytes of a file: uint8, shape (bytes,), memory-mapped."""
+    """Map the bytes of a file into memory: uint8, shape (bytes,)."""
     try:
         # as a plain array: slices of a memmap take longer to make
         return np.memmap(path, dtype=np.uint8, mode="r").view(np.ndarray)

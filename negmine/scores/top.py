@@ -45,7 +45,7 @@ class TopRows:
             self._sort()
 
     def best(self, column: int) -> tuple[np.ndarray, np.ndarray]:
-        """A class's rows and keys, the highest first."""
+        """Return a class's rows and keys, the highest first."""
         self._sort()
         return self._rows[column], self._keys[column]
 

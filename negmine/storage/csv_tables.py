@@ -96,7 +96,7 @@ def _lacking(path: Path, column: str, columns: Sequence[str], found: Sequence[st
 def open_table(
     path: Path, expected: Sequence[str] = ()
 ) -> tuple[tuple[str, ...], Iterator[tuple[int, list[str]]]]:
-    """The columns of a table, and its rows as they are read.
+    """Open a table: return its columns, and its rows as they are read.
 
     Parameters
     ----------
@@ -198,7 +198,7 @@ def _cell(path: Path, number: int, text: str) -> str:
 
 
 def check_name(where: str, column: str, name: str) -> str:
-    """A name that a table brings in, if it can be one.
+    """Check a name that a table brings in.
 
     Raises
     ------
@@ -218,7 +218,7 @@ def check_name(where: str, column: str, name: str) -> str:
 
 
 def number_in(where: str, column: str, text: str) -> float:
-    """A cell as a finite decimal number, such as 3, -0.5 or 1e-3.
+    """Read a cell as a finite decimal number, such as 3, -0.5 or 1e-3.
 
     Raises
     ------
@@ -234,7 +234,7 @@ def number_in(where: str, column: str, text: str) -> float:
 
 
 def known_name(where: str, what: str, name: str, known: Iterable[str]) -> str:
-    """A name that must be one of those known.
+    """Check that a name is one of those known.
 
     Raises
     ------
@@ -251,7 +251,7 @@ def known_name(where: str, what: str, name: str, known: Iterable[str]) -> str:
 
 
 def class_list(text: str, classes: Sequence[str], where: str) -> tuple[str, ...]:
-    """The classes that a cell lists, separated by semicolons; ``*`` is all of them.
+    """Return the classes that a cell lists, separated by semicolons; ``*`` is all of them.
 
     Raises
     ------
@@ -269,7 +269,7 @@ def class_list(text: str, classes: Sequence[str], where: str) -> tuple[str, ...]
 
 
 def safe_cell(text: str) -> str:
-    """A text as a cell that no spreadsheet takes for a formula; reading gives the text back."""
+    """Quote a text so that no spreadsheet takes it for a formula; reading gives it back."""
     return f"'{text}" if _UNSAFE.match(text) else text
 
 

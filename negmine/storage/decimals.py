@@ -10,7 +10,7 @@ _DECIMAL = re.compile(r"[0-9.eE+-]+")
 
 
 def decimal(text: str) -> float:
-    """A finite decimal number, NaN where the text is none.
+    """Parse a finite decimal number; NaN where the text is none.
 
     Examples
     --------

@@ -38,7 +38,7 @@ def digest(content: Bytes) -> str:
 
 
 def file_digest(path: Path) -> str:
-    """The digest of a file's bytes, read in pieces.
+    """Compute the digest of a file's bytes, read in pieces.
 
     Raises
     ------

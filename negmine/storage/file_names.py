@@ -9,7 +9,7 @@ _MOST_BYTES = 150
 
 
 def is_file_name(name: object) -> TypeGuard[str]:
-    """Whether a name may become part of a path: letters, digits, ``-`` and ``_`` alone.
+    """Return whether a name may become part of a path: letters, digits, ``-`` and ``_`` alone.
 
     Nothing made of these leads to another folder, is hidden, or is a name that a system reserves
     for itself.
@@ -22,7 +22,7 @@ def is_file_name(name: object) -> TypeGuard[str]:
 
 
 def is_inside(name: object) -> TypeGuard[str]:
-    """Whether a path with forward slashes stays in the folder that it is taken from."""
+    """Return whether a path with forward slashes stays in the folder that it is taken from."""
     return (
         isinstance(name, str)
         and name[:1] not in ("", "/")

@@ -25,7 +25,7 @@ from negmine.storage.litter import sweep_once
 
 @contextmanager
 def writing(path: Path, *, durable: bool = False) -> Iterator[Path]:
-    """A new empty file beside ``path``; renamed to it when the block ends well, else removed.
+    """Make an empty file beside ``path``; rename it to it if the block succeeds, else remove.
 
     Its name, ``.NAME.XXXXXXXX.tmp``, cannot be foreseen, and it is made by this call: nothing that
     stands there, a link least of all, is written through.
@@ -122,7 +122,7 @@ def check_writable(path: Path) -> None:
 
 @contextmanager
 def writing_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
-    """A temporary folder beside ``path``; renamed to it when the block ends well, else removed.
+    """Make a folder beside ``path``; rename it to it if the block succeeds, else remove it.
 
     With ``replace``, a folder that stands there gives way at the last moment. Where ``path`` is a
     link to a folder, the folder it points to is the one that is written.
@@ -160,7 +160,7 @@ def writing_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
 
 
 def _folder_target(path: Path) -> Path:
-    """The folder that a path means, which need not exist."""
+    """Return the folder that a path means, which need not exist."""
     if path.is_symlink() and path.is_dir():
         return path.resolve()
     try:
@@ -184,7 +184,7 @@ def _kind(mode: int) -> str:
 
 
 def _new_beside(path: Path, make: Callable[[Path], object]) -> Path:
-    """A new file or folder ``.NAME.XXXXXXXX.tmp``, made under a name that nobody can foresee."""
+    """Make a file or folder ``.NAME.XXXXXXXX.tmp`` under an unpredictable name."""
     for _ in range(100):
         # token_hex(4): eight characters
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
@@ -217,7 +217,7 @@ def _remove(path: Path) -> None:
 
 
 def finite(value: Any) -> Any:
-    """A value for JSON, which has no NaN and no infinity: None in their place."""
+    """Replace NaN and infinity, which JSON lacks, by None."""
     if isinstance(value, Mapping):
         return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -113,7 +113,7 @@ def _locked(target: Path, lock: Path, holder: Path, wait: bool) -> Iterator[bool
 
 
 def _acquired(target: Path, lock: Path, holder: Path, wait: bool) -> Any:
-    """The lock of the file that has this name: the last holder may remove its own at any time."""
+    """Lock the file that has this name: the last holder may remove its own at any time."""
     import filelock
 
     while True:
@@ -182,7 +182,7 @@ def _told(found: dict[str, Any]) -> str:
 
 
 def _is_dead(found: dict[str, Any]) -> bool:
-    """Whether a holder ended without a word: only its children can still have the lock."""
+    """Return whether a holder ended without a word: only its children can still have the lock."""
     pid = found.get("pid")
     if not isinstance(pid, int) or pid < 1 or found.get("host") != socket.gethostname():
         return False

@@ -21,18 +21,18 @@ _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
 
 
 def clean_name(text: str) -> str:
-    """A name without blanks round it, its accents composed (Unicode NFC).
+    r"""Strip blanks round a name, and compose its accents (Unicode NFC).
 
     Examples
     --------
-    >>> clean_name(" Ra\\u0303 ") == "R\\u00e3"
+    >>> clean_name(" Ra\u0303 ") == "R\u00e3"
     True
     """
     return text.strip() if text.isascii() else unicodedata.normalize("NFC", text).strip()
 
 
 def odd_character(name: str) -> str | None:
-    """The first character of a name that no one can see or type, as ``U+001B``; None without."""
+    """Find the first character that cannot be seen or typed, as ``U+001B``; None without."""
     if name.isprintable():
         return None
     for letter in name:
@@ -96,7 +96,7 @@ def _counted(names: Sequence[str], counts: Mapping[str, int]) -> str:
 
 
 def _folded(name: str) -> str:
-    """What names that are easily taken for each other have in common."""
+    """Return what names that are easily taken for each other have in common."""
     plain = unicodedata.normalize("NFKC", name).casefold()
     seen = "".join(letter for letter in plain if unicodedata.category(letter) != "Cf")
     seen = " ".join(seen.split())

@@ -116,7 +116,7 @@ def _repeating(about: Any, columns: Mapping[str, pa.DataType]) -> list[str]:
 
 
 def _decoded(path: Path, table: pa.Table, name: str, kind: pa.DataType) -> pa.Table:
-    """The table with a dictionary's entries in the place of their numbers."""
+    """Replace numbers by the dictionary's entries in a table."""
     column = table.column(name)
     length = sum(
         pc.sum(pc.take(pc.binary_length(chunk.dictionary), chunk.indices)).as_py() or 0

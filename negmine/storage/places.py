@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def seen_from(path: Path, folder: Path) -> str:
-    """A path relative to a folder, with forward slashes; neither need exist."""
+    """Return a path relative to a folder, with forward slashes; neither need exist."""
     return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
 
 
@@ -34,7 +34,7 @@ def candidates(whole: str, relative: str | None, folder: Path) -> list[Path]:
 
 
 def first_folder(paths: Iterable[Path]) -> Path:
-    """The first that is a folder; the first of all where none is."""
+    """Return the first that is a folder; the first of all where none is."""
     listed = list(paths)
     return next((path for path in listed if _is_folder(path)), listed[0])
 

@@ -55,7 +55,7 @@ def open_regular(path: Path, most_bytes: int) -> BinaryIO:
 
 
 def read_text(path: Path, most_bytes: int) -> str:
-    """The text of a regular file in UTF-8, a byte order mark at its beginning left out.
+    """Read a regular file as UTF-8; leave out a byte order mark at its beginning.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def read_text(path: Path, most_bytes: int) -> str:
 
 
 def read_bytes(path: Path, most_bytes: int = sys.maxsize) -> bytes:
-    """The bytes of a regular file.
+    """Read the bytes of a regular file.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def _decoded(content: bytes, path: Path) -> str:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """The content of a TOML file.
+    """Read a TOML file.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def parse_toml(text: str, where: str) -> dict[str, Any]:
-    """The content of TOML text; ``where`` names it in errors.
+    """Parse TOML text; ``where`` names it in errors.
 
     Raises
     ------
@@ -113,7 +113,7 @@ def parse_toml(text: str, where: str) -> dict[str, Any]:
 
 
 def parse_json(text: str, where: str) -> Any:
-    """The content of JSON text; ``where`` names it in errors.
+    """Parse JSON text; ``where`` names it in errors.
 
     Raises
     ------
@@ -124,7 +124,7 @@ def parse_json(text: str, where: str) -> Any:
 
 
 def read_json(path: Path, remedy: str = "make it again") -> Any:
-    """The content of a JSON file, without the seal that it was checked by.
+    """Read a JSON file, without the seal that it was checked by.
 
     Parameters
     ----------

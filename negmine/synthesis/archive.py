@@ -63,7 +63,7 @@ class Beams:
             self.kept[column, kind] = beam
 
     def has(self, column: int, kind: str) -> bool:
-        """Whether there are parents of a kind for a class."""
+        """Return whether there are parents of a kind for a class."""
         return bool(self.kept.get((column, kind)))
 
     def kinds(self, column: int) -> list[str]:
@@ -71,7 +71,7 @@ class Beams:
         return sorted(kind for (of, kind), beam in self.kept.items() if of == column and beam)
 
     def draw(self, column: int, kind: str | None, rng: np.random.Generator) -> Clip:
-        """A parent by tournament: of one kind, or of any, every kind as likely."""
+        """Draw a parent by tournament: of one kind, or of any, every kind as likely."""
         kinds = self.kinds(column)
         beam = self.kept[column, kind or kinds[int(rng.integers(len(kinds)))]]
         return beam[int(rng.integers(0, len(beam), _TOURNAMENT).min())]

@@ -54,7 +54,7 @@ class Bandit:
         self.finds = np.zeros(len(self._factors))
 
     def expectation(self) -> np.ndarray:
-        """What each arm is expected to find a try, by its factors alone: float64, shape (A,)."""
+        """Return each arm's expected finds a try, by its factors alone: float64, shape (A,)."""
         overall = (self.finds.sum() + self._expected) / (self.tries.sum() + 1.0)
         out = np.full(len(self._factors), overall)
         for levels in self._factors.T:
@@ -92,7 +92,7 @@ class Bandit:
         return np.asarray(usable[drawn.argmax(axis=1)])
 
     def learn(self, arms: np.ndarray, found: np.ndarray) -> None:
-        """What some tries found: int array and float array, shape (n,), in order."""
+        """Learn from what some tries found: int array and float array, shape (n,), in order."""
         # a try that has k after it counts discount**k; those before the batch fade by all of it
         age = self._discount ** np.arange(len(arms) - 1, -1, -1)
         for known, values in ((self.tries, age), (self.finds, age * found)):

@@ -139,7 +139,7 @@ class Proposer:
         return self._beams.has(self._columns[family.label], family.kind)
 
     def propose(self, number: int) -> Proposal | None:
-        """A proposal of one family; None where its draws gave nothing new that is certified."""
+        """Propose by one operator; None where its draws gave nothing new that is certified."""
         family = self._families[number]
         if family.move == EXPLORE:
             waiting = self._unscored.get(family.kind)

@@ -104,7 +104,7 @@ def fit_guard(
     calls: Scores | None,
     rng: np.random.Generator,
 ) -> Guard:
-    """A guard with doubt fitted as mining does, on scores of the rows and of the confirmed calls.
+    """Fit the guard's doubt as mining does, on scores of rows and of confirmed calls.
 
     Without them, or with too few calls or rejections, it refuses nothing.
     """

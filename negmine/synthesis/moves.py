@@ -57,7 +57,7 @@ class MoveRules:
 
 
 def mix(one: Recipe, other: Recipe, rules: MoveRules, rng: np.random.Generator) -> Recipe | None:
-    """The sum of two clips of different sounds at a random ratio."""
+    """Mix two clips of different sounds at a random ratio."""
     if len(one.components) + len(other.components) > rules.most_parts:
         return None
     if {source.key for source in one.sources} & {source.key for source in other.sources}:
@@ -67,7 +67,7 @@ def mix(one: Recipe, other: Recipe, rules: MoveRules, rng: np.random.Generator) 
 
 
 def level(parent: Recipe, rules: MoveRules, rng: np.random.Generator) -> Recipe | None:
-    """A mix with another ratio of one of its later parts, a few decibels off."""
+    """Change the ratio of one of a mix's later parts by a few decibels."""
     later = [i for i, la in enumerate(parent.layers) if la.snr_db is not None]
     if not later:
         return None
@@ -78,7 +78,7 @@ def level(parent: Recipe, rules: MoveRules, rng: np.random.Generator) -> Recipe 
 
 
 def late(parent: Recipe, rules: MoveRules, rng: np.random.Generator) -> Recipe | None:
-    """A later part of a mix, or a piece put into a clip, at another time in it.
+    """Move a later part of a mix, or a piece put into a clip, to another time in it.
 
     What is cut off at the clip's end is no longer heard, so absences stay. A call may lose what
     makes it one, so clips in which something calls stay as they are.
@@ -103,7 +103,7 @@ def late(parent: Recipe, rules: MoveRules, rng: np.random.Generator) -> Recipe |
 
 
 def shift(parent: Recipe, rules: MoveRules, rng: np.random.Generator) -> Recipe | None:
-    """The same source at another start, as far as its certificate reaches."""
+    """Move the start in the same source, as far as its certificate reaches."""
     layer = parent.layers[0]
     if len(parent.layers) > 1 or layer.source is None or layer.offset_s or layer.length_s:
         return None
@@ -138,7 +138,7 @@ def shift(parent: Recipe, rules: MoveRules, rng: np.random.Generator) -> Recipe 
 def transplant(
     crop: Recipe, donor: Recipe, name: str, rules: MoveRules, rng: np.random.Generator
 ) -> Recipe | None:
-    """A clip with the band of a class from another clip that is certified free of it."""
+    """Replace the band of a class by that of another clip that is certified free of it."""
     bands = rules.bands
     if bands is None or name not in bands.names or name not in donor.labels.absent:
         return None
@@ -168,7 +168,7 @@ _MOST_DB = 30.0
 
 
 def _with_layer(parent: Recipe, at: int, **changes: object) -> Recipe | None:
-    """A recipe with one layer changed; None where nothing changes."""
+    """Change one layer of a recipe; None where nothing changes."""
     layer: Layer = replace(parent.layers[at], **changes)  # type: ignore[arg-type]
     if layer == parent.layers[at]:
         return None

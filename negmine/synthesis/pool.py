@@ -158,7 +158,7 @@ def write_ancestry(pool: Path, search: Synthesised, model: str) -> None:
 
 
 def read_ancestry(pool: Path) -> list[dict[str, Any]]:
-    """The rows of a pool's table of ancestry, see `write_ancestry`; none where it has no table."""
+    """Read the rows of a pool's ancestry table, see `write_ancestry`; none without a table."""
     if not (pool / ANCESTRY).exists():
         return []
     table, _ = read_table(pool / ANCESTRY, _COLUMNS)
@@ -167,7 +167,7 @@ def read_ancestry(pool: Path) -> list[dict[str, Any]]:
 
 
 def rules_for(pool: Pool, annotations: Annotations | None) -> MoveRules:
-    """What moves may do in a pool: the settings that it was built with, and the boxes if given.
+    """Make the rules of moves in a pool: the settings it was built with, and boxes if given.
 
     Raises
     ------
@@ -202,6 +202,6 @@ def rules_for(pool: Pool, annotations: Annotations | None) -> MoveRules:
 
 
 def _section(pool: Pool, name: str, defaults: Any) -> dict[str, Any]:
-    """A section of the settings that a pool was built with; pools made otherwise lack some."""
+    """Return a section of the settings that a pool was built with; some pools lack it."""
     found = pool.settings.get(name)
     return asdict(defaults) | (dict(found) if isinstance(found, Mapping) else {})

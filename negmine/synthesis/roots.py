@@ -26,7 +26,7 @@ def hardest_roots(
     guard: Guard,
     enough: int,
 ) -> np.ndarray:
-    """The rows that score highest for a class, of each kind several times ``enough``.
+    """Find the rows that score highest for a class, of each kind several times ``enough``.
 
     Parameters
     ----------

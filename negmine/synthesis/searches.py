@@ -20,7 +20,7 @@ FORMAT, VERSION = "negmine-searches", 1
 
 
 def describe_search(pool: Path, model: str, settings: SynthesisSettings) -> dict[str, Any]:
-    """What makes two searches of a pool the same: model, settings, and what was built there.
+    """Describe what makes two searches of a pool the same: model, settings, earlier finds.
 
     What searches added is no part of it, or each would make room for the next.
     """
@@ -48,7 +48,7 @@ def note_search(pool: Path, search: dict[str, Any], kept: int) -> None:
 
 
 def find_search(pool: Path, search: dict[str, Any]) -> dict[str, Any] | None:
-    """The same search, if the pool has been through it."""
+    """Find the same search in the pool's record; None where there is none."""
     return next((one for one in _read(pool) if _is_same(one, search)), None)
 
 

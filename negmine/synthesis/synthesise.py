@@ -177,7 +177,7 @@ class _Search:
                 self._archives[column].offer(recipes[i].id, score, embeddings[i])
 
     def propose(self) -> tuple[list[Proposal], list[np.ndarray]]:
-        """The next generation and its waveforms; fewer where the budget ends, or ideas do."""
+        """Propose the next generation and its waveforms; fewer where the budget or ideas end."""
         count = min(GENERATION, self._settings.budget - self.forwards)
         proposals: list[Proposal] = []
         waveforms: list[np.ndarray] = []
@@ -198,14 +198,14 @@ class _Search:
         return proposals, waveforms
 
     def _rendered(self, proposal: Proposal) -> np.ndarray | None:
-        """Samples; None for what holds a silent part, to which no ratio is defined."""
+        """Render samples; None for what holds a silent part, to which no ratio is defined."""
         try:
             return render(proposal.recipe, self._scorer.sample_rate, self._reader)
         except SilentError:
             return None
 
     def score(self, waveforms: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Unit embeddings and logits of clips, batch by batch."""
+        """Compute unit embeddings and logits of clips, batch by batch."""
         size = self._settings.batch_size
         batches = (np.stack(waveforms[i : i + size]) for i in range(0, len(waveforms), size))
         parts = [self._scorer.score(batch) for batch in batches]
@@ -274,7 +274,7 @@ class _Search:
         return refused
 
     def result(self, stopped: bool) -> Synthesised:
-        """What stands at the end."""
+        """Return the result of the search."""
         hardest = {entry.recipe for a in self._archives.values() for entry in a.entries}
         kept = tuple(p for key, p in self._products.items() if key in hardest)
         needed: set[str] = set()

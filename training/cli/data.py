@@ -31,7 +31,7 @@ def at_own_rate(
     other: int | None,
     quiet: bool,
 ) -> TrainConfig:
-    """The configuration at the rate it works at; what rate and length do to the data is told.
+    """Set the rate that the run works at; report what rate and length do to the data.
 
     Parameters
     ----------

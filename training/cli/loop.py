@@ -107,7 +107,7 @@ def loop(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Rounds of train, mine, retrain, every round's files kept. Goes on where it was stopped.
+    """Run rounds of train, mine, retrain; keep all files. Continues where it was stopped.
 
     \b
     Example:

@@ -50,7 +50,7 @@ def demo(out: Path, seed: int, quiet: bool, as_json: bool) -> None:
 
 @click.group(cls=CleanGroup, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """The trainer's commands, as 'negmine' has them too.
+    """Run the trainer's commands, as 'negmine' has them too.
 
     \b
     Example:

@@ -211,7 +211,7 @@ def run_options(command: Command) -> Command:
 
 
 def run_config(options: dict[str, Any]) -> TrainConfig:
-    """The configuration that options of `run_options` make.
+    """Make the configuration from options of `run_options`.
 
     A sample rate that is not named is left at its default: see `training.cli.data.at_own_rate`.
 

@@ -53,7 +53,7 @@ _RANGES = {name for name, value in _DEFAULTS.items() if isinstance(value, tuple)
 
 
 def of_type(value: Any, default: Any) -> bool:
-    """Whether a setting of a file has the type of its default; a whole number is a float, too."""
+    """Return whether a file's setting has its default's type; a whole number is a float, too."""
     if isinstance(default, tuple):
         return (
             isinstance(value, list | tuple)
@@ -81,7 +81,7 @@ def convert_setting(name: str, value: Any, kind: Any) -> None:
 
 
 def read_augment(table: Any) -> dict[str, Any]:
-    """Changes of augmentation that a file makes, checked: the settings of `AugmentSettings`.
+    """Read a file's changes of augmentation, checked: the settings of `AugmentSettings`.
 
     Raises
     ------

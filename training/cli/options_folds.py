@@ -42,7 +42,7 @@ def fold_options(command: Command) -> Command:
 def grouping(
     fold_by: str, sites: Path | None, site_regex: str | None
 ) -> Callable[[Iterable[str]], dict[str, str] | None]:
-    """What gives the groups of some recordings; None if each stands alone.
+    """Return a function that gives the groups of recordings; None if each is its own.
 
     Raises
     ------

@@ -70,7 +70,7 @@ def check_mix_by(classes: Sequence[str]) -> None:
 
 
 def read_hard_mix(share: float, snr: tuple[float, float], by: Any) -> HardMix:
-    """The settings that options of `hard_options` make.
+    """Make the settings from options of `hard_options`.
 
     Raises
     ------

@@ -79,5 +79,5 @@ def check_labels_used(stages: Sequence[Stage], recipe: str) -> None:
 
 
 def _augment(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings of augmentation by the names of their options' parameters."""
+    """Return settings of augmentation by the names of their options' parameters."""
     return {f"augment_{name}": value for name, value in settings.items()}

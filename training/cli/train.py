@@ -238,7 +238,7 @@ def train(
 
 
 def _rate_of(init: Path | None, hard_negatives: Path | None) -> int | None:
-    """The rate that a run must have to start from a model, or to take hard negatives."""
+    """Return the rate that a run must have to start from a model, or to take hard negatives."""
     if init:
         from training.engine.checkpoint import Checkpoint
 

@@ -47,7 +47,7 @@ class Augmenter:
         self._bands = dict(bands)
 
     def __call__(self, row: Row, rng: np.random.Generator) -> Row:
-        """A changed row, by draws of the generator alone."""
+        """Change a row, by draws of the generator alone."""
         change = draw_change(self._settings, rng)
         seed = int(rng.integers(2**32))
         if change == Change():
@@ -58,7 +58,7 @@ class Augmenter:
 
 
 def change_sound(row: Row, change: Change, sample_rate: int, seed: int, roll: bool = True) -> Row:
-    """A row's sound after a change; its labels stay as they are.
+    """Change a row's sound; its labels stay as they are.
 
     Parameters
     ----------

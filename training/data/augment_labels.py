@@ -98,7 +98,7 @@ def relabel(
     bands: Mapping[str, tuple[float, float]],
     roll: bool,
 ) -> Row:
-    """A row's labels after a change; its sound stays as it is.
+    """Change a row's labels; its sound stays as it is.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def relabel(
 
 
 def _in_band(call: Call, semitones: float, bands: Bands) -> bool:
-    """Whether enough of a call's box, shifted, lies in its class's band."""
+    """Return whether enough of a call's box, shifted, lies in its class's band."""
     ratio = 2 ** (semitones / 12)
     low, high = call.low_hz * ratio, call.high_hz * ratio
     lowest, highest = bands.get(call.label, (call.low_hz, call.high_hz))
@@ -143,7 +143,7 @@ def _in_band(call: Call, semitones: float, bands: Bands) -> bool:
 
 
 def _in_time(span: Span, change: Change, duration_s: float, roll: bool) -> bool:
-    """Whether the row still holds enough of a call in one piece.
+    """Return whether the row still holds enough of a call in one piece.
 
     Enough is what `negmine.recipes.labels.label_clip` asks of a crop: a share of the call, or of
     the row.

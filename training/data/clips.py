@@ -119,7 +119,7 @@ class ClipStore:
 
 
 def _read_scales(index: Path, data: Path) -> list[float] | None:
-    """The scales of a store's clips; None where it is not what was written."""
+    """Read the scales of a store's clips; None where it is not what was written."""
     try:
         found = read_json(index, "")
         return found["scales"] if found["digest"] == file_digest(data) else None

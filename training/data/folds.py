@@ -90,7 +90,7 @@ def stratified_folds(
 
 
 def _last_chance(groups: list[str], placed: Mapping[str, int]) -> list[int]:
-    """The fold that has all of a class but the one group to be placed, if there is such a one."""
+    """Return the fold with all of a class but the group to be placed, if there is one."""
     where = [placed[name] for name in groups if name in placed]
     last = len(where) == len(groups) - 1
     return where[:1] if last and len(set(where)) == 1 else []
@@ -104,7 +104,7 @@ def held_out_recordings(
     seed: int,
     groups: Mapping[str, str] | None = None,
 ) -> frozenset[str]:
-    """The recordings of one fold; with one fold, none.
+    """Return the recordings of one fold; with one fold, none.
 
     Parameters
     ----------

@@ -153,13 +153,13 @@ class HardNegatives:
         )
 
     def rows(self, step: int) -> list[Row]:
-        """The rows added in a step: the same for the same step."""
+        """Return the rows added in a step: the same for the same step."""
         rng = np.random.default_rng([self._config.seed, step, Stream.HARD_ROWS])
         every = np.arange(len(self._by_class))
         return [self._row(self._draw(rng, every)) for _ in range(self._per_step)]
 
     def transform(self, example: Example, step: int, index: int) -> Example:
-        """A row of the step, with a negative mixed into it or not: the same for the same row."""
+        """Mix a negative into a row of the step, or not: the same for the same row."""
         if not self._mix:
             return example
         rng = np.random.default_rng([self._config.seed, step, Stream.HARD_MIX, index])
@@ -172,14 +172,14 @@ class HardNegatives:
         return mix(example, make_example(negative, self._classes), rng.uniform(*self._mix.snr_db))
 
     def _draw(self, rng: np.random.Generator, places: np.ndarray) -> int:
-        """A row of some classes, each as likely: a class has the share of its rows, its budget."""
+        """Draw a row of some classes, each as likely: a class's share is its budget."""
         upto = self._counts[places].cumsum()
         drawn = int(rng.integers(upto[-1]))
         place = int(upto.searchsorted(drawn, side="right"))
         return int(self._by_class[places[place]][drawn - upto[place]])
 
     def _partner(self, example: Example, by: MixBy, rng: np.random.Generator) -> int | None:
-        """The negative that joins a row, by its place in `_recipes`; None if none may."""
+        """Draw the negative that joins a row, by its place in `_recipes`; None if none may."""
         cells = example.cells
         present = cells.known & (cells.targets == 1)
         absent = cells.known & (cells.targets == 0)
@@ -205,7 +205,7 @@ class HardNegatives:
         return int(rows[rng.integers(len(rows))])
 
     def _free_of(self, column: int) -> np.ndarray:
-        """The recipes that are certified free of a class: places in `_recipes`."""
+        """Return the recipes that are certified free of a class: places in `_recipes`."""
         if column not in self._free_rows:
             name = self._classes[column]
             found = [i for i, recipe in enumerate(self._recipes) if name in recipe.labels.absent]

@@ -129,7 +129,7 @@ class Batch:
         return Batch(*(t.to(device, non_blocking=True) for t in self._tensors()))
 
     def split(self, parts: int) -> list[Batch]:
-        """The rows in exactly so many parts of about the same size; some empty, of too few rows."""
+        """Split the rows into exactly so many parts of about the same size; some may be empty."""
         chunks = zip(*(t.tensor_split(parts) for t in self._tensors()), strict=True)
         return [Batch(*chunk) for chunk in chunks]
 
@@ -138,7 +138,7 @@ class Batch:
 
 
 def make_example(row: Row, classes: Sequence[str], pseudo_weight: float = 1.0) -> Example:
-    """The cells that a row's labels, kind and pseudo labels imply.
+    """Make the cells that a row's labels, kind and pseudo labels imply.
 
     Parameters
     ----------

@@ -40,7 +40,7 @@ class SilentRows:
         self._labels = PartialLabels.certified(classes, Certificate.SYNTHETIC)
 
     def rows(self, step: int) -> list[Row]:
-        """A row in some steps: the same for the same step."""
+        """Return a row in some steps: the same for the same step."""
         rng = np.random.default_rng([self._seed, step, Stream.SILENCE])
         if rng.random() >= _PER_STEP:
             return []

@@ -38,7 +38,7 @@ class Soft(Protocol):
         """Says which: a run goes on only with the same."""
 
     def __call__(self, recording: str, span: Span) -> np.ndarray | None:
-        """The pseudo labels of a span of a recording: shape (C,), or None where there are none."""
+        """Return the pseudo labels of a span of a recording: shape (C,); None where none are."""
 
 
 def crop_starts(box: Span, clip_s: float, recording_s: float) -> Span:
@@ -127,7 +127,7 @@ class BoxRows:
         return drawn
 
     def row(self, draw: Draw) -> Row:
-        """A drawn row: its sound, and what all of its recording's boxes say of it."""
+        """Draw a row: its sound, and what all of its recording's boxes say of it."""
         config, recording = self._config, self._boxes[draw.box].recording
         clip = Span(draw.start_s, draw.start_s + config.clip_s)
         boxes = self.annotations.by_recording[recording]
@@ -152,7 +152,7 @@ class BoxRows:
         return class_bands(self.annotations, margin=0)
 
     def rows(self, step: int) -> list[Row]:
-        """The rows of a step, as they were recorded."""
+        """Draw the rows of a step, as they were recorded."""
         return [self.row(draw) for draw in self.draw(step)]
 
 
@@ -161,7 +161,7 @@ def draw_evenly(
     rows: Mapping[RowKind, list[np.ndarray]],
     config: TrainConfig,
 ) -> Iterator[tuple[RowKind, int]]:
-    """The kinds and numbers of a step's rows, classes evenly; ``rows`` are by kind and class.
+    """Draw kinds and numbers of a step's rows, classes evenly; ``rows``: by kind and class.
 
     Each is drawn when it is asked for: what is drawn of it meanwhile comes in between.
     """
@@ -196,7 +196,7 @@ class OwnRows(Protocol):
         """Which rows a step has: the same for the same step."""
 
     def row(self, draw: Draw) -> Row:
-        """A drawn row."""
+        """Draw a row."""
 
     def bands(self) -> Mapping[str, tuple[float, float]]:
         """Lowest and highest frequency of each class's calls, in Hz."""
@@ -216,13 +216,13 @@ class RowSource(Protocol):
     def prepare(
         self, config: TrainConfig, classes: Sequence[str], held_out: frozenset[str]
     ) -> None:
-        """Called once before the first step, with the recordings that must not train."""
+        """Prepare once before the first step; receives the recordings that must not train."""
 
     def rows(self, step: int) -> Sequence[Row]:
-        """The rows added in a step."""
+        """Return the rows added in a step."""
 
     def transform(self, example: Example, step: int, index: int) -> Example:
-        """What becomes of a row of the step, its own or an added one, by its number in it."""
+        """Transform a row of the step, its own or an added one, by its number in the step."""
 
 
 @dataclass(frozen=True)
@@ -303,7 +303,7 @@ class StepDataset(Dataset[Step]):
         step: int,
         first: int,
     ) -> list[Example]:
-        """This rank's share of some rows: changed, and mixed with what plug-ins and mixup add.
+        """Make this rank's share of some rows: changed, and mixed with what is added.
 
         Parameters
         ----------
@@ -343,7 +343,7 @@ def _same(row: Row) -> Row:
 
 
 def step_loader(dataset: StepDataset, first: int, workers: int) -> Iterator[Step]:
-    """The steps from the ``first`` to the last, in order, prepared in some processes.
+    """Yield the steps from the ``first`` to the last, in order, prepared in some processes.
 
     The number of processes changes no bit of them.
     """

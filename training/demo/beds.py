@@ -31,7 +31,7 @@ def _coloured(
 
 
 def _band(low_hz: float, high_hz: float) -> Callable[[Samples], Samples]:
-    """A gain of 1 between the two frequencies that falls off smoothly outside them."""
+    """Pass what is between two frequencies; the gain falls off smoothly outside them."""
 
     def gain(hz: Samples) -> Samples:
         low, high = (low_hz / np.maximum(hz, 1.0)) ** 2, (hz / high_hz) ** 2
@@ -47,7 +47,7 @@ def _seconds(length: int, sample_rate: int) -> Samples:
 def _gusts(
     rng: np.random.Generator, length: int, sample_rate: int, *, period_s: float, strength: float
 ) -> Samples:
-    """A gain about 1 that takes a new random course every `period_s`: shape (length,)."""
+    """Make a gain about 1 that takes a new random course every `period_s`: shape (length,)."""
     step = period_s * sample_rate
     knots = np.arange(0.0, length + 2.0 * step, step)
     gains = np.exp(strength * rng.standard_normal(len(knots)))
@@ -73,14 +73,14 @@ def wind(rng: np.random.Generator, length: int, sample_rate: int) -> Samples:
 
 
 def rain(rng: np.random.Generator, length: int, sample_rate: int) -> Samples:
-    """A broad hiss, and single drops."""
+    """Make rain: a broad hiss, and single drops."""
     hiss = _coloured(rng, length, sample_rate, _band(700.0, 6000.0))
     drops = _drops(rng, length, sample_rate, rng.uniform(5.0, 25.0), 0.003)
     return _level(hiss, 1.0) + _level(drops, rng.uniform(0.5, 1.2))
 
 
 def insects(rng: np.random.Generator, length: int, sample_rate: int) -> Samples:
-    """A narrow band that buzzes, swelling and fading."""
+    """Make insects: a narrow band that buzzes, swelling and fading."""
     centre, width = rng.uniform(4300.0, 6000.0), rng.uniform(100.0, 300.0)
     band = _coloured(rng, length, sample_rate, lambda hz: np.exp(-(((hz - centre) / width) ** 2)))
     turns = rng.uniform(35.0, 70.0) * _seconds(length, sample_rate)
@@ -89,7 +89,7 @@ def insects(rng: np.random.Generator, length: int, sample_rate: int) -> Samples:
 
 
 def stream(rng: np.random.Generator, length: int, sample_rate: int) -> Samples:
-    """Running water: a steady middle band that bubbles."""
+    """Make running water: a steady middle band that bubbles."""
     bubbles = _gusts(rng, length, sample_rate, period_s=0.06, strength=0.4)
     return bubbles * _coloured(rng, length, sample_rate, _band(300.0, 1500.0))
 
@@ -102,7 +102,7 @@ def surf(rng: np.random.Generator, length: int, sample_rate: int) -> Samples:
 
 
 def engine(rng: np.random.Generator, length: int, sample_rate: int) -> Samples:
-    """A motor: the harmonics of a low pitch that wavers, over rumble."""
+    """Make a motor: the harmonics of a low pitch that wavers, over rumble."""
     pitch = rng.uniform(40.0, 90.0) * _gusts(rng, length, sample_rate, period_s=1.0, strength=0.03)
     turns = np.cumsum(pitch, dtype=np.float64) / sample_rate
     phase = (2.0 * np.pi * (turns % 1.0)).astype(np.float32)
@@ -114,7 +114,7 @@ def engine(rng: np.random.Generator, length: int, sample_rate: int) -> Samples:
 
 
 def crackle(rng: np.random.Generator, length: int, sample_rate: int) -> Samples:
-    """A fire: sharp cracks over a soft roar."""
+    """Make a fire: sharp cracks over a soft roar."""
     roar = _coloured(rng, length, sample_rate, _band(60.0, 800.0))
     cracks = _drops(rng, length, sample_rate, rng.uniform(10.0, 40.0), 0.002)
     return _level(roar, 1.0) + _level(cracks, 1.0)
@@ -125,7 +125,7 @@ ELSEWHERE: tuple[Bed, ...] = (surf, engine, crackle)
 
 
 def _level(samples: Samples, rms: float) -> Samples:
-    """The samples at an RMS of `rms`; silence stays silent (a bed may draw no drop at all)."""
+    """Set the RMS to `rms`; silence stays silent (a bed may draw no drop at all)."""
     now = float(np.sqrt(np.mean(np.square(samples))))
     return samples * np.float32(rms / now) if now > 0 else samples
 

@@ -83,7 +83,7 @@ class Kind:
         return Sound(wave.astype(np.float32), f_min_hz, f_max_hz)
 
     def band_hz(self, sample_rate: int) -> tuple[float, float]:
-        """The band that holds every rendition.
+        """Return the band that holds every rendition.
 
         Every shape's band moves one way with each parameter, so the extremes are at the corners
         of the ranges.
@@ -101,7 +101,7 @@ def _unit_time(duration_s: float, sample_rate: int) -> Curve:
 
 
 def _faded(wave: Curve, sample_rate: int) -> Curve:
-    """The wave with raised-cosine ends, so that it begins and stops without a click."""
+    """Give a wave raised-cosine ends, so that it begins and stops without a click."""
     count = min(round(FADE_S * sample_rate), len(wave) // 2)
     ramp = 0.5 - 0.5 * np.cos(np.pi * (np.arange(count) + 0.5) / count)
     envelope = np.ones(len(wave))
@@ -111,14 +111,14 @@ def _faded(wave: Curve, sample_rate: int) -> Curve:
 
 
 def _tone(frequency_hz: Curve, sample_rate: int) -> Curve:
-    """A sine of varying frequency: the phase is the integral of the frequency."""
+    """Make a sine of varying frequency: the phase is the integral of the frequency."""
     return np.sin(2.0 * np.pi * np.cumsum(frequency_hz) / sample_rate)
 
 
 def sweep(
     sample_rate: int, *, start_hz: float, end_hz: float, duration_s: float, curve: float
 ) -> tuple[Curve, float, float]:
-    """A tone that glides once; `curve` above 1 stays near its start for longer."""
+    """Make a tone that glides once; `curve` above 1 stays near its start for longer."""
     frequency = start_hz + (end_hz - start_hz) * _unit_time(duration_s, sample_rate) ** curve
     low, high = sorted((start_hz, end_hz))
     wave = _faded(_tone(frequency, sample_rate), sample_rate)
@@ -140,7 +140,7 @@ def trill(
 def croak(
     sample_rate: int, *, pitch_hz: float, formant_hz: float, glide: float, duration_s: float
 ) -> tuple[Curve, float, float]:
-    """A stack of harmonics under one formant; the pitch moves by the share `glide`."""
+    """Make harmonics under one formant; the pitch moves by the share `glide`."""
     width_hz = 350.0
     pitch = pitch_hz * (1.0 + glide * (_unit_time(duration_s, sample_rate) - 0.5))
     wave = np.zeros(len(pitch))
@@ -154,7 +154,7 @@ def croak(
 def warble(
     sample_rate: int, *, centre_hz: float, depth_hz: float, rate_hz: float, duration_s: float
 ) -> tuple[Curve, float, float]:
-    """A tone whose frequency swings by `depth_hz` to either side, `rate_hz` times a second."""
+    """Make a tone that swings by `depth_hz` to either side, `rate_hz` times a second."""
     time = _unit_time(duration_s, sample_rate) * duration_s
     frequency = centre_hz + depth_hz * np.sin(2.0 * np.pi * rate_hz * time)
     wave = _faded(_tone(frequency, sample_rate), sample_rate)
@@ -237,7 +237,7 @@ CLASSES = (
 
 
 def _like(model: Kind, name: str, shape: Shape | None = None, **moved: tuple[float, float]) -> Kind:
-    """The kind that differs from a class only in its shape, or in the ranges in `moved`."""
+    """Make a kind that differs from a class only in its shape, or in the ranges in `moved`."""
     return Kind(name, shape or model.shape, {**model.ranges, **moved})
 
 

@@ -163,7 +163,7 @@ def _draw(
     annotations: Annotations,
     names: dict[str, str],
 ) -> None:
-    """The hardest negatives of each class, scored by the first and the last model."""
+    """Draw the hardest negatives of each class, scored by the first and the last model."""
     chosen = [
         row
         for row in open_selection(rounds[-1].checkpoint.with_name("hard.parquet")).rows

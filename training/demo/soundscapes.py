@@ -196,7 +196,7 @@ def compose(
 def reject(
     matches: Iterable[Match], placed: Iterable[Placed], margin_s: float = 0.1
 ) -> list[Match]:
-    """The detections that a person would reject: no call of their class comes near the box."""
+    """Return the detections that a person would reject: no call of their class is near."""
     calls = list(placed)
     return [
         match
@@ -210,19 +210,19 @@ def reject(
 
 
 def _generator(seed: int, *stream: int) -> np.random.Generator:
-    """The generator of one stream, whatever else is drawn and in which order."""
+    """Make the generator of one stream, whatever else is drawn and in which order."""
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=stream))
 
 
 def _field_kinds(rng: np.random.Generator) -> list[Kind]:
-    """What sounds in a soundscape: about 2.5 classes, 1 to 3 calls each, and 0 to 4 look-alikes."""
+    """Draw a soundscape's kinds: about 2.5 classes, 1 to 3 calls each, 0 to 4 look-alikes."""
     present = rng.choice(len(CLASSES), min(rng.poisson(2.5), len(CLASSES)), replace=False)
     kinds = [CLASSES[index] for index in present for _ in range(rng.integers(1, 4))]
     return kinds + _lookalikes(rng, int(rng.integers(0, 5)))
 
 
 def _other_kinds(rng: np.random.Generator, index: int) -> list[Kind]:
-    """What sounds in an external recording: the look-alikes in turn, and up to 3 at random."""
+    """Draw an external recording's kinds: look-alikes in turn, and up to 3 at random."""
     return [LOOKALIKES[index % len(LOOKALIKES)], *_lookalikes(rng, int(rng.integers(0, 4)))]
 
 
@@ -231,7 +231,7 @@ def _lookalikes(rng: np.random.Generator, count: int) -> list[Kind]:
 
 
 def _rms_about(samples: Samples, sample_rate: int, low_hz: float, high_hz: float) -> float:
-    """The RMS of what lies in a band, widened to `LISTEN_HZ`, by Parseval's theorem."""
+    """Compute the RMS in a band, widened to `LISTEN_HZ`, by Parseval's theorem."""
     widen = max(0.0, LISTEN_HZ - (high_hz - low_hz)) / 2.0
     power = np.abs(np.fft.rfft(samples)) ** 2
     hz = np.fft.rfftfreq(len(samples), 1.0 / sample_rate)
@@ -260,13 +260,13 @@ def _write_truth(out: Path, split: str, calls: dict[str, list[Placed]]) -> pd.Da
 
 
 def _confirm(events: pd.DataFrame, per_class: int, rng: np.random.Generator) -> pd.DataFrame:
-    """A random few calls of each class, in the order of the events."""
+    """Confirm a few random calls of each class, in the order of the events."""
     shuffled = events.iloc[rng.permutation(len(events))]
     return shuffled.groupby("species_id").head(per_class).sort_index()
 
 
 def _best(rejected: Sequence[tuple[str, Match]], per_class: int) -> pd.DataFrame:
-    """The best-scoring rejected detections of each class, by class and falling score."""
+    """Return the best-scoring rejected detections of each class, by class, falling score."""
     ordered = sorted(rejected, key=lambda row: (row[1].species_id, -row[1].score))
     rows = [
         (recording_id, match.species_id, 1, match.t_min, match.f_min, match.t_max, match.f_max)
@@ -277,7 +277,7 @@ def _best(rejected: Sequence[tuple[str, Match]], per_class: int) -> pd.DataFrame
 
 
 def _class_table(sample_rate: int) -> pd.DataFrame:
-    """The classes and the bands that hold them."""
+    """Tabulate the classes and the bands that hold them."""
     rows = [
         (index, kind.name, *(round(hz, 1) for hz in kind.band_hz(sample_rate)))
         for index, kind in enumerate(CLASSES)

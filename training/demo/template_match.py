@@ -41,7 +41,7 @@ class Match:
     f_max: float
 
     def overlaps(self, t_min: float, t_max: float, margin_s: float = 0.0) -> bool:
-        """Whether it comes within `margin_s` of a span of time."""
+        """Return whether it comes within `margin_s` of a span of time."""
         return t_min < self.t_max + margin_s and t_max > self.t_min - margin_s
 
 
@@ -161,7 +161,7 @@ class TemplateMatcher:
 def _correlation(
     spectrogram: Spectrogram, spectra: NDArray[np.complex64], template: _Template
 ) -> NDArray[np.float64]:
-    """The correlation coefficient of a template at every frame where it fits whole.
+    """Compute the correlation coefficient of a template at every frame where it fits whole.
 
     The template t has mean 0 and norm 1, so that with a span x of N values the coefficient is
     sum(x t) / sqrt(sum(x^2) - sum(x)^2 / N). Products of spectra correlate on a circle; the

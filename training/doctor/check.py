@@ -29,5 +29,5 @@ class Check:
     do: str = ""
 
     def to_line(self) -> str:
-        """A note or a problem as one line."""
+        """Format a note or a problem as one line."""
         return f"{self.state}: {self.name}: {self.found}; {self.do}"

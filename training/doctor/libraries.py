@@ -42,7 +42,7 @@ def check_libraries() -> Iterator[Check]:
 
 
 def requirements() -> Iterator[tuple[Requirement, str]]:
-    """What negmine's metadata asks for, and the extra that asks for it ('': negmine itself)."""
+    """Yield what negmine's metadata asks for, and the extra that does ('': negmine itself)."""
     for text in requires("negmine") or []:
         need = Requirement(text)
         if need.marker is None or need.marker.evaluate({"extra": ""}):
@@ -54,7 +54,7 @@ def requirements() -> Iterator[tuple[Requirement, str]]:
 
 
 def check_library(need: Requirement, extra: str, present: str, found: Mapping[str, Any]) -> Check:
-    """A library: installed, within its bounds, and imported."""
+    """Check that a library is installed, within its bounds, and imports."""
     command = f"{_INSTALL} '{need.name}{need.specifier}'"
     if need.name in _OF_TORCH:
         command = f"what fits: {command_that_fits()}"
@@ -83,7 +83,7 @@ def check_library(need: Requirement, extra: str, present: str, found: Mapping[st
 
 
 def check_codecs(soundfile: Mapping[str, Any]) -> Iterator[Check]:
-    """The kinds of sound files that a round trip showed to work."""
+    """Check the kinds of sound files by a round trip."""
     codecs: Mapping[str, str] = soundfile.get("codecs", {})
     for name, error in codecs.items():
         if error:

@@ -47,7 +47,7 @@ def check_machine(folder: Path) -> Iterator[Check]:
 
 
 def check_python(running: tuple[int, int], tested: list[tuple[int, int]]) -> Check:
-    """The version of Python, beside those that are tested."""
+    """Check the version of Python against those that are tested."""
     implementation = platform.python_implementation()
     found = (
         f"{platform.python_version()} ({implementation}, {platform.system()} {platform.machine()})"
@@ -59,7 +59,7 @@ def check_python(running: tuple[int, int], tested: list[tuple[int, int]]) -> Che
 
 
 def check_processors(cores: int, quota: float | None) -> Check:
-    """The processors, and how much of them a container may use."""
+    """Check the processors, and how much of them a container may use."""
     found = f"{cores} to use"
     if quota is None or quota >= cores:
         return Check("processors", found)
@@ -91,7 +91,7 @@ def check_memory(available: int | None, limit: int | None) -> Check:
 
 
 def check_disk(folder: Path) -> Check:
-    """Whether results can be written to a folder, and how much room there is."""
+    """Return whether results can be written to a folder, and how much room there is."""
     try:
         free = shutil.disk_usage(folder).free
         with tempfile.NamedTemporaryFile(dir=folder, prefix=".negmine-doctor-"):
@@ -119,7 +119,7 @@ def check_shared_memory(free: int) -> Check:
 
 
 def check_text(output: str | None, names: str) -> Check:
-    """Whether names outside ASCII can be printed and opened."""
+    """Return whether names outside ASCII can be printed and opened."""
     found = f"output {output or 'unknown'}, file names {names}"
     try:
         for encoding in (output or "ascii", names):
@@ -173,7 +173,7 @@ def memory_limit(cgroup: Path) -> int | None:
 
 
 def versions_tested() -> list[tuple[int, int]]:
-    """The versions of Python that negmine's metadata names."""
+    """Return the versions of Python that negmine's metadata names."""
     prefix = "Programming Language :: Python :: 3."
     minors = [
         line.removeprefix(prefix)

@@ -47,7 +47,7 @@ def about_torch(torch: Any) -> dict[str, Any]:
 
 
 def _gpu(cuda: Any, n: int) -> dict[str, Any]:
-    """A GPU, after a product that its kernels have to compute."""
+    """Describe a GPU, after a product that its kernels have to compute."""
     found = {"name": cuda.get_device_name(n), "memory": cuda.get_device_properties(n).total_memory}
     try:
         import torch
@@ -61,14 +61,14 @@ def _gpu(cuda: Any, n: int) -> dict[str, Any]:
 
 
 def about_torchaudio(_: Any) -> dict[str, Any]:
-    """Whether the compiled extension loads."""
+    """Return whether the compiled extension loads."""
     from training.models.from_torchaudio import has_extension, import_torchaudio
 
     return {"extension": has_extension(import_torchaudio())}
 
 
 def about_soundfile(soundfile: Any) -> dict[str, Any]:
-    """libsndfile's version, and the codecs that do not come back as they were written."""
+    """Describe libsndfile: its version, and the codecs that a round trip changes."""
     return {
         "libsndfile": soundfile.__libsndfile_version__,
         "codecs": {name: _codec(soundfile, *codec) for name, codec in CODECS.items()},
@@ -100,7 +100,7 @@ ABOUT: dict[str, Callable[[Any], dict[str, Any]]] = {
 
 
 def reason(error: BaseException) -> str:
-    """An error as one line."""
+    """Format an error as one line."""
     return one_line(f"{type(error).__name__}: {error}")
 
 

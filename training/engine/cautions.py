@@ -10,7 +10,7 @@ from training.config import TrainConfig
 
 
 def assumes_zeros(config: TrainConfig, classes: int) -> bool:
-    """Whether the loss takes unknown cells of TP rows for absent; a single class leaves none."""
+    """Return whether the loss takes unknown cells of TP rows for absent; one class has none."""
     if config.loss == "lsoft":
         return classes > 1 and config.lsoft < 1
     return classes > 1 and config.loss in ("asymmetric", "hill", "splc", "large")
@@ -116,7 +116,7 @@ def _of_validation(fold: str, validation: Annotations) -> list[str]:
 
 
 def unmixed(names: Iterable[str], annotations: Annotations, share: float, selection: object) -> str:
-    """A line of classes whose rows get no hard negative mixed in, and what that leaves mixed."""
+    """Warn of classes whose rows get no hard negative mixed in; say what is left mixed."""
     without = set(names)
 
     def mixed(present: bool) -> str:

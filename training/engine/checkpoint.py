@@ -117,7 +117,7 @@ class Checkpoint:
             raise ValueError(f"weights for {outputs} classes, and {len(self.classes)} names")
 
     def detector(self, device: torch.device) -> Detector:
-        """The model, with its weights, ready to score.
+        """Build the model, with its weights, ready to score.
 
         Raises
         ------

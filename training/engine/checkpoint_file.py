@@ -105,7 +105,7 @@ def _other_version(path: Path, version: object) -> ModelError:
 
 
 def _pack(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
-    """A value as JSON has it; its tensors go into the mapping, under names that say where."""
+    """Convert a value for JSON; its tensors go into the mapping, named by their place."""
     if isinstance(value, Tensor):
         value = value.detach()
         # safetensors has no strides: the layout of convolutions that are fast is noted
@@ -125,7 +125,7 @@ def _pack(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
 
 
 def _unpack(value: Any, tensors: dict[str, Tensor]) -> Any:
-    """The inverse of `_pack`."""
+    """Undo `_pack`."""
     if isinstance(value, list):
         return [_unpack(item, tensors) for item in value]
     if not isinstance(value, dict):

@@ -30,7 +30,7 @@ _PATIENCE = timedelta(hours=6)
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process among those that train together.
+    """A process among those that train together.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class Ranks:
         return self.rank == 0
 
     def wrap(self, model: nn.Module) -> nn.Module:
-        """The model whose gradients are summed over all processes; itself where there is one."""
+        """Wrap the model to sum gradients over all processes; itself where there is one."""
         if self.world == 1:
             return model
         _share_statistics(model)
@@ -53,7 +53,7 @@ class Ranks:
         return DistributedDataParallel(model, broadcast_buffers=False)
 
     def total(self, value: float, device: torch.device) -> float:
-        """The sum of a number over all processes."""
+        """Sum a number over all processes."""
         if self.world == 1:
             return value
         tensor = torch.tensor(value, dtype=torch.float64 if device.type == "cpu" else None)
@@ -62,7 +62,7 @@ class Ranks:
         return float(tensor)
 
     def least(self, rows: Sized) -> int:
-        """The smallest number of rows that any process has in a step.
+        """Return the smallest number of rows that any process has in a step.
 
         Raises
         ------
@@ -79,7 +79,7 @@ class Ranks:
         return count
 
     def from_first(self, value: Any) -> Any:
-        """What the first process has, a small object, in all of them."""
+        """Give a small object of the first process to all of them."""
         if self.world == 1:
             return value
         held = [value]
@@ -88,7 +88,7 @@ class Ranks:
 
     @contextmanager
     def first_before_others(self) -> Iterator[None]:
-        """The others enter when the first has left: it makes the files that all read."""
+        """Let the others enter when the first has left: it makes the files that all read."""
         if not self.first:
             dist.barrier()
         yield
@@ -114,7 +114,7 @@ def joined_ranks(device: torch.device) -> Iterator[Ranks]:
 
 
 def local_device(device: torch.device) -> torch.device:
-    """The GPU of this process, where several on one machine share the work."""
+    """Return the GPU of this process, where several on one machine share the work."""
     if device.type == "cuda" and device.index is None and "LOCAL_RANK" in os.environ:
         return torch.device("cuda", int(os.environ["LOCAL_RANK"]))
     return device

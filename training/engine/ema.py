@@ -46,5 +46,5 @@ class AveragedWeights:
                 average.copy_(value)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The average; the model's own weights where none is kept."""
+        """Return the average; the model's own weights where none is kept."""
         return self._average if self._decay else self._model.state_dict()

@@ -24,7 +24,7 @@ _RENAMED = {"lwlrap": "known_ap"}
 
 
 def renamed(entry: Mapping[str, float]) -> Entry:
-    """A line of an older checkpoint's history, by today's names."""
+    """Rename a line of an older checkpoint's history to today's names."""
     return {_RENAMED.get(name, name): value for name, value in entry.items()}
 
 
@@ -35,7 +35,7 @@ def scores_of(entries: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def validation_score(entry: Mapping[str, float]) -> float:
-    """What epochs, runs and rounds are compared by; NaN where nothing validates."""
+    """Return what epochs, runs and rounds are compared by; NaN where nothing validates."""
     return entry.get("known_ap", math.nan)
 
 
@@ -49,12 +49,12 @@ def learning_rate(step: int, config: TrainConfig) -> float:
 
 
 def is_best(history: Sequence[Entry]) -> bool:
-    """Whether the last epoch is at least as good as all before it."""
+    """Return whether the last epoch is at least as good as all before it."""
     return _score(history[-1]) >= max(_score(entry) for entry in history)
 
 
 def should_stop(history: Sequence[Entry], patience: int) -> bool:
-    """Whether so many epochs have passed since the best one; never with a patience of 0."""
+    """Return whether so many epochs have passed since the best one; never with a patience of 0."""
     if not patience or not history:
         return False
     scores = [_score(entry) for entry in history]

@@ -31,7 +31,7 @@ from training.losses import losses
 
 
 def summed_loss(config: TrainConfig, logits: Tensor, batch: Batch) -> Tensor:
-    """The loss of some rows of a step, summed: a scalar.
+    """Sum the loss of some rows of a step: a scalar.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def summed_loss(config: TrainConfig, logits: Tensor, batch: Batch) -> Tensor:
 
 
 def mean_loss(total: Tensor, own: int, classes: int) -> Tensor:
-    """A step's loss from its sum: divided by the cells of the trainer's own rows.
+    """Divide a step's summed loss by the cells of the trainer's own rows.
 
     Parameters
     ----------

@@ -6,7 +6,7 @@ import torch
 
 
 def emulated(device: torch.device, precision: str) -> bool:
-    """Whether a processor lacks products of this precision: it imitates them, many times slower."""
+    """Return whether a processor only emulates products of this precision, many times slower."""
     if device.type != "cpu" or precision == "fp32":
         return False
     if precision == "fp16":
@@ -15,6 +15,6 @@ def emulated(device: torch.device, precision: str) -> bool:
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """The context in which convolutions run at the chosen precision."""
+    """Return the context in which convolutions run at the chosen precision."""
     dtype = torch.float16 if precision == "fp16" else torch.bfloat16
     return torch.autocast(device.type, dtype=dtype, enabled=precision != "fp32")

@@ -81,7 +81,7 @@ class PoolRows:
         return [Draw(kind, row, 0.0) for kind, row in drawn]
 
     def row(self, draw: Draw) -> Row:
-        """A drawn row."""
+        """Draw a row."""
         waveform = self._store.read(draw.box, 0, self._length)
         return Row(waveform, self._recipes[draw.box].labels, draw.kind)
 

@@ -63,7 +63,7 @@ def describe_run(
 
 
 def is_described(out: Path) -> bool:
-    """Whether `describe_run` was here."""
+    """Return whether `describe_run` was here."""
     return all((out / name).exists() for name in (CONFIG, RUN))
 
 

@@ -99,7 +99,7 @@ class CheckpointScorer:
         folder: Path,
         on_step: Callable[[], object],
     ) -> CheckpointScorer:
-        """The model after some more steps: see `negmine.models.scorer.Retrainable`."""
+        """Train the model some more steps: see `negmine.models.scorer.Retrainable`."""
         from training.engine.retrain import retrain
 
         changed = retrain(

@@ -26,7 +26,7 @@ def described(
     plugins: Sequence[RowSource],
     groups: Mapping[str, str] | None,
 ) -> dict[str, str]:
-    """What a run is given besides its settings, as short texts: it goes on only with the same."""
+    """Describe a run's inputs besides its settings: it resumes only with the same."""
     files = repr(sorted((name, info.fingerprint) for name, info in recordings.infos.items()))
     inputs = {
         "annotations": annotations.digest,
@@ -43,7 +43,7 @@ def described(
 def as_described_then(
     inputs: Mapping[str, str], annotations: Annotations, resumed: Checkpoint, out: Path
 ) -> Mapping[str, str]:
-    """What a run is given, in the terms of the checkpoint that it goes on from.
+    """Describe a run's inputs in the terms of the checkpoint that it resumes from.
 
     Earlier versions kept neither the recordings' fingerprints nor the edges of the boxes' bands.
     """

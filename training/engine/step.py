@@ -16,7 +16,7 @@ from training.engine.precision import autocast
 def make_optimiser(
     model: torch.nn.Module, config: TrainConfig, device: torch.device
 ) -> tuple[torch.optim.Optimizer, GradScaler]:
-    """What changes a model's weights, and the scaler of its losses: it acts in fp16 alone."""
+    """Make the optimiser of a model, and the scaler of its losses: it acts in fp16 alone."""
     optimiser = torch.optim.AdamW(
         model.parameters(), lr=config.lr, weight_decay=config.weight_decay
     )
@@ -69,7 +69,7 @@ def take_step(
 def step_loss(
     model: torch.nn.Module, part: Batch, own: int, config: TrainConfig, device: torch.device
 ) -> torch.Tensor:
-    """The loss of some rows of a step, as a share of the whole step's.
+    """Compute the loss of some rows of a step, as a share of the whole step's.
 
     Parameters
     ----------

@@ -75,7 +75,7 @@ class ClipScorer:
 
     @torch.inference_mode()
     def features(self, samples: np.ndarray) -> FeatureMap:
-        """The feature map of one recording, shape (T,)."""
+        """Compute the feature map of one recording, shape (T,)."""
         # a recording shorter than one analysis frame is filled up with silence
         missing = max(0, self._detector.front_end.frame - len(samples))
         waveform = torch.from_numpy(np.pad(samples, (0, missing))).unsqueeze(0).to(self._device)

@@ -16,7 +16,7 @@ def detect(
     audible: np.ndarray | None = None,
     merge: bool = False,
 ) -> pd.DataFrame:
-    """The windows of a recording in which a class calls, as the model has it.
+    """Return the windows of a recording in which the model detects a class.
 
     Parameters
     ----------

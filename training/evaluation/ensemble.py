@@ -36,7 +36,7 @@ Float64s = NDArray[np.float64]
 
 
 def validate(members: Sequence[ArrayLike] | NDArray[Any]) -> Float64s:
-    """The members as one float64 array, shape (M, N, C).
+    """Check the members; return them as one float64 array, shape (M, N, C).
 
     Raises ValueError where there is none, they differ in shape, or a score is not finite.
     """
@@ -56,18 +56,18 @@ def validate(members: Sequence[ArrayLike] | NDArray[Any]) -> Float64s:
 
 
 def mean(members: Sequence[ArrayLike]) -> Float64s:
-    """The mean of the members."""
+    """Average the members."""
     return np.asarray(validate(members).mean(axis=0))
 
 
 def rank_mean(members: Sequence[ArrayLike]) -> Float64s:
-    """The mean of each class's ranks over the clips, in (0, 1]; tied clips share one."""
+    """Return the mean of each class's ranks over the clips, in (0, 1]; tied clips share one."""
     scores = validate(members)
     return np.asarray(rankdata(scores, axis=1).mean(axis=0) / max(1, scores.shape[1]))
 
 
 def row_scaled_mean(members: Sequence[ArrayLike], scale: RowScale = "range") -> Float64s:
-    """The mean of the members after each of their rows was scaled.
+    """Return the mean of the members after each of their rows was scaled.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def row_scaled_mean(members: Sequence[ArrayLike], scale: RowScale = "range") -> 
 
 
 def pairwise_mean(members: Sequence[ArrayLike]) -> Float64s:
-    """The mean over members of how far a class stands above the classes of its clip, on average.
+    """Average over members how far a class is above the classes of its clip, on average.
 
     With ``mean_c' (s_c - s_c') = s_c - mean_c' s_c'`` it needs no matrix of pairs.
     """
@@ -116,7 +116,7 @@ JOINS: Mapping[How, Callable[[Sequence[ArrayLike]], Float64s]] = MappingProxyTyp
 
 
 def join(members: Sequence[ArrayLike], how: How, scale: RowScale = "range") -> Float64s:
-    """The members joined in one of the ways above.
+    """Join the members in one of the ways above.
 
     Parameters
     ----------

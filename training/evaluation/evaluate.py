@@ -62,7 +62,7 @@ class Truth:
             self._read_events(events, truth, classes)
 
     def first(self, recordings: int) -> Truth:
-        """The truth of the first so many recordings of the table."""
+        """Return the truth of the first so many recordings of the table."""
         part = copy(self)
         part.present = self.present.iloc[:recordings]
         kept = set(part.present.index)
@@ -128,7 +128,7 @@ class Truth:
 def open_truth_recordings(
     root: Path, truth: Truth, on_done: Callable[[], object] = lambda: None
 ) -> Recordings:
-    """The recordings that the truth describes, decoded and checked."""
+    """Open the recordings that the truth describes, decoded and checked."""
     folder = open_folder(root)
     paths = index_recordings(folder)
     missing = [name for name in truth.present.index if name not in paths]

@@ -104,11 +104,11 @@ class RecordingScorer:
         self.piece = max(self.piece, self.overlap)
 
     def begin(self) -> Pass:
-        """A pass over one recording, which is then handed over in blocks."""
+        """Begin a pass over one recording, which is then handed over in blocks."""
         return Pass(self)
 
     def read(self, samples: np.ndarray) -> Reading:
-        """A whole recording at once: float32 array, shape (T,)."""
+        """Read a whole recording at once: float32 array, shape (T,)."""
         one = self.begin()
         one.add(samples)
         return one.end()
@@ -128,7 +128,7 @@ class Pass:
         self._silent = 0.0  # frames
 
     def add(self, samples: np.ndarray) -> None:
-        """The next block: float32 array, shape (n,)."""
+        """Add the next block: float32 array, shape (n,)."""
         scorer = self._scorer
         self._blocks.append(samples)
         self._held += len(samples)
@@ -140,7 +140,7 @@ class Pass:
             self._held, self._lead = len(self._blocks[0]), scorer.overlap
 
     def end(self) -> Reading:
-        """What the pass found, once all blocks are added."""
+        """End the pass, once all blocks are added; return what it found."""
         scorer = self._scorer
         self._read(np.concatenate([np.zeros(0, np.float32), *self._blocks]), None)
         found, heard = self._windows.end()

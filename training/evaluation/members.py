@@ -99,7 +99,7 @@ def _number(folder: Path) -> tuple[int, str]:
 
 
 def join_members(members: Sequence[Member], how: How, scale: RowScale = "range") -> ScoreTable:
-    """The members' scores of whole recordings, joined.
+    """Join the members' scores of whole recordings.
 
     Raises
     ------

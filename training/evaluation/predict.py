@@ -70,7 +70,7 @@ class Prediction:
 def find_recordings(
     given: Sequence[Path], *, skip_bad: bool = False
 ) -> tuple[list[Found], list[str], list[SoundFolder]]:
-    """The recordings that folders and files name.
+    """Find the recordings that folders and files name.
 
     A recording is called by its file name without the suffix; where two share it, all by their path
     in the folder. A link goes by its own name, not by that of what it points to.
@@ -238,7 +238,7 @@ def predict(
     skip_bad: bool = False,
     on_s: Callable[[float], object] = lambda seconds: None,
 ) -> Iterator[Prediction | AudioError]:
-    """What the models say of each recording, together; the error, for one that was skipped.
+    """Yield the models' joint prediction of each recording; the error, for one skipped.
 
     Raises
     ------

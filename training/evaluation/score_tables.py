@@ -50,7 +50,7 @@ class ScoreTable:
         write_csv(path, table, float_format="%.9g")
 
     def aligned(self, like: ScoreTable, where: str, other: str) -> ScoreTable:
-        """The same scores in the order of another table's recordings and classes.
+        """Put the scores in the order of another table's recordings and classes.
 
         Parameters
         ----------
@@ -177,7 +177,7 @@ def _all_classes(path: Path, found: Sequence[str]) -> list[str]:
 
 
 def _layout(path: Path, found: Sequence[str], classes: Sequence[str]) -> list[str]:
-    """The columns of all classes: as they are called, or with an ``s`` before each."""
+    """Return the columns of all classes: named as they are, or with an ``s`` before each."""
     there = frozenset(found) - {ID}
     layouts = [list(classes), [f"s{name}" for name in classes]]
     lacking = [[i for i, name in enumerate(names) if name not in there] for names in layouts]

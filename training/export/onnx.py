@@ -115,7 +115,7 @@ class Program(nn.Module):
 
 
 def trace(checkpoint: Checkpoint) -> ExportedProgram:
-    """The program of a checkpoint, its batch and length left open.
+    """Trace the program of a checkpoint, its batch and length left open.
 
     Raises
     ------

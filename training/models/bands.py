@@ -18,7 +18,7 @@ Rows = tuple[int, int]
 def mel_rows(
     edges_hz: Sequence[tuple[float, float]], front_end: FrontEndSettings, least: int = MIN_ROWS
 ) -> list[Rows]:
-    """The mel bands that each frequency band covers.
+    """Return the mel bands that each frequency band covers.
 
     Mel band ``i`` is a triangle from edge ``i`` to edge ``i + 2`` of ``n_mels + 2`` edges that are
     evenly spaced on the HTK mel scale, ``2595 log10(1 + f / 700)``. A band covers it if it holds

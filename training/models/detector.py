@@ -57,7 +57,7 @@ class FeatureMap:
         return self.maps[0].shape[-1]
 
     def window(self, first: int, last: int) -> FeatureMap:
-        """Some frames of it."""
+        """Return some frames of it."""
         audible = None if self.audible is None else self.audible[:, first:last]
         return FeatureMap(tuple(m[..., first:last] for m in self.maps), audible)
 
@@ -120,7 +120,7 @@ class Detector(nn.Module):
         *,
         pretrained: bool = False,
     ) -> Detector:
-        """The detector of a run, in the memory layout it names."""
+        """Make the detector of a run, in the memory layout it names."""
         detector = cls(
             n_classes,
             front_end,
@@ -139,7 +139,7 @@ class Detector(nn.Module):
         return detector
 
     def features(self, waveforms: Tensor) -> FeatureMap:
-        """The last feature map of some clips, (B, T), with sound in place of silence."""
+        """Compute the last feature map of some clips, (B, T), with sound in place of silence."""
         block = self.front_end.hop
         audible = audible_blocks(waveforms, block)
         # a program takes either way for any clip
@@ -160,7 +160,7 @@ class Detector(nn.Module):
         return self._spacing
 
     def maps(self, waveforms: Tensor) -> tuple[Tensor, ...]:
-        """The feature maps of some clips, (B, T), as they are: see `FeatureMap`."""
+        """Compute the feature maps of some clips, (B, T), as they are: see `FeatureMap`."""
         spectrograms: Tensor = self.norm(self.log_mel(waveforms))
         if self.training and self.augment:
             spectrograms = mask_spectrograms(spectrograms, self.augment, self.front_end.hop_s)
@@ -181,7 +181,7 @@ class Detector(nn.Module):
         return self.logits(clip_pool(self.frames(self.features(waveforms))))
 
     def frames(self, features: FeatureMap, pooling: str | None = None) -> Frames:
-        """The pooling's sums a frame, 0 in silence: the training's own pooling by default."""
+        """Compute the pooling's sums a frame, 0 in silence: by default training's own pooling."""
         return self._frames(features, pooling or self.pooling).only(features.audible)
 
     def _frames(self, features: FeatureMap, pooling: str) -> Frames:
@@ -222,7 +222,7 @@ class Detector(nn.Module):
         return clip_pool(self.frames(features)).mean(dim=1)
 
     def logits(self, embeddings: Tensor) -> Tensor:
-        """The head, in float32 whatever the precision: (..., K, D) -> (..., C), K being 1 or C."""
+        """Apply the head, in float32 at any precision: (..., K, D) -> (..., C); K is 1 or C."""
         with torch.autocast(embeddings.device.type, enabled=False):
             pooled = embeddings.float()
             if pooled.shape[-2] == 1:
@@ -305,7 +305,7 @@ def frames_per_second(detector: Detector) -> float:
 
 
 def to_frames(seconds: float, per_second: float) -> int:
-    """The length of a window or a hop in frames of the feature map: at least one."""
+    """Convert a window's or a hop's length to frames of the feature map: at least one."""
     return max(1, round(seconds * per_second))
 
 

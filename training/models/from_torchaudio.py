@@ -45,7 +45,7 @@ def import_torchaudio() -> ModuleType:
 
 
 def has_extension(torchaudio: ModuleType) -> bool:
-    """Whether the compiled extension was loaded."""
+    """Return whether the compiled extension was loaded."""
     return bool(torchaudio._extension._IS_TORCHAUDIO_EXT_AVAILABLE)
 
 

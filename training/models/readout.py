@@ -49,7 +49,7 @@ class Frames:
         return self.numerator.shape[-1]
 
     def only(self, audible: Tensor | None) -> Frames:
-        """The same, with nothing where there is no sound: float Tensor, shape (B, T)."""
+        """Return the same, zero where there is no sound: float Tensor, shape (B, T)."""
         if audible is None:
             return self
         counts = audible[:, None, None, :]
@@ -61,7 +61,7 @@ class Frames:
 def pool_frames(
     features: Tensor, pooling: str, rows: Tensor | None = None, attention: Tensor | None = None
 ) -> Frames:
-    """The sums that a pooling needs of a feature map.
+    """Compute the sums that a pooling needs of a feature map.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def pool_frames(
 
 
 def window_pool(frames: Frames, window: int, hop: int) -> Tensor:
-    """The pooling of every window of frames; 0 where a denominator is 0.
+    """Pool every window of frames; 0 where a denominator is 0.
 
     The last window is filled up with frames that count as nothing, so that each frame lies in one.
 
@@ -141,7 +141,7 @@ def audible_windows(audible: Tensor, window: int, hop: int) -> Tensor:
 
 
 def clip_pool(frames: Frames) -> Tensor:
-    """The pooling of whole clips: shape (B, K, D)."""
+    """Pool whole clips: shape (B, K, D)."""
     numerator, denominator = (
         part.mean(dim=-1).unsqueeze(1) for part in (frames.numerator, frames.denominator)
     )
@@ -149,7 +149,7 @@ def clip_pool(frames: Frames) -> Tensor:
 
 
 def _ratio(numerator: Tensor, denominator: Tensor, rows: Tensor | None) -> Tensor:
-    """The pooling from its two sums, (B, N, G, D), over the rows of each band: (B, N, K, D)."""
+    """Pool from the two sums, (B, N, G, D), over the rows of each band: (B, N, K, D)."""
     if rows is not None:
         numerator, denominator = (
             torch.einsum("bngd,kg->bnkd", part, rows.to(part.dtype))
@@ -159,7 +159,7 @@ def _ratio(numerator: Tensor, denominator: Tensor, rows: Tensor | None) -> Tenso
 
 
 def join_windows(logits: Tensor, audible: Tensor | None, readout: str, sharpness: float) -> Tensor:
-    """The readouts ``max`` and ``lse`` of windows, those without sound left out: (B, C).
+    """Join windows by ``max`` or ``lse``, those without sound left out: (B, C).
 
     The lowest number there is where none holds sound.
 

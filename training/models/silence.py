@@ -59,7 +59,7 @@ def filled(waveforms: Tensor, audible: Tensor, block: int) -> Tensor:
 
 
 def _last_before(audible: Tensor, number: Tensor) -> Tensor:
-    """The nearest audible block up to each one: int64, shape of ``audible``; far below 0 for none.
+    """Find the last audible block up to each: int64, shape of ``audible``; far below 0 for none.
 
     A running maximum by doubling, which ONNX has no operation for.
     """

@@ -8,7 +8,7 @@ TRIO = ("torch", "torchaudio", "torchvision")
 
 
 def installed(name: str) -> str:
-    """The version of an installed distribution, or ''."""
+    """Return the version of an installed distribution, or ''."""
     try:
         return version(name)
     except PackageNotFoundError:
@@ -21,7 +21,7 @@ def trio_installed() -> str:
 
 
 def command_that_fits() -> str:
-    """The command that installs the three in the versions that negmine was tested with.
+    """Return the command that installs the three in the tested versions.
 
     Builds for the CPU alone are replaced by such builds.
     """

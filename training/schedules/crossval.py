@@ -205,7 +205,7 @@ def _write_means(
     recordings: Recordings,
     known: KnownScores,
 ) -> None:
-    """What is known of each recording, and the mean of the seeds' scores."""
+    """Write what is known of each recording, and the mean of the seeds' scores."""
     labels = np.where(known.known, known.truth, np.nan)
     ScoreTable(tuple(recordings.infos), annotations.classes, labels).write(out / KNOWN)
     for name in (OOF, OOF_VERDICTS):
@@ -275,7 +275,7 @@ def scored_by(folder: Path, models: list[str], score: Callable[[], OutOfFold]) -
 
 
 def _known(annotations: Annotations, names: Sequence[str]) -> KnownScores:
-    """What is known of each recording: a confirmed call outweighs rejections."""
+    """Return what is known of each recording: a confirmed call outweighs rejections."""
     columns = {name: i for i, name in enumerate(annotations.classes)}
     shape = len(names), len(columns)
     truth, known = np.zeros(shape, bool), np.zeros(shape, bool)

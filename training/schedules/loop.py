@@ -186,7 +186,7 @@ def _made_with(
     earlier: tuple[Path, Path] | None,
     replay: float,
 ) -> dict[str, str]:
-    """What a round's selections are made with, by the names of the options where there are any."""
+    """Describe what a round's selections are made with, by option names where there are any."""
     groups = repr(pool.sources.groups)
     # batch_size changes how fast it is, not what comes out
     settings = {
@@ -209,7 +209,7 @@ def _made_with(
 def _write_page(
     path: Path, hard: Path, before: Path | None, pool: Pool, progress: Progress
 ) -> None:
-    """A round's selection as a page, beside the round before."""
+    """Write a round's selection as a page, beside the round before."""
     selection = open_selection(hard, pool.path)
     earlier = Earlier(open_selection(before), read_report(report_path(before))) if before else None
     advance = progress("rendering the page", clips_to_render(selection, pool), "clip")
@@ -219,7 +219,7 @@ def _write_page(
 
 
 def _score(checkpoint: Checkpoint) -> float:
-    """The validation score of the chosen epoch; NaN where nothing validates."""
+    """Return the validation score of the chosen epoch; NaN where nothing validates."""
     return validation_score(checkpoint.history[-1])
 
 

@@ -82,7 +82,7 @@ class Windows:
     values: np.ndarray
 
     def over(self, span: Span) -> np.ndarray | None:
-        """The highest values of windows that share half of themselves, or of the span, with it."""
+        """Return the highest values of windows that share half of themselves, or of the span."""
         shared = np.minimum(self.end_s, span.end_s) - np.maximum(self.start_s, span.start_s)
         inside = shared >= 0.5 * np.minimum(self.end_s - self.start_s, span.duration_s) - 1e-9
         return self.values[inside].max(axis=0) if inside.any() else None
@@ -121,7 +121,7 @@ class PseudoLabels:
         self.description = digest.hexdigest()
 
     def __call__(self, recording: str, span: Span) -> np.ndarray | None:
-        """The labels of a span of a recording: float32, shape (C,), or None where there is none."""
+        """Return the labels of a span of a recording: float32, shape (C,); None without any."""
         windows = self.recordings.get(recording)
         return windows.over(span) if windows else None
 
@@ -271,7 +271,7 @@ def _calibrated(logits: np.ndarray, centres: np.ndarray, temperature: float) -> 
 def call_centres(
     logits: Mapping[str, Windows], annotations: Annotations, quantile: float
 ) -> np.ndarray:
-    """A low quantile of each class's confirmed calls.
+    """Compute a low quantile of each class's confirmed calls.
 
     Parameters
     ----------

@@ -83,7 +83,7 @@ class PseudoRows:
             raise InputError(f"no recording is as long as a crop of {config.clip_s:g} s")
 
     def rows(self, step: int) -> list[Row]:
-        """The rows added in a step: the same for the same step."""
+        """Return the rows added in a step: the same for the same step."""
         config = self._config
         rng = np.random.default_rng([config.seed, step, Stream.PSEUDO_ROWS])
         found = []

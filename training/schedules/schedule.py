@@ -52,7 +52,7 @@ class Stage:
     augment: Mapping[str, Any] = field(default_factory=dict)
 
     def configured(self, config: TrainConfig) -> TrainConfig:
-        """The stage's configuration, of that of its run."""
+        """Derive the stage's configuration from that of its run."""
         return replace(config, **self.settings, augment=replace(config.augment, **self.augment))
 
 
@@ -137,7 +137,7 @@ def _stages(table: Mapping[str, Any], recipe: str, number: int) -> list[Stage]:
 
 
 def restarted(stages: Sequence[Stage], init: str) -> list[Stage]:
-    """The same stages, all but the first of which start from ``init``."""
+    """Return the same stages, all but the first of which start from ``init``."""
     return [replace(stage, init=init if i else stage.init) for i, stage in enumerate(stages)]
 
 

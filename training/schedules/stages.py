@@ -253,7 +253,7 @@ def _labels(
     on_done: Callable[[], object],
     others: Sequence[Mapping[str, AudioInfo]] = (),
 ) -> PseudoLabels:
-    """A stage's pseudo labels: read where they stand, made by the same models in the same way."""
+    """Return a stage's pseudo labels: read if the same models made them so, else made."""
     found, given = None, _given(annotations, recordings, others)
     if path.exists():
         try:

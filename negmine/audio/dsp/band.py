@@ -169,7 +169,7 @@ def _filtered(clip: np.ndarray, sample_rate: int, low_hz: float, high_hz: float)
 
 @lru_cache(maxsize=128)
 def _response(size: int, sample_rate: int, low_hz: float, high_hz: float) -> np.ndarray:
-    """What a pass multiplies a spectrum of ``size`` samples with: float32, (size // 2 + 1,)."""
+    """Return the factors of a spectrum of ``size`` samples: float32, (size // 2 + 1,)."""
     nyquist = sample_rate / 2
     taps = _taps(sample_rate)
     _, beta = kaiserord(_DEPTH_DB, min(1.0, TRANSITION_HZ / nyquist))

@@ -23,7 +23,7 @@ _PITCHES = 12
 
 
 def generate(name: str, seed: int, samples: int, sample_rate: int) -> np.ndarray:
-    """Generated sound.
+    """Generate sound.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ def _hum(rng: np.random.Generator, samples: int, sample_rate: int) -> np.ndarray
 
 
 def _below_nyquist(pitch_hz: float, sample_rate: int) -> float:
-    """A pitch, octaves lower where the rate cannot hold it."""
+    """Lower a pitch by octaves until the rate can hold it."""
     while pitch_hz >= 0.45 * sample_rate:
         pitch_hz /= 2
     return float(pitch_hz)

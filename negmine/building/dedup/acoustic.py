@@ -60,7 +60,7 @@ class AcousticPrint:
 
 
 def acoustic_print(path: Path) -> AcousticPrint:
-    """The fingerprint of a sound file; memory holds some seconds of it at a time.
+    """Fingerprint a sound file; memory holds some seconds of it at a time.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def acoustic_print(path: Path) -> AcousticPrint:
 
 
 def print_of(blocks: Iterable[np.ndarray]) -> AcousticPrint:
-    """The fingerprint of sound that comes in blocks.
+    """Fingerprint sound that comes in blocks.
 
     Parameters
     ----------
@@ -142,7 +142,7 @@ def print_all(
     *,
     on_done: Callable[[], object] = lambda: None,
 ) -> dict[str, AcousticPrint]:
-    """The fingerprints of many files, made in threads: decoding releases the interpreter lock.
+    """Fingerprint many files in threads: decoding releases the interpreter lock.
 
     Parameters
     ----------

@@ -151,7 +151,7 @@ _ONES = np.array([bin(word).count("1") for word in range(1 << 16)], dtype=np.uin
 def _agree_about(
     bits: np.ndarray, known: np.ndarray, here: np.ndarray, there: np.ndarray
 ) -> np.ndarray:
-    """Whether the bits about pairs of frames agree: bool, shape (n,)."""
+    """Return whether the bits about pairs of frames agree: bool, shape (n,)."""
     counted, wrong = (np.zeros(len(here), dtype=np.int64) for _ in range(2))
     for shift in _ABOUT:
         one, other = here + shift, there + shift
@@ -196,7 +196,7 @@ def compare(first: AcousticPrint, second: AcousticPrint, offset: int) -> Agreeme
 def disagreements(
     first: AcousticPrint, second: AcousticPrint, offset: int
 ) -> tuple[np.ndarray, int, np.ndarray, np.ndarray]:
-    """The disagreement of two sounds in windows of their overlap at an offset.
+    """Measure the disagreement of two sounds in windows of their overlap at an offset.
 
     Returns
     -------
@@ -228,7 +228,7 @@ def disagreements(
 
 
 def _unpacked(words: np.ndarray) -> np.ndarray:
-    """The reverse of `_packed`, as uint8."""
+    """Undo `_packed`, as uint8."""
     return np.unpackbits(words.view(np.uint8).reshape(-1, 4), axis=1, bitorder="little")
 
 

@@ -165,7 +165,7 @@ def _shared_lines(pairs: Sequence[_Pair]) -> Iterable[str]:
 
 
 def _joined(pairs: Iterable[_Pair], files: Sequence[SoundFile]) -> dict[str, str]:
-    """The joint group of each group that is no longer by itself."""
+    """Return the joint group of each group that is no longer by itself."""
     rank = {group: at for at, group in enumerate(dict.fromkeys(one.group for one in files))}
     above: dict[str, str] = {}
 

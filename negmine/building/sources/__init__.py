@@ -21,6 +21,6 @@ ORDER = ("external", "noise", "fp", "near", "agreed", "erase", "transplant", "mi
 
 
 def rows_of(name: str) -> Rows:
-    """The function that yields a source's rows."""
+    """Return the function that yields a source's rows."""
     rows: Rows = import_module(f"negmine.building.sources.{name}").rows
     return rows

@@ -74,7 +74,7 @@ def rows(context: BuildContext, settings: AgreedSettings) -> Iterator[RecipeBloc
 
 
 def open_scorers(settings: PoolSettings, classes: Sequence[str]) -> tuple[Scorer, ...]:
-    """The models that are to agree, checked before anything is decoded for them; perhaps none.
+    """Open the models that must agree, checked before anything is decoded; perhaps none.
 
     Raises
     ------

@@ -75,7 +75,7 @@ class Doubts:
 
 
 def _apart(unit: np.ndarray) -> float:
-    """The median distance of calls to their nearest other one; NaN where there is none."""
+    """Return the median distance of calls to their nearest other one; NaN where there is none."""
     if len(unit) < 2:
         return float("nan")
     likeness = unit @ unit.T

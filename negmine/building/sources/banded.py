@@ -58,7 +58,7 @@ class Bands:
 
 
 def usable_bands(context: BuildContext) -> Bands:
-    """The bands of all classes; too wide ones are left out, and counted.
+    """Return the bands of all classes; leave out, and count, those that are too wide.
 
     Raises
     ------
@@ -108,7 +108,7 @@ class Crops:
 
     @classmethod
     def of(cls, context: BuildContext) -> Crops:
-        """Confirmed calls, windows of unlabelled sound, and what is certified so far."""
+        """Collect confirmed calls, windows of unlabelled sound, and what is certified so far."""
         calls = join_blocks([empty_block("crops"), *context.calls], "crops")
         rest = join_blocks([_unlabelled(context), context.certified], "crops")
         rest = rest.take(np.flatnonzero(_unchanged(context, rest)))

@@ -60,7 +60,7 @@ class DeclaredFolder:
 
 
 def no_progress(what: str, total: int, unit: str = "file") -> Callable[..., object]:
-    """Shows nothing."""
+    """Show nothing."""
     return lambda *counted: None
 
 
@@ -120,7 +120,7 @@ class BuildContext:
         return self.settings.sample_rate or own_rate(self.recordings.infos.values())
 
     def rng(self, name: str) -> np.random.Generator:
-        """The generator of one source: its draws depend on the seed and its name alone."""
+        """Make the generator of one source: its draws depend on the seed and its name alone."""
         return np.random.default_rng([self.settings.seed, *name.encode()])
 
     @property

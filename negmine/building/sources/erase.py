@@ -16,7 +16,7 @@ _MORE_PASSES = 20
 
 
 def rows(context: BuildContext, settings: EraseSettings) -> Iterator[RecipeBlock]:
-    """Confirmed calls, rejected detections, unlabelled windows, each without a band."""
+    """Yield confirmed calls, rejected detections, unlabelled windows, each without a band."""
     if not settings.count:
         return
     bands, crops = usable_bands(context), Crops.of(context)

@@ -30,7 +30,7 @@ def rows(context: BuildContext, settings: ExternalSettings) -> Iterator[RecipeBl
 def external_windows(
     context: BuildContext, folder: DeclaredFolder, settings: ExternalSettings
 ) -> Iterator[RecipeBlock]:
-    """The windows of one folder, a block a declaration."""
+    """Yield the windows of one folder, a block a declaration."""
     numbers: dict[tuple[str, ...], int] = {}
     clip_s = context.settings.clip_s
     for name, info in folder.opened.infos.items():
@@ -59,7 +59,7 @@ def external_windows(
 
 
 def window_starts(duration_s: float, clip_s: float) -> np.ndarray:
-    """Starts of the windows of a file: float64, in order.
+    """Return the starts of the windows of a file: float64, in order.
 
     A last window, moved back to end with the file, takes up a rest of half a clip or more.
     """
@@ -71,7 +71,7 @@ def window_starts(duration_s: float, clip_s: float) -> np.ndarray:
 
 
 def loud_starts(info: AudioInfo, clip_s: float) -> np.ndarray:
-    """Starts of the loudest windows of a file that do not overlap: float64, in order.
+    """Find the loudest windows of a file that do not overlap; return starts: float64, in order.
 
     The loudest comes first, then the loudest of what is left, down to `_QUIETEST_DB` below it or to
     silence; equally loud ones by their time.

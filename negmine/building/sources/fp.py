@@ -47,7 +47,7 @@ def rows(context: BuildContext, settings: FpSettings) -> Iterator[Recipe]:
 
 
 def _on_beds(context: BuildContext, settings: FpSettings) -> Iterator[Recipe]:
-    """The box's own span on a clip that is certified free of its class.
+    """Yield the box's own span on a clip that is certified free of its class.
 
     Nothing of the recording is heard outside the box, so no doubt about its surroundings remains:
     the label is the mix of the box's and the bed's.
@@ -117,7 +117,7 @@ class _Beds:
         return cls(block, levels, context.classes, *made)
 
     def free_of(self, name: str) -> Certified | None:
-        """What to draw a bed free of a class from; None where there is none."""
+        """Return what to draw a bed free of a class from; None where there is none."""
         column = self.classes.index(name)
         for some in (self.recorded, self.every):
             if some.first[column] < some.first[column + 1]:

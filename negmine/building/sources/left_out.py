@@ -31,7 +31,7 @@ class LeftOut(Counter[str]):
             self.files[reason][name] += count
 
     def told(self) -> Iterator[str]:
-        """A line a reason, with the files that lose most."""
+        """Yield a line a reason, with the files that lose most."""
         for reason, count in self.items():
             if count:
                 most = sorted(self.files[reason].items(), key=lambda item: (-item[1], item[0]))

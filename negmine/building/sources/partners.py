@@ -93,6 +93,6 @@ def _row_sets(parts: RecipeBlock) -> _Sets:
 
 
 def _columns(tables: Tables, sets: tuple[int, ...], index: dict[str, int]) -> np.ndarray:
-    """The classes that the mix of some label sets certifies absent, by number, sorted."""
+    """Return the classes that the mix of some label sets certifies absent, by number, sorted."""
     absent = set.intersection(*(set(tables.labels[number].absent) for number in sets))
     return np.array(sorted(index[name] for name in absent if name in index), dtype=np.int64)

@@ -76,7 +76,7 @@ def choosing_settings(
     min_distance: float,
     **others: Any,
 ) -> MineSettings:
-    """The settings of these options.
+    """Make the settings of these options.
 
     Raises
     ------
@@ -243,7 +243,7 @@ def mine(
 
 
 def _write(mined: Mined, report: Mapping[str, Any], out: Path, control: bool) -> None:
-    """The selection and what stands beside it; what an earlier one left there goes."""
+    """Write the selection and the files beside it; remove what an earlier one left there."""
     from negmine.storage.files import write_json
 
     write_json(out.with_suffix(".report.json"), report)
@@ -267,7 +267,7 @@ def _synthesise(
     reader: CachedReader | None,
     bars: Bars,
 ) -> Pool:
-    """The pool with what a search finds; one that was searched so already stays as it is."""
+    """Add what a search finds to the pool; one that was searched so already stays as it is."""
     from negmine.pool import open_pool
     from negmine.scores.embed import score_pool
     from negmine.storage.locks import only_writer
@@ -314,5 +314,5 @@ def _synthesise(
 
 
 def beside(out: Path, what: str) -> Path:
-    """The name of what is written beside a selection: ``hard.review.parquet``."""
+    """Return the name of what is written beside a selection: ``hard.review.parquet``."""
     return out.with_suffix(f".{what}{out.suffix}")

@@ -41,7 +41,7 @@ def alarm_rate(calls: np.ndarray, negatives: np.ndarray, recall: float = RECALL)
 
 
 def shares(weights: np.ndarray, total: int, most: int) -> np.ndarray:
-    """A budget divided in proportion to weights, none above a limit.
+    """Divide a budget in proportion to weights, no share above a limit.
 
     What a limit cuts off goes to the others, in the same proportion. Whole numbers by largest
     remainder; of equal remainders the first wins.

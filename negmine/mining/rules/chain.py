@@ -37,7 +37,7 @@ class Candidates:
         return len(self.embeddings)
 
     def only(self, ranks: np.ndarray) -> Candidates:
-        """Some of them, in their order."""
+        """Return some of them, in their order."""
         keys = self.keys
         return Candidates(
             self.embeddings[ranks], lambda by: [every[i] for every in [keys(by)] for i in ranks]
@@ -138,7 +138,7 @@ class Step:
         return RULES[self.rule].take is not None
 
     def limits(self, known: ClassScores) -> tuple[float, float]:
-        """The lowest and the highest score that the rule lets pass; -inf and inf where any."""
+        """Return the lowest and the highest score that the rule passes; -inf and inf where any."""
         apply = RULES[self.rule].limits
         return apply(known, **self.settings) if apply else (-np.inf, np.inf)
 
@@ -163,14 +163,14 @@ class Strategy:
         return " + ".join([self.ranking, *(step.text for step in self.steps)])
 
     def limits(self, known: ClassScores) -> tuple[float, float]:
-        """The lowest and the highest score that all rules let pass."""
+        """Return the lowest and the highest score that all rules let pass."""
         limits = [step.limits(known) for step in self.steps]
         low = max((low for low, _ in limits), default=-np.inf)
         return low, min((high for _, high in limits), default=np.inf)
 
 
 def make_step(rule: str, settings: Mapping[str, Any], where: str) -> Step:
-    """A step with all its settings, checked.
+    """Make a step with all its settings, checked.
 
     Raises
     ------

@@ -46,7 +46,7 @@ class IntrusionCost:
         self._fall = hits / rank - hits / (rank + 1)
 
     def __call__(self, column: int, scores: np.ndarray) -> np.ndarray:
-        """The cost of negatives that score so for a class.
+        """Compute the cost of negatives that score so for a class.
 
         Parameters
         ----------

@@ -23,7 +23,7 @@ Space = Literal["absolute", "relative", "quantile"]
 def margin_threshold(
     calls: np.ndarray, space: Space, margin: float, reference: float = 0.5
 ) -> float:
-    """The highest score that a negative of the class may have.
+    """Return the highest score that a negative of the class may have.
 
     Parameters
     ----------

@@ -6,7 +6,7 @@ import numpy as np
 
 
 def nearest_call(embeddings: np.ndarray, calls: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The confirmed call nearest to each row, and how similar it is.
+    """Find the confirmed call nearest to each row, and how similar it is.
 
     Parameters
     ----------

@@ -6,7 +6,7 @@ import numpy as np
 
 
 def score_window(reference: np.ndarray, low: float, high: float) -> tuple[float, float]:
-    """The scores between two quantiles of hardness.
+    """Return the scores between two quantiles of hardness.
 
     Parameters
     ----------
