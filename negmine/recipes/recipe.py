@@ -105,7 +105,7 @@ class Recipe:
         return any(source.is_of(names) for source in self.sources)
 
     def mix(self, other: Recipe, snr_db: float) -> Recipe:
-        """Add another recipe at a signal-to-noise ratio; labels follow the algebra.
+        """Mix in another recipe at a signal-to-noise ratio; labels follow the algebra.
 
         The layers of both are joined, so that a mix of mixes is flat; what changes a component
         stays with it. ``snr_db`` is the ratio of this recipe's first component over the other's
