@@ -29,7 +29,7 @@ lint: .venv/dev.stamp
 # Writes requirements/ again from pyproject.toml. Versions that still fit stay: make lock UPGRADE=--upgrade
 lock: .venv/uv.stamp
 	$(LOCK) pyproject.toml --extra dev --group build -o requirements/dev.txt
-	$(LOCK) pyproject.toml --group build -c requirements/dev.txt -o requirements/run.txt
+	$(LOCK) pyproject.toml --extra train --group build -c requirements/dev.txt -o requirements/run.txt
 	echo uv | $(LOCK) - -o requirements/uv.txt
 
 clean:

@@ -64,7 +64,7 @@ def wanted(extra: str) -> Iterator[Requirement]:
 
 def lock_of(extra: str) -> str:
     """The lock that holds an extra."""
-    return "dev" if extra else "run"
+    return "run" if extra in ("", "train") else "dev"
 
 
 EXTRAS = ["", *PROJECT["project"]["optional-dependencies"]]
@@ -105,7 +105,12 @@ def test_the_build_group_holds_what_the_build_system_requires() -> None:
     assert set(PROJECT["build-system"]["requires"]) <= set(PROJECT["dependency-groups"]["build"])
 
 
+def test_the_trainer_alone_takes_torch() -> None:
+    assert not {need.name for need in wanted("")} & {need.name for need in wanted("train")}
+    assert {"torch", "torchaudio", "torchvision", "timm"} <= {need.name for need in wanted("train")}
+
+
 @pytest.mark.parametrize("name", ["torch", "torchaudio", "torchvision"])
 def test_libraries_that_load_together_alone_are_pinned_exactly(name: str) -> None:
-    (found,) = [need for need in wanted("") if need.name == name]
+    (found,) = [need for need in wanted("train") if need.name == name]
     assert [pin.operator for pin in found.specifier] == ["=="]

@@ -17,6 +17,7 @@ from click.core import ParameterSource
 
 from negmine.cli.stopping import stop_code, stopping_alike
 from negmine.errors import NegmineError, one_line, visible
+from negmine.extras import what_is_missing
 from negmine.notices import LOGGER, warn
 from negmine.storage.names import clean_name
 
@@ -66,6 +67,8 @@ def one_line_errors() -> Iterator[None]:
             raise Failure(f"{error.filename}: {error.strerror}", 1) from error
         if not _while_importing(error):
             raise
+        if missing := what_is_missing(error):
+            raise Failure(missing, 1) from error
         reason = f"{type(error).__name__}: {error}"
         raise Failure(
             f"a library does not load ({reason}); 'negmine doctor' says what to do", 1

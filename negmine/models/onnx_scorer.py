@@ -125,16 +125,12 @@ def load(path: Path, device: str = "auto") -> OnnxScorer:
     Raises
     ------
     ModelError
-        If onnxruntime is not installed, the file is no ONNX or keeps weights outside its folder,
-        nothing describes it, or the device is not to be had.
+        If the file is no ONNX or keeps weights outside its folder, nothing describes it, or
+        the device is not to be had.
     """
-    try:
-        import onnx
-        import onnxruntime
-    except ImportError as error:
-        raise ModelError(
-            f"{path}: ONNX files need onnx and onnxruntime: install negmine[onnx]"
-        ) from error
+    import onnx
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what fails is raised, and said once
     # clips are rendered while the network runs: threads that spin would take their time

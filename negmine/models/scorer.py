@@ -10,6 +10,7 @@ from typing import Protocol, cast, runtime_checkable
 import numpy as np
 
 from negmine.errors import ModelError
+from negmine.extras import what_is_missing
 
 ENTRY_POINTS = "negmine.scorers"
 
@@ -142,7 +143,10 @@ def load_scorer(path: Path, device: str = "auto", *, compiled: bool = False) -> 
     try:
         reader = cast(Callable[[Path, str], object], point.load())
     except (ImportError, AttributeError) as error:
-        raise ModelError(f"{path}: its reader '{point.value}' cannot be loaded: {error}") from error
+        reason = what_is_missing(error) or error
+        raise ModelError(
+            f"{path}: its reader '{point.value}' cannot be loaded: {reason}"
+        ) from error
     scorer = reader(path, device)
     if not isinstance(scorer, Scorer):
         raise ModelError(f"{path}: the reader '{point.value}' returned no Scorer")

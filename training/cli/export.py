@@ -16,10 +16,10 @@ from negmine.cli.console import CleanCommand, print_json, quiet_and_json, say
 def export_model(checkpoint: Path, out: Path, quiet: bool, as_json: bool) -> None:
     """Write a CHECKPOINT as a program that runs without the trainer.
 
-    OUT ends in .onnx, which takes the extra negmine[onnx]. The program takes waveforms and gives
-    embeddings and logits, in fp32, of any number of clips of any length; classes, rate and held-out
-    recordings are in the file. It is first held against the checkpoint, and not written where it
-    differs. 'negmine mine --model' takes it like a checkpoint.
+    OUT ends in .onnx, which takes the extras negmine[train,onnx]. The program takes waveforms and
+    gives embeddings and logits, in fp32, of any number of clips of any length; classes, rate and
+    held-out recordings are in the file. It is first held against the checkpoint, and not written
+    where it differs. 'negmine mine --model' takes it like a checkpoint.
 
     \b
     Example:

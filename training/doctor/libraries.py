@@ -7,18 +7,15 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.metadata import requires
 from pathlib import Path
 from typing import Any
 
 from packaging.requirements import Requirement
 
+from negmine.extras import requirements
 from training.doctor.check import Check, State
 from training.doctor.machine import GIB
 from training.models.versions import TRIO, command_that_fits, installed
-
-# Extras that a person may choose; those of developers are no concern of the doctor's.
-_EXTRAS = ("onnx", "tensorboard")
 
 # Importing all of them takes 10 s on two cores; a library that waits for ever is named.
 _TIMEOUT_S = 300.0
@@ -36,30 +33,20 @@ def check_libraries() -> Iterator[Check]:
     present = [need.name for need, _ in wanted if installed(need.name)]
     found = probe_all(present)
     for need, extra in wanted:
+        if extra == "train" and "torch" in present:
+            extra = ""  # a trainer that lacks one of its libraries is broken
         yield check_library(need, extra, installed(need.name), found.get(need.name, {}))
     yield from check_codecs(found.get("soundfile", {}))
     yield from check_compute(found.get("torch", {}), driver=_NVIDIA.is_file())
 
 
-def requirements() -> Iterator[tuple[Requirement, str]]:
-    """Yield what negmine's metadata asks for, and the extra that does ('': negmine itself)."""
-    for text in requires("negmine") or []:
-        need = Requirement(text)
-        if need.marker is None or need.marker.evaluate({"extra": ""}):
-            yield need, ""
-            continue
-        for extra in _EXTRAS:
-            if need.name != "negmine" and need.marker.evaluate({"extra": extra}):
-                yield need, extra
-
-
 def check_library(need: Requirement, extra: str, present: str, found: Mapping[str, Any]) -> Check:
     """Check that a library is installed, within its bounds, and imports."""
     command = f"{_INSTALL} '{need.name}{need.specifier}'"
-    if need.name in _OF_TORCH:
-        command = f"what fits: {command_that_fits()}"
-    elif extra:
+    if extra:
         command = f"{_INSTALL} 'negmine[{extra}]'"
+    elif need.name in _OF_TORCH:
+        command = f"what fits: {command_that_fits()}"
     elif present and found.get("error"):
         command = f"{_INSTALL} --force-reinstall --no-deps '{need.name}{need.specifier}'"
     if not present:

@@ -27,7 +27,7 @@ class Board:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
             raise InputError(
-                "--tensorboard needs TensorBoard: pip install 'negmine[tensorboard]'"
+                "--tensorboard needs TensorBoard: pip install 'negmine[train,tensorboard]'"
             ) from error
         self._writer: Any = SummaryWriter(str(out / "tensorboard"))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,12 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from onnx_models import WEIGHTS, make_model
 from scorer_contract import check_scorer
 
 from negmine.errors import ModelError
-from negmine.models.description import KEY, ModelDescription
+from negmine.models.description import ModelDescription
 from negmine.models.scorer import load_scorer
-
-WEIGHTS = np.array([[1, -2], [0.5, 3], [-1, 1], [2, 0.25]], dtype=np.float32)
 
 SIDECAR = """
 classes = ["a", "b"]
@@ -26,51 +24,6 @@ clip_s = 0.5
 embeddings = "levels"
 logits = "scores"
 """
-
-
-def make_model(
-    path: Path,
-    shape: tuple[Any, ...] = ("B", "T"),
-    *,
-    weights: np.ndarray = WEIGHTS,
-    metadata: str | None = None,
-    kind: int = TensorProto.FLOAT,
-    inputs: int = 1,
-    width: int = 4,
-) -> onnx.ModelProto:
-    """A model of four levels of a clip, and two classes that are sums of them."""
-    axis = len(shape) - 1
-    nodes = [
-        helper.make_node("Mul", ["sound", "sound"], ["squares"]),
-        helper.make_node("Abs", ["sound"], ["sizes"]),
-        helper.make_node("ReduceMean", ["squares", "axes"], ["m0"], keepdims=0),
-        helper.make_node("ReduceMean", ["sizes", "axes"], ["m1"], keepdims=0),
-        helper.make_node("ReduceMax", ["sound", "axes"], ["m2"], keepdims=0),
-        helper.make_node("ReduceMin", ["sound", "axes"], ["m3"], keepdims=0),
-        *(helper.make_node("Reshape", [f"m{i}", "column"], [f"c{i}"]) for i in range(4)),
-        helper.make_node("Concat", [f"c{i}" for i in range(4)], ["levels"], axis=1),
-        helper.make_node("MatMul", ["levels", "weights"], ["scores"]),
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "levels",
-        [helper.make_tensor_value_info(name, kind, shape) for name in ("sound", "other")[:inputs]],
-        [
-            helper.make_tensor_value_info("levels", kind, (shape[0], width)),
-            helper.make_tensor_value_info("scores", kind, (shape[0], weights.shape[1])),
-            helper.make_tensor_value_info("sizes", kind, shape),
-        ],
-        [
-            numpy_helper.from_array(np.array([axis]), "axes"),
-            numpy_helper.from_array(np.array([-1, 1]), "column"),
-            numpy_helper.from_array(weights, "weights"),
-        ],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
-    if metadata is not None:
-        helper.set_model_props(model, {KEY: metadata})
-    onnx.save(model, path)
-    return model
 
 
 @pytest.fixture
@@ -339,13 +292,3 @@ def test_a_gpu_takes_another_onnxruntime(foreign: Path, monkeypatch: pytest.Monk
     with pytest.raises(ModelError, match=r"device 'cuda:1' is not to be had.*onnxruntime-gpu"):
         load_scorer(foreign, "cuda:1")
     assert load_scorer(foreign, "auto").score(clips(1))[1].shape == (1, 2)
-
-
-@pytest.mark.parametrize("package", ["onnx", "onnxruntime"])
-def test_a_missing_package_names_the_extra(
-    foreign: Path, monkeypatch: pytest.MonkeyPatch, package: str
-) -> None:
-    monkeypatch.setitem(sys.modules, package, None)
-    message = r"model\.onnx: ONNX files need onnx and onnxruntime: install negmine\[onnx\]"
-    with pytest.raises(ModelError, match=message):
-        load_scorer(foreign, "cpu")

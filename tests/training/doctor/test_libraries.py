@@ -85,8 +85,9 @@ def test_torchaudio_without_its_extension_is_noted() -> None:
 
 def test_every_requirement_is_looked_at() -> None:
     wanted = {need.name: extra for need, extra in libraries.requirements()}
-    assert wanted["torch"] == wanted["faiss-cpu"] == ""
-    assert wanted["onnxruntime"] == "onnx"
+    assert wanted["faiss-cpu"] == wanted["onnxruntime"] == ""
+    assert wanted["torch"] == wanted["timm"] == "train"
+    assert wanted["onnxscript"] == "onnx"
     assert wanted["tensorboard"] == "tensorboard"
     assert "pytest" not in wanted
 
@@ -131,3 +132,15 @@ def test_what_is_said_of_processor_and_gpu(
 
 def test_nothing_is_said_of_a_gpu_where_torch_does_not_load() -> None:
     assert list(libraries.check_compute({"error": "OSError"}, driver=False)) == []
+
+
+def test_a_trainer_that_lacks_one_of_its_libraries_is_a_problem(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    present = {"torch": "2.14.1"}
+    monkeypatch.setattr(libraries, "probe_all", lambda names: {name: {} for name in names})
+    for has, state in ((present, "problem"), ({}, "note")):
+        monkeypatch.setattr(libraries, "installed", lambda name, has=has: has.get(name, ""))
+        states = {check.name: check.state for check in libraries.check_libraries()}
+        assert states["torchaudio"] == state
+        assert states["tensorboard"] == "note"
