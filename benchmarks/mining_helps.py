@@ -229,7 +229,9 @@ class Bench:
 @click.option("--per-class", default=100, show_default=True)
 @click.option("--mix", default=3000, show_default=True, help="Mixes in the pool.")
 @click.option(
-    "--careless", is_flag=True, help="Take what nobody annotated for external sound, free of calls."
+    "--careless",
+    is_flag=True,
+    help="Take unannotated recordings as external sound, free of calls.",
 )
 @click.option("--tp-per-step", default=20, show_default=True)
 @click.option("--fp-per-step", default=8, show_default=True)

@@ -72,7 +72,10 @@ def window_table(out: Path, seeds: int) -> str:
         for name in UPTO
     }
     every = np.stack(list(found.values()), axis=1)
-    lines = ["", "| up to | false alarms expected | chosen by | FP/h at 0.7 | against no window |"]
+    lines = [
+        "",
+        "| up to | expected false positives | chosen by | FP/h at 0.7 | against no window |",
+    ]
     lines.append("|---" * 5 + "|")
     for number, (name, end) in enumerate(UPTO.items()):
         cells = [

@@ -220,9 +220,13 @@ def _disjoint(finds: Iterable[Found]) -> int:
 @click.option("--truth", type=click.Path(path_type=Path), multiple=True)
 @click.option("--budget", default=2000, show_default=True)
 @click.option("--quantile", default=0.99, show_default=True)
-@click.option("--calls", is_flag=True, help="The bar: the median confirmed call.")
+@click.option("--calls", is_flag=True, help="The threshold: the median confirmed call.")
 @click.option("--max-doubt", type=float, multiple=True, default=(1.0, 0.1), show_default=True)
-@click.option("--per-class", default=0, help="The bar: the worst of a class's so many hardest.")
+@click.option(
+    "--per-class",
+    default=0,
+    help="The threshold: the lowest score of this many hardest of a class.",
+)
 @click.option("--seeds", default=3, show_default=True)
 @click.option("--scores", type=click.Path(path_type=Path), help="Kept between runs.")
 @click.option("--device", default="auto", show_default=True)

@@ -321,7 +321,7 @@ def _check_names(cls: type, values: Mapping[str, Any]) -> None:
     kinds = get_type_hints(cls)
     for name, value in values.items():
         if not _fits(value, kinds[name]):
-            raise ValueError(f"{name} {str(value)[:40]!r} is no such setting")
+            raise ValueError(f"{name} {str(value)[:40]!r} is not valid for this setting")
 
 
 def _fits(value: object, kind: Any) -> bool:

@@ -53,7 +53,7 @@ def class_bands(
     for name in annotations.classes:
         if name not in given and name not in found:
             raise AnnotationError(
-                f"class '{name}': no confirmed call tells its band; name it in a table of bands"
+                f"class '{name}': no confirmed call gives its band; name it in a table of bands"
             )
         low, high = given.get(name) or _widened(*found[name], margin)
         if low >= nyquist_hz:

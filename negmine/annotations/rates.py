@@ -46,7 +46,7 @@ def told_upsampled(rates: Iterable[int], sample_rate: int, advice: str = "") -> 
     lower = [rate for rate in rates if rate < sample_rate]
     if not lower:
         return None
-    advice = advice or f"a model may learn that; --sample-rate {min(lower)} hears all alike"
+    advice = advice or f"a model may learn that; --sample-rate {min(lower)} gives all the same band"
     return (
         f"{len(lower)} of {len(rates)} sound files are of {min(lower)} Hz or more, below the "
         f"{sample_rate} Hz of the model: resampled, they hold nothing above {min(lower) // 2} Hz; "
@@ -81,7 +81,7 @@ def check_audible(
         total = sum(one.label == name for one in annotations.confirmed)
         where = (
             f"{box.where}: class '{name}' calls from {box.f_min_hz:g} to {box.f_max_hz:g} Hz "
-            f"({len(boxes)} of its {total} confirmed calls lie as high)"
+            f"({len(boxes)} of its {total} confirmed calls are as high)"
         )
         if box.f_min_hz >= file_hz / 2:
             raise AnnotationError(
@@ -89,7 +89,7 @@ def check_audible(
                 f"{file_hz / 2:g} Hz; correct f_min and f_max, or take the rows out"
             )
         raise AnnotationError(
-            f"{where}, and at --sample-rate {sample_rate} the model hears up to "
+            f"{where}, and at --sample-rate {sample_rate} the model receives up to "
             f"{sample_rate / 2:g} Hz; pass --sample-rate {_rate_for(boxes, infos)}"
         )
 

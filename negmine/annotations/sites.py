@@ -89,7 +89,7 @@ def sites_by_pattern(
     Raises
     ------
     InputError
-        If it is no regular expression, or a name does not match.
+        If it is not a regular expression, or a name does not match.
 
     Examples
     --------
@@ -99,7 +99,7 @@ def sites_by_pattern(
     try:
         compiled = re.compile(pattern)
     except re.error as error:
-        raise InputError(f"'{pattern}' is no regular expression: {error}") from error
+        raise InputError(f"'{pattern}' is not a regular expression: {error}") from error
     sites = {}
     for name in recordings:
         found = compiled.search(name)

@@ -193,7 +193,7 @@ def _riff(path: Path, data: _Bytes) -> Extent | None:
             if size == 0xFFFFFFFF and size64 is not None:
                 size = size64
             unknown = any(first <= size <= last for first, last in _NO_SIZE)
-            again = f"write it anew: ffmpeg -ignore_length 1 -i {_names(path)}"
+            again = f"write it again: ffmpeg -ignore_length 1 -i {_names(path)}"
             if len(data) - at > 1 << 32 and data[:4] in (b"RIFF", b"RIFX"):
                 again = f"a WAV's 32-bit size ends at 4 GiB: {again}"
             if unknown and size > len(data) - at:
@@ -220,7 +220,7 @@ def _w64(path: Path, data: _Bytes) -> Extent | None:
             if 0 < size <= held - 8:
                 raise AudioError(
                     f"{path}: {held - size} bytes follow its {size} bytes of sound, and the "
-                    f"decoder takes them for sound; write it anew: ffmpeg -i {_names(path)}"
+                    f"decoder takes them for sound; write it again: ffmpeg -i {_names(path)}"
                 )
             return Extent(size if size > held else None, held, None, _with_sox(path))
     return None
@@ -247,7 +247,7 @@ def _au(path: Path, data: _Bytes) -> Extent | None:
 
 
 def _with_sox(path: Path) -> str:
-    return f"write it anew: sox --ignore-length {_names(path)}"
+    return f"write it again: sox --ignore-length {_names(path)}"
 
 
 def _names(path: Path) -> str:
@@ -321,7 +321,7 @@ def _flac(path: Path, data: _Bytes, whole: bool) -> Extent | None:
     if whole and (second := _second_flac(data)) >= 0:
         raise AudioError(
             f"{path}: FLAC files one after the other, of which the first alone can be decoded, "
-            f"{second} of {len(data)} bytes; take them apart, or join them anew with 'sox'"
+            f"{second} of {len(data)} bytes; take them apart, or join them again with 'sox'"
         )
     (largest,) = data.unpack(">H", 10)
     packed = int.from_bytes(data[18:26], "big")
@@ -335,7 +335,7 @@ def _flac(path: Path, data: _Bytes, whole: bool) -> Extent | None:
     if first is None or not rate:
         return None
     held = _end_of_flac(data, at, first, largest)
-    remedy = f"write it anew: ffmpeg -i {_names(path)}"
+    remedy = f"write it again: ffmpeg -i {_names(path)}"
     return Extent(total or None, held, rate, remedy, exact=True) if held else None
 
 
@@ -460,7 +460,7 @@ def _mp3(path: Path, data: _Bytes) -> Extent | None:
             continue
         frames += 1
         at += frame.length
-    again = f"write it anew: ffmpeg -i {_names(path)}"
+    again = f"write it again: ffmpeg -i {_names(path)}"
     # the padding of an encoder, which decoders take away, is no loss
     held = max(0, frames - 2)
     return Extent(counted * first.samples or None, held * first.samples, first.rate, again)

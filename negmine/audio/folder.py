@@ -147,7 +147,7 @@ def _why_not(path: Path) -> str:
         return "hidden files"
     if not path.exists():
         return "broken links"
-    return "" if path.is_file() else "what is no regular file"
+    return "" if path.is_file() else "entries that are not regular files"
 
 
 def _is_sound(name: str) -> bool:

@@ -303,7 +303,7 @@ def probe_all(
         raise AudioError(f"none of {len(bad)} files is readable; the first: {bad[0]}")
     if bad and not skip_bad:
         more = f" ({len(bad) - 1} more like it)" if len(bad) > 1 else ""
-        raise AudioError(f"{bad[0]}{more}; mend or remove it, or pass --skip-bad")
+        raise AudioError(f"{bad[0]}{more}; repair or remove it, or pass --skip-bad")
     return infos, bad
 
 

@@ -98,7 +98,7 @@ def new_confidences(audit: Audit, settings: Mapping[str, Any], prior: float) -> 
         elif before is None:
             reason = "the pool does not say what it was built with"
         elif before >= 1 or not (confidence < 1).any():
-            reason = "its rows claim no doubt, and so do not tell what it would depend on"
+            reason = "its rows claim no doubt, so there is nothing to set it by"
         elif form == "doubt":
             after = 1 - (1 - before) * doubt / found.claimed
         else:

@@ -151,7 +151,7 @@ def check_free(out: Path) -> None:
         filled = sum(bool(v or note) for _, (_, _, v, note) in read_rows(out / VERDICTS, COLUMNS))
         if filled:
             raise InputError(
-                f"{out / VERDICTS}: holds {filled} verdicts or notes, which drawing anew would "
+                f"{out / VERDICTS}: holds {filled} verdicts or notes, which drawing again would "
                 "lose; choose another folder for --out"
             )
 

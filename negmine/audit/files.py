@@ -153,5 +153,5 @@ def read_verdicts(path: Path, key: Key) -> list[Verdict]:
             "out"
         )
     if not any(verdict.word for verdict in found.values()):
-        raise InputError(f"{path}: no verdict is filled in yet; hear the clips with {PAGE}")
+        raise InputError(f"{path}: no verdict is filled in yet; listen to the clips with {PAGE}")
     return [found[clip] for clip in key.clips]

@@ -81,7 +81,7 @@ def draw_claims(
         for value in values:
             if value not in names[field]:
                 hint = did_you_mean(value, names[field])
-                raise InputError(f"--{field} {value}: there is none here{hint}")
+                raise InputError(f"--{field} {value}: not here{hint}")
     for name in by:
         if name not in names:
             where = "; a pool has no scores" if name == "hardness" else did_you_mean(name, names)

@@ -46,7 +46,7 @@ def write_confidences(path: Path, confidences: Sequence[NewConfidence], audit: A
         else:
             sections.setdefault(one.section, {})[one.name] = one.after
     if not sections:
-        raise InputError(f"--out {path}: nothing was heard that a setting of build-pool decides")
+        raise InputError(f"--out {path}: no audited clip depends on a setting of build-pool")
     head = "".join(f"# {line}\n" for line in comments)
     with writing(path) as temporary:
         temporary.write_text(f"{head}\n{tomli_w.dumps(sections)}", encoding="utf-8")

@@ -123,7 +123,7 @@ def build_pool(
     named = (*s.external.folders, *external)
     declared = [parse_external(text, annotations.classes) for text in named]
     if out.exists() and not (out / "pool.json").is_file():
-        raise PoolError(f"{out}: exists and is no pool; choose another folder for --out")
+        raise PoolError(f"{out}: exists and is not a pool; choose another folder for --out")
     standing = None
     if append:
         standing = open_to_append(out, annotations.classes, s.clip_s, s.sample_rate)
@@ -149,7 +149,7 @@ def build_pool(
             )
         )
         if opened[-1].root.resolve() in {root.resolve() for root in roots.values()}:
-            raise InputError(f"--external {opened[-1].root}: the folder was named twice")
+            raise InputError(f"--external {opened[-1].root}: the folder is given twice")
         roots[f"external{number}"] = opened[-1].root
     _check_other_sound(annotated, opened)
     unlabelled = None
@@ -238,7 +238,7 @@ def _table(
         return ()
     if not declared:
         raise InputError(
-            f"--external-table {settings.external.table}: name the folders it speaks of with "
+            f"--external-table {settings.external.table}: name the folders it covers with "
             "--external"
         )
     return read_declarations(Path(settings.external.table), classes)

@@ -47,7 +47,7 @@ def read_declarations(path: Path, classes: Sequence[str]) -> tuple[Declaration, 
     found = []
     for where, (pattern, names) in read_rows(path, COLUMNS):
         if not pattern:
-            raise InputError(f"{where}: no pattern; '*' stands for every file")
+            raise InputError(f"{where}: no pattern; '*' means every file")
         found.append(Declaration(pattern, class_list(names, classes, where), where))
     return tuple(found)
 

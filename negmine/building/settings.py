@@ -71,7 +71,7 @@ class PoolSettings:
         None,
         "--unlabelled",
         click.Path(file_okay=False),
-        "Folder of recordings that nobody labelled, for --agreed-models and --erase.",
+        "Folder of unlabelled recordings, for --agreed-models and --erase.",
     )
     near_duplicates: bool = setting(
         True,

@@ -99,9 +99,9 @@ class BuildSound:
                 group = standing.get(info.fingerprint, "")
                 if sited and name in folder.groups and group not in ("", folder.group(name)):
                     raise PoolError(
-                        f"{info.path}: stands in the pool in group '{group}', and its site is "
+                        f"{info.path}: is in the pool in group '{group}', and its site is "
                         f"'{folder.group(name)}'; pass the --sites or --site-regex that the pool "
-                        "was built with, or build it anew"
+                        "was built with, or build it again"
                     )
         return self.grouped(
             lambda folder: folder.grouped(

@@ -80,7 +80,7 @@ def check_standing(
     raise PoolError(
         f"{pool.path}: {rows} rows draw on external sound that holds part of an annotated or "
         f"held-out recording, and would be declared free of its calls: {names}; the first: "
-        f"{next(iter(why.values()))}. What stands is never changed: build the pool anew with "
+        f"{next(iter(why.values()))}. Rows in it are never changed: build the pool again with "
         "--force, not --append, which leaves these files out; or take the recording out"
     )
 
@@ -117,6 +117,6 @@ def check_unchanged(pool: Pool, folders: Iterable[Recordings | None]) -> None:
     if replaced:
         raise PoolError(
             f"{pool.path}: {len(replaced)} files of this pool were replaced since: "
-            f"{shorten(replaced, 3)}; its rows are of the files as they were. Build the pool anew "
+            f"{shorten(replaced, 3)}; its rows are of the files as they were. Build the pool again "
             "with --force, not --append; or put the files back, or give the new ones other names"
         )

@@ -60,7 +60,7 @@ def one_line_errors() -> Iterator[None]:
     except MemoryError as error:
         raise Failure("out of memory; use a smaller --batch-size or shorter clips", 1) from error
     except KeyboardInterrupt as error:
-        raise Failure("stopped; the same command goes on from here", stop_code()) from error
+        raise Failure("stopped; the same command resumes from here", stop_code()) from error
     except Exception as error:
         if isinstance(error, OSError) and error.filename is not None and error.strerror:
             # a path that no file system takes, or that is forbidden, met where nobody expects it

@@ -236,7 +236,7 @@ def inspect(pool: Path, png: Path | None, quiet: bool, as_json: bool) -> None:
     "--class", "label", type=NameType(), help="Recipes certified free of this class alone."
 )
 @click.option(
-    "--sample", type=click.IntRange(1, MOST_ROWS), help="So many of them, drawn at random."
+    "--sample", type=click.IntRange(1, MOST_ROWS), help="This many of them, drawn at random."
 )
 @click.option(
     "--sample-rate", type=click.IntRange(1000, MOST_HZ), help="Hz.  [default: the pool's]"
@@ -259,8 +259,8 @@ def render(
 ) -> None:
     """Write clips of a POOL as FLAC, with a table of what each is.
 
-    Files that stand are not made again, unless they are of another rate, so the same command goes
-    on where it was stopped.
+    Files that exist are not made again, unless they are of another rate, so the same command
+    resumes where it was stopped.
 
     \b
     Example:

@@ -36,7 +36,7 @@ model_option = click.option(
 cache_option = click.option(
     "--cache",
     type=click.Path(file_okay=False, path_type=Path),
-    help="From 'negmine cache'.  [default: the one in the pool's folder, if it fits]",
+    help="Folder written by 'negmine cache'.  [default: the one in the pool's folder, if it fits]",
 )
 batch_size_option = click.option(
     "-b",

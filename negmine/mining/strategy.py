@@ -54,7 +54,7 @@ def parse_strategy(text: str) -> Strategy:
                 raise InputError(f"{where}: '{item}': expected setting=value")
             settings[key.strip()] = value.strip()
         if name in RANKINGS:
-            raise InputError(f"{where}: '{name}' ranks the rows, so it stands first")
+            raise InputError(f"{where}: '{name}' ranks the rows, so it must come first")
         if name not in RULES:
             hint = did_you_mean(name, [*PRESETS, *RULES, *RANKINGS])
             raise InputError(

@@ -70,11 +70,11 @@ class WindowChoice:
 
     def to_text(self) -> str:
         if not self.classes:
-            return "window: no class has enough calls in recordings set aside; none is used"
-        where = "held-out recordings" if self.held_out else "recordings set aside"
+            return "window: no class has enough calls in held-out recordings; none is used"
+        where = "held-out recordings" if self.held_out else "a held-out half of the recordings"
         rates = ", ".join(f"{high:g}: {rate:.1%}" for high, rate in self.rates.items())
         return (
-            f"window: up to the quantile {self.high:g}, by false alarms on {where} "
+            f"window: up to the quantile {self.high:g}, by false positives on {where} "
             f"with {self.classes} classes, after short retrainings ({rates})"
         )
 

@@ -83,10 +83,12 @@ class ModelDescription:
                 raise ValueError
             version = content.pop("version")
         except (InputError, ValueError, KeyError, AttributeError, TypeError) as error:
-            raise ModelError(f"{where}: its metadata '{KEY}' is damaged; export it anew") from error
+            raise ModelError(
+                f"{where}: its metadata '{KEY}' is damaged; export it again"
+            ) from error
         if version != VERSION:
             raise ModelError(
-                f"{where}: a model file of version {version}, not {VERSION}; export it anew"
+                f"{where}: a model file of version {version}, not {VERSION}; export it again"
             )
         return _checked(content, where)
 

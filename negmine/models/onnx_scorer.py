@@ -126,7 +126,7 @@ def load(path: Path, device: str = "auto") -> OnnxScorer:
     ------
     ModelError
         If the file is no ONNX or keeps weights outside its folder, nothing describes it, or
-        the device is not to be had.
+        the device is not available.
     """
     import onnx
     import onnxruntime
@@ -167,11 +167,11 @@ def _providers(device: str, available: list[str]) -> list[Any]:
     if match := re.fullmatch(r"cuda(?::(\d+))?", device):
         if cuda not in available:
             raise ModelError(
-                f"device '{device}' is not to be had: this onnxruntime runs on the CPU; install "
+                f"device '{device}' is not available: this onnxruntime runs on the CPU; install "
                 "onnxruntime-gpu"
             )
         return [(cuda, {"device_id": int(match[1] or 0)}), cpu]
-    raise ModelError(f"device '{device}' is not to be had: ONNX runs on cpu, cuda or cuda:N")
+    raise ModelError(f"device '{device}' is not available: ONNX runs on cpu, cuda or cuda:N")
 
 
 def _weight_files(path: Path, model: Any) -> list[Path]:

@@ -37,11 +37,11 @@ def check_block(block: RecipeBlock, tables: Tables, clip_s: float) -> None:
     length_s = np.where(none["length_s"], 0.0, block.length_s)
     components = np.add.reduceat(add.astype(np.int64), block.layer_offsets[:-1])
     rules = {
-        "an op that is none": op > max(OPS.values()),
+        "an unknown op": op > max(OPS.values()),
         "a source that the tables lack": (source < -1) | (source >= len(tables.sources)),
         "a source on 'erase', or none on another op": (source < 0) != erase,
-        "a first layer that is no 'add' without snr_db": first & ~(add & none["snr_db"]),
-        "an snr_db missing, or on what is no 'add'": ~first & (add == none["snr_db"]),
+        "a first layer that is not an 'add' without snr_db": first & ~(add & none["snr_db"]),
+        "an snr_db missing, or on an op other than 'add'": ~first & (add == none["snr_db"]),
         "a negative or undefined time": ~((block.start_s >= 0) & (block.offset_s >= 0)),
         "an offset or length on what acts on the whole clip": (erase | band)
         & ((block.offset_s != 0) | ~none["length_s"]),

@@ -103,7 +103,7 @@ def write_pool(
     Raises
     ------
     PoolError
-        If there is no recipe to write, or another pool stands there and ``replace`` is off.
+        If there is no recipe to write, or another pool is there already and ``replace`` is off.
     OutputError
         If the folder cannot be written.
     """
@@ -161,8 +161,8 @@ def write_new(
         if read_info(path) == info and _same_groups(part_folder(path, part), writer):
             return False
         raise PoolError(
-            f"{path}: another pool stands there; choose another --out, pass --force to replace it, "
-            "or --append to add to it"
+            f"{path}: another pool is there already; choose another --out, pass --force to replace "
+            "it, or --append to add to it"
         )
     with writing_folder(path, replace=replace) as folder:
         write_part(part_folder(folder, part), writer, roots)
@@ -230,7 +230,7 @@ def part_folder(folder: Path, part: Mapping[str, Any]) -> Path:
     """
     name = part.get("name")
     if not is_file_name(name):
-        raise PoolError(f"{folder}/pool.json: '{name}' is no part's name: damaged")
+        raise PoolError(f"{folder}/pool.json: '{name}' is not a part's name: damaged")
     return folder / "parts" / name
 
 
@@ -344,7 +344,7 @@ def read_info(folder: Path) -> dict[str, Any]:
 
 def _complete(folder: Path, info: Any, needed: Mapping[str, tuple[type, ...]]) -> None:
     if not isinstance(info, dict):
-        raise PoolError(f"{folder}/pool.json: a part is no table: damaged")
+        raise PoolError(f"{folder}/pool.json: a part is not a table: damaged")
     missing = [key for key in needed if key not in info]
     if missing:
         raise PoolError(f"{folder}/pool.json: {', '.join(missing)} is missing: damaged")
@@ -354,6 +354,6 @@ def _complete(folder: Path, info: Any, needed: Mapping[str, tuple[type, ...]]) -
         if isinstance(value, bool) or not isinstance(value, kinds):
             raise PoolError(f"{folder}/pool.json: {key} is of the wrong kind: damaged")
         if key in _TEXTS and not all(isinstance(text, str) for text in texts):
-            raise PoolError(f"{folder}/pool.json: {key} holds what is no text: damaged")
+            raise PoolError(f"{folder}/pool.json: {key} holds a value that is not text: damaged")
         if isinstance(value, int | float) and not 0 <= value < 2**31:
             raise PoolError(f"{folder}/pool.json: {key} is out of range: damaged")

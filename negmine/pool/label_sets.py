@@ -150,7 +150,7 @@ def _read(
         raise PoolError(f"{path}: damaged: label sets out of order")
     known = {PRESENT: -1} | {c.value: i for i, c in enumerate(CERTIFICATES)}
     if unknown := [kind for kind in kinds if kind not in known]:
-        raise PoolError(f"{path}: damaged: '{unknown[0]}' is no certificate")
+        raise PoolError(f"{path}: damaged: '{unknown[0]}' is not a certificate")
     if not ((confidences > 0) & (confidences <= 1)).all():
         raise PoolError(f"{path}: damaged: a confidence outside (0, 1]")
     numbers = np.array(

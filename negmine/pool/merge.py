@@ -58,7 +58,7 @@ def merge_pools(paths: Sequence[Path], out: Path, *, replace: bool = False) -> M
     for pool in pools[1:]:
         _check_fit(first, pool)
     if out.exists() and not (out / "pool.json").is_file():
-        raise PoolError(f"{out}: exists and is no pool; choose another folder for --out")
+        raise PoolError(f"{out}: exists and is not a pool; choose another folder for --out")
     writer = PoolWriter(first.clip_s)
     roots: dict[str, Path] = {}
     for pool in pools:

@@ -63,7 +63,7 @@ def choose_rows(
             raise PoolError(f"{pool.path}: no class '{label}'{did_you_mean(label, pool.classes)}")
         rows = rows[pool.confidence(label)[rows] > 0]
     if not len(rows):
-        raise PoolError(f"{pool.path}: no row is all that was asked for")
+        raise PoolError(f"{pool.path}: no row meets all conditions")
     if sample is not None and sample < len(rows):
         rows = np.sort(np.random.default_rng(seed).choice(rows, sample, replace=False))
     return [int(row) for row in rows]

@@ -63,6 +63,6 @@ def _read(path: Path, roots: Mapping[str, Path]) -> Iterator[_Row]:
     columns = {name: table.column(name).to_pylist() for name in SOURCES}
     for root, name in zip(columns["root"], columns["name"], strict=True):
         if root not in known or not is_inside(name):
-            raise PoolError(f"{path}: '{name}' lies outside the pool's folders")
+            raise PoolError(f"{path}: '{name}' is outside the pool's folders")
     columns["root"] = [known[root] for root in columns["root"]]
     return zip(*columns.values(), strict=True)

@@ -48,5 +48,5 @@ def read_index(folder: Path) -> dict[str, Any]:
     if not isinstance(index, dict) or index.get("format") != FORMAT:
         raise PoolError(f"{path}: not written by 'negmine cache'")
     if index.get("version") != VERSION:
-        raise PoolError(f"{path}: version {index.get('version')}, not {VERSION}; make it anew")
+        raise PoolError(f"{path}: version {index.get('version')}, not {VERSION}; make it again")
     return index

@@ -92,7 +92,7 @@ class Layer:
         if banded == placed or (self.low_hz is None) != (self.high_hz is None):
             raise ValueError("'erase' and 'band' need low_hz and high_hz, the other ops none")
         if banded and not 0 <= (self.low_hz or 0.0) < (self.high_hz or 0.0):
-            raise ValueError(f"no band lies from {self.low_hz:g} to {self.high_hz:g} Hz")
+            raise ValueError(f"no band from {self.low_hz:g} to {self.high_hz:g} Hz")
         generated = self.source is not None and self.source.is_synthetic
         if generated != (self.seed is not None):
             raise ValueError("generated sound has a seed, and nothing else has one")

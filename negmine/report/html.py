@@ -291,9 +291,9 @@ def _missing(
     found = []
     if report is None:
         found.append(
-            "No mining report stands beside the selection: how many rows were certified, what each "
-            "rule rejected and how all scores are distributed is not known here. 'negmine mine' "
-            "writes it."
+            "There is no mining report beside the selection: how many rows were certified, what "
+            "each rule rejected and how all scores are distributed is not known here. 'negmine "
+            "mine' writes it."
         )
     elif not any(section.histogram for section in sections):
         found.append(
@@ -301,9 +301,11 @@ def _missing(
         )
     cards = [card for section in sections for card in section.cards]
     if cards and all(math.isnan(card.row.doubt) for card in cards):
-        found.append("The selection carries no doubt: how likely a class is there after all.")
+        found.append(
+            "The selection has no doubts (estimated probabilities that the class is present)."
+        )
     if before and before.report is None:
-        found.append("No mining report stands beside the older selection either: no scores before.")
+        found.append("There is no mining report beside the older selection: no scores before.")
     return found
 
 

@@ -138,7 +138,7 @@ def rules_of(entry: Mapping[str, Any], name: str) -> list[Rule]:
     if listed is None:
         return []
     if not isinstance(listed, list) or not all(isinstance(rule, Mapping) for rule in listed):
-        raise PoolError(f"the mining report's rules of class '{name}' are no list of tables")
+        raise PoolError(f"the mining report's rules of class '{name}' are not a list of tables")
     return [
         Rule(
             str(rule.get("rule", "")),

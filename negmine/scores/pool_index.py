@@ -71,7 +71,7 @@ def choose_factory(rows: int, width: int, memory_bytes: float) -> tuple[str, str
     rows, width : int
         Of the embeddings.
     memory_bytes : float
-        That the index may take.
+        Memory that the index may take.
 
     Returns
     -------

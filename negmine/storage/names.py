@@ -81,7 +81,7 @@ def look_alikes(counts: Mapping[str, int], what: str, where: str) -> list[str]:
     groups = [sorted(names) for names in alike.values() if len(names) > 1]
     lines = [
         f"{where}: the {what} {_counted(names, counts)} differ only in case, in how a number is "
-        "written, or in what cannot be seen; each counts by itself: is it one?"
+        "written, or in what cannot be seen; each counts separately: are they the same?"
         for names in groups[:_MOST_LINES]
     ]
     if len(groups) > _MOST_LINES:

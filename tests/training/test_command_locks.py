@@ -129,6 +129,6 @@ def test_a_run_ended_by_sigterm_keeps_its_last_step(shared_data: Data, tmp_path:
             if run.poll() is None:
                 os.killpg(run.pid, signal.SIGKILL)
     assert run.returncode == 143, error
-    assert error.splitlines()[-1] == "Error: stopped; the same command goes on from here"
+    assert error.splitlines()[-1] == "Error: stopped; the same command resumes from here"
     assert Checkpoint.load(tmp_path / "run" / "last.pt").step > 0
     assert not (tmp_path / "run" / ".lock").exists()

@@ -20,7 +20,7 @@ def warn_if_emulated(device: Any, precision: str) -> None:
     from training.engine.precision import emulated
 
     if emulated(device, precision):
-        warn(f"this processor imitates {precision}, many times slower than fp32: take that")
+        warn(f"this processor emulates {precision}, many times slower than fp32: use fp32")
 
 
 def at_own_rate(

@@ -44,7 +44,7 @@ _GO_WITH = (
 @click.option(
     "--truth",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="CSV: recording_id, s0, s1, ...: 1, 0, or empty where nobody knows; every member and "
+    help="CSV: recording_id, s0, s1, ...: 1, 0, or empty where unknown; every member and "
     "every way of joining is compared with it.  [default: the known labels of run folders]",
 )
 @quiet_and_json

@@ -59,7 +59,7 @@ _GO_WITH: GoesWith = (
     type=click.IntRange(0, 1000),
     default=1,
     show_default=True,
-    help="End after so many rounds without a better validation score; 0 never does.",
+    help="End after this many rounds without a better validation score; 0 never does.",
 )
 @choosing_options
 @hard_options

@@ -27,7 +27,7 @@ from training.cli.train import train
     type=click.IntRange(0, LAST_SEED),
     default=0,
     show_default=True,
-    help="Of the soundscapes, the mixes and the training.",
+    help="Seed of the soundscapes, the mixes and the training.",
 )
 @quiet_and_json
 def demo(out: Path, seed: int, quiet: bool, as_json: bool) -> None:

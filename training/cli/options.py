@@ -61,7 +61,7 @@ _OPTIONS: tuple[tuple[str, Any, str], ...] = (
     ),
     ("window_s", click.FloatRange(0.05, MOST_CLIP_S), "Window of the maximum and the log-sum-exp."),
     ("lse_sharpness", click.FloatRange(0, min_open=True), "Of the log-sum-exp."),
-    ("loss", click.Choice(LOSSES), "What is minimised; see docs/training.md."),
+    ("loss", click.Choice(LOSSES), "Loss to minimise; see docs/training.md."),
     ("lsep_bce", click.FloatRange(0), "Weight of the masked BCE added to LSEP."),
     (
         "large_loss_rate",
@@ -86,7 +86,11 @@ _OPTIONS: tuple[tuple[str, Any, str], ...] = (
         click.IntRange(0, MOST_WORKERS),
         "Processes that prepare steps; 0: none but the trainer's own. Changes no result.",
     ),
-    ("steps_per_epoch", click.IntRange(1, MOST_ROWS), "Validation and a checkpoint after as many."),
+    (
+        "steps_per_epoch",
+        click.IntRange(1, MOST_ROWS),
+        "Steps from one validation and checkpoint to the next.",
+    ),
     ("epochs", click.IntRange(1, MOST_ROWS), "At most."),
     (
         "patience",
@@ -108,9 +112,9 @@ _OPTIONS: tuple[tuple[str, Any, str], ...] = (
     (
         "precision",
         click.Choice(PRECISIONS),
-        "Of the convolutions; bf16 where the processor has it, fp16 on GPUs.",
+        "Precision of the convolutions; bf16 where the processor has it, fp16 on GPUs.",
     ),
-    ("seed", click.IntRange(0, LAST_SEED), "Of weights, folds and draws."),
+    ("seed", click.IntRange(0, LAST_SEED), "Seed of weights, folds and draws."),
 )
 _NAMES = {"beyond_per_s": "fp_beyond"}
 

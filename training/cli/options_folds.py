@@ -32,7 +32,7 @@ def fold_options(command: Command) -> Command:
             type=click.Choice(["recording", "site"]),
             default="recording",
             show_default=True,
-            help="What stands in one fold as a whole; sites are named by --sites or --site-regex.",
+            help="What is kept together in one fold; sites are named by --sites or --site-regex.",
         ),
     ):
         command = option(command)

@@ -25,7 +25,7 @@ _OPTIONS = (
     click.option(
         "--unlabelled",
         type=click.Path(exists=True, file_okay=False, path_type=Path),
-        help="With --recipe: a folder of recordings nobody annotated; those rows are drawn from "
+        help="With --recipe: a folder of recordings without annotations; those rows are drawn from "
         "them, too.",
     ),
     click.option(

@@ -74,7 +74,7 @@ def check_labels_used(stages: Sequence[Stage], recipe: str) -> None:
         return
     for name in (name for name in given_options() if name in _OF_LABELS):
         raise click.UsageError(
-            f"{flag(name)} is of pseudo labels, and no stage of recipe {recipe} has pseudo = true"
+            f"{flag(name)} sets pseudo labels, but no stage of recipe {recipe} has pseudo = true"
         )
 
 

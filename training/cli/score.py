@@ -55,7 +55,7 @@ _OF_WINDOWS: GoesWith = ((("window_s",), (*_DETECTIONS, Beside("readout", ("max"
 @click.option(
     "--detections",
     type=_FILE,
-    help="Raven selection table of what calls when, of all recordings one after the other.",
+    help="Raven selection table of detections, of all recordings one after the other.",
 )
 @click.option(
     "--per-recording",
@@ -90,7 +90,9 @@ _OF_WINDOWS: GoesWith = ((("window_s",), (*_DETECTIONS, Beside("readout", ("max"
     help="Make one detection of a class's windows that follow one another.",
 )
 @click.option(
-    "--top", type=click.IntRange(1), help="Keep only each class's so many surest detections."
+    "--top",
+    type=click.IntRange(1),
+    help="Keep only this many detections of each class, the most probable.",
 )
 @click.option(
     "--piece-s",
@@ -258,7 +260,7 @@ def _tell_lower(rates: Iterable[int], sample_rate: int) -> None:
     """Warn of recordings that cannot hold what the model listens to."""
     from negmine.annotations.rates import told_upsampled
 
-    advice = "it was trained to listen there, and its scores of them may be off"
+    advice = "it was trained on such sound, and its scores of them may be off"
     if lower := told_upsampled(rates, sample_rate, advice):
         warn(lower)
 

@@ -65,7 +65,7 @@ if TYPE_CHECKING:
 @click.option(
     "--seeds",
     type=click.IntRange(1, 1000),
-    help="Train every fold with so many seeds, from --seed on, and score each recording by the "
+    help="Train every fold with this many seeds, from --seed on, and score each recording by the "
     "models that held it out: OUT/seed0/fold0/, ..., OUT/oof.csv.",
 )
 @click.option(
@@ -122,7 +122,7 @@ def train(
 ) -> None:
     """Train a detector on confirmed calls and rejected detections in RECORDINGS.
 
-    The same command goes on where it was stopped.
+    The same command resumes where it was stopped.
 
     \b
     Example:

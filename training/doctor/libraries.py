@@ -100,7 +100,7 @@ def check_compute(torch: Mapping[str, Any], *, driver: bool) -> Iterator[Check]:
     if torch["bf16_emulated"]:
         yield Check(
             "bf16",
-            "this processor imitates it, many times slower than fp32",
+            "this processor emulates it, many times slower than fp32",
             "note",
             "keep --precision fp32 on the CPU",
         )

@@ -38,9 +38,9 @@ def check_learnable(config: TrainConfig, training: Annotations, added: bool) -> 
     if added or rejected or assumes_zeros(config, classes):
         return
     why = (
-        "there is one class, so no other call stands for its absence"
+        "there is one class, so no other class's call counts as its absence"
         if classes == 1
-        else f"--loss {config.loss} takes nothing unknown for absent"
+        else f"--loss {config.loss} does not treat unknown as absent"
     )
     raise InputError(
         f"no negative to learn from: no rejected detection trains, and {why}; add rejected "
@@ -78,20 +78,20 @@ def _of_training(
     assumed = assumes_zeros(config, len(training.classes))
     if not rejected and annotations.rejected and config.fp_per_step:
         lines.append(
-            f"all {len(annotations.rejected)} rejected detections stand in the validation fold: "
+            f"all {len(annotations.rejected)} rejected detections are in the validation fold: "
             "none trains, and --fp-per-step has nothing to draw"
         )
     if added:
         return lines
     if assumed and not rejected:
         lines.append(
-            "no negative trains but what the loss assumes of rows round calls: add rejected "
+            "the only negatives are those that the loss assumes in rows round calls: add rejected "
             "detections (--fp) or hard negatives"
         )
     elif not assumed and training.rejected and (never := set(training.classes) - rejected):
         lines.append(
-            f"nothing says where these classes are absent, as --loss {config.loss} takes nothing "
-            f"unknown for absent: {_named(never)}"
+            f"nothing says where these classes are absent, as --loss {config.loss} does not treat "
+            f"unknown as absent: {_named(never)}"
         )
     return lines
 

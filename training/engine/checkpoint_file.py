@@ -77,7 +77,7 @@ def read_content(path: Path) -> dict[str, Any]:
     if len(raw) < 9 or raw[8:9] != b"{" or not 0 < length <= min(len(raw) - 8, _MOST_HEADER):
         raise ModelError(f"{path}: not a checkpoint, or damaged: no header of safetensors")
     try:
-        sealed = check_seal(raw, path, "take another copy of it, or train again")
+        sealed = check_seal(raw, path, "use another copy of it, or train again")
     except DamageError as error:
         raise ModelError(str(error)) from error
     if not sealed:

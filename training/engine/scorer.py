@@ -114,7 +114,7 @@ def load(path: Path, device: str = "auto") -> CheckpointScorer:
     Raises
     ------
     ModelError
-        If it is no checkpoint, or the device is not to be had.
+        If it is no checkpoint, or the device is not available.
     """
     return CheckpointScorer(Checkpoint.load(path), choose_device(device))
 
@@ -134,6 +134,6 @@ def choose_device(name: str) -> torch.device:
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
         raise ModelError(
-            f"device '{name}' is not to be had: {str(error).splitlines()[0]}"
+            f"device '{name}' is not available: {str(error).splitlines()[0]}"
         ) from error
     return device

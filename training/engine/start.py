@@ -51,7 +51,7 @@ def as_described_then(
         return inputs
     warn(
         f"{out}: an earlier version began this run, and kept neither the recordings' fingerprints "
-        "nor the f_min and f_max of the boxes: they are taken to be what they were"
+        "nor the f_min and f_max of the boxes: they are assumed unchanged"
     )
     kept = {name: value for name, value in inputs.items() if name != "recordings"}
     return kept | {"annotations": annotations.digest_without_bands}

@@ -173,8 +173,8 @@ def open_scorers(
         )
         if hop_s and hop_s > config.window_s:
             raise InputError(
-                f"--hop-s {hop_s:g} is longer than the windows of {config.window_s:g} s: what lies "
-                "between them would go unheard"
+                f"--hop-s {hop_s:g} is longer than the windows of {config.window_s:g} s: what is "
+                "between them would not be scored"
             )
         scorers.append(
             RecordingScorer(
@@ -287,7 +287,7 @@ def _probabilities(logits: np.ndarray) -> np.ndarray:
 
 
 def _to_be_mended(error: AudioError) -> AudioError:
-    return AudioError(f"{error}; mend or remove it, or pass --skip-bad")
+    return AudioError(f"{error}; repair or remove it, or pass --skip-bad")
 
 
 def _none_is_readable(skipped: Sequence[str]) -> AudioError:

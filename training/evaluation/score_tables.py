@@ -1,7 +1,7 @@
 """Tables of clip scores and of what is known of clips, in the layout of an RFCX submission.
 
 One row a recording: ``recording_id, s0, s1, ...``, one column a class. In a table of truth a cell
-is 1, 0, or empty where nobody knows; its columns may be called as the classes are, without ``s``,
+is 1, 0, or empty where unknown; its columns may be called as the classes are, without ``s``,
 and others may stand beside them.
 
 A table has one of the two layouts, for all of its classes. A table that holds both, such as
@@ -170,7 +170,7 @@ def _all_classes(path: Path, found: Sequence[str]) -> list[str]:
     odd = [column for column in columns if not column.startswith("s") or column == "s"]
     if odd:
         raise InputError(
-            f"{path}: column '{odd[0]}' is no class; expected {ID}, s0, s1, ... as in an RFCX "
+            f"{path}: column '{odd[0]}' is not a class; expected {ID}, s0, s1, ... as in an RFCX "
             "submission"
         )
     return columns
@@ -185,15 +185,15 @@ def _layout(path: Path, found: Sequence[str], classes: Sequence[str]) -> list[st
     if len(fitting) == 2:
         raise InputError(
             f"{path}: both the columns {shorten(layouts[0])} and the columns {shorten(layouts[1])} "
-            f"(RFCX's) may stand for the classes {shorten(classes)}; leave one of the two sets out"
+            f"(RFCX's) may be the classes {shorten(classes)}; leave one of the two sets out"
         )
     if fitting:
         return fitting[0]
     if not set(lacking[0]) & set(lacking[1]):
         raise InputError(
             f"{path}: column '{layouts[1][lacking[0][0]]}' is RFCX's for class "
-            f"'{classes[lacking[0][0]]}', and column '{layouts[0][lacking[1][0]]}' is called as "
-            "its class; call all columns in one of the two ways"
+            f"'{classes[lacking[0][0]]}', and column '{layouts[0][lacking[1][0]]}' is named as "
+            "its class; name all columns in one of the two ways"
         )
     name = classes[min(lacking, key=len)[0]]
     raise InputError(

@@ -182,7 +182,7 @@ class PseudoLabels:
         try:
             settings = PseudoSettings(**parse_json(metadata["settings"], str(path)))
         except (KeyError, TypeError, ValueError, InputError) as error:
-            raise InputError(f"{path}: says not how its labels were made; remove it") from error
+            raise InputError(f"{path}: does not say how its labels were made; remove it") from error
         models, given = metadata["models"].split(), metadata.get("given", "")
         return cls(classes, found, models, settings, given)
 
@@ -288,7 +288,7 @@ def call_centres(
     Raises
     ------
     ModelError
-        If no confirmed call lies in a window.
+        If no confirmed call is in a window.
     """
     columns = {name: column for column, name in enumerate(annotations.classes)}
     scores: list[list[float]] = [[] for _ in columns]
@@ -299,7 +299,7 @@ def call_centres(
             scores[columns[box.label]].append(float(best[columns[box.label]]))
     every = [score for of_class in scores for score in of_class]
     if not every:
-        raise ModelError("no confirmed call lies in a window: nothing to set pseudo labels by")
+        raise ModelError("no confirmed call is in a window: nothing to set pseudo labels by")
     pooled = float(np.quantile(every, quantile))
     return np.array(
         [np.quantile(own, quantile) if len(own) >= _MIN_CALLS else pooled for own in scores]

@@ -105,7 +105,7 @@ def read_recipe(name: str) -> list[Stage]:
 def _stages(table: Mapping[str, Any], recipe: str, number: int) -> list[Stage]:
     where = f"{recipe}: stage {number}"
     if not isinstance(table, dict):
-        raise InputError(f"{where}: {table!r} is no table, as in [[stage]]")
+        raise InputError(f"{where}: {table!r} is not a table, as in [[stage]]")
     settings = {key: value for key, value in table.items() if key not in _OWN}
     known = [f.name for f in fields(TrainConfig) if f.name not in (*_THE_RUNS, "augment")]
     for key in settings:

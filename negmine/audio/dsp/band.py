@@ -68,7 +68,7 @@ def erase_band(samples: np.ndarray, sample_rate: int, low_hz: float, high_hz: fl
     Kaiser's window design (Oppenheim and Schafer, Discrete-Time Signal Processing, 7.5.3).
     """
     if not 0 <= low_hz < high_hz:
-        raise ValueError(f"no band lies from {low_hz:g} to {high_hz:g} Hz")
+        raise ValueError(f"no band from {low_hz:g} to {high_hz:g} Hz")
     clip = np.asarray(samples, dtype=np.float32)
     if low_hz >= sample_rate / 2 or not len(clip):
         return clip.copy()

@@ -85,7 +85,7 @@ def usable_bands(context: BuildContext) -> Bands:
             f"to {high:g} Hz of {nyquist:g} Hz, and --band-widest is {s.widest:g}; name narrower "
             "bands with --band-table, or lower --band-margin"
         )
-    context.left_out["classes without a confirmed call to tell their band"] = len(
+    context.left_out["classes without a confirmed call that gives their band"] = len(
         context.classes
     ) - len(edges)
     context.left_out["classes whose band is too wide to be erased"] = len(edges) - len(names)

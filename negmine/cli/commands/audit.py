@@ -66,7 +66,9 @@ def _fields(context: click.Context, option: click.Parameter, value: str | None) 
     help="Ask about this class alone. Repeatable.",
 )
 @click.option("--certificate", "certificates", multiple=True, help="Likewise. Repeatable.")
-@click.option("--kind", "kinds", multiple=True, help="Likewise, a kind of row. Repeatable.")
+@click.option(
+    "--kind", "kinds", multiple=True, help="Ask about this kind of row alone. Repeatable."
+)
 @click.option(
     "--by",
     callback=_fields,
@@ -86,7 +88,7 @@ def _fields(context: click.Context, option: click.Parameter, value: str | None) 
     type=click.IntRange(1, MOST_ROWS),
     default=5,
     show_default=True,
-    help="From each stratum at least, if it has as many.",
+    help="Fewest clips of each stratum, if it has as many.",
 )
 @click.option(
     "--controls",
@@ -184,7 +186,7 @@ def draw(
     type=click.FloatRange(0),
     default=20,
     show_default=True,
-    help="How many clips a confidence counts as that was there before.",
+    help="Number of clips that the earlier confidence counts as.",
 )
 @click.option(
     "--contradicted",

@@ -41,7 +41,7 @@ def cache(
 ) -> None:
     """Decode the SOUND of a pool, or a folder of recordings, once, so that rendering is a copy.
 
-    Run again, it decodes what is new, checks all the rest, and goes on where it was stopped.
+    Run again, it decodes what is new, checks all the rest, and resumes where it was stopped.
 
     \b
     Example:

@@ -43,11 +43,11 @@ _CHOOSING = (
     click.option(
         "--window", metavar="LOW,HIGH|auto",
         help="Only rows between two quantiles of hardness, before the strategy's rules; 'auto' "
-        "chooses the upper end by short retrainings, judged on recordings set aside.",
+        "chooses the upper end by short retrainings, judged on held-out recordings.",
     ),
     click.option(
         "--window-steps", type=click.IntRange(1, MOST_ROWS), default=200, show_default=True,
-        help="Of each of the retrainings of --window auto.",
+        help="Steps of each retraining of --window auto.",
     ),
     click.option(
         "--max-doubt", type=click.FloatRange(0, 1), default=0.5, show_default=True,
@@ -109,7 +109,7 @@ def choosing_settings(
     type=click.Path(path_type=Path),
     required=True,
     multiple=True,
-    help="A checkpoint, or what a plug-in reads. Repeatable: several score as one.",
+    help="A checkpoint, or what a plug-in reads. Repeatable: several are scored as one model.",
 )
 @pool_option
 @click.option(
@@ -121,7 +121,7 @@ def choosing_settings(
 )
 @choosing_options
 @click.option(
-    "--control", is_flag=True, help="Write as many random negatives beside: OUT with '.control'."
+    "--control", is_flag=True, help="Also write as many random negatives, to OUT with '.control'."
 )
 @click.option(
     "--exclude",
@@ -133,7 +133,7 @@ def choosing_settings(
     "budget",
     type=click.IntRange(1, MOST_ROWS),
     metavar="BUDGET",
-    help="First search for harder negatives with so many forwards of the model, and add them to "
+    help="First search for harder negatives with this many forwards of the model, and add them to "
     "the pool; 'negmine synthesise' has all settings.",
 )
 @click.option(
@@ -180,7 +180,7 @@ def mine(
     """Score a pool with a model and choose, per class, the certified negatives that fool it most.
 
     What is too likely to hold the class after all is not chosen: it is written beside OUT, with
-    '.review', for somebody to listen to.
+    '.review', for a person to listen to.
 
     \b
     Example:
@@ -210,7 +210,7 @@ def mine(
         if scorer.sample_rate != opened.sample_rate:
             warn(
                 f"the pool was built at {opened.sample_rate} Hz, and its clips are resampled for "
-                f"the model, which hears {scorer.sample_rate} Hz"
+                f"the model, which receives {scorer.sample_rate} Hz"
             )
     reader = open_cache(pool, opened.sources, scorers[0].sample_rate, cache)
     kept = scores or out.parent / "scores"

@@ -32,7 +32,7 @@ def pool() -> None:
 @click.option("--force", is_flag=True, help="Replace another pool at --out.")
 @quiet_and_json
 def merge(pools: tuple[Path, ...], out: Path, force: bool, quiet: bool, as_json: bool) -> None:
-    """Join POOLS of the same classes into one; what stands in several enters once.
+    """Join POOLS of the same classes into one; rows that are in several are written once.
 
     \b
     Example:
@@ -46,8 +46,8 @@ def merge(pools: tuple[Path, ...], out: Path, force: bool, quiet: bool, as_json:
         return
     say(
         f"{out}: {merged.rows} recipes and {merged.calls} calls, "
-        f"{'written' if merged.changed else 'unchanged'}; left out {merged.twice} that stood there "
-        "already",
+        f"{'written' if merged.changed else 'unchanged'}; left out {merged.twice} that "
+        "were in it already",
         quiet,
     )
 
@@ -65,7 +65,7 @@ def _shares(
         if not 0 < share < float("inf"):
             raise click.BadParameter(f"'{text}' is not NAME=SHARE, such as train=0.8")
         if name in shares or not is_file_name(name):
-            raise click.BadParameter(f"'{name}' is no name, or is there twice")
+            raise click.BadParameter(f"'{name}' is not a name, or appears twice")
         shares[name] = share
     if len(shares) < 2:
         raise click.BadParameter("name two parts or more: --into train=0.8 --into test=0.2")
@@ -152,7 +152,7 @@ def _moved(
 def relocate(pool: Path, moved: Any, quiet: bool, as_json: bool) -> None:
     """Let a POOL look for its sound in other folders, where it was moved.
 
-    A pool that is moved together with its sound needs no such thing: it is found.
+    A pool that is moved together with its sound needs none of this: it is found.
 
     \b
     Example:

@@ -50,7 +50,7 @@ def report(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Show a SELECTION as one HTML page: its negatives to be heard and seen beside confirmed calls.
+    """Show a SELECTION as one HTML page: its negatives as sound and picture beside confirmed calls.
 
     The page holds its sound and pictures itself and opens without a network. What each rule
     rejected and how scores are distributed come from the report that 'negmine mine' wrote beside
@@ -110,5 +110,5 @@ def check_page(out: Path) -> None:
     from negmine.storage.files import check_writable
 
     if out.suffix.lower() not in (".html", ".htm"):
-        raise click.UsageError(f"{out} is to be a page: let its name end in .html")
+        raise click.UsageError(f"{out} must be a page: its name must end in .html")
     check_writable(out)

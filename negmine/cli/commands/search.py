@@ -62,7 +62,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     default=4.0,
     show_default=True,
     metavar="GIB",
-    help="That the index may take.",
+    help="Memory that the index may take.",
 )
 @batch_size_option
 @device_option
@@ -95,7 +95,9 @@ def search(
       negmine search strange.wav --pool pool --model run0/best.pt --png strange.png
     """  # fmt: skip
     if factory and "memory" in given_options():
-        raise click.UsageError("--index names an index and --memory lets one be chosen; choose one")
+        raise click.UsageError(
+            "--index names an index and --memory lets one be chosen; pass one of the two"
+        )
     from negmine.audio.read import probe, read_span
     from negmine.errors import InputError, did_you_mean
     from negmine.models.scorer import load_scorer
@@ -111,7 +113,7 @@ def search(
 
     info = probe(clip)
     if at >= info.duration_s:
-        raise InputError(f"{clip}: --at {at:g} s lies beyond its end at {info.duration_s:g} s")
+        raise InputError(f"{clip}: --at {at:g} s is beyond its end at {info.duration_s:g} s")
     opened, scorer = open_pool(pool), load_scorer(model, device, compiled=compiled)
     check_classes(scorer.classes, opened.classes, f"pool {pool} does not fit the model")
     if label and label not in opened.classes:

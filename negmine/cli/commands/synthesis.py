@@ -56,7 +56,7 @@ _SHOWN = 15
     type=click.IntRange(1, MOST_ROWS),
     default=50,
     show_default=True,
-    help="Of so many hardest negatives of a class the worst is what a find must score above.",
+    help="A find must score above the lowest of this many hardest negatives of its class.",
 )
 @click.option(
     "--above",
@@ -76,8 +76,8 @@ _SHOWN = 15
     type=click.FloatRange(0, 1),
     default=0.1,
     show_default=True,
-    help="What holds the class with a higher estimated probability is no parent and no find; goes "
-    "with --scores.",
+    help="Clips that hold the class with a higher estimated probability are neither parents nor "
+    "finds; goes with --scores.",
 )
 @click.option(
     "--scores",
@@ -221,7 +221,7 @@ def _text(search: Synthesised) -> str:
         for f in search.families[:_SHOWN]
     ]
     more = len(search.families) - len(rows)
-    rest = f"\nand {more} families more" if more > 0 else ""
+    rest = f"\nand {more} more operators" if more > 0 else ""
     refused = "nothing refused: without scores, or 20 calls and 20 rejections, there is no doubt"
     if search.doubt_auc is not None:
         refused = (

@@ -95,7 +95,7 @@ RANKINGS: Mapping[str, str] = {
     "top": "the highest-scoring first",
     "near": "those nearest to the class's confirmed calls in embedding space first",
     "intrusion": "the highest-scoring first; what costs most LWLRAP gets most of the budget",
-    "alarm": "the highest-scoring first; what raises most false alarms gets most of the budget",
+    "alarm": "the highest-scoring first; what adds most false positives gets most of the budget",
 }
 RULES: Mapping[str, _Rule] = {
     "window": _Rule(
@@ -111,7 +111,7 @@ RULES: Mapping[str, _Rule] = {
     ),
     "diverse": _Rule("rows that spread over embedding space (k-center)", {}, take=_diverse),
     "quota": _Rule(
-        "no kind, certificate, source or group has more than so many rows of a class",
+        "no kind, certificate, source or group has more than this many rows of a class",
         {"by": "group", "most": 5},
         take=_quota,
         choices={"by": ("kind", "certificate", "source", "group")},

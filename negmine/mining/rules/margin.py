@@ -47,7 +47,7 @@ def margin_threshold(
     """
     for name, value in (("reference", reference), *((("margin", margin),) * (space == "quantile"))):
         if not 0.0 <= value <= 1.0:
-            raise ValueError(f"{name} {value:g} is no quantile; expected a number in [0, 1]")
+            raise ValueError(f"{name} {value:g} is not a quantile; expected a number in [0, 1]")
     if not len(calls):
         return float("inf")
     if space == "quantile":

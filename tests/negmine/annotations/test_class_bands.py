@@ -65,5 +65,5 @@ def test_a_missing_table_and_a_band_above_all_sound_are_errors(tmp_path: Path) -
 
 
 def test_a_class_without_a_call_needs_a_row_in_the_table() -> None:
-    with pytest.raises(AnnotationError, match="class 'z': no confirmed call tells its band"):
+    with pytest.raises(AnnotationError, match="class 'z': no confirmed call gives its band"):
         class_bands(Annotations((), ("z",)))

@@ -44,9 +44,9 @@ def check(tmp_path: Path, low: float, high: float, file_hz: int, rate: int) -> N
 @pytest.mark.parametrize(
     ("low", "high", "file_hz", "rate", "told"),
     [
-        (44_600, 45_400, 256_000, 32_000, "hears up to 16000 Hz; pass --sample-rate 96000"),
-        (15_000, 20_000, 48_000, 32_000, "hears up to 16000 Hz; pass --sample-rate 44100"),
-        (4000, 4500, 16_000, 8000, "hears up to 4000 Hz; pass --sample-rate 16000"),
+        (44_600, 45_400, 256_000, 32_000, "receives up to 16000 Hz; pass --sample-rate 96000"),
+        (15_000, 20_000, 48_000, 32_000, "receives up to 16000 Hz; pass --sample-rate 44100"),
+        (4000, 4500, 16_000, 8000, "receives up to 4000 Hz; pass --sample-rate 16000"),
         (120_000, 150_000, 250_000, 32_000, "pass --sample-rate 250000"),
         (9000, 9500, 16_000, 32_000, "of 16000 Hz holds nothing above 8000 Hz; correct f_min"),
         (9000, 9500, 16_000, 8000, "of 16000 Hz holds nothing above 8000 Hz"),
@@ -92,7 +92,7 @@ def test_the_rate_is_that_of_most_recordings_but_no_higher_than_asked_for() -> N
     assert told_upsampled((8000, 16_000), 8000) is None
     told = str(told_upsampled((8000, 16_000, 16_000), 16_000))
     assert "1 of 3 sound files are of 8000 Hz or more" in told
-    assert told.endswith("--sample-rate 8000 hears all alike")
+    assert told.endswith("--sample-rate 8000 gives all the same band")
 
 
 def test_a_pool_and_a_run_take_the_recordings_own_rate_and_tell_it(
@@ -135,7 +135,7 @@ def test_calls_above_the_rate_are_refused_by_every_command_that_takes_them(
         done = call(command[0], *data.options, *command[1:], "--out", out)
         assert done.exit_code == 2
         assert "class '1' calls from 20000 to 21000 Hz (8 of its 8" in done.stderr
-        assert "hears up to 16000 Hz; pass --sample-rate 44100" in done.stderr
+        assert "receives up to 16000 Hz; pass --sample-rate 44100" in done.stderr
         assert not out.exists()
 
 

@@ -65,7 +65,7 @@ def test_pattern_finds_the_site_in_a_name(pattern: str) -> None:
 @pytest.mark.parametrize(
     ("pattern", "message"),
     [
-        ("(hill", r"'\(hill' is no regular expression"),
+        ("(hill", r"'\(hill' is not a regular expression"),
         ("hill", "'hill' finds no site in recording 'lake_0601'"),
         ("x*", r"'x\*' finds no site in recording 'hill_0601'"),
         ("hill|(lake)", "finds no site in recording 'hill_0601'"),

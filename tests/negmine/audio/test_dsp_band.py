@@ -134,7 +134,7 @@ def test_the_whole_spectrum_leaves_silence_and_a_band_above_nyquist_leaves_all()
 
 @pytest.mark.parametrize(("low", "high"), [(3.0, 3.0), (5.0, 2.0), (-1.0, 2.0)])
 def test_no_band_is_refused(low: float, high: float) -> None:
-    with pytest.raises(ValueError, match="no band lies from"):
+    with pytest.raises(ValueError, match="no band from"):
         erase_band(noise(0.1), RATE, low, high)
 
 

@@ -112,7 +112,7 @@ def test_links_go_by_their_own_names_and_those_that_lead_nowhere_are_said(tmp_pa
         assert dict(folder.left_out) == {
             "broken links": ("gone.wav", "self.wav"),
             "links that lead back to a folder above them": ("circle",),
-            "what is no regular file": ("pipe.wav",),
+            "entries that are not regular files": ("pipe.wav",),
         }
 
 

@@ -235,7 +235,7 @@ def test_verdicts_from_elsewhere(audit_folder: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda t: t, r"no verdict is filled in yet; hear the clips with listen\.html"),
+        (lambda t: t, r"no verdict is filled in yet; listen to the clips with listen\.html"),
         (
             lambda t: t.assign(verdict="abesnt"),
             r"row 2: verdict 'abesnt' \(did you mean absent\?\)",

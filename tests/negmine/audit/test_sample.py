@@ -168,7 +168,7 @@ def test_what_cannot_be_drawn_is_one_line(pool: Pool) -> None:
         draw_claims(frame, pool.classes, ("hardness",), DrawSettings())
     with pytest.raises(InputError, match="--sample 5: 3 strata of at least 5 need 15; raise"):
         draw_claims(frame, pool.classes, ("kind",), DrawSettings(sample=5))
-    with pytest.raises(InputError, match=r"--kind mixx: there is none here \(did you mean mix\?\)"):
+    with pytest.raises(InputError, match=r"--kind mixx: not here \(did you mean mix\?\)"):
         draw_claims(frame, pool.classes, (), DrawSettings(kinds=("mixx",)))
     with pytest.raises(PoolError, match="nothing to audit"):
         draw_claims(frame, pool.classes, (), DrawSettings(certificates=("agreed",)))

@@ -233,7 +233,7 @@ def test_the_same_folders_spelled_otherwise_are_the_same_pool(
     for spelled in ("external", "./train/../external", "external=1,0"):
         again = build(shared_data, tmp_path / "pool", external=[spelled], force=False)
         assert again.changed is False
-    with pytest.raises(PoolError, match="another pool stands there"):
+    with pytest.raises(PoolError, match="another pool is there already"):
         build(shared_data, tmp_path / "pool", external=["external=1"])
 
 
@@ -241,7 +241,7 @@ def test_another_pool_is_replaced_by_force_alone(shared_data: Data, tmp_path: Pa
     out = tmp_path / "pool"
     build(shared_data, out)
     before = content(out)
-    with pytest.raises(PoolError, match=r"another pool stands there; .* pass --force"):
+    with pytest.raises(PoolError, match=r"another pool is there already; .* pass --force"):
         build(shared_data, out, seed=1)
     assert content(out) == before
     report = build(shared_data, out, seed=1, force=True)
@@ -258,7 +258,7 @@ def test_a_folder_that_is_no_pool_is_never_replaced(
 ) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "letter.txt").write_text("dear")
-    with pytest.raises(PoolError, match=r"home: exists and is no pool; choose another folder"):
+    with pytest.raises(PoolError, match=r"home: exists and is not a pool; choose another folder"):
         build(shared_data, tmp_path / "home", force=force)
     assert listing(tmp_path) == ["home", "home/letter.txt"]
 
@@ -309,8 +309,8 @@ def test_bad_data_leave_nothing_behind(
 def test_a_bad_declaration_leaves_nothing_behind(data: Data, tmp_path: Path) -> None:
     before = listing(tmp_path)
     for external, message in (
-        ([str(data.external)] * 2, "the folder was named twice"),
-        ([str(data.recordings)], "the folder was named twice"),
+        ([str(data.external)] * 2, "the folder is given twice"),
+        ([str(data.recordings)], "the folder is given twice"),
         ([f"{data.external}=7"], "unknown class '7'"),
         ([str(data.root / "gone")], "no such folder"),
     ):
@@ -381,7 +381,7 @@ def test_a_pool_of_other_sites_is_another_pool(shared_data: Data, tmp_path: Path
 
     build(shared_data, tmp_path / "pool")
     assert not build(shared_data, tmp_path / "pool").changed
-    with pytest.raises(PoolError, match="another pool stands there"):
+    with pytest.raises(PoolError, match="another pool is there already"):
         build(shared_data, tmp_path / "pool", site_of=sites)
     assert build(shared_data, tmp_path / "pool", site_of=sites, force=True).changed
     assert set(open_pool(tmp_path / "pool").sources.groups) >= {"one"}

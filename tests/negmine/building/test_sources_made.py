@@ -443,4 +443,4 @@ def test_a_class_without_a_call_has_no_band_to_erase() -> None:
     recordings = Recordings(Path("/x"), {}, ())
     context = BuildContext(Annotations((call,), ("a", "b")), recordings)
     assert usable_bands(context).names == ("a",)
-    assert context.left_out["classes without a confirmed call to tell their band"] == 1
+    assert context.left_out["classes without a confirmed call that gives their band"] == 1

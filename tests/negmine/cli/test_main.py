@@ -234,7 +234,7 @@ def test_wrong_options_are_misuse(
 def test_another_pool_is_not_replaced_without_force(shared_data: Data, tmp_path: Path) -> None:
     build(shared_data, tmp_path / "pool")
     other = [shared_data, tmp_path / "pool", "--seed", 1, "--mix", 2]
-    assert_fails(build(*other), 2, "another pool stands there")
+    assert_fails(build(*other), 2, "another pool is there already")
     assert build(*other, "--force").exit_code == 0
 
 
@@ -296,7 +296,7 @@ def test_a_truncated_recording_is_a_failure(data: Data, tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:5000])
     result = build(data, tmp_path / "pool")
     assert_fails(result, 1, "rec02.flac: not readable as audio, or truncated")
-    assert "mend or remove it, or pass --skip-bad" in result.stderr
+    assert "repair or remove it, or pass --skip-bad" in result.stderr
     assert not (tmp_path / "pool").exists()
 
 
@@ -334,7 +334,7 @@ def test_ctrl_c_ends_with_the_shells_code(
 ) -> None:
     monkeypatch.setattr("negmine.building.build.write_new", raising(KeyboardInterrupt()))
     result = build(shared_data, tmp_path / "pool")
-    assert_fails(result, 130, "stopped; the same command goes on from here")
+    assert_fails(result, 130, "stopped; the same command resumes from here")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -117,9 +117,9 @@ def test_a_quantile_margin_is_that_quantile_of_the_calls() -> None:
 
 
 def test_what_is_no_quantile_and_no_space_is_an_error() -> None:
-    with pytest.raises(ValueError, match="margin 2 is no quantile"):
+    with pytest.raises(ValueError, match="margin 2 is not a quantile"):
         margin_threshold(np.zeros(1), "quantile", 2.0)
-    with pytest.raises(ValueError, match="reference -1 is no quantile"):
+    with pytest.raises(ValueError, match="reference -1 is not a quantile"):
         margin_threshold(np.zeros(1), "absolute", 1.0, reference=-1.0)
     with pytest.raises(ValueError, match="expected absolute, relative or quantile"):
         margin_threshold(np.zeros(1), "odd", 1.0)  # type: ignore[arg-type]

@@ -87,8 +87,8 @@ def test_rules_see_what_the_last_one_kept() -> None:
         ("quota:most=0", "expected at least 1"),
         ("quota:by=species", "expected kind or certificate or source or group"),
         ("window:0.1", "'0.1': expected setting=value"),
-        ("window + near", "'near' ranks the rows, so it stands first"),
-        ("margin:space=quantile,margin=2", "margin 2 is no quantile"),
+        ("window + near", "'near' ranks the rows, so it must come first"),
+        ("margin:space=quantile,margin=2", "margin 2 is not a quantile"),
         ("", "no preset or rule ''"),
     ],
 )

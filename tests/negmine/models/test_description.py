@@ -101,7 +101,7 @@ def test_a_sidecar_in_another_encoding(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "7", "{}", '{"format": "other", "version": 1}'])
 def test_damaged_metadata(text: str) -> None:
-    with pytest.raises(ModelError, match="its metadata 'negmine' is damaged; export it anew"):
+    with pytest.raises(ModelError, match="its metadata 'negmine' is damaged; export it again"):
         ModelDescription.from_json(text, "m.onnx")
 
 

@@ -283,12 +283,12 @@ def test_a_file_that_is_no_onnx(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("device", ["tpu", "cuda:x", "cpu:0"])
 def test_a_device_that_onnx_does_not_know(foreign: Path, device: str) -> None:
-    with pytest.raises(ModelError, match=f"device '{device}' is not to be had: ONNX runs on cpu"):
+    with pytest.raises(ModelError, match=f"device '{device}' is not available: ONNX runs on cpu"):
         load_scorer(foreign, device)
 
 
 def test_a_gpu_takes_another_onnxruntime(foreign: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CPUExecutionProvider"])
-    with pytest.raises(ModelError, match=r"device 'cuda:1' is not to be had.*onnxruntime-gpu"):
+    with pytest.raises(ModelError, match=r"device 'cuda:1' is not available.*onnxruntime-gpu"):
         load_scorer(foreign, "cuda:1")
     assert load_scorer(foreign, "auto").score(clips(1))[1].shape == (1, 2)

@@ -165,10 +165,10 @@ def test_every_op_survives_a_pool_on_disk(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("column", "value", "message"),
     [
-        ("op", 9, "an op that is none"),
+        ("op", 9, "an unknown op"),
         ("source", 99, "a source that the tables lack"),
         ("source", -1, "a source on 'erase', or none on another op"),
-        ("snr_db", 3.0, "a first layer that is no 'add' without snr_db"),
+        ("snr_db", 3.0, "a first layer that is not an 'add' without snr_db"),
         ("start_s", -1.0, "a negative or undefined time"),
         ("start_s", np.inf, "a value that is not finite"),
         ("length_s", 0.0, "a length that is not above 0"),

@@ -75,7 +75,7 @@ def test_merging_again_changes_nothing_and_another_pool_needs_force(
     merge_pools([shared_pool, other_pool], out)
     before = content(out)
     assert merge_pools([shared_pool, other_pool], out).changed is False
-    with pytest.raises(PoolError, match="another pool stands there"):
+    with pytest.raises(PoolError, match="another pool is there already"):
         merge_pools([other_pool, shared_pool], out)
     assert content(out) == before
     assert merge_pools([other_pool, shared_pool], out, replace=True).changed
@@ -92,7 +92,7 @@ def test_pools_that_do_not_fit_are_refused(shared_pool: Path, data: Data, tmp_pa
     with pytest.raises(PoolError, match=r"others does not fit .*: class '7' is unknown there"):
         merge_pools([shared_pool, others], tmp_path / "out")
     (tmp_path / "home").mkdir()
-    with pytest.raises(PoolError, match="home: exists and is no pool"):
+    with pytest.raises(PoolError, match="home: exists and is not a pool"):
         merge_pools([shared_pool], tmp_path / "home", replace=True)
     assert not (tmp_path / "out").exists()
 
@@ -222,8 +222,8 @@ def test_merging_and_splitting_by_command(
     [
         (["train"], "'train' is not NAME=SHARE"),
         (["train=0"], "'train=0' is not NAME=SHARE"),
-        (["../a=1", "b=1"], "'../a' is no name"),
-        (["a=1", "a=1"], "'a' is no name, or is there twice"),
+        (["../a=1", "b=1"], "'../a' is not a name"),
+        (["a=1", "a=1"], "'a' is not a name, or appears twice"),
         (["a=1"], "name two parts or more"),
     ],
 )

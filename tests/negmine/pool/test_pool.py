@@ -294,7 +294,7 @@ def test_the_same_pool_is_left_alone_and_another_refused(tmp_path: Path) -> None
     out = tmp_path / "pool"
     assert write(out, ragged()) is True
     assert write(out, ragged()) is False
-    with pytest.raises(PoolError, match=r"another pool stands there; .* pass --force"):
+    with pytest.raises(PoolError, match=r"another pool is there already; .* pass --force"):
         write(out, ragged()[1:])
     assert len(open_pool(out)) == 6
     assert write(out, ragged()[1:], replace=True) is True
@@ -404,13 +404,13 @@ def rewrite(path: Path, column: str, change: Callable[[list[object]], list[objec
 )
 def test_a_path_that_escapes_the_pools_folders_is_refused(pool_copy: Path, name: str) -> None:
     rewrite(part(pool_copy) / "sources.parquet", "name", lambda names: [*names[:-1], name])
-    with pytest.raises(PoolError, match=r"sources\.parquet: .* lies outside the pool's folders"):
+    with pytest.raises(PoolError, match=r"sources\.parquet: .* is outside the pool's folders"):
         open_pool(pool_copy)
 
 
 def test_a_folder_that_the_pool_does_not_know_is_refused(pool_copy: Path) -> None:
     rewrite(part(pool_copy) / "sources.parquet", "root", lambda roots: [*roots[:-1], "elsewhere"])
-    with pytest.raises(PoolError, match=r"sources\.parquet: .* lies outside the pool's folders"):
+    with pytest.raises(PoolError, match=r"sources\.parquet: .* is outside the pool's folders"):
         open_pool(pool_copy)
 
 
@@ -478,7 +478,7 @@ def test_a_part_of_a_strange_name_is_refused(pool_copy: Path) -> None:
     path = pool_copy / "pool.json"
     text = path.read_text().replace('"name": "0000', '"name": "../0000')
     path.write_text(text.replace("negmine-xxh3:", ""))  # without its seal
-    with pytest.raises(PoolError, match=r"'\.\./0000-.*' is no part's name: damaged"):
+    with pytest.raises(PoolError, match=r"'\.\./0000-.*' is not a part's name: damaged"):
         open_pool(pool_copy)
 
 

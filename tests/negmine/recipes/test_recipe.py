@@ -231,7 +231,7 @@ BAND = {"low_hz": 100.0, "high_hz": 200.0}
         ({"op": "band"}, "'erase' and 'band' need low_hz and high_hz"),
         ({"low_hz": 1.0, "high_hz": 2.0}, "'erase' and 'band' need low_hz and high_hz"),
         ({"op": "band", "low_hz": 1.0}, "need low_hz and high_hz"),
-        ({"op": "band", "low_hz": 2.0, "high_hz": 2.0}, "no band lies from 2 to 2 Hz"),
+        ({"op": "band", "low_hz": 2.0, "high_hz": 2.0}, "no band from 2 to 2 Hz"),
         ({"seed": 1}, "generated sound has a seed, and nothing else"),
         ({"source": synthetic_source("pink")}, "generated sound has a seed, and nothing else"),
         ({"source": synthetic_source("pink"), "seed": -1}, "seed -1 is outside"),

@@ -246,11 +246,11 @@ def test_what_is_not_known_is_said(
     selection, report = mined
     write_report(tmp_path / "r.html", selection, pool, per_class=1)
     text = read(tmp_path / "r.html").text
-    assert "No mining report stands beside the selection" in text
+    assert "There is no mining report beside the selection" in text
     assert "What each rule rejected" not in text
     write_report(tmp_path / "r.html", selection, pool, bare(report), per_class=1)
     text = read(tmp_path / "r.html").text
-    assert "No mining report" not in text
+    assert "no mining report" not in text
     assert "holds no histograms" in text
     assert "What each rule rejected" not in text
     assert "random sample" not in text
@@ -352,7 +352,7 @@ def test_the_command_writes_the_page_and_tells_its_size(
         ("{", "not readable as JSON"),
         ("[]", "not a report written by 'negmine mine'"),
         ('{"classes": {"0": 3}}', "class '0' is 3, not a table"),
-        ('{"classes": {"0": {"rules": "none"}}}', "rules of class '0' are no list"),
+        ('{"classes": {"0": {"rules": "none"}}}', "rules of class '0' are not a list"),
         ('{"classes": {"0": {"certified": "many"}}}', "'certified' is 'many', not a number"),
         ('{"classes": {"0": {"histogram": {"edges": [0, 1]}}}}', "histogram of class '0'"),
         (
@@ -405,7 +405,7 @@ def test_a_page_is_not_written_over_a_selection(
     before = (tmp_path / "hard.parquet").read_bytes()
     ran = CliRunner().invoke(main, ["report", hard, "-o", hard])
     assert ran.exit_code == 2
-    assert "let its name end in .html" in ran.stderr
+    assert "its name must end in .html" in ran.stderr
     assert (tmp_path / "hard.parquet").read_bytes() == before
 
 
@@ -416,7 +416,7 @@ def test_mining_writes_the_page_too(
     arguments += ["--out", str(tmp_path / "hard.parquet"), "--per-class", "2", "--quiet"]
     ran = CliRunner().invoke(main, [*arguments, "--report", str(tmp_path / "r.png")])
     assert ran.exit_code == 2
-    assert "let its name end in .html" in ran.stderr
+    assert "its name must end in .html" in ran.stderr
     assert not (tmp_path / "hard.parquet").exists()
     ran = CliRunner().invoke(main, [*arguments, "--report", str(tmp_path / "r.html")])
     assert ran.exit_code == 0, ran.output

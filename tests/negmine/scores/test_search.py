@@ -73,7 +73,7 @@ def test_a_search_writes_a_table_and_a_picture(shared_pool: Path, tmp_path: Path
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--at", 5], "lies beyond its end at 1 s"),
+        (["--at", 5], "is beyond its end at 1 s"),
         (["--class", "9"], "no class '9'"),
         (["--index", "Nonsense"], "FAISS makes no such index"),
     ],

@@ -66,7 +66,7 @@ def test_names_of_parts_lead_to_no_other_folder(
     info.pop("seal", None)
     info["parts"][0]["name"] = name
     (tmp_path / "pool.json").write_text(json.dumps(info))
-    with pytest.raises(PoolError, match=r"is no part's name: damaged|wrong kind: damaged"):
+    with pytest.raises(PoolError, match=r"is not a part's name: damaged|wrong kind: damaged"):
         open_pool(tmp_path)
 
 

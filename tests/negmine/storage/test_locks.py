@@ -210,7 +210,7 @@ def test_signals_that_end_a_command_end_it_alike(
         assert other.stdout.readline() == "in\n"
         other.send_signal(number)
         _, err = other.communicate()
-    assert (other.returncode, err) == (code, "Error: stopped; the same command goes on from here\n")
+    assert (other.returncode, err) == (code, "Error: stopped; the same command resumes from here\n")
     assert not list(tmp_path.iterdir())
 
 

@@ -392,7 +392,7 @@ def test_rerun_of_a_finished_run_tells_the_same(
         (["--lr", 0], "Invalid value for '--lr'"),
         (["--lsoft", 1.5], "Invalid value for '--lsoft'"),
         (["--readout", "median"], "Invalid value for '--readout'"),
-        (["--device", "nonsense"], "device 'nonsense' is not to be had"),
+        (["--device", "nonsense"], "device 'nonsense' is not available"),
         (["--init", "none.pt"], "none.pt: no such checkpoint"),
         (["--hard-negatives", "none.parquet"], "none.parquet: no such file"),
         (["--hard-ratio", 0], "Invalid value for '--hard-ratio'"),
@@ -527,7 +527,7 @@ def test_ctrl_c_gives_130_and_the_rerun_goes_on(
     with monkeypatch.context() as patch:
         press_ctrl_c(patch, "training", at)
         stopped = run_train(shared_data, tmp_path / "run")
-    assert_one_line(stopped, 130, "stopped; the same command goes on from here")
+    assert_one_line(stopped, 130, "stopped; the same command resumes from here")
     assert Checkpoint.load(tmp_path / "run" / "last.pt").step == at
     again = run_train(shared_data, tmp_path / "run", "--json")
     assert again.exit_code == 0
@@ -653,7 +653,7 @@ def test_loop_prints_a_table_and_goes_on_after_ctrl_c(
     with monkeypatch.context() as patch:
         press_ctrl_c(patch, "random", 1)
         stopped = run_loop(shared_data, shared_pool, tmp_path / "rounds", "--control")
-    assert_one_line(stopped, 130, "stopped; the same command goes on from here")
+    assert_one_line(stopped, 130, "stopped; the same command resumes from here")
     result = run_loop(shared_data, shared_pool, tmp_path / "rounds", "--control")
     assert result.exit_code == 0
     lines = [line.split() for line in result.stdout.splitlines()]

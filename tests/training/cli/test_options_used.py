@@ -93,7 +93,7 @@ def test_options_of_pseudo_labels_take_a_stage_that_trains_on_some(
     out = ["--out", tmp_path / "run"]
     result = call("train", *shared_data.options, *out, "--recipe", file, option, value)
     assert result.exit_code == 2
-    assert f"{option} is of pseudo labels, and no stage of recipe" in result.stderr
+    assert f"{option} sets pseudo labels, but no stage of recipe" in result.stderr
     missing = ["--recipe", "rfcx", "--backbone", "no_such_model"]
     result = call("train", *shared_data.options, *out, option, value, *missing)
     # what is wrong with it comes after the options: the model, or the folder

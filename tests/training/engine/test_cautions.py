@@ -78,23 +78,23 @@ WHOLE = "r1+a r2-a r1+b r2-b"
     [
         (f"{WHOLE} v1+a v1+b v2-a", {"v1", "v2"}, {}, []),
         (WHOLE, set(), {}, []),
-        ("r1+a r1+b", set(), {}, ["no negative trains but what the loss assumes"]),
-        (WHOLE, set(), {"fp_per_step": 0}, ["no negative trains but what the loss assumes"]),
+        ("r1+a r1+b", set(), {}, ["the only negatives are those that the loss assumes"]),
+        (WHOLE, set(), {"fp_per_step": 0}, ["the only negatives are those that the loss assumes"]),
         (
             "r1+a r1+b v1+a v1+b v2-a",
             {"v1", "v2"},
             {},
             [
-                "all 1 rejected detections stand in the validation fold",
-                "no negative trains but what the loss assumes",
+                "all 1 rejected detections are in the validation fold",
+                "the only negatives are those that the loss assumes",
             ],
         ),
         (
             "r1+a r2-a r1+b",
             set(),
             {"loss": "bce"},
-            ["nothing says where these classes are absent, as --loss bce takes nothing unknown "
-             "for absent: 'b'"],
+            ["nothing says where these classes are absent, as --loss bce does not treat unknown "
+             "as absent: 'b'"],
         ),
         (f"{WHOLE} v1-a", {"v1"}, {}, ["validation fold 0 of 4 holds no confirmed call: every"]),
         (

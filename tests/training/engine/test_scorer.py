@@ -195,7 +195,7 @@ def test_file_that_is_no_checkpoint(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["nonsense", "cuda:99", "cpu:x"])
 def test_device_that_is_not_to_be_had(name: str) -> None:
-    with pytest.raises(ModelError, match=f"device '{name}' is not to be had: ") as caught:
+    with pytest.raises(ModelError, match=f"device '{name}' is not available: ") as caught:
         choose_device(name)
     assert "\n" not in str(caught.value)
 

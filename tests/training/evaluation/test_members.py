@@ -83,7 +83,7 @@ def test_an_ensemble_takes_a_truth_as_evaluate_does(tmp_path: Path) -> None:
         ("recording_id,s0,s7\na,0.1,inf\n", "is not a finite number"),
         ("recording_id,s0,s7\na,0,1\na,1,0\n", "recording 'a' appears twice"),
         ("id,s0\na,0\n", "no column 'recording_id'; found id, s0"),
-        ("recording_id,s0,frog\na,0,1\n", "column 'frog' is no class"),
+        ("recording_id,s0,frog\na,0,1\n", "column 'frog' is not a class"),
         ("recording_id\na\n", "has no classes"),
         ("recording_id,s0\n", "has no rows"),
         ("", "the file is empty; expected recording_id"),

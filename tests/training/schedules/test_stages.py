@@ -61,7 +61,7 @@ def test_the_rfcx_recipe_is_lsoft_then_pseudo_labels_then_ranking() -> None:
         ("[[stage]]\nname = 'a'\nfill = 0", "fill = 0: expected true or false"),
         ("[[stage]]\nname = 'a'\nfill = false", "fill goes with pseudo = true"),
         ("[[stage]]\nname = 'a'\npseudo = true", "the first stage has none before it"),
-        ("stage = [false]", "stage 1: False is no table"),
+        ("stage = [false]", "stage 1: False is not a table"),
         ("stages = 3", "expected .*stage.* tables"),
         ("[[stage]", "not readable as TOML"),
     ],

@@ -243,7 +243,7 @@ def test_a_held_out_recording_is_known_in_the_group_of_its_site(data: Data, tmp_
 
 def test_a_site_that_what_stands_does_not_have_is_an_error(data: Data, tmp_path: Path) -> None:
     build(data, tmp_path / "pool")
-    with pytest.raises(PoolError, match=r"stands in the pool in group 'rec00', and its site is"):
+    with pytest.raises(PoolError, match=r"is in the pool in group 'rec00', and its site is"):
         build(data, tmp_path / "pool", site_of=by_number, append=True)
     build(data, tmp_path / "sited", site_of=by_number)
     report = build(data, tmp_path / "sited", site_of=by_number, append=True, mix=30, seed=1)
