@@ -37,8 +37,9 @@ class CheckpointScorer:
         self.clip_s = config.clip_s
         self.held_out = frozenset(checkpoint.held_out)
         readout = [config.readout, config.window_s, config.lse_sharpness, config.precision]
-        # the second reading: what is silent counts in none
-        readout.append(2)
+        # raised whenever a clip is read otherwise. 2: what is silent counts in no readout. 3: short
+        # gaps and all of a long one are replaced
+        readout.append(3)
         network = [config.pooling, config.bands, checkpoint.edges_hz]
         content = [
             checkpoint.fingerprint,

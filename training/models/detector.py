@@ -29,7 +29,7 @@ from training.models.readout import (
     window_pool,
     window_times,
 )
-from training.models.silence import audible_blocks, audible_frames, filled, or_silent
+from training.models.silence import audible_blocks, audible_frames, audible_steps, filled, or_silent
 from training.models.specaugment import mask_spectrograms
 
 Edges = Sequence[tuple[float, float]]
@@ -142,10 +142,11 @@ class Detector(nn.Module):
         """Compute the last feature map of some clips, (B, T), with sound in place of silence."""
         block = self.front_end.hop
         audible = audible_blocks(waveforms, block)
+        steps, step = audible_steps(waveforms, audible, block)
         # a program takes either way for any clip
-        if not torch.compiler.is_compiling() and bool(audible.all()):
+        if not torch.compiler.is_compiling() and bool(steps.all()):
             return FeatureMap(self.maps(waveforms))
-        maps = self.maps(filled(waveforms, audible, block))
+        maps = self.maps(filled(waveforms, steps, step))
         if self.training:
             # a row without any sound is there to be learnt from
             audible = audible | ~audible.any(dim=1, keepdim=True)

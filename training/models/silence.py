@@ -15,47 +15,83 @@ from torch import Tensor
 from negmine.audio.silence import SILENCE_RMS, SILENT_LOGIT
 
 # Levels are taken in blocks of a spectrogram's step (16 ms): long recordings are cut to pieces on
-# the same grid. Fewer silent blocks in a row belong to the sound, as the pauses of a buzzer.
+# the same grid. Fewer silent blocks in a row (a buffer that was lost) are too short to leave out.
 _LEAST_BLOCKS = 6
 
-# Sound is mirrored over 2^10 blocks (16 s) from the edge of a gap at most: further into it there is
+# What is replaced is found in finer steps, an eighth of a block (2 ms): the ends of a gap, and gaps
+# of some 10 ms and more. A spectrogram shows no shorter ones.
+_STEPS = 8
+_LEAST_STEPS = 5
+
+# Sound is mirrored over 2^13 steps (16 s) from the edge of a gap at most: further into it there is
 # nothing for the edge's frames to see.
-_DOUBLINGS = 10
+_DOUBLINGS = 13
 
 
-def audible_blocks(waveforms: Tensor, block: int) -> Tensor:
+def audible_blocks(waveforms: Tensor, block: int, least: int = _LEAST_BLOCKS) -> Tensor:
     """Which blocks hold sound: bool, shape (B, T // block + 1), of waveforms (B, T).
 
-    The last one is that of what is left over; its level is that of the last whole ``block``.
+    Fewer than ``least`` silent ones in a row count as sound. The last one is that of what is left
+    over; its level is that of the last whole ``block``.
     """
     whole = waveforms.unfold(1, block, block)
     blocks = torch.cat([whole, waveforms[:, -block:].unsqueeze(1)], dim=1)
     level = (blocks - blocks.mean(-1, keepdim=True)).square().mean(-1)
     quiet = (level < SILENCE_RMS**2).float().unsqueeze(1)
     # runs of at least so many; what lies beyond the ends counts as silence
-    k = _LEAST_BLOCKS
+    k = least
     runs = -F.max_pool1d(-F.pad(quiet, (k - 1, k - 1), value=1.0), k, 1)
     return F.max_pool1d(runs, k, 1)[:, 0] == 0
+
+
+def audible_steps(waveforms: Tensor, audible: Tensor, block: int) -> tuple[Tensor, int]:
+    """Where sound is to stay, in finer steps than blocks: see `filled`.
+
+    Parameters
+    ----------
+    waveforms : float Tensor, shape (B, T)
+    audible : bool Tensor, shape (B, N)
+        From `audible_blocks`.
+    block : int
+
+    Returns
+    -------
+    steps : bool Tensor, shape (B, T // step + 1)
+    step : int
+        Samples of a step.
+    """
+    step = max(1, block // _STEPS)
+    steps = audible_blocks(waveforms, step, _LEAST_STEPS)
+    begins = torch.arange(steps.shape[1], device=waveforms.device) * step
+    return steps & audible[:, begins // block], step
 
 
 def filled(waveforms: Tensor, audible: Tensor, block: int) -> Tensor:
     """Waveforms, shape (B, T), whose silent blocks hold the sound nearest to them, mirrored.
 
-    Where that is shorter than the gap, or too far away, silence remains.
+    Where that is shorter than the gap, it is mirrored to and fro. Where it is too far away, silence
+    remains.
     """
     length, blocks = waveforms.shape[1], audible.shape[1]
     number = torch.arange(blocks, device=waveforms.device)
-    before = _last_before(audible, number)
-    after = blocks - 1 - _last_before(audible.flip(1), number).flip(1)
+    before, after = _last_before(audible, number), _first_after(audible, number)
     # at the end of the sound before, or at the beginning of the sound after
     left = number - before <= after - number
+    # from where that sound lasts, and to where
+    begins = (_last_before(~audible, number) + 1).clamp(min=0).gather(1, before.clamp(min=0))
+    ends = _first_after(~audible, number).clamp(max=blocks)
+    ends = (ends.gather(1, after.clamp(max=blocks - 1)) * block).clamp(max=length)
     edge = torch.where(left, before + 1, after) * block
+    lasts = torch.where(left, edge - begins * block, ends - edge).clamp(min=1)
     reached = (before >= 0) | (after < blocks)
+
     at = torch.arange(length, device=waveforms.device)
     of_block = at // block
-    source = (2 * edge - 1)[:, of_block] - at
-    mirrored = (~audible & reached)[:, of_block] & (source >= 0) & (source < length)
-    return waveforms.gather(1, torch.where(mirrored, source, at))
+    left, edge, lasts = left[:, of_block], edge[:, of_block], lasts[:, of_block]
+    away = torch.where(left, at - edge, edge - 1 - at) % (2 * lasts)
+    back = torch.where(away < lasts, away, 2 * lasts - 1 - away)
+    source = torch.where(left, edge - 1 - back, edge + back)
+    return waveforms.gather(1, torch.where((~audible & reached)[:, of_block], source, at))
 
 
 def _last_before(audible: Tensor, number: Tensor) -> Tensor:
@@ -69,6 +105,11 @@ def _last_before(audible: Tensor, number: Tensor) -> Tensor:
         earlier = F.pad(found, (1 << i, 0), value=none)[:, : audible.shape[1]]
         found = torch.maximum(found, earlier)
     return found
+
+
+def _first_after(audible: Tensor, number: Tensor) -> Tensor:
+    """Find the nearest audible block from each one on: far above the last for none."""
+    return audible.shape[1] - 1 - _last_before(audible.flip(1), number).flip(1)
 
 
 def audible_frames(audible: Tensor, block: int, frames: int, spacing: int) -> Tensor:

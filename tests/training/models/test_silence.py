@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import soundfile as sf
 import torch
+import torch.nn.functional as F
 from click.testing import CliRunner, Result
 from conftest import SAMPLE_RATE, Data, open_data, tiny_config, tone_detector
 from torch import nn
@@ -106,6 +107,30 @@ def test_silence_is_filled_with_the_nearest_sound_mirrored() -> None:
     assert torch.equal(got, want)
     # nothing to mirror
     assert torch.equal(filled(sound, torch.zeros(2, 21, dtype=torch.bool), 2), sound)
+
+
+def test_sound_shorter_than_a_gap_is_mirrored_to_and_fro() -> None:
+    sound = torch.zeros(2, 20)
+    sound[0, 8:12] = torch.tensor([1.0, 2, 3, 4])
+    sound[1, :2], sound[1, 18:] = torch.tensor([1.0, 2]), torch.tensor([3.0, 4])
+    audible = F.pad(sound[:, ::2] > 0, (0, 1), value=False)
+    got = filled(sound, audible, 2).int().tolist()
+    assert got[0] == [1, 2, 3, 4, 4, 3, 2, 1, 1, 2, 3, 4, 4, 3, 2, 1, 1, 2, 3, 4]
+    assert got[1] == [1, 2, 2, 1, 1, 2, 2, 1, 1, 2, 3, 4, 4, 3, 3, 4, 4, 3, 3, 4]
+
+
+@pytest.mark.parametrize("readout", READOUTS)
+@pytest.mark.parametrize("gap_s", [0.02, 0.05, 0.09, 0.15])
+@pytest.mark.parametrize("every_s", [0.31, 20.0])
+def test_lost_buffers_change_no_score(readout: str, gap_s: float, every_s: float) -> None:
+    scorer = RecordingScorer(certain_of_silence(), tiny_config(readout=readout), CPU, piece_s=1.3)
+    sound = noise(4.0)
+    lost = sound.copy()
+    for start_s in np.arange(0.2003, 3.8, every_s):
+        first = round(start_s * SAMPLE_RATE)
+        lost[first : first + round(gap_s * SAMPLE_RATE)] = 0
+    assert (lost == 0).any()
+    np.testing.assert_allclose(scorer.read(lost).clip, scorer.read(sound).clip, atol=15.0)
 
 
 def test_short_pauses_belong_to_the_sound() -> None:
