@@ -3,7 +3,7 @@
     python -m benchmarks.acoustic DATA
 
 DATA holds ``train/``, ``external/`` and ``test/``, of which hardly two share sound. Files of one
-folder may: whether a pair that is found does is told from the samples themselves, by the peak of
+folder may: whether a pair that is found does is decided from the samples themselves, by the peak of
 their whitened cross-correlation (Knapp and Carter, "The generalized correlation method for
 estimation of time delay", 1976). Copies are made of files drawn from all folders.
 """

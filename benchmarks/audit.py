@@ -8,7 +8,7 @@ claim of it held against the truth (`benchmarks.certificates`), and audited agai
 other seeds. The listener contradicts what the truth contradicts, but misses a share of it, and of
 the controls.
 
-Told for each stratum and the whole pool: the true rate, the mean of those found and of those
+Given for each stratum and the whole pool: the true rate, the mean of those found and of those
 corrected, and how often the 95 % interval of the corrected rate holds the true one.
 """
 

@@ -10,9 +10,9 @@ looked at where they are heard.
 
 A call whose whole box lies in a band that was erased or replaced is gone by construction. What can
 still contradict are a call in the *donor* of the band, and a call with half of its energy outside
-its box's band, harmonics say: see `outside_share`. How much lies outside is told in a second table.
+its box's band, harmonics say: see `outside_share`. How much is outside is in a second table.
 
-The share stands with its 95 % interval by Wilson; claims on the same recording are not independent,
+The share has its 95 % interval by Wilson; claims on the same recording are not independent,
 so the true interval is wider. External and generated sound is taken to hold no call.
 """
 
@@ -121,7 +121,7 @@ def outside_share(truth: Truth, source: Source, event: Event, band: Layer, rate:
     -------
     float
         NaN where the call is fainter, in its own box, than the background, or has no quiet frames
-        round it: its energy then cannot be told from the background's.
+        round it: its energy then cannot be separated from the background's.
     """
     start_s = max(0.0, event.span.start_s - _ROUND_S)
     samples = DIRECT.read(source, start_s, event.span.end_s + _ROUND_S - start_s, rate)

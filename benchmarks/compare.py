@@ -46,7 +46,7 @@ def side_by_side(run: Callable[..., None], tasks: Iterable[tuple[Any, ...]], job
                 done.result()
                 click.echo(f"{waiting[done]} done", err=True)
         except BaseException:
-            # or it would be told only after all the others, hours later
+            # or it would be reported only after all the others, hours later
             processes.shutdown(wait=False, cancel_futures=True)
             raise
 

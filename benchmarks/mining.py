@@ -26,7 +26,7 @@ from benchmarks.measure import apart
 from benchmarks.mining_store import Timed, Told, raw_ids
 
 PLACES = 20_000
-# Files with boxes: calls then stand as far apart as they do in recordings.
+# Files with boxes: calls are then as far apart as they are in recordings.
 ANNOTATED = 500
 PER_CLASS = 50
 

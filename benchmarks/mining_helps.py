@@ -67,7 +67,7 @@ class Bench:
 
     @cached_property
     def unlabelled(self) -> dict[str, AudioInfo]:
-        """Recordings that nobody annotated, by name; none where the data have none."""
+        """Recordings without annotations, by name; none where the data have none."""
         root = self.data / "unlabelled"
         return dict(open_unlabelled(root).infos) if root.is_dir() else {}
 

@@ -73,7 +73,7 @@ def run_arms(
 def run_arm(
     arm: str, data: Path, out: Path, most: int, round_steps: int, settings: dict[str, Any]
 ) -> None:
-    """Train one arm with one seed, and test it; what stands is not done again.
+    """Train one arm with one seed, and test it; what is done already is kept.
 
     Parameters
     ----------

@@ -4,7 +4,7 @@
 
 CACHE is made by ``negmine cache POOL --sample-rate HZ``; its rate is the one rendered at. Clips of
 each kind are drawn from the pool; all ways render the same ones, in turn, in one thread. What
-``training`` makes of plain clips with an augmentation preset stands beside audiomentations' own
+``training`` makes of plain clips with an augmentation preset is compared with audiomentations' own
 chain of the same changes, as likely and as large.
 """
 

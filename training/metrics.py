@@ -2,7 +2,7 @@
 
 ``truth`` (N, C): 1 where the class is present in the clip, else 0. ``scores`` (N, C): higher is
 more present, on any scale; infinities are allowed, NaN is not. ``known`` (N, C) bool: False where
-nobody knows; ``truth`` is not read there, since unknown is not absent.
+unknown; ``truth`` is not read there, since unknown is not absent.
 
 Ties go against the model: the rank of a cell is the number of cells that score at least as much.
 A metric that nothing defines (no label at all, a class without calls) is NaN, never 0 or 1.
@@ -130,10 +130,10 @@ def lwlrap_bounds(truth: ArrayLike, scores: ArrayLike, known: ArrayLike) -> tupl
 
 
 def neg_at_k(truth: ArrayLike, scores: ArrayLike, k: int, known: ArrayLike | None = None) -> float:
-    """Share of clips in which an absent class stands in the top k, above a present one.
+    """Share of clips in which an absent class is in the top k, above a present one.
 
     Only known cells are ranked, and only clips with a present class counted (NaN if there is
-    none). Of a present and an absent class that tie, the absent one stands above. Lower is better.
+    none). Of a present and an absent class that tie, the absent one ranks above. Lower is better.
 
     >>> neg_at_k([[1, 0, 1]], [[0.9, 0.5, 0.1]], k=1), neg_at_k([[1, 0, 1]], [[0.9, 0.5, 0.1]], k=2)
     (0.0, 1.0)
@@ -143,7 +143,7 @@ def neg_at_k(truth: ArrayLike, scores: ArrayLike, k: int, known: ArrayLike | Non
     present, ranked, sure = validate(truth, scores, known)
     present, absent = present & sure, ~present & sure
     counted = present.any(axis=1)
-    # If any absent class is a fault, the best-scoring one is: it stands highest.
+    # If any absent class is a fault, the best-scoring one is: it ranks highest.
     best_absent = ranked.max(axis=1, where=absent, initial=-np.inf, keepdims=True)
     place = 1 + (present & (ranked > best_absent)).sum(axis=1)
     above_present = (present & (ranked <= best_absent)).any(axis=1)
@@ -277,7 +277,7 @@ def scores_matter(
 ) -> bool:
     """Return whether scores can change a metric that ranks known cells (a clip, a class, all).
 
-    They can where a present and an absent cell stand in one ranking. If no clip has both, as with
+    They can where a present and an absent cell are in one ranking. If no clip has both, as with
     a single class, LWLRAP is 1 and neg@k 0 for any model.
     """
     sure = np.asarray(known, dtype=bool)
@@ -347,7 +347,7 @@ def _extreme_lwlrap(present: Bools, unknown: Bools, scores: Floats, highest: boo
         frees_tied = np.take_along_axis(frees, last, axis=1)
         fixed += float((hits_tied * weight)[hit].sum())
         if highest:
-            # Every tied pair of a present and an unknown cell, met at whichever stands first.
+            # Every tied pair of a present and an unknown cell, met at whichever comes first.
             pairs = np.where(hit, frees_tied - frees, free * (hits_tied - hits))
             fixed += float((pairs * weight).sum())
             # Tied unknown cells gain by each other: none or all is best, so they share evenly.
@@ -374,5 +374,5 @@ def _extreme_lwlrap(present: Bools, unknown: Bools, scores: Floats, highest: boo
 
 
 def _sum_after(values: Float64s) -> Float64s:
-    """For each place of each row, the sum of what stands to its right."""
+    """For each place of each row, return the sum of what is to its right."""
     return np.cumsum(values[:, ::-1], axis=1)[:, ::-1] - values

@@ -1,4 +1,4 @@
-"""Which site each recording is from: what must not stand on both sides of a split."""
+"""Which site each recording is from: what must not be on both sides of a split."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ _Waiting = Queue[Block | BaseException | None]
 
 
 class _StoppedError(Exception):
-    """Nobody listens any more."""
+    """The consumer has stopped."""
 
 
 def decode_ahead(

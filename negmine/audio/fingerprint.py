@@ -42,7 +42,7 @@ class VerifiedFiles:
         """
         with self._lock:
             found = self._known.get(path)
-        # a file that was changed and fingerprinted anew is hashed again
+        # a file that was changed and fingerprinted again is hashed again
         if found != fingerprint:
             if not _is_file(path):
                 raise AudioError(

@@ -16,7 +16,7 @@ _SHADES = 16
 # Length of the analysis window, at least; a power of two in samples.
 _WINDOW_S = 0.03
 
-# Below this nothing is told apart from silence: far under one step of 16 bits.
+# Below this nothing differs from silence: far under one step of 16 bits.
 _FLOOR_DB = -150.0
 
 
@@ -113,7 +113,7 @@ def draw_levels(levels: np.ndarray, low_db: float, high_db: float) -> bytes:
 
 
 def frequency_ticks(sample_rate: int) -> list[tuple[str, float]]:
-    """Labels of the mel axis, and where they stand: from 0 at the bottom to 1 at the top."""
+    """Labels of the mel axis, and their places: from 0 at the bottom to 1 at the top."""
     top = float(hz_to_mel(sample_rate / 2))
     ticks, last = [], 0.0
     for hz in (250, 500, 1000, 2000, 4000, 8000, 16_000, 32_000, 64_000, 128_000):
@@ -125,7 +125,7 @@ def frequency_ticks(sample_rate: int) -> list[tuple[str, float]]:
 
 
 def time_ticks(duration_s: float) -> list[tuple[str, float]]:
-    """Labels of the time axis, four or five or so, and where they stand: from 0 to 1."""
+    """Labels of the time axis, four or five or so, and their places: from 0 to 1."""
     rough = duration_s / 4
     step = 10.0 ** math.floor(math.log10(rough))
     step *= next(factor for factor in (1, 2, 2.5, 5, 10) if factor * step >= rough * 0.999)

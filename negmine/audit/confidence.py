@@ -39,7 +39,7 @@ class NewConfidence:
     section, name : str
         Of `negmine.building.settings.PoolSettings`.
     before, after : float or None
-        None where not known; why stands in ``reason``.
+        None where not known; ``reason`` says why.
     heard : int
     reason : str
     """

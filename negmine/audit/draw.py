@@ -52,7 +52,7 @@ def draw_audit(
     source : Path
         A pool's folder, or a selection.
     out : Path
-        A new folder, or one with an audit whose verdicts nobody began to fill.
+        A new folder, or one with an audit without any verdict yet.
     settings : DrawSettings
     pool : Path, optional
         Where a selection's pool is now.
@@ -62,7 +62,7 @@ def draw_audit(
     Raises
     ------
     InputError
-        If verdicts stand in ``out``, it is no audit's folder, or the sample does not fit.
+        If ``out`` holds verdicts, it is not an audit's folder, or the sample does not fit.
     PoolError
         If the source is no pool and no selection.
     AudioError
@@ -175,7 +175,7 @@ def listening_page(
     shown = [[label, list(files)] for label, files in examples.items()]
     told = {"audit": digest, "clips": clips, "examples": shown, "khz": sample_rate / 2000}
     text = json.dumps(told, ensure_ascii=False)
-    # a class's name must not end the script that the list stands in
+    # a class's name must not end the script that holds the list
     text = text.replace("<", "\\u003c")
     template = Path(__file__).with_name("listen.html").read_text(encoding="utf-8")
     return template.replace(_MARK, text)

@@ -1,6 +1,6 @@
 """All claims of a pool or a selection that an audit may listen to.
 
-A *claim* is one class certified absent in one clip. Claims are told by codes, class by
+A *claim* is one class certified absent in one clip. Claims are given by codes, class by
 class, so that a pool of a million rows is counted without a recipe being made.
 """
 

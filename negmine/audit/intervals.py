@@ -105,7 +105,7 @@ def survey_rate(
     ----------
     hit : bool array, shape (n,)
     weight : float array, shape (n,)
-        How many of the population each stands for.
+        How many of the population each represents.
     stratum : int array, shape (n,)
     domain : bool array, shape (n,), optional
         The part that is asked about; it may cut through strata.
@@ -136,8 +136,8 @@ def corrected_rate(
 ) -> tuple[float, float, float]:
     """Correct a rate for the calls that the listener misses.
 
-    Rogan and Gladen's (1978) estimate for an observer without false alarms: what is found over the
-    share of what is found of what is there. Its interval melds those of both (Fay, Proschan and
+    Rogan and Gladen's (1978) estimate for an observer without false positives: what is found over
+    the share of what is there that is found. Its interval combines those of both (Fay, Proschan and
     Brittain 2015): the upper limit is a quantile of the ratio of two independent variables, the one
     whose quantiles are the upper limits of the rate and the one whose are the lower limits of the
     sensitivity; the lower limit the other way round. It is wide where few controls were heard.

@@ -152,7 +152,7 @@ class Audit:
         )
 
     def _weights(self, counted: np.ndarray) -> np.ndarray:
-        """How many claims of its stratum each counted one stands for; 0 where not counted."""
+        """Return how many claims of its stratum each counted one represents; 0 if not counted."""
         of = np.bincount(self._stratum[counted], minlength=int(self._stratum.max(initial=-1)) + 1)
         return np.where(counted, self._size / np.maximum(of[self._stratum], 1), 0.0)
 
@@ -181,7 +181,7 @@ class Audit:
         -------
         hidden : HiddenRate
         confidence, weight : float64 arrays, shape (n,)
-            Of its claims that were heard: what each claims, and how many it stands for.
+            Of its claims that were heard: what each claims, and how many it represents.
         """
         pairs = [(claim.certificate, claim.kind) for claim in self._claims]
         inside = np.array([pair == (certificate, kind) for pair in pairs], dtype=bool)

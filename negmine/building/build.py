@@ -93,7 +93,7 @@ def build_pool(
         Folder with the annotated recordings.
     annotations : Annotations
     out : Path
-        The pool's folder. If the same pool stands there already, nothing is changed.
+        The pool's folder. If the same pool is there already, nothing is changed.
     external : sequence of str
         ``DIR`` or ``DIR=CLASS,CLASS``, see `negmine.annotations.recordings.parse_external`; besides
         those of the settings.
@@ -101,7 +101,7 @@ def build_pool(
     skip_bad : bool
         Leave out unreadable files.
     force : bool
-        Replace another pool that stands at ``out``.
+        Replace another pool at ``out``.
     append : bool
         Add what is not there yet to the pool at ``out``, and change nothing that is.
     holdout : sequence of str

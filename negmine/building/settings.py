@@ -1,7 +1,7 @@
 """What a pool is built with: one definition of each setting for Python, pool.toml and the flags.
 
 A setting is a field of a frozen dataclass, made by `setting`: its default, its flag, its type and
-its help stand in one place. `PoolSettings` holds the general ones and one section for each source
+its help are in one place. `PoolSettings` holds the general ones and one section for each source
 of negatives (see `negmine.building.sources.settings`), which is also a table of pool.toml::
 
     clip_s = 2.0
@@ -49,7 +49,7 @@ class PoolSettings:
     seed : int
         Of all draws.
     unlabelled : str or None
-        Folder of recordings that nobody labelled: for ``agreed`` and ``erase``.
+        Folder of unlabelled recordings: for ``agreed`` and ``erase``.
     near_duplicates : bool
         Look for files that hold the same sound, see `negmine.building.dedup.near_duplicates`.
     bands : BandSettings

@@ -86,12 +86,12 @@ class BuildSound:
         return self.grouped(change), sites
 
     def as_standing(self, sources: Sequence[Source], sited: bool) -> BuildSound:
-        """Files that stand in a pool in the groups that they have there.
+        """Keep the files that are in a pool in the groups that they have there.
 
         Raises
         ------
         PoolError
-            If one has a site by now that is another: what stands is not changed.
+            If one has a site by now that is another: what is in the pool is not changed.
         """
         standing = {source.fingerprint: source.group for source in sources}
         for _, folder in self.folders:

@@ -1,4 +1,4 @@
-"""What stands in a pool that is added to, against the recordings that are added."""
+"""What is in a pool that is added to, against the recordings that are added."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ def standing_roles(pool: Pool) -> dict[str, str]:
 def check_standing(
     pool: Pool, roles: Mapping[str, str], added: Mapping[str, Path], shared: Mapping[str, str]
 ) -> None:
-    """External sound that stands in a pool must hold nothing of a recording that is added.
+    """Check that external sound in a pool holds nothing of a recording that is added.
 
-    Its rows declare it free of the recording's calls, and what stands is not changed.
+    Its rows declare it free of the recording's calls, and what is in the pool is not changed.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def check_unchanged(pool: Pool, folders: Iterable[Recordings | None]) -> None:
     pool : Pool
         The one that is added to.
     folders : iterable of Recordings
-        What is read anew.
+        What is read again.
 
     Raises
     ------

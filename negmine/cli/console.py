@@ -63,7 +63,7 @@ def one_line_errors() -> Iterator[None]:
         raise Failure("stopped; the same command resumes from here", stop_code()) from error
     except Exception as error:
         if isinstance(error, OSError) and error.filename is not None and error.strerror:
-            # a path that no file system takes, or that is forbidden, met where nobody expects it
+            # a path that no file system takes, or that is forbidden, met where it is not expected
             raise Failure(f"{error.filename}: {error.strerror}", 1) from error
         if not _while_importing(error):
             raise

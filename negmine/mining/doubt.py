@@ -2,7 +2,7 @@
 
 By Bayes: the odds before looking at the sound are those of its certificate, ``(1 - confidence) /
 confidence``; the likelihood ratio is what the models' view of the sound adds. The ratio comes from
-a logistic regression between the two kinds of clips whose truth a person told: confirmed calls and
+a logistic regression between the two kinds of clips that a person judged: confirmed calls and
 rejected detections. What it sees of a clip:
 
 - its score, in quartile distances from the median of the class's confirmed calls,
@@ -25,7 +25,7 @@ from scipy.special import expit
 
 from negmine.mining.logistic import fit_logistic
 
-# Fewer clips of either kind than this decide nothing: the certificate's word stands alone.
+# Fewer clips of either kind than this decide nothing: the certificate alone decides.
 MIN_CLIPS = 20
 _FOLDS = 5
 # Log odds at which a probability is 0 or 1, near enough.
@@ -124,7 +124,7 @@ class DoubtModel:
 
     @property
     def fitted(self) -> bool:
-        """Whether there were clips enough; else the certificate's word stands alone."""
+        """Whether there were clips enough; else the certificate alone decides."""
         return self._fitted is not None
 
     def settle(self, features: np.ndarray, confidence: np.ndarray) -> None:

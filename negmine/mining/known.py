@@ -16,7 +16,7 @@ from negmine.recipes.labels import CERTIFICATES, Certificate
 from negmine.scores.joint import JointScores
 from negmine.scores.scan import Eligible
 
-# Rows of the pool whose scores stand for all: quantiles are then known to half a thousandth. With
+# Rows of the pool whose scores represent all: quantiles are then known to half a thousandth. With
 # thousands of classes fewer are taken, so that their scores stay within 200 MB.
 _SAMPLE = 200_000
 _SAMPLE_CELLS = 50_000_000
@@ -194,7 +194,7 @@ def _drawn(
 
 @dataclass(frozen=True)
 class _Judged:
-    """Clips that a person judged: what doubt sees of them, and where they stand in the pool."""
+    """Clips that a person judged: doubt's features of them, and their places in the pool."""
 
     features: np.ndarray
     rows: np.ndarray

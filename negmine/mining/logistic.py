@@ -31,7 +31,7 @@ def fit_logistic(features: np.ndarray, positive: np.ndarray) -> Logistic:
     """Fit with both kinds of rows weighing the same in total.
 
     Features are standardised, and their squared weights then cost half of one row each, so that
-    kinds which can be told apart without error get finite weights. That is what scikit-learn does
+    kinds which can be separated without error get finite weights. That is what scikit-learn does
     with ``StandardScaler`` and ``LogisticRegression(class_weight="balanced")``, in a hundredth of
     the time for this few features.
 

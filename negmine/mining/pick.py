@@ -34,7 +34,7 @@ def pick(
 ) -> tuple[list[Choice], Shortlists]:
     """Choose rows of each class.
 
-    Where so much of a shortlist falls out that too few rows are left, shortlists are made anew,
+    Where so much of a shortlist falls out that too few rows are left, shortlists are made again,
     longer; and at their longest, where most of one is doubted, without what was. A class that hides
     in one row of twenty may fill the head of a large pool.
     """

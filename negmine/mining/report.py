@@ -99,7 +99,7 @@ def class_report(
     ----------
     known : KnownClass
     certified : int
-        Rows that may stand as its negatives.
+        Rows that are eligible as its negatives.
     outside : int array, shape (2,)
         Of them, those that score below and above the strategy's limits.
     choice : Choice
@@ -144,7 +144,7 @@ def _histogram(negatives: np.ndarray, calls: np.ndarray, chosen: np.ndarray) -> 
     span = (low, max(high, low + 0.01))
     counted = {"negatives": negatives, "chosen": chosen, "calls": calls}
     return {"edges": np.linspace(*span, _BINS + 1).round(4).tolist()} | {
-        # bins told by their number and span are counted in a tenth of the time that edges take
+        # bins given by their number and span are counted in a tenth of the time that edges take
         name: np.histogram(scores, _BINS, span)[0].tolist()
         for name, scores in counted.items()
     }

@@ -222,7 +222,7 @@ def open_selection(path: Path, pool: Path | None = None) -> Selection:
 
 
 def check_made_with(path: Path, now: Mapping[str, str]) -> None:
-    """Check that a selection that stands may be used where one would be made with these settings.
+    """Check that an existing selection may be used where one would be made with these settings.
 
     Raises
     ------

@@ -3,11 +3,11 @@
 The hardest rows teach most and hide most missed calls; where the one outweighs the other depends on
 the data and on the model. So the model is trained on for some steps with what each window would
 choose, without half of its recordings, and asked about those: at the threshold that finds
-`RECALL` of a class's calls there, which share of its certified negatives is a false alarm?
+`RECALL` of a class's calls there, which share of its certified negatives is a false positive?
 
 All retrainings begin with the same weights and see the same rows in the same order but for the
 chosen negatives, so that they differ in these alone. Where the model names recordings that it held
-out, and they hold enough calls, those are set aside; else a random half, which the model has seen:
+out, and they hold enough calls, those are held out; else a random half, which the model has seen:
 all windows have that advantage alike. So that calls are not simply remembered, and because the ones
 that a detector misses are quiet, each is also asked about with negatives mixed in, up to 10 dB
 louder than itself.
@@ -34,9 +34,9 @@ from negmine.recipes.render import SilentError, mix_at_snr, render_batches
 
 # Upper ends that are tried, as quantiles of hardness; 1 is no window. The widest first.
 ENDS = (1.0, 0.98, 0.9, 0.7)
-# A class is tried with at least so many calls in the recordings set aside.
+# A class is tried with at least this many calls in the held-out recordings.
 _MIN_CALLS = 3
-# With many classes, those with most calls there stand for all.
+# With many classes, those with most calls there represent all.
 _CLASSES = 32
 # Clips that each retrained model is asked about: calls, and negatives of all classes together.
 _CALLS = 500
@@ -55,12 +55,12 @@ class WindowChoice:
     high : float
         Upper end, a quantile of hardness.
     rates : dict of float to float
-        By upper end: false alarms at `RECALL` as a share of the negatives set aside, mean over
+        By upper end: false positives at `RECALL` as a share of the held-out negatives, mean over
         classes.
     classes : int
-        Classes that had enough calls set aside. With none, nothing was tried and ``high`` is 1.
+        Classes that had enough held-out calls. With none, nothing was tried and ``high`` is 1.
     held_out : bool
-        Whether recordings that the model did not train on were set aside.
+        Whether recordings that the model did not train on were held out.
     """
 
     high: float
@@ -102,8 +102,8 @@ def choose_window(
 ) -> WindowChoice:
     """Try every end of `ENDS`.
 
-    The widest window is chosen whose false alarms are within one standard error, over classes, of
-    the best one's (the rule of Breiman et al., *Classification and Regression Trees*, 1984): a
+    The widest window is chosen whose false positives are within one standard error, over classes,
+    of the best one's (the rule of Breiman et al., *Classification and Regression Trees*, 1984): a
     narrower one must be worth it.
 
     Parameters
@@ -115,7 +115,7 @@ def choose_window(
         Given an upper end and which rows of the pool may be chosen (bool array, shape (N,)), what
         mining would choose.
     rng : numpy Generator
-        Of what is set aside, and asked.
+        Of what is held out and scored.
     steps, seed : int
         Of each retraining.
     batch_size : int
@@ -151,7 +151,7 @@ def choose_window(
 
 
 class _Asked:
-    """Clips of the recordings set aside that each retrained model is asked about."""
+    """Clips of the held-out recordings that each retrained model is asked about."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Adding to a pool. What stands in it is never changed: new rows are a part of their own."""
+"""Adding to a pool. What is in it is never changed: new rows are a part of their own."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def _remove_unnamed(path: Path, info: Mapping[str, Any]) -> None:
 def append_recipes(
     path: str | Path, recipes: Rows, settings: Mapping[str, Any], tables: Tables | None = None
 ) -> int:
-    """Add recipes that another tool made to a pool; what stands there is not changed.
+    """Add recipes that another tool made to a pool; what is there is not changed.
 
     Parameters
     ----------

@@ -35,7 +35,7 @@ CLIPS = {
     "start_us": pa.int64(),
     "length_us": pa.int64(),  # 0: to the end of the clip
     "seed": pa.int64(),  # -1: none
-    "label": pa.int32(),  # -1: the row's labels stand on its other clips
+    "label": pa.int32(),  # -1: the row's labels are on its other clips
     "first_change": pa.int32(),
 }
 CHANGES = {

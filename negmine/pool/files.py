@@ -56,7 +56,7 @@ LABELS = {
 # In pool.json, the roots as seen from the pool's folder.
 _BESIDE = "roots_beside"
 
-# Stands in the certificate column of labels.parquet for a class that is present.
+# The certificate column of labels.parquet holds it for a class that is present.
 PRESENT = "present"
 
 Rows = Iterable[Recipe | RecipeBlock]
@@ -93,7 +93,7 @@ def write_pool(
     tables : Tables, optional
         What blocks among the rows name by number.
     replace : bool
-        Replace another pool that stands there.
+        Replace another pool that is there.
 
     Returns
     -------
@@ -171,9 +171,9 @@ def write_new(
 
 
 def _same_groups(folder: Path, writer: PoolWriter) -> bool:
-    """Return whether a part that stands puts its sources into the groups that the writer does.
+    """Return whether an existing part puts its sources into the groups that the writer does.
 
-    A pool's digest is of its rows, and a group is none of a row: sites may be named anew.
+    A pool's digest is of its rows, and a group is none of a row: sites may be renamed.
     """
     table, _ = read_table(folder / "sources.parquet", SOURCES)
     written = [source.group for source in writer.tables.sources.items]
@@ -189,7 +189,7 @@ def placed(info: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 def _classes_mark(classes: Sequence[str], writer: PoolWriter) -> str:
     """Begin the digest of a pool's first part: with its classes, where rows do not name them.
 
-    Rows tell the classes of most pools: each is in some label set, and they stand in the order of
+    Rows name the classes of most pools: each is in some label set, and they are in the order of
     `negmine.storage.names.sorted_names`. Then it is empty, as it always was in older pools.
     """
     untold = set(classes)
@@ -221,7 +221,7 @@ def describe_part(
 
 
 def part_folder(folder: Path, part: Mapping[str, Any]) -> Path:
-    """Where a part stands.
+    """Return the folder of a part.
 
     Raises
     ------

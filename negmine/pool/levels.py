@@ -26,7 +26,7 @@ class Levels:
     def __init__(self, infos: Iterable[AudioInfo]) -> None:
         listed = list(infos)
         self._file = {info.path: number for number, info in enumerate(listed)}
-        # one more, of no blocks, stands for what is no file
+        # one more, of no blocks, is for what is not a file
         self._first = offsets(np.array([*(len(info.power) for info in listed), 0]))
         self._sum = np.cumsum(
             np.concatenate([np.zeros(1), *(info.power for info in listed)], dtype=np.float64)

@@ -46,7 +46,7 @@ def merge_pools(paths: Sequence[Path], out: Path, *, replace: bool = False) -> M
         Pools of the same classes, length of clips and rate.
     out : Path
     replace : bool
-        Replace another pool that stands at ``out``.
+        Replace another pool at ``out``.
 
     Raises
     ------

@@ -195,7 +195,7 @@ class PartColumns:
         clip = uses["clip"][use].astype(np.int64)
         change, change_counts = self._changes(clip)
         total = len(use) + len(change)
-        # an `add` stands before the changes of its clip
+        # an `add` comes before the changes of its clip
         adds = np.arange(len(use)) + offsets(change_counts)[:-1]
         others = np.ones(total, dtype=bool)
         others[adds] = False

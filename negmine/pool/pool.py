@@ -32,7 +32,7 @@ class Pool:
     clip_s : float
         Length of every recipe.
     sample_rate : int
-        Hz at which recipes render unless told otherwise.
+        Hz at which recipes render unless another rate is given.
     sources : SourceTable
     label_sets : LabelSets
     recipes, calls : RecipeTable

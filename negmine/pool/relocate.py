@@ -1,4 +1,4 @@
-"""The folders of a pool's sound, named anew where they were moved."""
+"""Give the folders of a pool's sound new names, where they were moved."""
 
 from __future__ import annotations
 

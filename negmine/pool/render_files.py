@@ -79,7 +79,7 @@ def render_rows(
 ) -> pd.DataFrame:
     """Write rows of a pool as FLAC, and ``clips.csv``, which says what each is.
 
-    Files are named by row, kind and id, so that they sort as the pool does. A file that stands, of
+    Files are named by row, kind and id, so that they sort as the pool does. A file that exists, of
     this rate, is not made again; a run that is stopped loses the clip it was at.
 
     Parameters

@@ -63,7 +63,7 @@ def split_pool(path: Path, shares: Mapping[str, float], out: Path, *, seed: int 
         raise PoolError(f"{out}: exists; choose a new folder for --out")
     names = list(shares)
     part_of = _assign(pool, shares, np.random.default_rng(seed))
-    # the last entry stands for layers without a source
+    # the last entry is for layers without a source
     numbers = np.array([part_of.get(source.group, -1) for source in pool.sources] + [-1])
     writers = [PoolWriter(pool.clip_s) for _ in names]
     tables, straddling = pool.tables, 0

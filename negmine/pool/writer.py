@@ -77,7 +77,7 @@ class PoolWriter:
         return sum(one in self._recipes.standing for one in block_ids(block, tables, self.clip_s))
 
     def add_calls(self, block: RecipeBlock, tables: Tables) -> int:
-        """Add confirmed calls; two alike may stand beside one another, if they come together."""
+        """Add confirmed calls; two alike may follow one another, if they come together."""
         if self._standing_calls:
             ids = block_ids(block, tables, self.clip_s)
             new = [row for row, name in enumerate(ids) if name not in self._standing_calls]
@@ -219,7 +219,7 @@ class _Packed:
         clip["start_us"] = _millionths(block.start_s[adds], 0)
         clip["length_us"] = _millionths(block.length_s[adds], 0)
         clip["seed"] = block.seed[adds]
-        # a row's label sets stand on its first components, in order
+        # a row's label sets are on its first components, in order
         clip["label"] = -1
         first_use = offsets(uses_per_row)[:-1]
         within = np.arange(len(block.label)) - np.repeat(

@@ -1,7 +1,7 @@
 """Decoding sound into a cache, as `negmine.recipes.cache` reads it.
 
 Places follow from the lengths alone: the bytes are the same whatever the number of workers, and
-sounds that are added to a pool come after those that stand.
+sounds that are added to a pool come after those already there.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def build_cache(
     """Decode what is not in the cache yet, and check what is.
 
     A run that was stopped goes on: only files that were being decoded are decoded again. Sounds
-    whose samples no longer have their checksum are made anew.
+    whose samples no longer have their checksum are made again.
 
     Parameters
     ----------
@@ -293,7 +293,7 @@ def _standing(folder: Path, sample_rate: int) -> dict[str, Entry]:
                 warn(f"{folder / JOURNAL}: line {number} is damaged; its sound is decoded again")
     entries = {}
     for one in found:
-        # another rate: a place that none can have, so that all is made anew
+        # another rate: a place that none can have, so that all is made again
         rate = one.pop("sample_rate")
         entry = Entry(**one)
         if rate != sample_rate:

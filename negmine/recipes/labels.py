@@ -118,7 +118,7 @@ class PartialLabels:
     Raises
     ------
     ValueError
-        If a class stands in both.
+        If a class is in both.
 
     Examples
     --------

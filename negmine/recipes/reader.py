@@ -19,7 +19,7 @@ class Reader(Protocol):
     ) -> np.ndarray:
         """One span as mono: float32 array, shape (to_samples(duration_s, sample_rate),).
 
-        A new array, which rendering changes. Zeros stand where the span reaches beyond the file.
+        A new array, which rendering changes. Zeros are where the span reaches beyond the file.
 
         Raises
         ------

@@ -1,7 +1,7 @@
 """Recipes: sound described, not stored.
 
 A recipe is frozen, hashable and serialisable, and renders to the same samples in any process and
-any order: it has no state and draws no random number; whatever was drawn stands in its fields.
+any order: it has no state and draws no random number; whatever was drawn is in its fields.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ class Source:
         Of the file's bytes; rendering checks it.
     duration_s : float
     group : str
-        What must not stand on both sides of a split: the recording, or its site. Empty for
+        What must not be on both sides of a split: the recording, or its site. Empty for
         generated sound.
     """
 
@@ -57,7 +57,7 @@ class Source:
 
     @property
     def key(self) -> bytes:
-        """16 bytes that stand for the source in ids: equal where the files' bytes are."""
+        """16 bytes that identify the source in ids: equal where the files' bytes are."""
         return hashlib.blake2b(self.fingerprint.encode(), digest_size=16).digest()
 
 

@@ -22,7 +22,7 @@ class Change:
         Of the scores chosen; NaN where none was. Each by the model of its own round.
     moved : float
         Median of what the rows in both gained in score from the older model to the newer; NaN where
-        there is none, or none was scored anew.
+        there is none, or none was scored again.
     """
 
     new: int
@@ -37,7 +37,7 @@ def compare(now: Sequence[Chosen], then: Sequence[Chosen], same_model: bool = Fa
     """Compare chosen rows by recipe and class.
 
     A row that was replayed keeps the score of the model that chose it (`Selection.join`): unless
-    one model scored both, a score that stayed the same to the bit was not given anew.
+    one model scored both, a score that stayed the same to the bit was not computed again.
     """
     new, old = scores_of(now), scores_of(then)
     both = sorted(new.keys() & old.keys())

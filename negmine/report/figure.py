@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator, StrMethodFormatter
 
 from negmine.report.read import Histogram
 
-# Readable on a white page and on a dark one; the three colours are told apart by all readers.
+# Readable on a white page and on a dark one; the three colours can be distinguished by all readers.
 _INK = "#808080"
 _NEGATIVES, _CALLS, _CHOSEN = "#5b8fd6", "#e69f00", "#d1495b"
 
@@ -52,7 +52,7 @@ def draw_scores(
         return None
     figure = Figure(figsize=(7.2, 2.5))
     FigureCanvasSVG(figure)
-    # fixed places: laying out anew would take most of the time of a figure
+    # fixed places: laying out again would take most of the time of a figure
     axis = figure.add_axes((0.09, 0.2, 0.64, 0.74))
     edges = now.edges if now else _edges(chosen)
     if now:

@@ -30,7 +30,7 @@ from negmine.storage.files import writing
 # Clips that are rendered at a time; the page is the same whatever their number.
 _THREADS = 2
 
-# Stands where a number is not known: never 0.
+# Shown where a number is not known: never 0.
 _UNKNOWN = "\N{EN DASH}"
 
 

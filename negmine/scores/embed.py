@@ -61,7 +61,7 @@ class Scores:
     scored : int
         How many of them were scored in this run.
     position : int64 array, shape (N,), optional
-        Where they stand in the store, if that is known.
+        Their places in the store, if known.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Scores:
         self._position = store.positions(ids) if position is None else position
         if (self._position < 0).any():
             raise ModelError(f"{int((self._position < 0).sum())} rows have no score")
-        # which row stands at a position; sorting is for what stands in several rows alone
+        # which row is at a position; sorting is only for what is in several rows
         row_at = np.full(len(store), -1)
         row_at[self._position] = np.arange(len(self._position))
         self._by_position = row_at[row_at >= 0]
@@ -169,7 +169,7 @@ def _score_missing(
 ) -> int:
     """Score what a store lacks, shard by shard; returns how many rows that were."""
     missing = np.flatnonzero(store.positions(ids) < 0)
-    # one recipe may stand in two rows: the confirmed calls of two boxes with the same clip
+    # one recipe may be in two rows: the confirmed calls of two boxes with the same clip
     missing = missing[np.sort(np.unique(ids[missing], axis=0, return_index=True)[1])]
     on_rows(len(recipes) - len(missing))
     for start in range(0, len(missing), SHARD_ROWS):
@@ -208,7 +208,7 @@ def score_pool(
 
 
 class Keeper:
-    """Keeps scores that are made elsewhere, a shard at a time, so that nobody makes them again.
+    """Keeps scores that are made elsewhere, a shard at a time, so that they are not made again.
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ _PIECE = 2048
 
 
 class Eligible:
-    """Which rows may stand as a negative of which class: a bit each.
+    """Which rows are eligible as a negative of which class: a bit each.
 
     Parameters
     ----------

@@ -144,7 +144,7 @@ class ScoreStore:
         return ids, keys[order], order
 
     def positions(self, ids: np.ndarray) -> np.ndarray:
-        """Where recipes stand in the store.
+        """Find the places of recipes in the store.
 
         Parameters
         ----------
@@ -213,8 +213,8 @@ def _mapped(path: Path) -> np.ndarray:
 def _arrays(content: np.ndarray) -> list[np.ndarray]:
     """Ids, embeddings and logits out of the bytes of a shard; nothing is copied.
 
-    Not by safetensors itself, which maps the file anew: pages that the checksum has read would have
-    to be found in memory again.
+    Not by safetensors itself, which maps the file again: pages that the checksum has read would
+    have to be found in memory again.
     """
     start = 8 + int.from_bytes(content[:8].tobytes(), "little")
     header = json.loads(content[8:start].tobytes())

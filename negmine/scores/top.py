@@ -26,7 +26,7 @@ class TopRows:
         self._rows = [np.zeros(0, dtype=np.int64) for _ in range(classes)]
         self._keys = [np.zeros(0, dtype=np.float32) for _ in range(classes)]
         self._waiting: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-        # lists are sorted anew when so many cells wait, not at every offer
+        # lists are sorted again when this many cells wait, not at every offer
         self._patience = classes * count
         self.floor = np.full(classes, np.finfo(np.float32).min)
 

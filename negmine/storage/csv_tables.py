@@ -29,7 +29,7 @@ from negmine.storage.text_files import open_regular
 if TYPE_CHECKING:
     import pandas as pd
 
-# Stands for all classes in a cell that lists classes.
+# Means all classes in a cell that lists classes.
 EVERY = "*"
 
 _MOST_BYTES = 2 << 30
@@ -52,7 +52,7 @@ def read_rows(
     ----------
     path : Path
     columns : sequence of str
-        Others may stand beside them.
+        Others may be present, too.
     optional : sequence of str
         Those of the columns that may be missing: their cells are then empty.
     may_be_empty : bool

@@ -28,7 +28,7 @@ def writing(path: Path, *, durable: bool = False) -> Iterator[Path]:
     """Make an empty file beside ``path``; rename it to it if the block succeeds, else remove.
 
     Its name, ``.NAME.XXXXXXXX.tmp``, cannot be foreseen, and it is made by this call: nothing that
-    stands there, a link least of all, is written through.
+    exists there, a link least of all, is written through.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def check_writable(path: Path) -> None:
 def writing_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     """Make a folder beside ``path``; rename it to it if the block succeeds, else remove it.
 
-    With ``replace``, a folder that stands there gives way at the last moment. Where ``path`` is a
+    With ``replace``, a folder that is there is replaced at the last moment. Where ``path`` is a
     link to a folder, the folder it points to is the one that is written.
 
     Raises

@@ -20,7 +20,7 @@ from negmine.notices import warn
 
 _PATTERN = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{8}\.(?P<kind>tmp|old)")
 
-# A file that nobody wrote to for so long is nobody's: writers write all the time.
+# A file not written to for this long has no writer: writers write all the time.
 OLD_S = 3600.0
 # More than this is worth a line.
 _LARGE_BYTES = 1_000_000
@@ -41,7 +41,7 @@ def sweep(folder: Path, least_s: float = OLD_S) -> None:
         Seconds since anything in it was written: younger ones stay.
     """
     found = []
-    # what cannot be read or removed stays: it is in nobody's way
+    # what cannot be read or removed stays: it does no harm
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if match := _PATTERN.fullmatch(entry.name):

@@ -1,8 +1,8 @@
 """One process at a time where files are written, and a line that names the one at work.
 
-The lock is the operating system's: it ends with its process, however that ends. Who holds it stands
-in a file beside the lock file, for the message to others. Both are removed when the holder is done,
-so what is there without a holder is of a run that was killed.
+The lock is the operating system's: it ends with its process, however that ends. The holder
+is written in a file beside the lock file, for the message to others. Both are removed when the
+holder is done, so what is there without a holder is of a run that was killed.
 """
 
 from __future__ import annotations

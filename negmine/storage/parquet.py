@@ -103,7 +103,7 @@ def _check_size(path: Path, about: Any, size: int, most_rows: int) -> None:
 def _repeating(about: Any, columns: Mapping[str, pa.DataType]) -> list[str]:
     """Columns of text that could be a few long texts, repeated until memory is full.
 
-    Told by whole row groups: what a damaged file says of one column can end the process.
+    Checked by whole row groups: what a damaged file says of one column can end the process.
     """
     groups = [about.row_group(i) for i in range(about.num_row_groups)]
     if not any(group.num_rows * group.total_byte_size > _MOST_TEXT for group in groups):

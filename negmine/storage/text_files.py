@@ -35,7 +35,7 @@ def open_regular(path: Path, most_bytes: int) -> BinaryIO:
         If there is none, or it is a folder, a pipe or a device, or larger than ``most_bytes``.
     """
     try:
-        # a pipe that nobody writes to would block for ever
+        # a pipe without a writer would block for ever
         number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error

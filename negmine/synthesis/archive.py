@@ -9,7 +9,7 @@ import numpy as np
 
 from negmine.recipes.recipe import Recipe
 
-# Parents a family keeps, and how many of them may draw on one recording: else the offspring of one
+# Parents an arm keeps, and how many of them may draw on one recording: else the offspring of one
 # clip would soon be all there is.
 BEAM = 32
 _PER_GROUP = 4
@@ -33,7 +33,7 @@ class Clip:
 
     @property
     def origins(self) -> frozenset[str]:
-        """The groups of its sounds; generated sound stands for itself."""
+        """The groups of its sounds; generated sound is its own."""
         return self.recipe.groups or frozenset(source.name for source in self.recipe.sources)
 
 

@@ -1,4 +1,4 @@
-"""A bandit: which of many families to try next, when each try may find something.
+"""A bandit: which of many arms to try next, when each try may find something.
 
 Numbers alone. A try of an arm finds a count of things, 0 or more, taken as Poisson with an unknown
 rate. The rate's prior is a Gamma distribution, its conjugate, so that what is known of an arm after
@@ -8,7 +8,7 @@ and takes the highest (Thompson 1933; Chapelle and Li 2011, "An empirical evalua
 sampling").
 
 Arms are combinations of a few factors, such as a class and an operation, and may be more than there
-are tries. So an arm nobody tried is expected to do as its factors have done elsewhere: the overall
+are tries. So an untried arm is expected to do as its factors have done elsewhere: the overall
 rate, times for each factor the ratio of its level's rate to the overall one.
 
 Rates fall as what is easy to find has been found: old tries fade by a discount with every new one

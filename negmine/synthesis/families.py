@@ -1,4 +1,4 @@
-"""Families of synthesis, and what they propose: a kind of parent, a class, a move."""
+"""Arms of the search, and what they propose: a kind of parent, a class, a move."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from negmine.synthesis.moves import MoveRules, late, level, mix, shift, transpla
 MOVES = ("mix", "level", "late", "shift", "transplant")
 EXPLORE = "explore"
 
-# Draws of parents before a family gives up on a proposal.
+# Draws of parents before an arm gives up on a proposal.
 _DRAWS = 8
 
 # Share of transplants whose crop is a confirmed call of the class, where there is one.
@@ -31,7 +31,7 @@ _ALONE: Mapping[str, Callable[[Recipe, MoveRules, np.random.Generator], Recipe |
 
 @dataclass
 class Family:
-    """A family, what it cost and what it gave.
+    """An arm of the search, what it cost and what it gave.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class Family:
     forwards, found : int
         Clips scored, and finds of any class among them.
     best : float
-        The highest score, of the family's class.
+        The highest score, of the arm's class.
     """
 
     kind: str
@@ -56,13 +56,13 @@ class Family:
 
 
 def families_of(kinds: Sequence[str], classes: Sequence[str]) -> list[Family]:
-    """All families of some kinds and classes."""
+    """List all arms of some kinds and classes."""
     made = [Family(kind, name, move) for kind in kinds for name in classes for move in MOVES]
     return made + [Family(kind, "", EXPLORE) for kind in kinds]
 
 
 def factors(families: Sequence[Family]) -> np.ndarray:
-    """Each family's kind, class and move as numbers: int64, shape (A, 3)."""
+    """Return each arm's kind, class and move as numbers: int64, shape (A, 3)."""
     columns = zip(*((f.kind, f.label, f.move) for f in families), strict=True)
     return np.stack([np.unique(column, return_inverse=True)[1] for column in columns], axis=1)
 
@@ -85,7 +85,7 @@ class Proposal:
 
 
 class Proposer:
-    """Makes proposals: each new, certified free of its family's class, of usable parents.
+    """Makes proposals: each new, certified free of its arm's class, of usable parents.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ class Proposer:
         self._calls = {name: (of := pool.calls_of(name))[free[of]] for name in classes}
 
     def open_families(self) -> np.ndarray:
-        """Which families have something to try: bool, shape (A,)."""
+        """Return which arms have something to try: bool, shape (A,)."""
         return np.array([self._is_open(family) for family in self._families], dtype=bool)
 
     def _is_open(self, family: Family) -> bool:
@@ -139,7 +139,7 @@ class Proposer:
         return self._beams.has(self._columns[family.label], family.kind)
 
     def propose(self, number: int) -> Proposal | None:
-        """Propose by one operator; None where its draws gave nothing new that is certified."""
+        """Propose by one arm; None where its draws gave nothing new that is certified."""
         family = self._families[number]
         if family.move == EXPLORE:
             waiting = self._unscored.get(family.kind)

@@ -1,4 +1,4 @@
-"""What a search gives: products, finds, and what its families cost."""
+"""What a search gives: products, finds, and what its arms cost."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class Guard:
     max_doubt : float
         The limit: a clip with a higher probability is refused.
     doubt : DoubtModel, optional
-        Without it nothing is refused: the certificate's word stands alone.
+        Without it nothing is refused: the certificate alone decides.
     known : sequence of KnownCalls
         Each class's calls, by column, that doubt compares with.
     """
@@ -62,7 +62,7 @@ class Guard:
         embeddings: np.ndarray,
         parents: Sequence[Sequence[str]] | None = None,
     ) -> np.ndarray:
-        """Which of some clips must not stand for a class.
+        """Return which of some clips must not be negatives of a class.
 
         Parameters
         ----------

@@ -90,7 +90,7 @@ def late(parent: Recipe, rules: MoveRules, rng: np.random.Generator) -> Recipe |
         for i, la in enumerate(parent.layers)
         if la.op == "insert" or (la.snr_db is not None and la.length_s is None)
     ]
-    # what changes a part acts on the whole clip, wherever the part stands in it: plain parts alone
+    # what changes a part acts on the whole clip, wherever the part is in it: plain parts alone
     changed = {i - 1 for i, la in enumerate(parent.layers) if la.op != "add"}
     movable = [i for i in movable if parent.layers[i].op == "insert" or i not in changed]
     if not movable:
@@ -130,7 +130,7 @@ def shift(parent: Recipe, rules: MoveRules, rng: np.random.Generator) -> Recipe 
     for name, absence in parent.labels.absent.items():
         after = labels.absent.get(name)
         if after is None or after.confidence < absence.confidence - 1e-9:
-            # a search for high scores would walk out of the box, to the call that stands beside it
+            # a search for high scores would walk out of the box, to the call beside it
             return None
     return replace(moved, labels=labels)
 

@@ -67,8 +67,8 @@ def synthesise_into(
     What the search scores is kept in ``store``, if one is given, before the pool knows it: mining
     then scores no product a second time. It must be the model's own, of sound from this reader.
 
-    After Ctrl-C what was found by then is appended; ``search.stopped`` says so. The ancestry stands
-    before the recipes do: no recipe is in the pool without it.
+    After Ctrl-C what was found by then is appended; ``search.stopped`` says so. The ancestry is
+    written before the recipes are: no recipe is in the pool without it.
 
     Raises
     ------
@@ -126,7 +126,7 @@ def _ordered(search: Synthesised) -> list[Any]:
 
 
 def write_ancestry(pool: Path, search: Synthesised, model: str) -> None:
-    """Add the lineage of what a search kept to the pool's table; what stands there stays.
+    """Add the lineage of what a search kept to the pool's table; keep what is there.
 
     A row a product: its id, its parents' ids, the move, the class it was made for, its score for
     that class, the model's fingerprint. Parents are recipes of the pool, its confirmed calls, or
@@ -135,7 +135,7 @@ def write_ancestry(pool: Path, search: Synthesised, model: str) -> None:
     Raises
     ------
     PoolError
-        If the table that stands there is damaged.
+        If the table that is there is damaged.
     OutputError
         If it cannot be written.
     """

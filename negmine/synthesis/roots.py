@@ -36,7 +36,7 @@ def hardest_roots(
     column : int
         Of its logits.
     certified : int array
-        Rows that may stand as its negatives.
+        Rows that are eligible as its negatives.
     scores : Scores
         Of the pool's rows.
     guard : Guard

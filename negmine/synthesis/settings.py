@@ -18,7 +18,7 @@ class SynthesisSettings:
         Forwards: clips scored.
     seed : int
     per_class : int
-        Of so many hardest of a class the worst is the bar.
+        The lowest score of this many hardest of a class is the threshold.
     threshold : mapping of str to float
         By class, a score at or below which nothing is a find.
     classes : collection of str

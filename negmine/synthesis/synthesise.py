@@ -1,14 +1,15 @@
 """Synthesis: a search, within a budget of model forwards, for certified negatives that score high.
 
 What scores high is mixed, transplanted and shifted with what scores high; labels follow from the
-algebra, never from the score. The best of it become parents in turn. A bandit over families (kind
-of the parent, class, move) spends the budget where it finds most. One further family for each kind
-scores rows of the pool that nobody has scored yet, so that a search can start from no scores.
+algebra, never from the score. The best of it become parents in turn. A bandit over arms (kind
+of the parent, class, move) spends the budget where it finds most. One further arm for each kind
+scores rows of the pool that have no score yet, so that a search can start from no scores.
 
-A *find* is a clip certified free of a class that scores above the class's bar and is no near copy
-of what is known there already. The bar is the worst of the class's ``per_class`` hardest so far,
-and at least the threshold. What may well hold the class after all is refused by a *guard*
-(`negmine.synthesis.guard`): it is neither parent nor find, and no part of the bar.
+A *find* is a clip certified free of a class that scores above the class's threshold and is no near
+copy of what is known there already. The threshold is the lowest score of the class's ``per_class``
+hardest so far, and at least ``threshold`` of the settings. What may well hold the class after all
+is refused by a *guard* (`negmine.synthesis.guard`): it is neither parent nor find, and no part of
+the threshold.
 """
 
 from __future__ import annotations
@@ -222,7 +223,7 @@ class _Search:
         logits: np.ndarray,
         on_scored: OnScored,
     ) -> None:
-        """Take in a generation: finds, new parents, and what its families are worth."""
+        """Take in a generation: finds, new parents, and what its arms are worth."""
         found = np.zeros(len(proposals))
         refused = self._refused(proposals, embeddings, logits)
         offered: dict[int, list[Clip]] = {column: [] for column in self._names}
@@ -243,7 +244,7 @@ class _Search:
                 if (i, column) in refused:
                     continue
                 offered[column].append(Clip(recipe, logits[i]))
-                # while anything will do, a find says nothing of its family
+                # while anything will do, a find says nothing of its arm
                 earned = math.isfinite(archive.bar)
                 if archive.offer(recipe.id, score, embeddings[i]):
                     self._finds.append(Find(recipe.id, name, score, self.forwards))

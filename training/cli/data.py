@@ -96,7 +96,7 @@ def open_data(
         skip_bad=skip_bad,
         progress=lambda total: bars("reading recordings", total),
     )
-    bars.close()  # else the first warning would stand on the bar's line
+    bars.close()  # else the first warning would be on the bar's line
     tell_found(opened.folder, quiet, len(opened.infos), "annotated")
     for line in opened.skipped:
         warn(f"skipped {line}")

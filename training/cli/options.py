@@ -144,7 +144,7 @@ def check_setting(name: str, value: Any) -> None:
 
 
 def _from_file(context: click.Context, _: click.Parameter, path: Path | None) -> Path | None:
-    """Take a file's settings as defaults: what stands on the command line wins.
+    """Take a file's settings as defaults: options on the command line win.
 
     Raises
     ------

@@ -140,7 +140,7 @@ def _shown(field: str) -> str:
 def augment_settings(options: dict[str, Any]) -> AugmentSettings:
     """Take the options of `augment_options` out of all options, and make settings of them.
 
-    A preset that is named on the command line stands in place of a file's settings.
+    A preset that is named on the command line replaces a file's settings.
 
     Raises
     ------

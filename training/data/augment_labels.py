@@ -119,7 +119,7 @@ def relabel(
         for call in row.calls
         if _in_band(call, change.semitones, bands) and _in_time(call.span, change, duration_s, roll)
     }
-    # where nobody says where a call is, only a change that cuts nothing off surely keeps it
+    # where no box says where a call is, only a change that cuts nothing off surely keeps it
     whole = small and change.rate >= 1 and (roll or change.shift_s == 0)
     located = {call.label for call in row.calls}
     present = {

@@ -27,7 +27,7 @@ ClipProgress = Callable[[str, int], Callable[[], object]]
 class ClipStore:
     """Clips of any lengths as int16 in one file, with a scale each.
 
-    Use `open`, which decodes only what does not stand there already.
+    Use `open`, which decodes only what is not there already.
     """
 
     def __init__(

@@ -113,7 +113,7 @@ def held_out_recordings(
     folds, fold : int
     seed : int
     groups : mapping of str to str, optional
-        What each recording must stay together with, a site for example; by default each stands
+        What each recording must stay together with, a site for example; by default each is
         alone.
 
     Raises

@@ -57,7 +57,7 @@ class Row:
     labels : PartialLabels
     kind : RowKind
     soft : float array, shape (C,), optional
-        Pseudo labels in [0, 1], in the order of the model's outputs. NaN: nobody says anything of
+        Pseudo labels in [0, 1], in the order of the model's outputs. NaN: nothing is known of
         this cell, and if it is unknown it carries no loss, whatever the row's kind assumes.
     calls : tuple of Call
         The confirmed calls that make its classes present, so that a change of pitch or time can

@@ -7,7 +7,7 @@ from enum import IntEnum, unique
 
 @unique
 class Stream(IntEnum):
-    """Stands in the seed of a generator, behind the run's seed and the step.
+    """Part of the seed of a generator, behind the run's seed and the step.
 
     The draw of a step's own rows has none. A number that changed would change every run.
     """

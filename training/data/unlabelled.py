@@ -1,4 +1,4 @@
-"""Recordings that nobody annotated: pseudo rows are drawn from them, too."""
+"""Recordings without annotations: pseudo rows are drawn from them, too."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Unlabelled:
     infos : mapping of str to AudioInfo
         By name.
     groups : mapping of str to str
-        The site of each, where folds hold out whole sites; by default each stands alone.
+        The site of each, where folds hold out whole sites; by default each is alone.
     notes : tuple of str
         Warnings of what is silent, a line each.
     """
@@ -53,7 +53,7 @@ def open_beside(
     skip_bad: bool = False,
     progress: Callable[[int], Callable[[], object]] = lambda total: lambda: None,
 ) -> tuple[Unlabelled, Recordings]:
-    """Decode and check a folder of recordings that stand beside annotated ones.
+    """Decode and check a folder of recordings in addition to annotated ones.
 
     Files of the same bytes as an annotated recording are left out, whatever their name: they have
     annotations, and may be held out. So the folder may be that of the annotated recordings itself.

@@ -1,7 +1,7 @@
 """The demo's sounds: six classes of call, and look-alikes that are none of them.
 
 A `Kind` is a shape (sweep, trill, croak, warble, whistle) and a range for each of the shape's
-parameters; a rendition draws every parameter anew. A look-alike is the shape of a class with one
+parameters; a rendition draws new parameters. A look-alike is the shape of a class with one
 range moved out of the class's: the other slope, another pulse rate, one note more. So what tells
 it from the class is known, and is never the loudness or the background.
 """

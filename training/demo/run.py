@@ -79,7 +79,7 @@ class DemoResult:
 def run_demo(out: Path, seed: int, progress: Progress) -> DemoResult:
     """Make soundscapes, build a pool, run one round of the loop with its control, and compare.
 
-    What stands in ``out`` already, of the same seed, is not made again.
+    What is in ``out`` already, of the same seed, is not made again.
 
     Raises
     ------

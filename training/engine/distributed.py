@@ -49,7 +49,7 @@ class Ranks:
         if self.world == 1:
             return model
         _share_statistics(model)
-        # every process has the statistics of all rows, so none has to be told them
+        # every process has the statistics of all rows, so none must be sent
         return DistributedDataParallel(model, broadcast_buffers=False)
 
     def total(self, value: float, device: torch.device) -> float:

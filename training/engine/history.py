@@ -62,7 +62,7 @@ def should_stop(history: Sequence[Entry], patience: int) -> bool:
 
 
 def _score(entry: Entry) -> float:
-    # without validation, or where no model can be told from another, the latest epoch is the best
+    # without validation, or where all models score the same, the latest epoch is the best
     score = validation_score(entry)
     return entry["epoch"] if math.isnan(score) else score
 

@@ -12,7 +12,7 @@ What unknown cells of weight 1 (those of TP rows) mean to each loss; those of we
 ``lsoft``                        softly zero: see `training.losses.losses.lsoft_bce_loss`
 ``asymmetric``, ``hill``,        zero, and the loss doubts it where the model does
 ``splc``, ``large``
-``lsep``                         nothing: they stand in no pair
+``lsep``                         nothing: they are in no pair
 ===============================  ===================================================================
 
 ``lsep`` ranks the classes of a row. A row whose known cells are all zeros has no pair to rank, and

@@ -33,7 +33,7 @@ _MOST = 2_000
 class PoolRows:
     """A pool's confirmed calls and rejected detections as the trainer's own rows.
 
-    They are the clips of the pool, not crops drawn anew, and say no more than their labels do.
+    They are the clips of the pool, not newly drawn crops, and say no more than their labels do.
 
     Parameters
     ----------

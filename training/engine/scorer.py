@@ -126,7 +126,7 @@ def choose_device(name: str) -> torch.device:
     Raises
     ------
     ModelError
-        If the device is unknown or not to be had.
+        If the device is unknown or not available.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")

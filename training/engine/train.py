@@ -101,7 +101,7 @@ def train(
         CSV of the classes' frequency bands; those of the confirmed boxes by default.
     groups : mapping of str to str, optional
         What each recording must stay together with in folds, a site for example; by default each
-        stands alone.
+        alone.
     soft : Soft, optional
         Pseudo labels, see `training.data.steps.BoxRows`.
     ranks : Ranks, optional

@@ -42,7 +42,7 @@ class KnownScores:
     scores: np.ndarray
 
     def summary(self) -> dict[str, float]:
-        """Average precision over the known cells, and how often a negative stands above a call.
+        """Average precision over the known cells, and how often a negative ranks above a call.
 
         ``known_ap``, ``neg@3`` and ``neg@5``, without those that are the same for any model.
         """

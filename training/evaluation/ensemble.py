@@ -11,7 +11,7 @@ rank         mean over members of the rank of ``s[n, c]`` among all clips of cla
 row-scaled   mean over members of each clip's row scaled to [0, 1]:
              ``(s - min_c s) / (max_c s - min_c s)``, or to its maximum, ``s / max_c s``. A member
              that scores a whole clip low then counts there as much as any other.
-pairwise     mean over members of ``mean_c' (s[n, c] - s[n, c'])``: how far a class stands above
+pairwise     mean over members of ``mean_c' (s[n, c] - s[n, c'])``: how far a class is above
              the others of its clip.
 ===========  ==================================================================================
 

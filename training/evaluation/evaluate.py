@@ -1,4 +1,4 @@
-"""A model against the complete truth of a test set: ranking of clips, and false alarms an hour."""
+"""A model against the complete truth of a test set: ranking, and false positives an hour."""
 
 from __future__ import annotations
 

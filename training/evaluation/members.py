@@ -26,7 +26,7 @@ class Member:
     Attributes
     ----------
     name : str
-        Where they stand.
+        Their places.
     table : ScoreTable
         Of whole recordings: what is joined and written.
     judged : ScoreTable

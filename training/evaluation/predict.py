@@ -92,7 +92,7 @@ def find_recordings(
     Raises
     ------
     InputError
-        If a path is missing, a folder holds no sound, or two files cannot be told apart.
+        If a path is missing, a folder holds no sound, or two files have one name.
     AudioError
         If a header is unreadable and ``skip_bad`` is off, or if all are.
     """

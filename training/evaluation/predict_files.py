@@ -101,7 +101,7 @@ def run_prediction(
     Raises
     ------
     OutputError
-        If a file cannot be written: told before the first recording.
+        If a file cannot be written: raised before the first recording.
     AudioError, ModelError
         As `training.evaluation.predict.predict` does. Nothing is then written.
     """

@@ -2,7 +2,7 @@
 
 One row a recording: ``recording_id, s0, s1, ...``, one column a class. In a table of truth a cell
 is 1, 0, or empty where unknown; its columns may be called as the classes are, without ``s``,
-and others may stand beside them.
+and others may be present, too.
 
 A table has one of the two layouts, for all of its classes. A table that holds both, such as
 ``top, stop, sstop`` for the classes top and stop, is an error. What negmine writes is never such a
@@ -110,7 +110,7 @@ def read_truth(path: Path, classes: Sequence[str]) -> tuple[ScoreTable, np.ndarr
     Returns
     -------
     truth : ScoreTable
-        1 or 0; 0 where nobody knows.
+        1 or 0; 0 where unknown.
     known : bool array, shape (N, C)
 
     Raises

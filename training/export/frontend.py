@@ -27,7 +27,7 @@ class MatrixLogMel(nn.Module):
     Parameters
     ----------
     log_mel : LogMel
-        What it stands for. Window and mel filters are taken from it.
+        What it replaces. Window and mel filters are taken from it.
 
     Shape: (B, T) -> (B, n_mels, T // hop + 1), for T > frame / 2.
     """

@@ -126,7 +126,7 @@ def trace(checkpoint: Checkpoint) -> ExportedProgram:
     example = torch.zeros(2, to_samples(config.clip_s, config.sample_rate))
     oblivious = _config.patch(backed_size_oblivious=True)  # type: ignore[attr-defined]
     try:
-        # a batch of one, or a map of one frame, is then nothing to be told apart from others
+        # a batch of one, or a map of one frame, is then indistinguishable from others
         with torch.no_grad(), oblivious, _quiet():
             program = torch.export.export(
                 Program(checkpoint).eval(),

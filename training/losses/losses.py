@@ -13,7 +13,7 @@ Common to all: half-precision logits are computed in float32, targets receive no
 weight 0 is left out whatever it holds, and "mean" divides by the number of cells (rows, for
 `lsep_loss`) left in.
 
-What stands in ``__all__`` is for other trainers, too: it knows nothing of this one.
+What is in ``__all__`` is for other trainers, too: it knows nothing of this one.
 """
 
 from __future__ import annotations

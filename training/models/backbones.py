@@ -85,7 +85,7 @@ _TIMM_NAME = re.compile(r"\w+(\.\w+)?", re.ASCII)
 class Backbone(nn.Module):
     """A timm model cut off before its pooling: (B, 1, M, T) -> (B, D, F, T').
 
-    Where a crop lies in the spectrogram it is not told: published weights have no such channel.
+    It does not know where a crop is in the spectrogram: published weights have no such channel.
 
     Raises
     ------

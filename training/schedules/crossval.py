@@ -242,7 +242,7 @@ def _train_folds(
 
 
 def scored_by(folder: Path, models: list[str], score: Callable[[], OutOfFold]) -> None:
-    """Have models score what they held out, unless their scores stand there.
+    """Have models score what they held out, unless their scores are there already.
 
     Written last, ``oof.json`` says so, and holds the digests of the tables.
 

@@ -105,7 +105,7 @@ def run_loop(
     Raises
     ------
     PoolError
-        If the pool has other classes, or clips of another length: told before any training.
+        If the pool has other classes, or clips of another length: raised before any training.
     """
     check_pool(pool, config, annotations.classes, f"pool {pool.path}")
     cache = out / "cache"

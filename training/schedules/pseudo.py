@@ -1,4 +1,4 @@
-"""Pseudo labels: what models say of windows that nobody labelled.
+"""Pseudo labels: what models say of unlabelled windows.
 
 Each recording is labelled by the model that held it out, so that no model labels what it trained
 on. Raw probabilities make poor labels: partly labelled training leaves their level arbitrary. The
@@ -210,7 +210,7 @@ def label_recordings(
     device : torch.device
     settings : PseudoSettings, optional
     others : sequence of mapping of str to AudioInfo
-        Recordings that nobody annotated: for each checkpoint, those that it labels.
+        Recordings without annotations: for each checkpoint, those that it labels.
     in_fold : bool
         Recordings that no model held out are labelled by the first, which trained on them.
     on_done : callable
@@ -259,7 +259,7 @@ def label_recordings(
 
 
 def _windows(reading: Reading) -> Windows:
-    # of silence nobody says anything
+    # silence has no pseudo labels
     audible = reading.audible
     return Windows(reading.start_s[audible], reading.end_s[audible], reading.windows[audible])
 

@@ -38,11 +38,11 @@ class PseudoRows:
     recordings : Recordings
         The annotated ones.
     others : mapping of str to AudioInfo
-        Recordings that nobody annotated, by name: their windows are drawn from as well.
+        Recordings without annotations, by name: their windows are drawn from as well.
     groups : mapping of str to str
         What is held out together: a site, for example. Each recording alone by default.
     cache : Path, optional
-        A cache of all of them, see `decode_recordings`; without it each window is decoded anew.
+        A cache of all of them, see `decode_recordings`; without it each window is decoded again.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ def decode_recordings(
 ) -> Path:
     """Decode whole recordings once, to int16: 2 bytes a sample on disk.
 
-    What stands there already is checked, and not decoded again.
+    What is there already is checked, and not decoded again.
 
     Parameters
     ----------

@@ -89,7 +89,7 @@ def run_stages(
         ``stages.csv`` is the table of them all.
     labelling : PseudoSettings, optional
     unlabelled : Unlabelled, optional
-        Recordings that nobody annotated; stages with pseudo labels draw windows from them, too.
+        Recordings without annotations; stages with pseudo labels draw windows from them, too.
     in_fold : bool
     device : torch.device
     progress : callable
@@ -207,8 +207,8 @@ def _check_drawn(
     Raises
     ------
     InputError
-        If a stage uses its pseudo labels in nothing else, or recordings without annotations stand
-        by, and none is drawn.
+        If a stage uses its pseudo labels in nothing else, or if recordings without
+        annotations are given and none is drawn.
     """
     for number, (stage, config) in enumerate(zip(stages, changed, strict=True), start=1):
         if stage.pseudo and not stage.fill and not config.pseudo_per_step:

@@ -44,7 +44,7 @@ def read_prints(folder: Path) -> dict[str, AcousticPrint]:
 
 
 def write_prints(folder: Path, prints: Mapping[str, AcousticPrint]) -> None:
-    """Write them, if others stand there.
+    """Write them, if others are there.
 
     Raises
     ------

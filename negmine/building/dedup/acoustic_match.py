@@ -20,7 +20,7 @@ import numpy as np
 
 from negmine.building.dedup.acoustic import BITS, HOP_S, AcousticPrint
 
-# A key is compared with so many of those equal to it, in order: a chain that links them all.
+# A key is compared with this many of those equal to it, in order: a chain that links them all.
 _PARTNERS = 16
 # Bits about two equal keys: the frames that are read, far enough apart to be new to one another;
 # how many of them must tell something; and the share that may differ, at different sounds one time

@@ -3,8 +3,8 @@
 Two files *share* sound where `negmine.building.dedup.acoustic_match` says so. They are
 *near-duplicates* where they share `SAME` of the shorter one: the same recording, re-encoded, at
 another gain, or cut differently. Recordings that share less, such as soundscapes composed on one
-bed, are told and left alone. External sound may share none with an annotated recording, since it is
-declared free of its calls.
+bed, are reported and left alone. External sound may share none with an annotated recording, since
+it is declared free of its calls.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from negmine.errors import shorten
 # Of the shorter one, what near-duplicates share.
 SAME = 0.5
 
-# Groups of near-duplicates that are told one by one.
+# Groups of near-duplicates that are reported one by one.
 _TOLD = 10
 
 RECORDING, UNLABELLED, EXTERNAL, STANDING = "recording", "unlabelled", "external", "standing"
@@ -88,7 +88,7 @@ def find_near_duplicates(
     ----------
     files : sequence of SoundFile
         Where groups become one, it is named for the first of them. Of files that are equal to the
-        byte the first one counts. Those that stand must be in ``known``.
+        byte the first one counts. Those already in a pool must be in ``known``.
     known : mapping of str to AcousticPrint
         Of files that need no decoding again.
     held_out : frozenset of str

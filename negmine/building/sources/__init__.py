@@ -1,6 +1,6 @@
 """Sources of confident negatives: one file each, each a generator of recipes with certificates.
 
-How one is written stands in `negmine.building.sources.context`.
+How one is written is in `negmine.building.sources.context`.
 """
 
 from __future__ import annotations

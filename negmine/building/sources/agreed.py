@@ -27,7 +27,7 @@ _BATCH = 32
 
 
 def rows(context: BuildContext, settings: AgreedSettings) -> Iterator[RecipeBlock]:
-    """Windows of recordings that no one labelled and no model saw."""
+    """Yield windows of recordings without labels, which no model saw."""
     if not settings.models:
         return
     scorers = context.scorers or open_scorers(context.settings, context.classes)

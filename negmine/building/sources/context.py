@@ -6,7 +6,7 @@ function::
     def rows(context: BuildContext, settings: NameSettings) -> Iterator[Recipe | RecipeBlock]
 
 ``NAME`` is its section of pool.toml, the field of `PoolSettings`, and as a rule the kind of its
-recipes. Sources run in order, each once. What one yields stands in ``context.certified`` when the
+recipes. Sources run in order, each once. What one yields is in ``context.certified`` when the
 next one runs, so that mixing, erasing and transplanting draw on what is certified by then.
 
 Few rows may be yielded as recipes. Where there may be hundreds of thousands, yield blocks: number

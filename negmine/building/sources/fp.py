@@ -126,7 +126,7 @@ class _Beds:
 
 
 def _offsets(span: Span, clip_s: float, placements: int) -> list[float]:
-    """Where a span stands in a clip: in its middle, or evenly from its beginning to its end."""
+    """Place a span in a clip: in its middle, or evenly from its beginning to its end."""
     room = clip_s - span.duration_s
     shares = [0.5] if placements == 1 else [i / (placements - 1) for i in range(placements)]
     return [to_microseconds(room * share) for share in shares]

@@ -23,7 +23,7 @@ def sounds(parts: RecipeBlock, tables: Tables) -> np.ndarray:
 class Certified:
     """The rows that are certified free of each class, to draw from.
 
-    Rows stand sorted by label set, so a class is a few runs of rows; none is listed twice.
+    Rows are sorted by label set, so a class is a few runs of rows; none is listed twice.
     """
 
     rows: np.ndarray

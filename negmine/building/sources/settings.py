@@ -28,7 +28,7 @@ class FpSettings:
     beyond_per_s : float
         Confidence that a verdict keeps for each second a clip reaches beyond its box.
     pad : {"beyond", "bed", "both"}
-        What stands round a box that is shorter than the clip: the recording goes on (``beyond``),
+        What surrounds a box that is shorter than the clip: the recording goes on (``beyond``),
         or the box's own span lies on a clip that is certified free of the class (``bed``).
     placements : int
         Clips a box, evenly placed from its beginning to its end.

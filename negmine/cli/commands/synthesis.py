@@ -29,7 +29,7 @@ _GO_WITH = (
     (("max_doubt",), (Beside("scores"),)),
 )
 
-# Families in the printed table.
+# Arms in the printed table.
 _SHOWN = 15
 
 
@@ -221,7 +221,7 @@ def _text(search: Synthesised) -> str:
         for f in search.families[:_SHOWN]
     ]
     more = len(search.families) - len(rows)
-    rest = f"\nand {more} more operators" if more > 0 else ""
+    rest = f"\nand {more} more arms" if more > 0 else ""
     refused = "nothing refused: without scores, or 20 calls and 20 rejections, there is no doubt"
     if search.doubt_auc is not None:
         refused = (

@@ -1,8 +1,8 @@
-"""``alarm``: how often a class's negatives raise false alarms, and a budget shared by that.
+"""``alarm``: how often a class's negatives raise false positives, and a budget shared by that.
 
 Detectors are used at a threshold that finds a given share of the calls. A certified negative that
-scores above it is a false alarm. Classes differ by orders of magnitude in how many they raise, so
-a budget in even shares spends most of itself on classes that have none to lose.
+scores above it is a false positive. Classes differ by orders of magnitude in how many they add,
+so a budget in even shares spends most of itself on classes that have none to lose.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def alarm_rate(calls: np.ndarray, negatives: np.ndarray, recall: float = RECALL)
     Returns
     -------
     float
-        In (0, 1): half an alarm is added, so that a class which raised none in a sample is not
+        In (0, 1): half a false positive is added, so that a class without any in a sample is not
         taken for one that never will. 0 where there is no call or no negative.
     """
     if not 0.0 < recall <= 1.0:

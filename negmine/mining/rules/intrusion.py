@@ -1,6 +1,6 @@
 """``intrusion``: what a negative costs in LWLRAP when it enters clips like the confirmed ones.
 
-A score is no common measure across classes: a logit of 2 may stand above every call of one class
+A score is no common measure across classes: a logit of 2 may be above every call of one class
 and below every call of another. The cost is one, and it is what a ranking metric pays.
 
 In a clip that holds call ``d``, the precision at ``d`` is ``h / r``: of the ``r`` classes ranked
@@ -36,7 +36,7 @@ class IntrusionCost:
             raise ValueError(f"logits {logits.shape} and present {present.shape}: expected (P, C)")
         self._logits = np.asarray(logits, dtype=np.float64)
         self._present = present
-        # ties against the model: what scores as high as a call stands above it
+        # ties against the model: what scores as high as a call ranks above it
         clips, labels = np.nonzero(present)
         at = self._logits[clips, labels][:, None]
         above = self._logits[clips] >= at
@@ -61,7 +61,7 @@ class IntrusionCost:
         """
         if not len(self._clips):
             return np.zeros(len(scores))
-        # the class is present there itself, or stands above the call already: nothing to lose
+        # the class is present there itself, or ranks above the call already: nothing to lose
         own = self._logits[self._clips, column]
         open_ = ~self._present[self._clips, column] & (own < self._at)
         order = np.argsort(self._at[open_])

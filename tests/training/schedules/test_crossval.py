@@ -177,7 +177,7 @@ def test_a_stopped_run_goes_on_and_ends_the_same(
     score = crossval.out_of_fold
     monkeypatch.setattr(crossval, "out_of_fold", lambda *a: (scored.append(a), score(*a))[1])
     run(opened, tmp_path, shared_cache)
-    assert len(scored) == 1  # the first seed's scores stand there already
+    assert len(scored) == 1  # the first seed's scores are there already
     got, want = files(tmp_path), files(done[0])
     assert got.keys() == want.keys()
     for name in want.keys() - {"members.csv"}:  # which holds the paths of the folder
