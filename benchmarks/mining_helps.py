@@ -44,6 +44,7 @@ from negmine.scores.embed import score_pool
 from negmine.storage.files import write_json, writing_folder
 from negmine.synthesis.pool import read_ancestry, rules_for, synthesise_into
 from negmine.synthesis.settings import SynthesisSettings
+from training.engine.inputs import RunInputs
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ class Bench:
                     extra["soft"] = soft
             extra |= {"init": self.base(seed), "plugins": plugins}
         config = TrainConfig(**settings, epochs=1, folds=1, patience=0)
-        train(config, annotations, recordings, folder, cache=cache, **extra)
+        train(config, RunInputs(annotations, recordings, cache, **extra), folder)
         evaluate_weights(folder / "last.pt", config, self.data, self.test, stored)
 
     def pool(self, bars: Bars) -> Pool:

@@ -19,6 +19,7 @@ from typing import Any
 import click
 
 from benchmarks.compare import evaluate_weights, mean_sd, read_scores, side_by_side
+from training.engine.inputs import RunContext, RunInputs
 
 # Every augmentation group at the chance it has alone, the costly ones less often.
 FULL = {
@@ -116,19 +117,19 @@ def run_arm(
     config = TrainConfig(**(settings | changes), augment=augment, patience=0)
     annotations = read_rfcx(data / "train_tp.csv", data / "train_fp.csv")
     recordings, annotations = open_annotated(data / "train", annotations)
+    inputs = RunInputs(annotations, recordings, out / "cache")
     if stages:
         first, *later = read_recipe("rfcx")[:stages]
         shorter = {"steps_per_epoch": round_steps}
         later = [replace(stage, settings={**stage.settings, **shorter}) for stage in later]
         shared = out / f"seed{settings['seed']}" / ("stages-full" if arm == "full" else "stages")
         results = run_stages(
-            [first, *later], config, annotations, recordings, shared,
-            cache=out / "cache", in_fold=True, device=torch.device("cpu"),
-            progress=lambda *_: _nothing,
+            [first, *later], config, inputs, shared,
+            RunContext(torch.device("cpu"), lambda *_: _nothing), in_fold=True,
         )  # fmt: skip
         weights = results[-1].checkpoint.with_name("last.pt")
     else:
-        train(config, annotations, recordings, folder, cache=out / "cache")
+        train(config, inputs, folder)
         weights = folder / "last.pt"
     evaluate_weights(weights, config, data, most, stored)
 

@@ -168,11 +168,12 @@ def shared_checkpoint(
     one_thread: None, shared_opened: Opened, shared_cache: Path, tmp_path_factory: Any
 ) -> Path:
     """The best.pt of a tiny run on the shared data, which holds two recordings out."""
+    from training.engine.inputs import RunInputs
     from training.engine.train import train
 
     out = tmp_path_factory.mktemp("run")
     o = shared_opened
-    train(tiny_config(), o.annotations, o.recordings, out, cache=shared_cache)
+    train(tiny_config(), RunInputs(o.annotations, o.recordings, shared_cache), out)
     return out / "best.pt"
 
 

@@ -25,6 +25,7 @@ from training.config import AUGMENT_PRESETS, AugmentSettings, TrainConfig
 # Options whose settings are called otherwise in Python: the class or function, and the name there.
 ALIASES = {
     "hard_mix": ("HardMix", "share"),
+    "hard_ratio": ("HardUse", "ratio"),
     "hard_mix_snr": ("HardMix", "snr_db"),
     "hard_mix_by": ("HardMix", "by"),
     "pseudo_quantile": ("PseudoSettings", "quantile"),
@@ -121,11 +122,11 @@ def test_the_settings_are_found() -> None:
     assert {
         ("train", "TrainConfig.lr"),
         ("train", "HardMix.by"),
-        ("train", "run_training.hard_ratio"),
+        ("train", "HardUse.ratio"),
         ("train", "PseudoSettings.hop_s"),
         ("loop", "HardMix.share"),
         ("loop", "MineSettings.max_doubt"),
-        ("loop", "run_loop.stop_after"),
+        ("loop", "LoopSettings.stop_after"),
         ("mine", "MineSettings.per_class"),
         ("build-pool", "read_rfcx.songtypes"),
         ("synthesise", "SynthesisSettings.max_doubt"),

@@ -166,6 +166,25 @@ HARD_MIX = HardMix()
 
 
 @dataclass(frozen=True)
+class HardUse:
+    """How hard negatives train.
+
+    Attributes
+    ----------
+    ratio : float
+        Rows of them in a step, as a share of the TP and FP rows they are added to.
+    mix : HardMix or None
+        How they are mixed into other rows; None mixes none.
+    """
+
+    ratio: float = HARD_RATIO
+    mix: HardMix | None = HARD_MIX
+
+
+HARD_USE = HardUse()
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """Settings of a run. A checkpoint carries them.
 

@@ -13,6 +13,7 @@ from negmine.annotations import Annotations
 from negmine.annotations.recordings import Recordings
 from negmine.errors import InputError
 from training.engine.checkpoint import Checkpoint
+from training.engine.inputs import RunInputs
 from training.engine.train import train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -28,7 +29,8 @@ def folder(shared_opened: Opened, shared_cache: Path, tmp_path: Path) -> Path:
 def run(opened: Opened, cache: Path, out: Path, **changes: Any) -> Checkpoint:
     annotations = changes.pop("annotations", opened.annotations)
     recordings = changes.pop("recordings", opened.recordings)
-    return train(tiny_config(epochs=1), annotations, recordings, out, cache=cache, **changes)
+    inputs = RunInputs(annotations, recordings, cache, **changes)
+    return train(tiny_config(epochs=1), inputs, out)
 
 
 def lower(annotations: Annotations) -> Annotations:

@@ -121,9 +121,11 @@ def loop(
         per_class, strategy, window, window_steps, max_doubt, min_distance, seed=config.seed
     )
     from negmine.pool import open_pool
+    from training.config import HardUse
+    from training.engine.inputs import RunContext, RunInputs
     from training.engine.run_folder import only_run
     from training.engine.scorer import choose_device
-    from training.schedules.loop import loop_table, run_loop
+    from training.schedules.loop import LoopSettings, loop_table, run_loop
 
     chosen, opened_pool = choose_device(device), open_pool(pool)
     warn_if_emulated(chosen, config.precision)
@@ -134,26 +136,23 @@ def loop(
         opened, annotations = open_data(recordings, tp, fp, songtypes, skip_bad, bars, quiet)
         check_mix_by(annotations.classes)
         config = at_own_rate(config, rate, opened, annotations, None, quiet)
-        results = run_loop(
-            config,
+        inputs = RunInputs(
             annotations,
             opened,
-            opened_pool,
-            out,
-            rounds=rounds,
-            replay=replay,
-            stop_after=stop_after,
-            mining=mining,
-            hard_ratio=hard_ratio,
-            hard_mix=mixed,
-            control=control,
-            report=report,
+            out / "cache",
             band_table=band_table,
             groups=group(opened.infos),
+        )
+        results = run_loop(
+            config,
+            inputs,
+            opened_pool,
+            out,
+            RunContext(chosen, bars, Cautions(bars)),
+            LoopSettings(rounds, replay, stop_after, control, report),
+            mining,
+            hard=HardUse(hard_ratio, mixed),
             reader=reader,
-            device=chosen,
-            caution=Cautions(bars),
-            progress=bars,
         )
     if as_json:
         print_json({"rounds": [found.to_dict() for found in results]})

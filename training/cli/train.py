@@ -147,6 +147,8 @@ def train(
         config = replace(config, pseudo_per_step=pseudo_per_step)
     check_used(config, {}, stages)
     group = grouping(fold_by, sites, site_regex)
+    from training.config import HardUse
+    from training.engine.inputs import HardInputs, RunContext, RunInputs
     from training.engine.run import run_training
     from training.engine.scorer import choose_device
 
@@ -157,53 +159,47 @@ def train(
         check_mix_by(annotations.classes)
         other = _rate_of(init, hard_negatives)
         config = at_own_rate(config, options["sample_rate"], opened, annotations, other, quiet)
-        common: dict[str, Any] = {
-            "cache": cache or out / "cache",
-            "progress": bars,
-            "hard_negatives": hard_negatives,
-            "hard_pool": pool,
-            "hard_ratio": hard_ratio,
-            "hard_mix": mixed,
-            "band_table": band_table,
-            "groups": group(opened.infos),
-            "tensorboard": tensorboard,
-            "device": chosen,
-            "caution": Cautions(bars),
-        }
+        inputs = RunInputs(
+            annotations,
+            opened,
+            cache or out / "cache",
+            init=init,
+            band_table=band_table,
+            groups=group(opened.infos),
+        )
+        context = RunContext(chosen, bars, Cautions(bars), tensorboard)
+        hard = None
+        if hard_negatives:
+            hard = HardInputs(hard_negatives, HardUse(hard_ratio, mixed), pool)
+        labelling, beside = None, None
         if recipe is not None:
             from negmine.annotations.rates import told_upsampled
             from training.schedules.pseudo import PseudoSettings
 
             if unlabelled is not None:
-                common["unlabelled"] = _open_unlabelled(
-                    unlabelled, opened, group, skip_bad, bars, quiet
-                )
-                rates = (one.sample_rate for one in common["unlabelled"].infos.values())
+                beside = _open_unlabelled(unlabelled, opened, group, skip_bad, bars, quiet)
+                rates = (one.sample_rate for one in beside.infos.values())
                 if lower := told_upsampled(rates, config.sample_rate):
                     warn(lower)
-            common["labelling"] = PseudoSettings(
+            labelling = PseudoSettings(
                 pseudo_hop, pseudo_quantile, pseudo_temperature, pseudo_level
             )
         if seeds is not None:
             from training.schedules.crossval import members_table, run_seeds
 
             members = run_seeds(
-                config,
-                annotations,
-                opened,
-                out,
-                seeds=seeds,
-                stages=stages,
-                **common,
-            )
+                config, inputs, out, context,
+                seeds=seeds, stages=stages, hard=hard, labelling=labelling, unlabelled=beside,
+            )  # fmt: skip
         elif recipe is not None:
             from training.schedules.stages import run_stages, stages_table
 
             results = run_stages(
-                stages, config, annotations, opened, out, in_fold=pseudo_in_fold, **common
-            )
+                stages, config, inputs, out, context,
+                hard=hard, labelling=labelling, unlabelled=beside, in_fold=pseudo_in_fold,
+            )  # fmt: skip
         else:
-            trained = run_training(config, annotations, opened, out, init=init, **common)
+            trained = run_training(config, inputs, out, context, hard=hard)
     if seeds is not None:
         if as_json:
             print_json({"members": members, "out_of_fold": str(out / "oof.csv")})

@@ -23,15 +23,15 @@ from negmine.mining.mine import MineSettings
 from negmine.mining.selection import Chosen, open_selection
 from negmine.pool import Pool
 from negmine.text_tables import table
-from training.config import TrainConfig
+from training.config import HardUse, TrainConfig
 from training.demo.soundscapes import make_soundscapes
 from training.engine.checkpoint import Checkpoint
-from training.engine.run import Progress
+from training.engine.inputs import Progress, RunContext, RunInputs
 from training.engine.scorer import CheckpointScorer
 from training.evaluation.evaluate import Truth, evaluate, open_truth_recordings
 from training.evaluation.figure import Panel, draw_negatives
 from training.evaluation.inference import RecordingScorer
-from training.schedules.loop import Round, run_loop
+from training.schedules.loop import LoopSettings, Round, run_loop
 
 SAMPLE_RATE = 16_000
 CLIP_S = 2.0
@@ -128,17 +128,13 @@ def run_demo(out: Path, seed: int, progress: Progress) -> DemoResult:
     device = torch.device("cpu")
     rounds = run_loop(
         config,
-        annotations,
-        recordings,
+        RunInputs(annotations, recordings, run / "cache"),
         pool,
         run,
-        rounds=1,
-        mining=MineSettings(per_class=PER_CLASS, seed=seed),
-        hard_ratio=0.25,
-        hard_mix=None,
-        control=True,
-        device=device,
-        progress=progress,
+        RunContext(device, progress),
+        LoopSettings(rounds=1, control=True),
+        MineSettings(per_class=PER_CLASS, seed=seed),
+        hard=HardUse(mix=None),
     )
     truth = Truth(data / "test_truth.csv", data / "test_events.csv", annotations.classes)
     test = open_truth_recordings(data / "test", truth)

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from negmine.annotations import Annotations
-from negmine.annotations.recordings import Recordings
-from negmine.notices import warn
-from training.config import HARD_MIX, HARD_RATIO, HardMix, TrainConfig
+from training.config import TrainConfig
 from training.data.folds import held_out_recordings
 from training.data.hard_negatives import HardNegatives
-from training.data.steps import RowSource, Soft
 from training.engine.board import Board
 from training.engine.cautions import cautions, unmixed
 from training.engine.checkpoint import Checkpoint
 from training.engine.distributed import joined_ranks, local_device
+from training.engine.inputs import HardInputs, RunContext, RunInputs
 from training.engine.run_folder import only_run
 from training.engine.train import RunState, train
-
-# Given a title, a total and a unit, a progress bar gives what advances it.
-Progress = Callable[..., Callable[..., Any]]
 
 
 @dataclass(frozen=True)
@@ -46,48 +38,33 @@ class Trained:
 
 def run_training(
     config: TrainConfig,
-    annotations: Annotations,
-    recordings: Recordings,
+    inputs: RunInputs,
     out: Path,
+    context: RunContext,
     *,
-    cache: Path,
-    progress: Progress,
-    hard_negatives: Path | None = None,
-    hard_pool: Path | None = None,
-    hard_ratio: float = HARD_RATIO,
-    hard_mix: HardMix | None = HARD_MIX,
-    init: Path | None = None,
-    band_table: Path | None = None,
-    groups: Mapping[str, str] | None = None,
-    soft: Soft | None = None,
-    plugins: Sequence[RowSource] = (),
-    tensorboard: bool = False,
-    device: torch.device,
+    hard: HardInputs | None = None,
     title: str = "training",
-    caution: Callable[[str], object] = warn,
 ) -> Trained:
-    """Train with a progress bar; ``caution`` is given a line for each thing that labels lack."""
+    """Train with a progress bar of this title."""
+    annotations, recordings = inputs.annotations, inputs.recordings
+    progress, caution = context.progress, context.caution
 
     def decoding(what: str, total: int) -> Callable[[], object]:
         return progress(what, total, "clip")
 
-    def unmixed_classes(names: list[str]) -> None:
-        share = hard_mix.share if hard_mix else 0.0
-        caution(unmixed(names, annotations, share, hard_negatives))
+    negatives: HardNegatives | None = None
+    if hard:
+        use, selection = hard.use, hard.selection
 
-    negatives = (
-        HardNegatives(
-            hard_negatives,
-            hard_ratio,
-            cache,
-            decoding,
-            hard_mix,
-            pool=hard_pool,
-            on_unmixed=unmixed_classes,
-        )
-        if hard_negatives
-        else None
-    )
+        def unmixed_classes(names: list[str]) -> None:
+            share = use.mix.share if use.mix else 0.0
+            caution(unmixed(names, annotations, share, selection))
+
+        negatives = HardNegatives(
+            selection, use.ratio, inputs.cache, decoding, use.mix,
+            pool=hard.pool, on_unmixed=unmixed_classes,
+        )  # fmt: skip
+        inputs = replace(inputs, plugins=[*inputs.plugins, negatives])
     advance: Callable[..., Any] | None = None
     done = 0
 
@@ -100,30 +77,23 @@ def run_training(
         if board:
             board.step(state.step, state.loss)
 
-    with only_run(out), joined_ranks(device) as ranks:
+    with only_run(out), joined_ranks(context.device) as ranks:
         if not ranks.first:
             progress = caution = _silent
         held_out = held_out_recordings(
-            annotations, recordings.infos, config.folds, config.fold, config.seed, groups
+            annotations, recordings.infos, config.folds, config.fold, config.seed, inputs.groups
         )
-        added = bool(negatives or soft or plugins)
+        added = bool(inputs.soft or inputs.plugins)
         for line in cautions(config, annotations, held_out, added):
             caution(line)
-        board = Board(out) if tensorboard and ranks.first else None
+        board = Board(out) if context.tensorboard and ranks.first else None
         try:
             checkpoint = train(
                 config,
-                annotations,
-                recordings,
+                inputs,
                 out,
-                cache=cache,
-                plugins=[*plugins, *([negatives] if negatives else [])],
-                init=init,
-                band_table=band_table,
-                groups=groups,
-                soft=soft,
                 ranks=ranks,
-                device=local_device(device),
+                device=local_device(context.device),
                 progress=decoding,
                 on_step=show,
                 on_epoch=board.epoch if board else lambda entry: None,

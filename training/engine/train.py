@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from negmine.annotations import Annotations
 from negmine.annotations.class_bands import class_bands
 from negmine.annotations.rates import check_audible
-from negmine.annotations.recordings import Recordings
 from negmine.errors import NegmineError
 from training.config import TrainConfig
 from training.data.clips import ClipProgress
 from training.data.folds import held_out_recordings
 from training.data.silent_rows import SILENCE, SilentRows
-from training.data.steps import BoxRows, RowSource, Soft, StepDataset, step_loader
+from training.data.steps import BoxRows, StepDataset, step_loader
 from training.engine.cautions import check_learnable
 from training.engine.checkpoint import Checkpoint
 from training.engine.distributed import Ranks
@@ -32,6 +30,7 @@ from training.engine.history import (
     validation_score,
     write_history,
 )
+from training.engine.inputs import RunInputs
 from training.engine.interrupt import HeldInterrupt
 from training.engine.run_folder import check_same_run, describe_run, is_described
 from training.engine.start import as_described_then, band_edges, described, start_from
@@ -64,16 +63,9 @@ class RunState:
 
 def train(
     config: TrainConfig,
-    annotations: Annotations,
-    recordings: Recordings,
+    inputs: RunInputs,
     out: Path,
     *,
-    cache: Path,
-    plugins: Sequence[RowSource] = (),
-    init: Path | None = None,
-    band_table: Path | None = None,
-    groups: Mapping[str, str] | None = None,
-    soft: Soft | None = None,
     ranks: Ranks | None = None,
     device: torch.device | None = None,
     progress: ClipProgress = lambda title, total: lambda: None,
@@ -85,25 +77,11 @@ def train(
     Parameters
     ----------
     config : TrainConfig
-    annotations : Annotations
-    recordings : Recordings
-        The annotated ones.
+    inputs : RunInputs
     out : Path
         The run's folder: ``last.pt`` after every epoch, ``best.pt`` of the best validation score
         (the last epoch's without validation), ``metrics.csv``. If ``last.pt`` is there, the run
         goes on from it and ends as if it had never stopped.
-    cache : Path
-        Folder for decoded clips; runs may share it.
-    plugins : sequence of RowSource
-    init : Path, optional
-        Checkpoint whose weights to start from.
-    band_table : Path, optional
-        CSV of the classes' frequency bands; those of the confirmed boxes by default.
-    groups : mapping of str to str, optional
-        What each recording must stay together with in folds, a site for example; by default each
-        alone.
-    soft : Soft, optional
-        Pseudo labels, see `training.data.steps.BoxRows`.
     ranks : Ranks, optional
         This process among those that share the work; alone by default.
     device : torch.device, optional
@@ -130,6 +108,8 @@ def train(
     NegmineError
         If training diverges: the loss or a validation score is no longer finite.
     """
+    annotations, recordings = inputs.annotations, inputs.recordings
+    plugins, groups, soft = [*inputs.plugins], inputs.groups, inputs.soft
     check_audible(annotations, recordings.infos, config.sample_rate)
     device, ranks = device or torch.device("cpu"), ranks or Ranks()
     classes = annotations.classes
@@ -140,21 +120,21 @@ def train(
     )
     training, validation = annotations.without(held_out), annotations.only(held_out)
     check_learnable(config, training, added=bool(plugins or soft))
-    inputs = described(annotations, recordings, soft, plugins, groups)
-    inputs[SILENCE] = SilentRows.description
+    given = described(annotations, recordings, soft, plugins, groups)
+    given[SILENCE] = SilentRows.description
     torch.manual_seed(config.seed)
     front_end = FrontEndSettings.for_mels(config.sample_rate, config.n_mels)
-    edges = band_edges(config, training, band_table)
+    edges = band_edges(config, training, inputs.band_table)
     if edges:
-        inputs["bands"] = repr(edges)
+        given["bands"] = repr(edges)
     detector = Detector.from_config(
         config, len(classes), front_end, edges, pretrained=config.pretrained
     )
-    bands = class_bands(training, 0, band_table)
-    if band_table and not edges:
-        inputs["bands of pitch"] = repr(bands)
-    if init:
-        inputs["init"] = start_from(init, detector, config, classes, front_end)
+    bands = class_bands(training, 0, inputs.band_table)
+    if inputs.band_table and not edges:
+        given["bands of pitch"] = repr(bands)
+    if inputs.init:
+        given["init"] = start_from(inputs.init, detector, config, classes, front_end)
     detector.to(device)
     optimiser, scaler = make_optimiser(detector, config, device)
     averaged = AveragedWeights(detector, config.ema)
@@ -164,9 +144,9 @@ def train(
     if last.exists():
         resumed = Checkpoint.load(last)
         if SILENCE not in resumed.inputs:  # of an earlier version: it ends as it began
-            del inputs[SILENCE]
-        given = as_described_then(inputs, annotations, resumed, out)
-        check_same_run(resumed, config, classes, given, out)
+            del given[SILENCE]
+        then = as_described_then(given, annotations, resumed, out)
+        check_same_run(resumed, config, classes, then, out)
         detector.load_state_dict(resumed.trained or resumed.model)
         averaged.load(resumed.model)
         optimiser.load_state_dict(resumed.optimiser)
@@ -177,8 +157,8 @@ def train(
             write_history(out, history)
 
     with ranks.first_before_others():
-        rows = BoxRows(training, recordings, config, cache, progress, soft)
-        plugins = [*plugins, *([SilentRows()] if SILENCE in inputs else [])]
+        rows = BoxRows(training, recordings, config, inputs.cache, progress, soft)
+        plugins += [SilentRows()] if SILENCE in given else []
         for plugin in plugins:
             plugin.prepare(config, classes, held_out)
     dataset = StepDataset(rows, plugins, config, ranks.rank, ranks.world, bands=bands)
@@ -187,13 +167,13 @@ def train(
     scored = copy.deepcopy(detector) if config.ema else detector
     model = ranks.wrap(detector)
     if ranks.first and not (step and is_described(out)):
-        describe_run(out, config, inputs, held_out)
+        describe_run(out, config, given, held_out)
 
     def save(path: Path) -> None:
         if ranks.first:
             Checkpoint(
                 config, front_end, classes, averaged.state_dict(), optimiser.state_dict(), step,
-                losses, history, tuple(sorted(held_out)), edges, inputs,
+                losses, history, tuple(sorted(held_out)), edges, given,
                 trained=detector.state_dict() if config.ema else {}, scaler=scaler.state_dict(),
             ).save(path)  # fmt: skip
 

@@ -21,14 +21,17 @@ from negmine.storage.digests import file_digest
 from negmine.storage.files import write_json
 from negmine.storage.text_files import read_json
 from training.config import TrainConfig
+from training.data.unlabelled import Unlabelled
 from training.engine.checkpoint import Checkpoint
 from training.engine.distributed import joined_ranks
 from training.engine.history import scores_of
-from training.engine.run import Progress, run_training
+from training.engine.inputs import HardInputs, RunContext, RunInputs
+from training.engine.run import run_training
 from training.engine.run_folder import only_run
 from training.engine.validate import ClipScorer, KnownScores, read_recordings, verdict_scores
 from training.evaluation.members import KNOWN, OOF, OOF_VERDICTS
 from training.evaluation.score_tables import ScoreTable, read_scores
+from training.schedules.pseudo import PseudoSettings
 from training.schedules.schedule import Stage
 from training.schedules.stages import run_stages
 
@@ -117,16 +120,15 @@ def out_of_fold(
 
 def run_seeds(
     config: TrainConfig,
-    annotations: Annotations,
-    recordings: Recordings,
+    inputs: RunInputs,
     out: Path,
+    context: RunContext,
     *,
     seeds: int,
     stages: Sequence[Stage] = (),
-    device: torch.device,
-    progress: Progress,
-    cache: Path,
-    **options: Any,
+    hard: HardInputs | None = None,
+    labelling: PseudoSettings | None = None,
+    unlabelled: Unlabelled | None = None,
 ) -> list[dict[str, Any]]:
     """Train every fold with every seed; goes on where it was stopped.
 
@@ -138,15 +140,16 @@ def run_seeds(
     ----------
     config : TrainConfig
         Its seed is the first.
-    annotations, recordings
+    inputs : RunInputs
     out : Path
+    context : RunContext
     seeds : int
     stages : sequence of Stage
         If there are any, each seed trains them all, and the last stage's models score.
-    device : torch.device
-    progress : callable
-        As for `training.engine.run.run_training`, which gets ``options``.
-    cache : Path
+    hard : HardInputs, optional
+    labelling : PseudoSettings, optional
+    unlabelled : Unlabelled, optional
+        Of the stages.
 
     Returns
     -------
@@ -160,6 +163,18 @@ def run_seeds(
     InputError
         As training does.
     """
+    annotations, recordings = inputs.annotations, inputs.recordings
+    device, progress = context.device, context.progress
+
+    def train_folds(of_seed: TrainConfig, folder: Path) -> list[Path]:
+        if stages:
+            results = run_stages(
+                stages, of_seed, inputs, folder, context,
+                hard=hard, labelling=labelling, unlabelled=unlabelled,
+            )  # fmt: skip
+            return [result.checkpoint for result in results[-of_seed.folds :]]
+        return _train_folds(of_seed, inputs, folder, context, hard)
+
     rows: list[dict[str, Any]] = []
     folders = []
     known: KnownScores | None = None
@@ -167,10 +182,7 @@ def run_seeds(
         for seed in range(config.seed, config.seed + seeds):
             folder = out / f"seed{seed}"
             checkpoints = []
-            for path in _train_folds(
-                replace(config, seed=seed), annotations, recordings, folder, stages,
-                device=device, progress=progress, cache=cache, **options,
-            ):  # fmt: skip
+            for path in train_folds(replace(config, seed=seed), folder):
                 checkpoint = Checkpoint.load(path)
                 checkpoints.append(checkpoint)
                 best = {k: v for k, v in checkpoint.history[-1].items() if k != "epoch"}
@@ -216,27 +228,16 @@ def _write_means(
 
 def _train_folds(
     config: TrainConfig,
-    annotations: Annotations,
-    recordings: Recordings,
+    inputs: RunInputs,
     folder: Path,
-    stages: Sequence[Stage],
-    *,
-    progress: Progress,
-    **options: Any,
+    context: RunContext,
+    hard: HardInputs | None,
 ) -> list[Path]:
-    """Each fold's best checkpoint."""
-    if stages:
-        results = run_stages(
-            stages, config, annotations, recordings, folder, progress=progress, **options
-        )
-        return [result.checkpoint for result in results[-config.folds :]]
+    """Train each fold; return their best checkpoints."""
     paths = []
     for fold in range(config.folds):
-        run = folder / f"fold{fold}"
-        run_training(
-            replace(config, fold=fold), annotations, recordings, run,
-            progress=progress, title=f"seed {config.seed}, fold {fold}", **options,
-        )  # fmt: skip
+        run, title = folder / f"fold{fold}", f"seed {config.seed}, fold {fold}"
+        run_training(replace(config, fold=fold), inputs, run, context, hard=hard, title=title)
         paths.append(run / "best.pt")
     return paths
 

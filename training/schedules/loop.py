@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from negmine.annotations import Annotations
-from negmine.annotations.recordings import Recordings
 from negmine.mining.mine import MineSettings, mine, retraining_steps
 from negmine.mining.selection import check_made_with, is_whole, open_selection
-from negmine.notices import warn
 from negmine.pool import Pool
 from negmine.recipes.cache import CachedReader
 from negmine.report.html import Earlier, clips_to_render, write_report
 from negmine.report.read import read_report, report_path
 from negmine.storage.files import write_json
-from training.config import HARD_MIX, HardMix, TrainConfig
+from training.config import HARD_USE, HardUse, TrainConfig
 from training.data.hard_negatives import check_pool
 from training.engine.checkpoint import Checkpoint
 from training.engine.history import scores_of, validation_score
-from training.engine.run import Progress, run_training
+from training.engine.inputs import HardInputs, Progress, RunContext, RunInputs
+from training.engine.run import run_training
 from training.engine.scorer import CheckpointScorer
 
 
@@ -57,36 +53,11 @@ class Round:
         return {"round": self.number, "arm": self.arm, "negatives": self.negatives} | metrics
 
 
-def run_loop(
-    config: TrainConfig,
-    annotations: Annotations,
-    recordings: Recordings,
-    pool: Pool,
-    out: Path,
-    *,
-    rounds: int,
-    replay: float = 0.5,
-    stop_after: int = 1,
-    mining: MineSettings,
-    hard_ratio: float,
-    hard_mix: HardMix | None = HARD_MIX,
-    control: bool,
-    report: bool = False,
-    band_table: Path | None = None,
-    groups: Mapping[str, str] | None = None,
-    reader: CachedReader | None = None,
-    device: torch.device,
-    progress: Progress,
-    caution: Callable[[str], object] = warn,
-) -> list[Round]:
-    """Train on TP and FP annotations, then mine with the model and train again, some times.
+@dataclass(frozen=True)
+class LoopSettings:
+    """How many rounds there are, and what each is.
 
-    Each round mines afresh with the last round's model, adds to what it found a share of what the
-    round before trained with, and trains from scratch with the same seed, so that rounds differ in
-    their negatives alone. All files stay: ``round0/``, ``round1/hard.parquet``, ... A loop that was
-    stopped goes on where it was: finished runs are read, a started one is continued.
-
-    Parameters
+    Attributes
     ----------
     rounds : int
         The most there will be.
@@ -99,6 +70,44 @@ def run_loop(
         Also train each round with as many random negatives, in ``round1-random/``, ...
     report : bool
         Also write each round's ``report.html``: what was mined, and what changed since the last.
+    """
+
+    rounds: int = 2
+    replay: float = 0.5
+    stop_after: int = 1
+    control: bool = False
+    report: bool = False
+
+
+def run_loop(
+    config: TrainConfig,
+    inputs: RunInputs,
+    pool: Pool,
+    out: Path,
+    context: RunContext,
+    settings: LoopSettings,
+    mining: MineSettings,
+    *,
+    hard: HardUse = HARD_USE,
+    reader: CachedReader | None = None,
+) -> list[Round]:
+    """Train on TP and FP annotations, then mine with the model and train again, some times.
+
+    Each round mines afresh with the last round's model, adds to what it found a share of what the
+    round before trained with, and trains from scratch with the same seed, so that rounds differ in
+    their negatives alone. All files stay: ``round0/``, ``round1/hard.parquet``, ... A loop that was
+    stopped goes on where it was: finished runs are read, a started one is continued.
+
+    Parameters
+    ----------
+    config : TrainConfig
+    inputs : RunInputs
+    pool : Pool
+    out : Path
+    context : RunContext
+    settings : LoopSettings
+    mining : MineSettings
+    hard : HardUse
     reader : CachedReader, optional
         Where mining reads the pool's sound from; from its files by default.
 
@@ -107,28 +116,13 @@ def run_loop(
     PoolError
         If the pool has other classes, or clips of another length: raised before any training.
     """
-    check_pool(pool, config, annotations.classes, f"pool {pool.path}")
-    cache = out / "cache"
+    check_pool(pool, config, inputs.annotations.classes, f"pool {pool.path}")
+    progress = context.progress
     results: list[Round] = []
 
     def run(number: int, arm: str, selection: Path | None, folder: Path, title: str) -> Checkpoint:
-        trained = run_training(
-            config,
-            annotations,
-            recordings,
-            folder,
-            cache=cache,
-            progress=progress,
-            hard_negatives=selection,
-            hard_pool=pool.path,
-            hard_ratio=hard_ratio,
-            hard_mix=hard_mix,
-            band_table=band_table,
-            groups=groups,
-            device=device,
-            title=title,
-            caution=caution,
-        )
+        negatives = HardInputs(selection, hard, pool.path) if selection else None
+        trained = run_training(config, inputs, folder, context, hard=negatives, title=title)
         best = trained.checkpoint.history[-1]
         results.append(Round(number, arm, trained.used, folder / "best.pt", best))
         return trained.checkpoint
@@ -136,18 +130,18 @@ def run_loop(
     checkpoint = run(0, "none", None, out / "round0", "round 0: TP and FP")
     best, since = _score(checkpoint), 0
     earlier: tuple[Path, Path] | None = None
-    for number in range(1, rounds + 1):
+    for number in range(1, settings.rounds + 1):
         folder = out / f"round{number}"
-        hard, random = folder / "hard.parquet", folder / "hard.control.parquet"
-        made_with = _made_with(mining, checkpoint, pool, earlier, replay)
-        if is_whole(random) and is_whole(hard):
-            for path in (hard, random):
+        mined_rows, random = folder / "hard.parquet", folder / "hard.control.parquet"
+        made_with = _made_with(mining, checkpoint, pool, earlier, settings.replay)
+        if is_whole(random) and is_whole(mined_rows):
+            for path in (mined_rows, random):
                 check_made_with(path, made_with)
         else:
             # of an earlier selection, if there is one
             (folder / "report.html").unlink(missing_ok=True)
             advance = progress(f"round {number}: mining", len(pool) + len(pool.calls), "clip")
-            scorer = CheckpointScorer(checkpoint, device)
+            scorer = CheckpointScorer(checkpoint, context.device)
             steps = retraining_steps(mining)
             retraining = progress(f"round {number}: window", steps, "step") if steps else None
             mined = mine(
@@ -157,24 +151,24 @@ def run_loop(
             found = [mined.selection, mined.control]
             if earlier:
                 found = [
-                    open_selection(old).join(new, replay, mining.seed + number)
+                    open_selection(old).join(new, settings.replay, mining.seed + number)
                     for old, new in zip(earlier, found, strict=True)
                 ]
             told = mined.report.to_dict() | {"selection": found[0].digest}
             write_json(folder / "hard.report.json", told)
-            for path, selection in ((random, found[1]), (hard, found[0])):
+            for path, selection in ((random, found[1]), (mined_rows, found[0])):
                 replace(selection, made_with=made_with).write(path)
-        if report and not (folder / "report.html").exists():
-            _write_page(folder / "report.html", hard, earlier and earlier[0], pool, progress)
-        earlier = hard, random
-        if control:
+        if settings.report and not (folder / "report.html").exists():
+            _write_page(folder / "report.html", mined_rows, earlier and earlier[0], pool, progress)
+        earlier = mined_rows, random
+        if settings.control:
             run(number, "random", random, out / f"round{number}-random", f"round {number}: random")
-        checkpoint = run(number, "mined", hard, folder, f"round {number}: mined")
+        checkpoint = run(number, "mined", mined_rows, folder, f"round {number}: mined")
         score = _score(checkpoint)
         # without a validation fold there is no score, and nothing to stop for
         since = since + 1 if score <= best else 0
         best = max(best, score)
-        if stop_after and since == stop_after:
+        if settings.stop_after and since == settings.stop_after:
             break
     return results
 

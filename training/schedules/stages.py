@@ -23,7 +23,8 @@ from training.data.unlabelled import Unlabelled
 from training.engine.checkpoint import Checkpoint
 from training.engine.distributed import joined_ranks
 from training.engine.history import scores_of
-from training.engine.run import Progress, run_training
+from training.engine.inputs import HardInputs, RunContext, RunInputs
+from training.engine.run import run_training
 from training.engine.run_folder import only_run
 from training.schedules.pseudo import PseudoLabels, PseudoSettings, label_recordings
 from training.schedules.pseudo_rows import PseudoRows, decode_recordings
@@ -62,16 +63,14 @@ class StageResult:
 def run_stages(
     stages: Sequence[Stage],
     config: TrainConfig,
-    annotations: Annotations,
-    recordings: Recordings,
+    inputs: RunInputs,
     out: Path,
+    context: RunContext,
     *,
+    hard: HardInputs | None = None,
     labelling: PseudoSettings | None = None,
     unlabelled: Unlabelled | None = None,
     in_fold: bool = False,
-    device: torch.device,
-    progress: Progress,
-    **options: Any,
 ) -> list[StageResult]:
     """Train a recipe's stages; goes on where it was stopped.
 
@@ -83,17 +82,16 @@ def run_stages(
     stages : sequence of Stage
     config : TrainConfig
         What stages do not change.
-    annotations, recordings
+    inputs : RunInputs
     out : Path
         Each stage has a folder in it: ``1-lsoft/fold0/best.pt``, ``1-lsoft/pseudo.parquet``, ...
         ``stages.csv`` is the table of them all.
+    context : RunContext
+    hard : HardInputs, optional
     labelling : PseudoSettings, optional
     unlabelled : Unlabelled, optional
         Recordings without annotations; stages with pseudo labels draw windows from them, too.
     in_fold : bool
-    device : torch.device
-    progress : callable
-        As for `training.engine.run.run_training`, which gets ``options``.
 
     Raises
     ------
@@ -109,9 +107,9 @@ def run_stages(
     changed = _configured(stages, config)
     _check_drawn(stages, changed, unlabelled)
     folds = [config.fold] if in_fold else list(range(config.folds))
-    cache = options.pop("cache", None) or out / "cache"
-    band_table = options.pop("band_table", None)
-    groups = {**(options.get("groups") or {}), **(unlabelled.groups if unlabelled else {})}
+    annotations, recordings = inputs.annotations, inputs.recordings
+    device, progress = context.device, context.progress
+    groups = {**(inputs.groups or {}), **(unlabelled.groups if unlabelled else {})}
     # with one fold, or in it, there is none to keep any from
     dealt = {
         fold: unlabelled.of_fold(fold, config.folds, config.seed)
@@ -130,7 +128,7 @@ def run_stages(
             if labels and of_stage.pseudo_per_step:
                 infos = [*recordings.infos.values(), *others.values()]
                 if ranks.first:
-                    decoded = decode_recordings(cache, infos, of_stage.sample_rate, progress)
+                    decoded = decode_recordings(inputs.cache, infos, of_stage.sample_rate, progress)
                 decoded = ranks.from_first(decoded)
             checkpoints = []
             for fold in folds:
@@ -139,20 +137,20 @@ def run_stages(
                 if labels and decoded:
                     kept = {n: info for n, info in others.items() if n not in dealt.get(fold, ())}
                     rows = [PseudoRows(labels, annotations, recordings, kept, groups, decoded)]
-                checkpoint = run_training(
-                    run,
-                    annotations,
-                    recordings,
-                    folder / f"fold{fold}",
-                    cache=cache,
+                of_run = replace(
+                    inputs,
                     soft=labels if stage.fill else None,
                     plugins=rows,
                     init=before[fold] if stage.init == "previous" else None,
-                    band_table=band_table if run.uses_bands else None,
-                    device=device,
-                    progress=progress,
+                    band_table=inputs.band_table if run.uses_bands else None,
+                )
+                checkpoint = run_training(
+                    run,
+                    of_run,
+                    folder / f"fold{fold}",
+                    context,
+                    hard=hard,
                     title=f"{number}-{stage.name}, fold {fold}",
-                    **options,
                 ).checkpoint
                 checkpoints.append(checkpoint)
                 best = folder / f"fold{fold}" / "best.pt"

@@ -21,8 +21,9 @@ from negmine.cli.console import Bars
 from negmine.cli.main import main
 from negmine.mining.selection import Chosen, Selection, open_selection
 from negmine.pool import open_pool
-from training.config import AUGMENT_PRESETS, AugmentSettings, HardMix, TrainConfig
+from training.config import AUGMENT_PRESETS, AugmentSettings, HardMix, HardUse, TrainConfig
 from training.engine.checkpoint import Checkpoint
+from training.engine.inputs import HardInputs, RunInputs
 from training.engine.train import train
 from training.models.detector import Detector
 from training.models.frontend import FrontEndSettings
@@ -110,7 +111,8 @@ def test_train_is_the_library_call(
     trained: tuple[Path, Result], shared_opened: Opened, shared_cache: Path, tmp_path: Path
 ) -> None:
     o = shared_opened
-    want = train(tiny_config(**SAME), o.annotations, o.recordings, tmp_path, cache=shared_cache)
+    inputs = RunInputs(o.annotations, o.recordings, shared_cache)
+    want = train(tiny_config(**SAME), inputs, tmp_path)
     got = Checkpoint.load(trained[0] / "best.pt")
     assert got.config == want.config
     assert got.fingerprint == want.fingerprint
@@ -260,8 +262,8 @@ def test_settings_of_hard_negatives_reach_the_run(
 ) -> None:
     seen: list[Any] = []
 
-    def stopped(*_: Any, hard_ratio: float, hard_mix: HardMix, **__: Any) -> None:
-        seen.append((hard_ratio, hard_mix))
+    def stopped(*_: Any, hard: HardInputs | HardUse, **__: Any) -> None:
+        seen.append(hard.use if isinstance(hard, HardInputs) else hard)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(
@@ -275,7 +277,7 @@ def test_settings_of_hard_negatives_reach_the_run(
     call(*base)
     options = "--hard-ratio 0.7 --hard-mix 0.4 --hard-mix-snr -2 8 --hard-mix-by own"
     call(*base, *options.split())
-    assert seen == [(0.25, HardMix()), (0.7, HardMix(0.4, (-2.0, 8.0), "own"))]
+    assert seen == [HardUse(), HardUse(0.7, HardMix(0.4, (-2.0, 8.0), "own"))]
     result = call(*base, "--hard-mix-snr", 5, 1)
     assert result.exit_code == 2
     assert "--hard-mix-snr 5 1: the lower end comes first" in result.stderr

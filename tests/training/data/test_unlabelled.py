@@ -16,6 +16,7 @@ from negmine.cli.main import main
 from negmine.errors import InputError
 from training.data.unlabelled import Unlabelled, open_beside
 from training.engine.checkpoint import Checkpoint
+from training.engine.inputs import RunInputs
 from training.schedules import pseudo, stages
 from training.schedules.pseudo import PseudoLabels, Windows
 from training.schedules.pseudo_rows import PseudoRows, decode_recordings
@@ -114,9 +115,9 @@ def test_no_stage_labels_what_its_models_trained_on(
         )
         return read_ahead(scorers, paths)
 
-    def spying(run: Any, annotations: Any, recordings: Any, out: Path, **options: Any) -> Any:
-        found = run_training(run, annotations, recordings, out, **options)
-        for plugin in options["plugins"]:
+    def spying(run: Any, inputs: RunInputs, out: Path, *more: Any, **options: Any) -> Any:
+        found = run_training(run, inputs, out, *more, **options)
+        for plugin in inputs.plugins:
             trained[out] = {n for n in plugin._names if n.startswith("field")}
         return found
 

@@ -19,6 +19,7 @@ from negmine.errors import InputError
 from negmine.mining.selection import Chosen, Selection
 from negmine.pool import open_pool
 from training.engine.cautions import cautions, check_learnable, unmixed
+from training.engine.inputs import RunInputs
 from training.engine.train import train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -147,10 +148,8 @@ def test_training_on_calls_of_one_class_alone_writes_nothing(
     with pytest.raises(InputError, match="there is one class"):
         train(
             tiny_config(),
-            Annotations(boxes, ("0",)),
-            shared_opened.recordings,
+            RunInputs(Annotations(boxes, ("0",)), shared_opened.recordings, tmp_path / "cache"),
             tmp_path / "run",
-            cache=tmp_path / "cache",
             device=torch.device("cpu"),
         )
     assert not list(tmp_path.iterdir())

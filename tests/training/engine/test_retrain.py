@@ -20,6 +20,7 @@ from negmine.recipes.labels import Certificate, PartialLabels
 from negmine.recipes.recipe import Recipe
 from training.data.rows import RowKind
 from training.engine.checkpoint import Checkpoint
+from training.engine.inputs import RunInputs
 from training.engine.retrain import PoolRows, retrain
 from training.engine.scorer import CheckpointScorer
 from training.engine.train import train
@@ -37,9 +38,8 @@ def trained(
     """A detector of the tones that has learnt them."""
     out = tmp_path_factory.mktemp("trained")
     config = tiny_config(folds=1, epochs=1, steps_per_epoch=60)
-    return train(
-        config, shared_opened.annotations, shared_opened.recordings, out, cache=shared_cache
-    )
+    o = shared_opened
+    return train(config, RunInputs(o.annotations, o.recordings, shared_cache), out)
 
 
 @pytest.fixture(scope="module")

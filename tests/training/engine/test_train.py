@@ -35,6 +35,7 @@ from training.data.steps import BoxRows
 from training.engine import step as training_step
 from training.engine import train as training_loop
 from training.engine.checkpoint import Checkpoint
+from training.engine.inputs import RunInputs
 from training.engine.step import step_loss
 from training.engine.train import RunState, learning_rate
 from training.engine.validate import ClipScorer, known_scores
@@ -73,13 +74,15 @@ class Runner:
 
         result: Checkpoint = loop.train(
             tiny_config(**changes),
-            annotations or self.opened.annotations,
-            self.opened.recordings,
+            RunInputs(
+                annotations or self.opened.annotations,
+                self.opened.recordings,
+                self.cache,
+                plugins=plugins,
+                init=init,
+                groups=groups,
+            ),
             out,
-            cache=self.cache,
-            plugins=plugins,
-            init=init,
-            groups=groups,
             on_step=step_done,
         )
         return result
@@ -756,7 +759,7 @@ def test_a_run_with_bands_keeps_their_edges_and_scores_with_them(
 ) -> None:
     o, config = open_data(shared_data, alternating=True), tiny_config(bands=bands, epochs=1)
     done = training_loop.train(
-        config, o.annotations, o.recordings, tmp_path / "run", cache=shared_cache
+        config, RunInputs(o.annotations, o.recordings, shared_cache), tmp_path / "run"
     )
     # tones of 1,000 and 2,500 Hz in boxes 400 Hz wide, and a quarter of that on both sides
     assert done.edges_hz == ((700.0, 1300.0), (2200.0, 2800.0))
@@ -766,12 +769,12 @@ def test_a_run_with_bands_keeps_their_edges_and_scores_with_them(
     table.write_text("class,f_min,f_max\n0,900,1100\n")
     with pytest.raises(InputError, match="holds a run with another bands"):
         training_loop.train(
-            config, o.annotations, o.recordings, tmp_path / "run", cache=shared_cache,
-            band_table=table,
+            config, RunInputs(o.annotations, o.recordings, shared_cache, band_table=table),
+            tmp_path / "run",
         )  # fmt: skip
     other = training_loop.train(
-        config, o.annotations, o.recordings, tmp_path / "other", cache=shared_cache,
-        band_table=table,
+        config, RunInputs(o.annotations, o.recordings, shared_cache, band_table=table),
+        tmp_path / "other",
     )  # fmt: skip
     assert other.edges_hz[0] == (900.0, 1100.0)
 
@@ -782,8 +785,11 @@ def test_a_table_of_bands_without_bands_is_an_error(
     o = shared_opened
     with pytest.raises(InputError, match="bands are off and no pitch is shifted; choose"):
         training_loop.train(
-            tiny_config(), o.annotations, o.recordings, tmp_path / "run", cache=shared_cache,
-            band_table=tmp_path / "bands.csv",
+            tiny_config(),
+            RunInputs(
+                o.annotations, o.recordings, shared_cache, band_table=tmp_path / "bands.csv"
+            ),
+            tmp_path / "run",
         )  # fmt: skip
 
 
@@ -808,7 +814,7 @@ def test_a_stopped_run_of_any_kind_ends_as_if_it_had_never_stopped(
                 signal.raise_signal(signal.SIGINT)
 
         return training_loop.train(
-            config, o.annotations, o.recordings, tmp_path / name, cache=shared_cache,
+            config, RunInputs(o.annotations, o.recordings, shared_cache), tmp_path / name,
             on_step=on_step,
         )  # fmt: skip
 

@@ -15,6 +15,7 @@ from conftest import Data, Opened, open_data, tiny_config
 from negmine.cli.main import main
 from negmine.errors import InputError
 from training.engine.checkpoint import Checkpoint
+from training.engine.inputs import RunContext, RunInputs
 from training.engine.validate import ClipScorer, known_scores
 from training.evaluation.ensemble import mean
 from training.evaluation.members import compare, open_members
@@ -39,8 +40,8 @@ def silent(*_: object) -> Any:
 
 def run(o: Opened, out: Path, cache: Path, seeds: int = 2, **changes: Any) -> list[dict[str, Any]]:
     config = tiny_config(folds=2, epochs=1, steps_per_epoch=2, seed=3)
-    options = {"cache": cache, "device": CPU, "progress": silent} | changes
-    return crossval.run_seeds(config, o.annotations, o.recordings, out, seeds=seeds, **options)
+    inputs, context = RunInputs(o.annotations, o.recordings, cache), RunContext(CPU, silent)
+    return crossval.run_seeds(config, inputs, out, context, seeds=seeds, **changes)
 
 
 @pytest.fixture(scope="module")

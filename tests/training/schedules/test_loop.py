@@ -18,11 +18,14 @@ from negmine.errors import InputError, PoolError
 from negmine.mining.mine import MineSettings
 from negmine.mining.selection import Selection, open_selection
 from negmine.mining.strategy import parse_strategy
+from negmine.notices import warn
 from negmine.pool import open_pool
+from training.config import HardUse
 from training.engine.checkpoint import Checkpoint
+from training.engine.inputs import HardInputs, RunContext, RunInputs
 from training.engine.run import run_training
 from training.engine.scorer import CheckpointScorer
-from training.schedules.loop import Round, loop_table, run_loop
+from training.schedules.loop import LoopSettings, Round, loop_table, run_loop
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -59,21 +62,21 @@ def loop(opened: Opened, shared_pool: Path) -> Callable[..., list[Round]]:
     def run(out: Path, progress: Progress | None = None, **changes: Any) -> list[Round]:
         settings: dict[str, Any] = {
             "rounds": 1,
-            "mining": MineSettings(per_class=3, batch_size=16),
-            "hard_ratio": 0.5,
             "control": True,
             "replay": 1.0,
             "stop_after": 0,
         }
+        mining = changes.pop("mining", MineSettings(per_class=3, batch_size=16))
+        caution = changes.pop("caution", warn)
         return run_loop(
             tiny_config(**STEPS),
-            opened.annotations,
-            opened.recordings,
+            RunInputs(opened.annotations, opened.recordings, out / "cache"),
             open_pool(shared_pool),
             out,
-            device=torch.device("cpu"),
-            progress=progress or Progress(),
-            **(settings | changes),
+            RunContext(torch.device("cpu"), progress or Progress(), caution),
+            LoopSettings(**(settings | changes)),
+            mining,
+            hard=HardUse(ratio=0.5),
         )
 
     return run
@@ -311,16 +314,12 @@ def test_pool_that_does_not_fit_is_told_before_any_training(
     with pytest.raises(PoolError, match=message):
         run_loop(
             tiny_config(**changes),
-            annotations,
-            opened.recordings,
+            RunInputs(annotations, opened.recordings, tmp_path / "cache"),
             open_pool(shared_pool),
             tmp_path / "rounds",
-            rounds=1,
-            mining=MineSettings(),
-            hard_ratio=0.5,
-            control=False,
-            device=torch.device("cpu"),
-            progress=Progress(),
+            RunContext(torch.device("cpu"), Progress()),
+            LoopSettings(),
+            MineSettings(),
         )
     assert not (tmp_path / "rounds").exists()
 
@@ -352,14 +351,10 @@ def test_training_tells_how_many_negatives_it_used(
     selection = whole[0] / "round1" / "hard.parquet"
     trained = run_training(
         tiny_config(**STEPS),
-        opened.annotations,
-        opened.recordings,
+        RunInputs(opened.annotations, opened.recordings, tmp_path / "cache"),
         tmp_path / "run",
-        cache=tmp_path / "cache",
-        progress=progress,
-        hard_negatives=selection,
-        hard_ratio=0.5,
-        device=torch.device("cpu"),
+        RunContext(torch.device("cpu"), progress),
+        hard=HardInputs(selection, HardUse(ratio=0.5)),
         title="a title",
     )
     assert trained.used == len(open_selection(selection).rows) == 6

@@ -16,6 +16,7 @@ from negmine.errors import InputError, ModelError
 from training.data.rows import make_example
 from training.engine import train as training_loop
 from training.engine.checkpoint import Checkpoint
+from training.engine.inputs import RunInputs
 from training.schedules import pseudo
 from training.schedules.pseudo import (
     LEVELS,
@@ -89,8 +90,8 @@ def folds(
     out, o = tmp_path_factory.mktemp("folds"), shared_opened
     return [
         training_loop.train(
-            tiny_config(folds=2, fold=fold, epochs=1), o.annotations, o.recordings,
-            out / str(fold), cache=shared_cache,
+            tiny_config(folds=2, fold=fold, epochs=1),
+            RunInputs(o.annotations, o.recordings, shared_cache), out / str(fold),
         )
         for fold in range(2)
     ]  # fmt: skip

@@ -19,6 +19,7 @@ from negmine.errors import InputError
 from training.config import AugmentSettings
 from training.engine import run as training_run
 from training.engine.checkpoint import Checkpoint
+from training.engine.inputs import RunContext, RunInputs
 from training.models.detector import weights_fingerprint
 from training.schedules import stages as stages_module
 from training.schedules.pseudo import PseudoLabels, PseudoSettings
@@ -87,11 +88,14 @@ STAGES = [
 ]
 
 
+CONTEXT = RunContext(torch.device("cpu"), silent)
+
+
 def run(opened: Opened, out: Path, cache: Path, **options: Any) -> list[StageResult]:
     config = tiny_config(folds=2, epochs=1, pseudo_per_step=2)
     return run_stages(
-        STAGES, config, opened.annotations, opened.recordings, out, cache=cache,
-        device=torch.device("cpu"), progress=silent, **options,
+        STAGES, config, RunInputs(opened.annotations, opened.recordings, cache), out, CONTEXT,
+        **options,
     )  # fmt: skip
 
 
@@ -142,8 +146,8 @@ def test_labels_that_fill_nothing_train_in_rows_of_their_own(
     found = {}
     for name, stage in (("beside", beside), ("everywhere", replace(beside, fill=True))):
         results = run_stages(
-            [STAGES[0], stage], config, confirmed, o.recordings, tmp_path / name,
-            cache=shared_cache, device=torch.device("cpu"), progress=silent,
+            [STAGES[0], stage], config, RunInputs(confirmed, o.recordings, shared_cache),
+            tmp_path / name, CONTEXT,
         )  # fmt: skip
         found[name] = [Checkpoint.load(result.checkpoint) for result in results]
     first, last = (found["beside"][i] for i in (0, -1))
@@ -153,8 +157,8 @@ def test_labels_that_fill_nothing_train_in_rows_of_their_own(
     assert first.fingerprint == found["everywhere"][0].fingerprint
     with pytest.raises(InputError, match=r"stage 2, 'beside': .* pseudo_per_step is 0"):
         run_stages(
-            [STAGES[0], beside], tiny_config(folds=2), o.annotations, o.recordings, tmp_path / "no",
-            cache=shared_cache, device=torch.device("cpu"), progress=silent,
+            [STAGES[0], beside], tiny_config(folds=2),
+            RunInputs(o.annotations, o.recordings, shared_cache), tmp_path / "no", CONTEXT,
         )  # fmt: skip
 
 
@@ -227,16 +231,10 @@ def test_one_fold_alone_must_be_told_to_label_itself(
 ) -> None:
     o = shared_opened
     config = tiny_config(folds=1, epochs=1)
-    options: dict[str, Any] = {"cache": shared_cache, "progress": silent}
+    inputs = RunInputs(o.annotations, o.recordings, shared_cache)
     with pytest.raises(InputError, match="none may label what it trained on"):
-        run_stages(
-            STAGES, config, o.annotations, o.recordings, tmp_path,
-            device=torch.device("cpu"), **options,
-        )  # fmt: skip
-    results = run_stages(
-        STAGES, config, o.annotations, o.recordings, tmp_path, in_fold=True,
-        device=torch.device("cpu"), **options,
-    )  # fmt: skip
+        run_stages(STAGES, config, inputs, tmp_path, CONTEXT)
+    results = run_stages(STAGES, config, inputs, tmp_path, CONTEXT, in_fold=True)
     assert [r.fold for r in results] == [0, 0, 0]
     assert weights_fingerprint(Checkpoint.load(results[0].checkpoint).model)
 
@@ -245,12 +243,9 @@ def test_a_stage_of_another_network_cannot_start_from_the_one_before(
     shared_opened: Opened, tmp_path: Path
 ) -> None:
     stages = [Stage("a"), Stage("b", "previous", settings={"pooling": "mean"})]
-    o, cpu = shared_opened, torch.device("cpu")
+    inputs = RunInputs(shared_opened.annotations, shared_opened.recordings, tmp_path / "cache")
     with pytest.raises(InputError, match=r"stage 2, 'b': pooling = 'mean', but .* 'positive'"):
-        run_stages(
-            stages, tiny_config(), o.annotations, o.recordings, tmp_path, device=cpu,
-            progress=silent,
-        )  # fmt: skip
+        run_stages(stages, tiny_config(), inputs, tmp_path, CONTEXT)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -347,10 +342,8 @@ def test_an_option_of_augmentation_that_a_stage_sets_would_do_nothing(
 def test_settings_of_stages_that_do_not_fit_are_told_before_any_training(
     shared_opened: Opened, tmp_path: Path
 ) -> None:
-    o, stages = shared_opened, [Stage("a"), Stage("b", augment={"shift": 1.0, "shift_s": 2.0})]
+    inputs = RunInputs(shared_opened.annotations, shared_opened.recordings, tmp_path / "cache")
+    stages = [Stage("a"), Stage("b", augment={"shift": 1.0, "shift_s": 2.0})]
     with pytest.raises(InputError, match=r"stage 2, 'b': a shift of 2 s leaves nothing"):
-        run_stages(
-            stages, tiny_config(), o.annotations, o.recordings, tmp_path,
-            device=torch.device("cpu"), progress=silent,
-        )  # fmt: skip
+        run_stages(stages, tiny_config(), inputs, tmp_path, CONTEXT)
     assert list(tmp_path.iterdir()) == []
