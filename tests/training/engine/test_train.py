@@ -22,6 +22,7 @@ from batches import join, make_batch
 from conftest import Data, Opened, open_data, tiny_config
 from torch import Tensor, nn
 
+import training
 from negmine.annotations import Annotations
 from negmine.errors import InputError, ModelError, NegmineError, PoolError
 from negmine.mining.selection import Chosen, Selection
@@ -295,6 +296,8 @@ def test_trainer_without_plugin_never_heard_of_hard_negatives(
     with pytest.raises(ImportError):
         importlib.import_module("training.data.hard_negatives")
     for name in [name for name in sys.modules if name.startswith("training.")]:
+        if name.count(".") == 1:  # the package's attribute comes back, too
+            monkeypatch.setattr(training, name.partition(".")[2], sys.modules[name])
         if name != "training.data.hard_negatives":
             monkeypatch.delitem(sys.modules, name)
     fresh = importlib.import_module("training.engine.train")
