@@ -71,7 +71,7 @@ def main(data: Path, steps: int, repeats: int, clip_s: float) -> None:
 
 
 def clip_costs(config: TrainConfig, repeats: int) -> dict[str, float]:
-    """Median milliseconds of each change, of mixup and of the presets, a clip."""
+    """Measure median milliseconds of each change, of mixup and of the presets, a clip."""
     rng = np.random.default_rng(0)
     sound = (0.1 * rng.normal(size=round(config.clip_s * config.sample_rate))).astype(np.float32)
     row = Row(sound, PartialLabels(frozenset({"a"})), RowKind.TP)

@@ -77,7 +77,7 @@ class Tally:
 
 
 def read_events(paths: Iterable[Path]) -> Truth:
-    """Every call, from tables with the columns of RFCX."""
+    """Read every call, from tables with the columns of RFCX."""
     truth: Truth = defaultdict(lambda: defaultdict(list))
     for path in paths:
         table = pd.read_csv(path, dtype={"recording_id": str, "species_id": str})
@@ -88,7 +88,7 @@ def read_events(paths: Iterable[Path]) -> Truth:
 
 
 def heard(component: tuple[Layer, ...], duration_s: float) -> list[tuple[Layer, Span, list[Span]]]:
-    """Each part of a component: its layer, its span in its file, what an insertion hides of it."""
+    """List each part of a component: its layer, span in its file, what an insertion hides."""
     added = component[0]
     length_s = added.length_s or duration_s - added.offset_s
     parts, hidden = [], []
@@ -208,7 +208,7 @@ def source_of(auditor: Auditor, recipe: Recipe, name: str) -> str:
 
 
 def audit(pool: Pool, auditor: Auditor, progress: Bars) -> dict[tuple[str, str], Tally]:
-    """Every claim of a pool held against the truth."""
+    """Compare every claim of a pool with the truth."""
     tallies: defaultdict[tuple[str, str], Tally] = defaultdict(Tally)
     auditor.calls |= {(call.layers[0], name) for call in pool.calls for name in call.labels.present}
     advance = progress("auditing", len(pool), "clip")

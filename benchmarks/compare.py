@@ -58,7 +58,7 @@ def read_scores(out: Path, arm: str, seeds: int, metrics: Sequence[str]) -> pd.D
 
 
 def mean_sd(values: np.ndarray, sign: str = "") -> str:
-    """Mean and standard deviation over seeds, as a table's cell."""
+    """Format mean and standard deviation over seeds, as a table's cell."""
     digits = 0 if np.abs(values).max() > 20 else 3
     spread = values.std(ddof=1) if len(values) > 1 else 0.0
     return f"{values.mean():{sign}.{digits}f} ({spread:.{digits}f})"

@@ -25,7 +25,7 @@ SECONDS = 60.0
 
 
 def sliding(scorer: RecordingScorer, samples: np.ndarray, hop: int) -> np.ndarray:
-    """Logits of windows that each pass the network by themselves: shape (N, C)."""
+    """Compute logits of windows that each pass the network by themselves: shape (N, C)."""
     import numpy as np
     import torch
 
@@ -81,7 +81,7 @@ def cost_table(backbones: tuple[str, ...], seconds: float) -> str:
 
 
 def windows_alone(scorer: RecordingScorer, samples: np.ndarray, readout: str) -> np.ndarray:
-    """Logits of a clip from half-overlapping windows that each pass the network: shape (C,).
+    """Compute a clip's logits from half-overlapping windows passed one by one: shape (C,).
 
     ``max`` and ``lse`` join the logits that the windows have by themselves, ``mean`` and ``power``
     are the mean over windows of the readout of each.
@@ -110,7 +110,7 @@ def windows_alone(scorer: RecordingScorer, samples: np.ndarray, readout: str) ->
 
 
 def agreement_rows(model: Path, recordings: Path, truth: Path, most: int) -> list[str]:
-    """One row of the table a readout: what both ways cost, how far they agree, what each is worth.
+    """Make a table row a readout: what both ways cost, how far they agree, their worth.
 
     The ways take turns, recording by recording, so that a busy machine slows both.
     """

@@ -13,7 +13,7 @@ from typing import Any
 
 
 def median_s(run: Callable[[], object], seconds: float) -> float:
-    """Median of as many runs as fit, in seconds, after one that does not count."""
+    """Measure the median of as many runs as fit, in seconds, after one that does not count."""
     run()
     times: list[float] = []
     until = time.perf_counter() + seconds

@@ -71,7 +71,7 @@ def main(clips: int, classes: int, present: float, known: float, seed: int, as_j
 
 
 def measure(job: Callable[[], object]) -> tuple[float, float, float]:
-    """Seconds and CPU seconds of one run, and the peak, in MiB, of what a traced one allocates."""
+    """Measure seconds and CPU seconds of one run, and the peak allocation of one in MiB."""
     wall, cpu = time.perf_counter(), time.process_time()
     job()
     wall_s, cpu_s = time.perf_counter() - wall, time.process_time() - cpu

@@ -115,7 +115,7 @@ class Bench:
         evaluate_weights(folder / "last.pt", config, self.data, self.test, stored)
 
     def pool(self, bars: Bars) -> Pool:
-        """One pool for all seeds, of every kind of negative that the data allow."""
+        """Build one pool for all seeds, of every kind of negative that the data allow."""
         if (self.out / "pool").exists():
             return open_pool(self.out / "pool")
         annotations, _ = self.opened()
@@ -188,7 +188,7 @@ class Bench:
         return open_pool(path)
 
     def label(self, bars: Bars) -> None:
-        """Pseudo labels of the training recordings: the mean of what each base says."""
+        """Write pseudo labels of the training recordings: the mean of what each base says."""
         from training.engine.checkpoint import Checkpoint
         from training.engine.scorer import choose_device
         from training.schedules.pseudo import PseudoLabels, Windows, label_recordings

@@ -13,7 +13,7 @@ from benchmarks.mining_store import Timed, Told, raw_ids
 
 
 def _opened(pool_path: Path, scores: Path) -> tuple[Any, Any, Any]:
-    """Pool, embeddings of its recipes and of its calls: float32, shape (N, D)."""
+    """Open a pool, embeddings of its recipes and of its calls: float32, shape (N, D)."""
     from negmine.pool import open_pool
     from negmine.scores.store import ScoreStore
 
@@ -26,7 +26,7 @@ def _opened(pool_path: Path, scores: Path) -> tuple[Any, Any, Any]:
 
 
 def sentence_transformers(pool_path: Path, scores: Path, count: int) -> dict[str, float]:
-    """``mine_hard_negatives``: of every confirmed call the ``count`` nearest rows."""
+    """Run ``mine_hard_negatives``: of every confirmed call the ``count`` nearest rows."""
     try:
         from datasets import Dataset
         from sentence_transformers.util import mine_hard_negatives
@@ -68,7 +68,7 @@ def sentence_transformers(pool_path: Path, scores: Path, count: int) -> dict[str
 
 
 def hoplite(pool_path: Path, scores: Path, count: int) -> dict[str, float]:
-    """perch-hoplite's brute-force search of an in-memory database: of a head a class the top."""
+    """Run perch-hoplite's brute-force search of an in-memory database: the top of each class."""
     try:
         from perch_hoplite.db import brutalism, in_mem_impl, score_functions
     except ImportError:

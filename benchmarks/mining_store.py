@@ -26,7 +26,7 @@ class Told:
 
 
 def raw_ids(recipes: Any) -> Any:
-    """Ids of a table as a store takes them: uint8 array, shape (N, 12)."""
+    """Return ids of a table as a store takes them: uint8 array, shape (N, 12)."""
     import numpy as np
 
     from negmine.recipes.recipe import ID_BYTES

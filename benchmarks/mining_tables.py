@@ -27,7 +27,7 @@ METRICS = {
 
 
 def results_table(out: Path, arms: Iterable[str], seeds: int) -> str:
-    """Mean and deviation of each arm; and its paired difference to its control, 95 % interval."""
+    """Tabulate mean and deviation of each arm; its paired difference to its control, 95 %."""
     found = {arm: read_scores(out, arm, seeds, list(METRICS)) for arm in ("base", *arms)}
     head = [f"| arm | {' | '.join(METRICS.values())} |", "|---" * (len(METRICS) + 1) + "|"]
     lines = list(head)
@@ -99,7 +99,7 @@ def window_table(out: Path, seeds: int) -> str:
 def audit_table(
     out: Path, choices: Sequence[str], pool: Pool, events: list[Path], seeds: int
 ) -> str:
-    """How many of the chosen absences the truth contradicts, and what doubt said of them."""
+    """Tabulate how many chosen absences the truth contradicts, and what doubt said of them."""
     calls = {(call.layers[0], name) for call in pool.calls for name in call.labels.present}
     auditor = Auditor(read_events(events), calls)
     head = "choice | rows | class present after all | mean doubt | to review | of which present"

@@ -50,7 +50,7 @@ def sweep(low: float, high: float, seconds: float) -> np.ndarray:
 
 
 def sounds() -> dict[str, np.ndarray]:
-    """Three recordings of four seconds."""
+    """Make three recordings of four seconds."""
     size = 4 * RATE
     at = np.arange(size) / RATE
     marsh = 0.3 * generate("pink", 1, size, RATE)

@@ -177,7 +177,7 @@ def main(
 
 
 def markdown(out: Path, arms: list[str], seeds: int) -> str:
-    """Mean and deviation of each arm, and its paired difference to the arm it changes."""
+    """Tabulate mean and deviation of each arm, and its paired difference to its base arm."""
     found = {arm: read_scores(out, arm, seeds, list(METRICS)) for arm in arms}
     lines = [f"| arm | {' | '.join(METRICS.values())} | LWLRAP against | FP/h against |"]
     lines.append("|---" * (len(METRICS) + 3) + "|")

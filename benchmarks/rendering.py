@@ -31,7 +31,7 @@ from training.data.rows import Row, RowKind
 def per_second(
     make: Callable[[Recipe], object], recipes: Sequence[Recipe], least_s: float
 ) -> float:
-    """Clips a second of processor time, after one round that warms caches of files."""
+    """Measure clips a second of processor time, after one round that warms caches of files."""
     for recipe in recipes:
         make(recipe)
     count, started = 0, time.process_time()

@@ -48,14 +48,14 @@ def made_scorer(backbone: str, precision: Any) -> CheckpointScorer:
 
 
 def spent(run: Callable[[], object]) -> tuple[float, float]:
-    """Seconds of the processor and of the clock."""
+    """Return seconds of the processor and of the clock."""
     cpu, clock = time.process_time(), time.perf_counter()
     run()
     return time.process_time() - cpu, time.perf_counter() - clock
 
 
 def precisions() -> list[str]:
-    """fp32, and bf16 where the processor has instructions for it."""
+    """List fp32, and bf16 where the processor has instructions for it."""
     found = Path("/proc/cpuinfo")
     flags = found.read_text(encoding="utf-8") if found.exists() else ""
     return ["fp32"] + (["bf16"] if "avx512_bf16" in flags or "amx_bf16" in flags else [])
@@ -64,7 +64,7 @@ def precisions() -> list[str]:
 def measure(
     scorer: CheckpointScorer, recipes: list[Recipe], reader: Any, batch: int, rounds: int
 ) -> tuple[float, float, float, float]:
-    """Clips a second of processor time, of the network and of scoring, and by the clock."""
+    """Measure clips a second of processor time, of network and scoring, and by the clock."""
     import numpy as np
     import torch
 

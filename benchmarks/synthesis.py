@@ -66,7 +66,7 @@ class Bench:
     usable: np.ndarray
 
     def random(self, seed: int) -> list[Found]:
-        """Rows of the pool, drawn at random, none twice."""
+        """Draw rows of the pool at random, none twice."""
         rng = np.random.default_rng([seed, 1])
         count = min(self.budget, len(self.usable))
         rows = rng.choice(self.usable, count, replace=False)
@@ -75,7 +75,7 @@ class Bench:
         return [Found(r, *pair) for r, *pair in zip(recipes, logits, embeddings, strict=True)]
 
     def mixes(self, seed: int) -> list[Found]:
-        """Fresh mixes of rows drawn at random that are certified free of a class in common."""
+        """Mix random rows that are certified free of a class in common."""
         rng = np.random.default_rng([seed, 2])
         made: list[Recipe] = []
         rules = MoveRules()
@@ -172,7 +172,7 @@ class Bench:
         return {k: v if k == "classes" else v * each for k, v in total.items()}
 
     def finds(self, scored: Sequence[Found], column: int, name: str) -> list[Found]:
-        """Of one class, the hardest first."""
+        """Return those of one class, the hardest first."""
         bar = self.bars[column]
         found = [
             f
@@ -192,7 +192,7 @@ class Bench:
 
 
 def _apart(finds: Sequence[Found]) -> int:
-    """Greedily from the hardest: finds no two of which are nearer than `NEAR`."""
+    """Take finds greedily from the hardest: no two of which are nearer than `NEAR`."""
     kept: list[np.ndarray] = []
     for found in finds:
         if not kept or float((np.stack(kept) @ found.embedding).max()) <= 1 - NEAR:
@@ -201,7 +201,7 @@ def _apart(finds: Sequence[Found]) -> int:
 
 
 def _disjoint(finds: Iterable[Found]) -> int:
-    """Greedily from the hardest: finds no two of which share a recording."""
+    """Take finds greedily from the hardest: no two of which share a recording."""
     used: set[str] = set()
     count = 0
     for found in finds:

@@ -92,7 +92,7 @@ def _without_middle(text: str, most: int) -> str:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """' (did you mean X?)' for the nearest of the known names, or nothing."""
+    """Return ' (did you mean X?)' for the nearest of the known names, or nothing."""
     if len(name) > 4 * _LONGEST_NAME:
         # no misspelling, and comparing takes time that grows with the square of the length
         return ""

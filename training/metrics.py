@@ -64,7 +64,7 @@ def validate(
 
 
 def lwlrap(truth: ArrayLike, scores: ArrayLike) -> float:
-    """Label-weighted label-ranking average precision, in (0, 1]; NaN if there is no label.
+    """Compute label-weighted label-ranking average precision, in (0, 1]; NaN without labels.
 
     The mean, over all labels of all clips, of the precision of a clip's ranking read down to that
     label: (labels scoring at least as much) / (classes scoring at least as much). Each label
@@ -81,7 +81,7 @@ def lwlrap(truth: ArrayLike, scores: ArrayLike) -> float:
 
 
 def masked_lwlrap(truth: ArrayLike, scores: ArrayLike, known: ArrayLike) -> float:
-    """LWLRAP over the known cells, in (0, 1]; NaN if no known cell is present.
+    """Compute LWLRAP over the known cells, in (0, 1]; NaN if no known cell is present.
 
     Unknown cells leave the ranking of their clip. A clip whose known cells are all present then
     scores 1 whatever the model says.
@@ -102,7 +102,7 @@ def known_ap(truth: ArrayLike, scores: ArrayLike, known: ArrayLike) -> float:
 
 
 def lwlrap_bounds(truth: ArrayLike, scores: ArrayLike, known: ArrayLike) -> tuple[float, float]:
-    """Bounds (low, high) on the LWLRAP of every filling-in of the unknown cells.
+    """Compute bounds (low, high) on the LWLRAP of every filling-in of the unknown cells.
 
     No filling-in lies outside. Both bounds are reached (exact to rounding) where no unknown cell
     ties with a present or another unknown cell of its clip; such ties can only widen them. NaN
@@ -167,7 +167,7 @@ def average_precision(
 def macro_average_precision(
     truth: ArrayLike, scores: ArrayLike, known: ArrayLike | None = None
 ) -> float:
-    """Mean of ``average_precision`` over the classes that have one; NaN if none has."""
+    """Average ``average_precision`` over the classes that have one; NaN if none has."""
     values = average_precision(truth, scores, known)
     defined = values[~np.isnan(values)]
     return float(defined.mean()) if defined.size else math.nan
@@ -256,7 +256,7 @@ def match_windows(
 def evaluate(
     truth: ArrayLike, scores: ArrayLike, known: ArrayLike | None = None
 ) -> dict[str, float]:
-    """lwlrap, macro_ap, neg@1, neg@3 and neg@5 by name; with ``known``, unknown cells left out.
+    """Compute lwlrap, macro_ap, neg@1, neg@3, neg@5 by name; leave out cells not ``known``.
 
     A metric that is the same whatever the scores is left out (see `scores_matter`): of one class,
     only macro_ap stays.
@@ -291,7 +291,7 @@ def _is_binary(array: NDArray[Any]) -> bool:
 
 
 def _average_precision(truth: Bools, scores: Floats) -> float:
-    """Mean precision at the true cells of one long ranking, of shape (M,).
+    """Average the precision at the true cells of one long ranking, of shape (M,).
 
     Cells at one threshold share one precision, so this is the sum over thresholds of recall steps
     times precision. Two plain sorts are faster and smaller than one argsort.
@@ -331,7 +331,7 @@ def _lwlrap(truth: Bools, scores: Floats) -> float:
 
 
 def _extreme_lwlrap(present: Bools, unknown: Bools, scores: Floats, highest: bool) -> float:
-    """One bound of LWLRAP; ``lwlrap_bounds`` gives the argument."""
+    """Compute one bound of LWLRAP; ``lwlrap_bounds`` gives the argument."""
     # What a row's sum of precisions gains, and how many unknown cells are taken as present, up to
     # each place in the order in which they are best taken.
     gain = np.empty(present.shape, dtype=np.float64)
@@ -374,5 +374,5 @@ def _extreme_lwlrap(present: Bools, unknown: Bools, scores: Floats, highest: boo
 
 
 def _sum_after(values: Float64s) -> Float64s:
-    """For each place of each row, return the sum of what is to its right."""
+    """Sum, for each place of each row, what is to its right."""
     return np.cumsum(values[:, ::-1], axis=1)[:, ::-1] - values

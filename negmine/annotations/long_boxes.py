@@ -39,7 +39,7 @@ def told_long(annotations: Annotations, clip_s: float) -> str | None:
 
 
 def loud_starts(box: Annotation, info: AudioInfo, clip_s: float) -> Span:
-    """Where clips may start that lie in a box longer than they are and hold its sound.
+    """Return where clips may start that lie in a box longer than they are and hold its sound.
 
     They hold nearly as much sound, in the box's own band, as the clip that holds most, and lie
     beside that one. What stays the same through the box is its background, and counts as nothing;
@@ -81,7 +81,7 @@ def loud_starts(box: Annotation, info: AudioInfo, clip_s: float) -> Span:
 
 
 def _sums(values: np.ndarray, count: int) -> np.ndarray:
-    """Of each so many values that follow one another."""
+    """Sum each run of this many consecutive values."""
     total = np.concatenate([[0.0], np.cumsum(values)])
     return np.asarray(total[count:] - total[:-count])
 

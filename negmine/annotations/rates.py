@@ -24,7 +24,7 @@ def own_rate(infos: Iterable[AudioInfo]) -> int:
 
 
 def told_rate(infos: Iterable[AudioInfo], sample_rate: int) -> str:
-    """One line: the rate, and those of the files."""
+    """Format one line: the rate, and those of the files."""
     counts = Counter(info.sample_rate for info in infos)
     rates = ", ".join(f"{counts[rate]} at {rate} Hz" for rate in sorted(counts))
     change = "" if set(counts) == {sample_rate} else " (resampled)"

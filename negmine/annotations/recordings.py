@@ -152,7 +152,7 @@ def _check_calls(annotations: Annotations, why: str, first: str) -> None:
 
 
 def silence_notes(infos: Iterable[AudioInfo]) -> tuple[str, ...]:
-    """Warnings of files without sound, and of those whose channels cancel: a line each, or none."""
+    """Return warnings of files without sound, and of those whose channels cancel: a line each."""
     listed = list(infos)
     cancel = [info.path.name for info in listed if info.cancelled]
     silent = [info.path.name for info in listed if info.silent_throughout and not info.cancelled]
@@ -228,7 +228,7 @@ def open_unlabelled(
 
 
 def parse_external(text: str, classes: Iterable[str]) -> tuple[Path, tuple[str, ...]]:
-    """``DIR`` or ``DIR=CLASS,CLASS``: a folder, and the classes it is declared free of.
+    """Parse ``DIR`` or ``DIR=CLASS,CLASS``: a folder, and the classes it is declared free of.
 
     Raises
     ------

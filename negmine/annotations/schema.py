@@ -154,7 +154,7 @@ def check_end(where: str, what: str, recording: str, end_s: float, duration_s: f
 
 
 def without_duplicates(boxes: Iterable[Annotation]) -> tuple[list[Annotation], list[Annotation]]:
-    """Boxes that say the same once, in their order, and those that are left out.
+    """Return boxes that say the same once, in their order, and those that are left out.
 
     The same are verdicts on one class in the same span and band of a recording, such as one
     selection in two views of Raven, or the rows of a table that was joined to itself.

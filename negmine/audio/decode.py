@@ -27,7 +27,7 @@ class _StoppedError(Exception):
 def decode_ahead(
     paths: Sequence[Path], sample_rates: Sequence[int], *, threads: int = 3
 ) -> Iterator[Iterator[Block]]:
-    """Each file's samples at some rates, while the next files are being decoded.
+    """Yield each file's samples at some rates, while the next files are being decoded.
 
     Parameters
     ----------

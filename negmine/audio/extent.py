@@ -258,7 +258,7 @@ def _names(path: Path) -> str:
 def _chunks(
     data: _Bytes, at: int, header: str, *, pad: int = 1, own: int = 0
 ) -> Iterator[tuple[bytes, int, int]]:
-    """Name, place and size of each chunk; ``own`` is what a size counts of its own header."""
+    """Yield name, place and size of each chunk; ``own`` is what a size counts of its own header."""
     length = struct.calcsize(header)
     while at + length <= len(data):
         name, size = data.unpack(header, at)
@@ -268,7 +268,7 @@ def _chunks(
 
 
 def _held(data: _Bytes, at: int, size: int, header: str, sound: bytes, *, pad: int = 1) -> int:
-    """Bytes of sound from ``at``: as counted, where what follows is chunks; else to the end."""
+    """Count bytes of sound from ``at``: as counted, where chunks follow; else to the end."""
     end, rest = at + size, len(data) - at
     if end >= len(data):
         return rest
@@ -340,7 +340,7 @@ def _flac(path: Path, data: _Bytes, whole: bool) -> Extent | None:
 
 
 def _end_of_flac(data: _Bytes, at: int, first: _FlacFrame, largest: int) -> int:
-    """Where the last frame ends, in samples; 0 where none is found.
+    """Find where the last frame ends, in samples; 0 where none is found.
 
     Bytes of sound may look like a header: one counts if another frame ends where it begins.
     """
@@ -361,7 +361,7 @@ def _end_of_flac(data: _Bytes, at: int, first: _FlacFrame, largest: int) -> int:
 
 
 def _second_flac(data: _Bytes) -> int:
-    """Where another FLAC file begins, or -1."""
+    """Find where another FLAC file begins, or -1."""
     at = 4
     while (at := data.find(b"fLaC", at)) >= 0:
         if data[at + 5 : at + 8] == b"\0\0\x22":
@@ -467,7 +467,7 @@ def _mp3(path: Path, data: _Bytes) -> Extent | None:
 
 
 def _next_frame(data: _Bytes, at: int, like: _MpegFrame | None) -> int:
-    """Where the next two frames of that rate, or of any one, follow one another, or -1."""
+    """Find where two frames of that rate, or of any one, follow one another, or -1."""
     while (at := data.find(b"\xff", at + 1)) >= 0:
         frame = _MpegFrame.at(data, at)
         if frame and (like is None or frame.rate == like.rate):

@@ -10,7 +10,7 @@ from negmine.errors import AudioError
 
 
 def file_fingerprint(path: Path) -> str:
-    """BLAKE2b of a file's bytes, 16 bytes in hexadecimal."""
+    """Compute BLAKE2b of a file's bytes, 16 bytes in hexadecimal."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()

@@ -52,7 +52,7 @@ class SoundFolder:
         return path.relative_to(self.root).as_posix()
 
     def told(self, used: int | None = None, as_what: str = "used") -> str:
-        """One line: what was found, and what was left out and why.
+        """Describe in one line what was found, and what was left out and why.
 
         Parameters
         ----------
@@ -117,7 +117,7 @@ def open_folder(root: Path) -> SoundFolder:
 
 
 def _below(root: Path) -> Iterator[tuple[Path, str]]:
-    """Every file below a folder, and why it is left out; of a folder left out, the folder alone."""
+    """Yield every file below a folder, and why it is left out; of a folder left out, itself."""
     waiting = [(root, frozenset({_identity(root)}))]
     while waiting:
         folder, above = waiting.pop()
@@ -140,7 +140,7 @@ def _below(root: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _why_not(path: Path) -> str:
-    """Why a sound file is left out; empty where it is not, or is none."""
+    """Say why a sound file is left out; empty where it is not, or is no sound file."""
     if not _is_sound(path.name):
         return ""
     if path.name.startswith("."):

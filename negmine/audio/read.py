@@ -63,7 +63,7 @@ class AudioInfo:
         return self.frames / self.sample_rate
 
     def rms(self, start_s: float, end_s: float) -> float:
-        """RMS of the blocks inside a span; of those it touches, where it holds none whole."""
+        """Compute the RMS of the blocks inside a span, or of those it touches if none is inside."""
         first, last = start_s / LEVEL_BLOCK_S, end_s / LEVEL_BLOCK_S
         inside = slice(max(0, math.ceil(first - 1e-6)), max(0, math.floor(last + 1e-6)))
         blocks = self.power[inside]
@@ -308,7 +308,7 @@ def probe_all(
 
 
 def read_span(path: Path, start_s: float, duration_s: float, sample_rate: int) -> np.ndarray:
-    """One span of a file as mono at another rate.
+    """Read one span of a file as mono at another rate.
 
     The span is read with a margin on both sides, so that the resampler's edges fall outside it, and
     padded with zeros where it reaches beyond the file.

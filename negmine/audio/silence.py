@@ -31,7 +31,7 @@ _CANCELS = 1e-3
 
 
 def rms(samples: np.ndarray) -> float:
-    """Root of the mean square about the mean, to a millionth of it: float array, shape (T,)."""
+    """Compute the RMS about the mean, to a millionth of it: float array, shape (T,)."""
     if not len(samples):
         return 0.0
     sound = samples - samples.mean(dtype=np.float64).astype(samples.dtype)

@@ -21,7 +21,7 @@ _FLOOR_DB = -150.0
 
 
 def hz_to_mel(hz: np.ndarray | float) -> np.ndarray:
-    """Frequency on the mel scale: 2595 log10(1 + f / 700) (O'Shaughnessy, 1987)."""
+    """Convert Hz to mel: 2595 log10(1 + f / 700) (O'Shaughnessy, 1987)."""
     return np.asarray(2595.0 * np.log10(1.0 + np.asarray(hz, dtype=np.float64) / 700.0))
 
 
@@ -33,7 +33,7 @@ def mel_to_hz(mel: np.ndarray | float) -> np.ndarray:
 def mel_levels(
     samples: np.ndarray, sample_rate: int, bands: int = BANDS, frames: int = FRAMES
 ) -> np.ndarray:
-    """Mean power density in cells of time and mel frequency.
+    """Compute the mean power density in cells of time and mel frequency.
 
     The whole clip is looked at, however long: a column is the mean of as many windows as lie in it,
     half a window apart. A band is the integral of the windows' power over its own width, so that a
@@ -113,7 +113,7 @@ def draw_levels(levels: np.ndarray, low_db: float, high_db: float) -> bytes:
 
 
 def frequency_ticks(sample_rate: int) -> list[tuple[str, float]]:
-    """Labels of the mel axis, and their places: from 0 at the bottom to 1 at the top."""
+    """Label the mel axis: texts, and their places from 0 at the bottom to 1 at the top."""
     top = float(hz_to_mel(sample_rate / 2))
     ticks, last = [], 0.0
     for hz in (250, 500, 1000, 2000, 4000, 8000, 16_000, 32_000, 64_000, 128_000):
@@ -125,7 +125,7 @@ def frequency_ticks(sample_rate: int) -> list[tuple[str, float]]:
 
 
 def time_ticks(duration_s: float) -> list[tuple[str, float]]:
-    """Labels of the time axis, four or five or so, and their places: from 0 to 1."""
+    """Label the time axis: four or five texts or so, and their places from 0 to 1."""
     rough = duration_s / 4
     step = 10.0 ** math.floor(math.log10(rough))
     step *= next(factor for factor in (1, 2, 2.5, 5, 10) if factor * step >= rough * 0.999)

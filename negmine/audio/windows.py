@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 def to_samples(seconds: float, sample_rate: int) -> int:
-    """Seconds as a whole number of samples, halves rounded up.
+    """Convert seconds to a whole number of samples, halves rounded up.
 
     Every length and position in the project goes through here, so that a clip of 2 s has the same
     number of samples wherever it is cut.
@@ -32,12 +32,12 @@ class Span:
         return self.end_s - self.start_s
 
     def overlap_s(self, other: Span) -> float:
-        """Seconds that both spans share, never below 0."""
+        """Return seconds that both spans share, never below 0."""
         return max(0.0, min(self.end_s, other.end_s) - max(self.start_s, other.start_s))
 
 
 def covered_s(span: Span, parts: list[Span]) -> float:
-    """Seconds of ``span`` inside the union of ``parts``."""
+    """Return seconds of ``span`` inside the union of ``parts``."""
     total, reached = 0.0, span.start_s
     for part in sorted(parts):
         start, end = max(part.start_s, reached), min(part.end_s, span.end_s)

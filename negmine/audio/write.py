@@ -37,7 +37,7 @@ def write_flac(path: Path, samples: np.ndarray, sample_rate: int) -> None:
 
 
 def encode_mp3(samples: np.ndarray, sample_rate: int, highest_rate: int = 22_050) -> bytes:
-    """Mono samples as a small MP3, which every browser plays: for listening, not for measuring.
+    """Encode mono samples as a small MP3, which every browser plays: not for measuring.
 
     Parameters
     ----------

@@ -182,7 +182,7 @@ def listening_page(
 
 
 def describe_claims(claims: Sequence[Claim]) -> dict[str, dict[str, int]]:
-    """For each stratum: how many it holds, how many were drawn."""
+    """Describe each stratum: how many it holds, how many were drawn."""
     out: dict[str, dict[str, int]] = {}
     for claim in claims:
         if not claim.control:

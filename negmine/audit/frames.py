@@ -80,7 +80,7 @@ class Frame(Protocol):
         ...
 
     def claim(self, label: str, number: int) -> Claim:
-        """One of a class's claims, by its place in `codes`."""
+        """Return one of a class's claims, by its place in `codes`."""
         ...
 
 

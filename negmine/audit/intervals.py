@@ -38,7 +38,7 @@ def clopper_pearson(hits: float, trials: float, level: float = LEVEL) -> tuple[f
 
 
 def wilson(hits: int, trials: int, level: float = LEVEL) -> tuple[float, float]:
-    """Wilson's score interval of a binomial proportion: right on average, not always."""
+    """Compute Wilson's score interval of a proportion: right on average, not always."""
     if trials <= 0:
         return 0.0, 1.0
     z2 = float(ndtri((1 + level) / 2)) ** 2

@@ -161,7 +161,7 @@ class Audit:
         return survey_rate(hit[counted], weight, self._stratum[counted], inside[counted])
 
     def rates(self) -> dict[str, dict[str, HiddenRate]]:
-        """Rates of all, and by stratum and each field: ``{"all": {"": ...}, "kind": {...}}``."""
+        """Estimate rates of all, by stratum and by field: ``{"all": {"": ...}, "kind": {...}}``."""
         out = {"all": {"": self.hidden()}}
         by = self.key.about["by"]
         fields = {name: [_value(c, name) for c in self._claims] for name in FIELDS}
@@ -175,7 +175,7 @@ class Audit:
         return out
 
     def of(self, certificate: str, kind: str) -> tuple[HiddenRate, np.ndarray, np.ndarray]:
-        """One certificate of one kind of row.
+        """Return one certificate of one kind of row.
 
         Returns
         -------
@@ -229,7 +229,7 @@ def _value(claim: Claim, name: str) -> str:
 
 
 def _order(value: str) -> tuple[int, str]:
-    """Hardness from the hardest on, numbers as numbers, names as names."""
+    """Sort hardness from the hardest on, numbers as numbers, names as names."""
     if value in HARDNESS:
         return list(HARDNESS).index(value), value
     return int(value) if value.isdecimal() else 0, value

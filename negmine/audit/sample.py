@@ -130,7 +130,7 @@ def draw_claims(
 
 
 def allocate(sizes: np.ndarray, sample: int, *, equal: bool, least: int) -> np.ndarray:
-    """How many to draw from each stratum.
+    """Decide how many to draw from each stratum.
 
     Each gets the least, or all it has. The rest is shared equally or in proportion to the sizes;
     what a stratum cannot give goes to the others.
@@ -229,7 +229,7 @@ def draw_calls(
 def draw_sample(
     frame: Frame, pool: Pool, by: Sequence[str], settings: DrawSettings
 ) -> tuple[list[Claim], dict[str, list[str]]]:
-    """Claims and controls in random order, and examples: see `draw_claims` and `draw_calls`."""
+    """Draw claims and controls in random order, and examples: see `draw_claims`, `draw_calls`."""
     claims = draw_claims(frame, settings.classes or pool.classes, by, settings)
     controls, examples = draw_calls(pool, claims, settings)
     both = claims + controls

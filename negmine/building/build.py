@@ -298,7 +298,7 @@ def _kept(
 
 
 def _check_other_sound(annotated: Recordings, external: Sequence[Recordings]) -> None:
-    """External sound must not hold a recording: it would be declared free of its calls."""
+    """Check that external sound holds no recording: it would be declared free of its calls."""
     ours = {info.fingerprint: info.path for info in annotated.infos.values()}
     for opened in external:
         for info in opened.infos.values():

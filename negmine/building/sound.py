@@ -48,7 +48,7 @@ class BuildSound:
         return ((RECORDING, self.annotated), *unlabelled, *external)
 
     def infos(self) -> Iterator[tuple[str, AudioInfo]]:
-        """Each file's name and what is known of it."""
+        """Yield each file's name and what is known of it."""
         for _, folder in self.folders:
             yield from folder.infos.items()
 
@@ -61,7 +61,7 @@ class BuildSound:
         )
 
     def by_site(self, site_of: SiteOf) -> tuple[BuildSound, dict[str, str]]:
-        """Each file in the group of its site, and the sites of all recordings.
+        """Put each file in the group of its site; return the sites of all recordings, too.
 
         External files go by their names without suffix, and stay by themselves where those tell no
         site; recordings must have one.
@@ -122,7 +122,7 @@ class BuildSound:
         held_out: frozenset[str],
         progress: Callable[..., Callable[..., object]],
     ) -> tuple[BuildSound, NearDuplicates]:
-        """Near-duplicates in one group each: see `negmine.building.dedup.near_duplicates`.
+        """Put near-duplicates in one group each: see `negmine.building.dedup.near_duplicates`.
 
         ``roles`` are those of files in ``standing``, where they are known.
         """

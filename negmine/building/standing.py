@@ -14,7 +14,7 @@ from negmine.pool import Pool
 
 
 def standing_roles(pool: Pool) -> dict[str, str]:
-    """Which files of a pool are external sound, and which are recordings with annotations.
+    """Return which files of a pool are external sound, and which are recordings with annotations.
 
     Returns
     -------

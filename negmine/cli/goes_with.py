@@ -35,7 +35,7 @@ class Beside(NamedTuple):
         return value in self.values if self.values else bool(value)
 
     def told(self) -> str:
-        """As one writes it on the command line."""
+        """Return it as written on the command line."""
         if self.least is not None:
             return f"{flag(self.option)} {self.least} or more"
         return " ".join([flag(self.option), " or ".join(self.values)]).strip()

@@ -51,7 +51,7 @@ def check_range(name: str, pair: tuple[float, float]) -> None:
 def settings_of(
     made: Any, path: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
-    """Every setting below an instance: its path of field names, the field, its value."""
+    """Yield every setting below an instance: its path of field names, the field, its value."""
     for one in fields(made):
         value = getattr(made, one.name)
         if is_dataclass(value):

@@ -25,7 +25,7 @@ def wanted_rows(
     calls: JointScores,
     found: Shortlists,
 ) -> list[int]:
-    """How many rows of each class are wanted: all classes together have ``per_class`` each.
+    """Return how many rows of each class are wanted: all classes together have ``per_class`` each.
 
     Parameters
     ----------

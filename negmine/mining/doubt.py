@@ -50,7 +50,7 @@ class Evidence:
 
 
 def relative_scores(scores: np.ndarray, calls: np.ndarray) -> np.ndarray:
-    """Scores in quartile distances from the median of a class's confirmed calls.
+    """Scale scores to quartile distances from the median of a class's confirmed calls.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ class DoubtModel:
         self.shift = float(brentq(lacking, -odds.max() - _FURTHER, -odds.min() + _FURTHER))
 
     def probability(self, features: np.ndarray, confidence: np.ndarray) -> np.ndarray:
-        """Probability that the class is present.
+        """Estimate the probability that the class is present.
 
         Parameters
         ----------
@@ -178,7 +178,7 @@ def _log_odds(confidence: np.ndarray) -> np.ndarray:
 
 
 def _out_of_fold_auc(features: np.ndarray, hidden: np.ndarray, groups: Sequence[str]) -> float:
-    """Area under the curve on groups that were not fitted on; NaN where too few hold both kinds."""
+    """Compute the AUC on groups not fitted on; NaN where too few hold both kinds."""
     numbers = {group: number for number, group in enumerate(dict.fromkeys(groups))}
     group = np.array([numbers[one] for one in groups])
     with_kind = [np.bincount(group[hidden == kind], minlength=len(numbers)) for kind in (0, 1)]
@@ -198,7 +198,7 @@ def _out_of_fold_auc(features: np.ndarray, hidden: np.ndarray, groups: Sequence[
 
 
 def _auc(calls: np.ndarray, rejected: np.ndarray) -> float:
-    """How often a call has the higher log odds, ties counted as half; NaN where there are none."""
+    """Count how often a call has the higher log odds, ties as half; NaN where there are none."""
     if not (len(calls) and len(rejected)):
         return float("nan")
     ranked = np.sort(rejected)

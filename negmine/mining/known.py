@@ -208,7 +208,7 @@ class _Judged:
 
 
 def _shared(pool: Pool, rows: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """Which of a class's calls are the same sound as some of them: bool, shape (len(own), P).
+    """Return which of a class's calls are the same sound as some of them: bool (len(own), P).
 
     A call itself; and one that shares half a clip with it, as two boxes do that were drawn round
     one call by two people.

@@ -23,7 +23,7 @@ class Logistic:
     bias: float
 
     def log_odds(self, features: np.ndarray) -> np.ndarray:
-        """Log odds of being positive: float64, shape (N,), for features of shape (N, F)."""
+        """Return log odds of being positive: float64, shape (N,), for features of shape (N, F)."""
         return np.asarray(features @ self.weights + self.bias)
 
 
@@ -51,7 +51,7 @@ def fit_logistic(features: np.ndarray, positive: np.ndarray) -> Logistic:
     penalty = np.append(np.ones(features.shape[1]), 0.0)
 
     def loss(at: np.ndarray) -> tuple[float, np.ndarray]:
-        """Value and gradient."""
+        """Return value and gradient."""
         log_odds = rows @ at
         value = row_weights @ np.logaddexp(0.0, -sign * log_odds) + 0.5 * penalty @ at**2
         slope = row_weights * (expit(log_odds) - positive)

@@ -208,7 +208,7 @@ def _chooser(pool: Pool, scores: JointScores, doubt: DoubtModel, settings: MineS
 def _eligible(
     pool: Pool, classes: Sequence[str], free: np.ndarray, exclude: Collection[tuple[str, str]]
 ) -> Eligible:
-    """Certified, free of what is held out, and not excluded."""
+    """Return rows that are certified, free of what is held out, and not excluded."""
     bits = pool.recipes.certified(classes)
     bits[:, ~free] = 0
     eligible = Eligible(bits)

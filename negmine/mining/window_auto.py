@@ -202,7 +202,7 @@ class _Asked:
     def render(
         self, path: Path, model: Scorer, batch_size: int, reader: CachedReader | None
     ) -> np.ndarray:
-        """All clips, rendered once into a file: calls, negatives, both; float32, shape (N, T)."""
+        """Render all clips once into a file: calls, negatives, both; float32, shape (N, T)."""
         length = to_samples(self._pool.clip_s, model.sample_rate)
         shape = len(self._calls) + len(self._rows) + len(self._mixed), length
         clips = np.memmap(path, dtype=np.float32, mode="w+", shape=shape)
@@ -224,7 +224,7 @@ class _Asked:
         return clips
 
     def false_alarms(self, logits: np.ndarray) -> list[float]:
-        """Of each class: the share of its negatives above the threshold of `RECALL`."""
+        """Return each class's share of its negatives above the threshold of `RECALL`."""
         return [
             alarm_rate(logits[present, one.column], logits[absent, one.column], RECALL)
             for one, present, absent in zip(self.classes, self._present, self._absent, strict=True)

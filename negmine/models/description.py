@@ -64,13 +64,13 @@ class ModelDescription:
     checkpoint: str = ""
 
     def to_json(self) -> str:
-        """As text, the same for the same description."""
+        """Return JSON text, the same for the same description."""
         content = vars(self) | {"held_out": sorted(self.held_out)}
         return json.dumps({"format": FORMAT, "version": VERSION, **content}, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str, where: str) -> ModelDescription:
-        """From the text that a file carries.
+        """Read the text that a file carries.
 
         Raises
         ------
@@ -122,7 +122,7 @@ def describe(path: Path, metadata: str | None) -> tuple[ModelDescription, bytes]
 
 
 def file_fingerprint(paths: Iterable[Path], *more: bytes) -> str:
-    """BLAKE2b of the bytes of files and of whatever else a model consists of, in hexadecimal.
+    """Compute BLAKE2b of the bytes of files, and of a model's other content, in hexadecimal.
 
     Raises
     ------

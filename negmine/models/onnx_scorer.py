@@ -70,7 +70,7 @@ class OnnxScorer:
         ]
 
     def score(self, waveforms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Embeddings and logits: see `negmine.models.scorer.Scorer`.
+        """Compute embeddings and logits: see `negmine.models.scorer.Scorer`.
 
         Raises
         ------
@@ -186,7 +186,7 @@ def _weight_files(path: Path, model: Any) -> list[Path]:
 
 
 def _external(model: Any) -> Iterator[str]:
-    """Where a model's tensors are kept outside its file, wherever in the model they are.
+    """List where a model's tensors are kept outside its file, wherever they are in the model.
 
     Initialisers, constants, sparse tensors, bodies of loops and of functions: all that the format
     has, now or later, is walked, since one that is overlooked could be of any file.

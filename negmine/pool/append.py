@@ -178,7 +178,7 @@ def _fitting(pool: Pool, rows: Rows) -> Iterator[Recipe | RecipeBlock]:
 
 
 def _check_audible(blocks: Sequence[RecipeBlock], sources: Sequence[Source], clip_s: float) -> None:
-    """No mix may have a silent component: its files are decoded for that, each once."""
+    """Check that no mix has a silent component: each of its files is decoded for that once."""
     mixed = {int(n) for block in blocks for n in np.unique(block.source[mixed_layers(block)])}
     paths = {n: sources[n].path for n in sorted(mixed) if n >= 0 and not sources[n].is_synthetic}
     infos, _ = probe_all(dict.fromkeys(paths.values()))

@@ -144,7 +144,7 @@ class RecipeBlock:
         )
 
     def recipe(self, row: int, tables: Tables, clip_s: float, sample_rate: int) -> Recipe:
-        """One row as a recipe."""
+        """Return one row as a recipe."""
         first, last = self.layer_offsets[row : row + 2]
         one, other = self.label_offsets[row : row + 2]
         sets = [tables.labels[int(number)] for number in self.label[one:other]]
@@ -157,7 +157,7 @@ class RecipeBlock:
         )
 
     def layer(self, index: int, sources: Sequence[Source]) -> Layer:
-        """One entry of the layer columns as a layer."""
+        """Return one entry of the layer columns as a layer."""
         values = {
             name: None if np.isnan(value := getattr(self, name)[index]) else float(value)
             for name in _MICRO
@@ -182,7 +182,7 @@ def rounded(values: np.ndarray) -> np.ndarray:
 def plain_block(
     kind: str, source: np.ndarray, start_s: np.ndarray, label: np.ndarray
 ) -> RecipeBlock:
-    """One clip a row, of one layer and one label set: arrays of shape (n,)."""
+    """Make a block of one clip a row, of one layer and one label set: arrays of shape (n,)."""
     n = len(source)
     none = np.full(n, np.nan)
     return RecipeBlock(
@@ -205,7 +205,7 @@ def plain_block(
 def mixed_block(
     parts: RecipeBlock, picked: np.ndarray, snr_db: np.ndarray, kind: str = "mix"
 ) -> RecipeBlock:
-    """Rows of a block added together: `negmine.recipes.recipe.Recipe.mix` on columns.
+    """Add rows of a block together: `negmine.recipes.recipe.Recipe.mix` on columns.
 
     Parameters
     ----------
@@ -248,13 +248,13 @@ def join_blocks(blocks: Sequence[RecipeBlock], kind: str) -> RecipeBlock:
 
 
 def empty_block(kind: str) -> RecipeBlock:
-    """No rows."""
+    """Make a block without rows."""
     nothing = np.zeros(0)
     return plain_block(kind, nothing, nothing, nothing)
 
 
 def block_of(recipes: Sequence[Recipe], tables: Tables) -> RecipeBlock:
-    """Recipes of one kind as columns; their sources and labels are numbered in the tables."""
+    """Put recipes of one kind into columns; number their sources and labels in the tables."""
     layers = [layer for recipe in recipes for layer in recipe.layers]
 
     def numbers(name: str) -> np.ndarray:
@@ -277,7 +277,7 @@ def block_of(recipes: Sequence[Recipe], tables: Tables) -> RecipeBlock:
 
 
 def as_blocks(rows: Iterable[Recipe | RecipeBlock], tables: Tables) -> Iterator[RecipeBlock]:
-    """Rows that come as blocks or one by one, as blocks; the order stays."""
+    """Yield rows that come as blocks or one by one as blocks; keep the order."""
     waiting: list[RecipeBlock] = []
     count = 0
     for block in _blocks(rows, tables):
@@ -292,7 +292,7 @@ def as_blocks(rows: Iterable[Recipe | RecipeBlock], tables: Tables) -> Iterator[
 
 
 def _blocks(rows: Iterable[Recipe | RecipeBlock], tables: Tables) -> Iterator[RecipeBlock]:
-    """Blocks of one row or more, at most `BLOCK_ROWS`."""
+    """Yield blocks of one row or more, at most `BLOCK_ROWS`."""
     waiting: list[Recipe] = []
     for row in rows:
         full = len(waiting) >= BLOCK_ROWS

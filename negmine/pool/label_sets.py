@@ -82,14 +82,14 @@ class LabelSets(Sequence[PartialLabels]):
         return PartialLabels(frozenset(present), absent)
 
     def confidence(self, name: str) -> np.ndarray:
-        """Confidence that each set lacks a class: float64, shape (sets,), 0 if not certified."""
+        """Return confidence that each set lacks a class: float64, (sets,), 0 if not certified."""
         out = np.zeros(len(self))
         cells = self._cells(name, present=False)
         out[self._sets[cells]] = self._confidences[cells]
         return out
 
     def certified(self, names: Sequence[str]) -> np.ndarray:
-        """Which sets lack which classes: uint8, shape (ceil(C / 8), sets).
+        """Return which sets lack which classes: uint8, shape (ceil(C / 8), sets).
 
         Class c is bit c % 8 of row c // 8.
         """
@@ -135,7 +135,7 @@ _COLUMNS = LABELS | {"class": _CODED, "certificate": _CODED}
 def _read(
     path: Path, first: int, count: int, names: dict[str, int], most_rows: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Set, class, certificate (-1: present) and confidence of each cell; ``names`` grows."""
+    """Read set, class, certificate (-1: present), confidence of each cell; ``names`` grows."""
     table, _ = read_table(path, _COLUMNS, most_rows=most_rows)
     if any(table.column(name).null_count for name in LABELS):
         raise PoolError(f"{path}: damaged: an empty cell")

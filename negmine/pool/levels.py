@@ -37,7 +37,7 @@ class Levels:
         return self._file.get(source.path, -1)
 
     def rms(self, files: np.ndarray, start_s: np.ndarray, length_s: np.ndarray) -> np.ndarray:
-        """RMS of one span a file, as `negmine.audio.read.AudioInfo.rms` has it.
+        """Compute the RMS of one span a file, as `negmine.audio.read.AudioInfo.rms` has it.
 
         Parameters
         ----------
@@ -69,7 +69,7 @@ class Levels:
 def silent_layers(
     block: RecipeBlock, levels: Levels, files: np.ndarray, clip_s: float
 ) -> np.ndarray:
-    """Layers that add silence: bool, shape (m,).
+    """Return layers that add silence: bool, shape (m,).
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def silent_layers(
 
 
 def mixed_layers(block: RecipeBlock) -> np.ndarray:
-    """Layers of rows of several components: bool, shape (m,)."""
+    """Return layers of rows of several components: bool, shape (m,)."""
     components = np.add.reduceat(block.op == OPS["add"], block.layer_offsets[:-1], dtype=np.int64)
     return np.asarray(np.repeat(components > 1, block.layer_counts))
 

@@ -159,13 +159,13 @@ class PartColumns:
         return np.where(many, mixed, np.maximum.reduceat(values, starts))
 
     def any_label(self, per_set: np.ndarray) -> np.ndarray:
-        """Rows with a marked label set: bool, shape (n,); the last mark is for none."""
+        """Return rows with a marked label set: bool, shape (n,); the last mark is for none."""
         if not len(self):
             return np.zeros(0, dtype=bool)
         return np.logical_or.reduceat(per_set[self._use_labels], self.columns["rows"]["first_use"])
 
     def uses_any(self, per_source: np.ndarray) -> np.ndarray:
-        """Rows with a layer of a marked source: bool, shape (n,); the last mark is for none."""
+        """Return rows with a layer of a marked source: bool, (n,); the last mark is for none."""
         if not len(self):
             return np.zeros(0, dtype=bool)
         clips, changes = self.columns["clips"], self.columns["changes"]
@@ -189,7 +189,7 @@ class PartColumns:
         return every[every >= 0], places[every >= 0]
 
     def block(self, rows: np.ndarray) -> RecipeBlock:
-        """Rows of one kind as a block; numbers are those of the pool: int array, not empty."""
+        """Return rows of one kind as a block; numbers are the pool's: int array, not empty."""
         uses, clips, changes = (self.columns[name] for name in ("uses", "clips", "changes"))
         use, use_counts = self._uses(rows)
         clip = uses["clip"][use].astype(np.int64)

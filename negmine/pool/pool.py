@@ -68,7 +68,7 @@ class Pool:
         return self.recipes[index]
 
     def confidence(self, name: str) -> np.ndarray:
-        """Confidence that each recipe lacks a class: float32, shape (N,), 0 where not certified."""
+        """Return confidence that each recipe lacks a class: float32, (N,), 0 if not certified."""
         return self.recipes.confidence(name)
 
     @cached_property
@@ -80,7 +80,7 @@ class Pool:
         return np.sort(np.unique(self.calls.ids.raw, return_index=True)[1])
 
     def calls_of(self, name: str) -> np.ndarray:
-        """Rows of ``calls`` that hold a class, each sound once: int64, ascending."""
+        """Return rows of ``calls`` that hold a class, each sound once: int64, ascending."""
         rows = self.distinct_calls
         return np.asarray(rows[self.calls.present(name)[rows]])
 

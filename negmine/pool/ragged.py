@@ -6,7 +6,7 @@ import numpy as np
 
 
 def offsets(counts: np.ndarray) -> np.ndarray:
-    """Where each run starts, and the end: int64, shape (n + 1,)."""
+    """Return where each run starts, and the end: int64, shape (n + 1,)."""
     out = np.zeros(len(counts) + 1, dtype=np.int64)
     np.cumsum(counts, out=out[1:])
     return out

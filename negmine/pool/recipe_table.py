@@ -157,7 +157,7 @@ class RecipeTable(Sequence[Recipe]):
         return np.asarray(self.kind_codes == names.index(kind))
 
     def count_kinds(self) -> dict[str, int]:
-        """Recipes of each kind, by name."""
+        """Count recipes of each kind, by name."""
         counts: dict[str, int] = {}
         for part in self._parts:
             found = np.bincount(part.kind_codes, minlength=len(part.kinds))
@@ -166,7 +166,7 @@ class RecipeTable(Sequence[Recipe]):
         return {kind: counts[kind] for kind in sorted(counts) if counts[kind]}
 
     def confidence(self, name: str, rows: np.ndarray | None = None) -> np.ndarray:
-        """Confidence that each recipe lacks a class, 0 where not certified.
+        """Return confidence that each recipe lacks a class, 0 where not certified.
 
         Of all recipes, or of some rows in their order: float32, shape (N,) or (len(rows),).
         """
@@ -176,7 +176,7 @@ class RecipeTable(Sequence[Recipe]):
         return np.asarray(out, dtype=np.float32)
 
     def certified(self, names: Sequence[str]) -> np.ndarray:
-        """Which recipes lack which classes, where `confidence` is not 0, for all of them at once.
+        """Return which recipes lack which classes (`confidence` above 0), for all at once.
 
         uint8, shape (ceil(C / 8), N); class c is bit c % 8 of row c // 8.
         """
@@ -219,12 +219,12 @@ class RecipeTable(Sequence[Recipe]):
         return out
 
     def present(self, name: str) -> np.ndarray:
-        """Which recipes hold a class for certain: bool array, shape (N,)."""
+        """Return which recipes hold a class for certain: bool array, shape (N,)."""
         per_set = np.append(self._label_sets.has_present(name), False)
         return _joined([part.any_label(per_set) for part in self._parts])
 
     def draws_on(self, names: frozenset[str]) -> np.ndarray:
-        """Which recipes have a layer from one of these recordings or groups: bool, shape (N,)."""
+        """Return which recipes have a layer from one of these recordings or groups: bool, (N,)."""
         if not names:
             return np.zeros(len(self), dtype=bool)
         named = [source.is_of(names) for source in self._sources]
@@ -244,7 +244,7 @@ class RecipeTable(Sequence[Recipe]):
         return out
 
     def first_groups(self, rows: np.ndarray) -> list[str]:
-        """Of each row's `groups` the first by name, empty where it has none."""
+        """Return the first by name of each row's `groups`, empty where it has none."""
         names, of_source = self._sorted_groups
         first = np.full(len(rows), len(names) - 1)
         numbers = np.searchsorted(self._first, rows, side="right") - 1
@@ -266,7 +266,7 @@ class RecipeTable(Sequence[Recipe]):
         return names, np.array([places[group] for group in self._groups], dtype=np.int64)
 
     def blocks(self) -> Iterator[RecipeBlock]:
-        """All recipes as columns, a block a run of one kind; numbers are those of the pool."""
+        """Yield all recipes as columns, a block a run of one kind; numbers are the pool's."""
         for part in self._parts:
             turns = np.flatnonzero(np.diff(part.kind_codes)) + 1
             for rows in np.split(np.arange(len(part)), turns):

@@ -39,7 +39,7 @@ def choose_rows(
     sample: int | None = None,
     seed: int = 0,
 ) -> list[int]:
-    """Rows of a pool: those named, else those of a kind and class; some of them at random.
+    """Choose rows of a pool: those named, else those of a kind and class; some at random.
 
     Raises
     ------

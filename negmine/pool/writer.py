@@ -71,7 +71,7 @@ class PoolWriter:
         return self._add(self._recipes, block, tables)
 
     def known(self, block: RecipeBlock, tables: Tables) -> int:
-        """How many rows of a block the pool has already, apart from what is being added."""
+        """Count the rows of a block that the pool has already, apart from what is being added."""
         if not self._recipes.standing:
             return 0
         return sum(one in self._recipes.standing for one in block_ids(block, tables, self.clip_s))
@@ -85,7 +85,7 @@ class PoolWriter:
         return self._add(self._calls, block, tables)
 
     def close_calls(self) -> None:
-        """From now on the calls added so far are standing ones: what is like them is left out."""
+        """Close the calls added so far: later ones that equal them are left out."""
         ids = self._calls.columns()["rows"]["id"]
         self._standing_calls |= {one.tobytes() for one in ids}
 
@@ -261,7 +261,7 @@ class _Packed:
             self._parts[table][name].append(columns[name].astype(column_type(kind), copy=False))
 
     def columns(self) -> Columns:
-        """All columns, each in one piece."""
+        """Return all columns, each in one piece."""
         for table, columns in self._parts.items():
             for name, pieces in columns.items():
                 nothing = empty_column(TABLES[table][name])

@@ -66,7 +66,7 @@ def _sound(layer: Layer, length_s: float, clip_s: float) -> str:
 
 
 def _seconds(seconds: float) -> str:
-    """To the millisecond, however long the recording."""
+    """Format seconds to the millisecond, however long the recording."""
     return f"{round(seconds, 3):.12g}"
 
 

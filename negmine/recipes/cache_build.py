@@ -68,7 +68,7 @@ def sounds_of_pool(sources: Iterable[Source]) -> list[Sound]:
 
 
 def sounds_of_folder(paths: Sequence[Path]) -> list[Sound]:
-    """Sound files by name: hashed in threads, their lengths read from their headers.
+    """List sound files by name: hash them in threads, read their lengths from their headers.
 
     Raises
     ------

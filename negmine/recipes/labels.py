@@ -152,7 +152,7 @@ class PartialLabels:
     def certified(
         cls, classes: Iterable[str], certificate: Certificate, confidence: float | None = None
     ) -> PartialLabels:
-        """Labels that certify each of the classes absent, and say nothing else."""
+        """Make labels that certify each of the classes absent, and say nothing else."""
         if confidence is None:
             confidence = DEFAULT_CONFIDENCE[certificate]
         absence = Absence(certificate, confidence)
@@ -165,7 +165,7 @@ class PartialLabels:
         return State.ABSENT if name in self.absent else State.UNKNOWN
 
     def mix(self, other: PartialLabels) -> PartialLabels:
-        """Labels of the sum of two sounds: present in either, absent only where both certify it."""
+        """Join labels of two mixed sounds: present in either, absent only where both certify it."""
         present = self.present | other.present
         absent = {}
         # classes come with few distinct certificates, and there may be 10,000 of them
@@ -185,7 +185,7 @@ class PartialLabels:
         return PartialLabels(present, absent)
 
     def extended(self, seconds: float, beyond_per_s: float = BEYOND_BOX_PER_S) -> PartialLabels:
-        """Labels of the same sound with more of its surroundings.
+        """Extend labels to the same sound with more of its surroundings.
 
         Parameters
         ----------
@@ -211,7 +211,7 @@ class PartialLabels:
     def declared(
         self, names: Iterable[str], certificate: Certificate, confidence: float
     ) -> PartialLabels:
-        """Labels with further classes certified absent; the surer certificate of two stays.
+        """Add classes certified absent to the labels; keep the surer certificate of two.
 
         Raises
         ------
@@ -231,7 +231,7 @@ class PartialLabels:
         confidence: float = ERASED,
         touched: Collection[str] = (),
     ) -> PartialLabels:
-        """Labels after the frequency band of one class was removed: that class is absent.
+        """Return labels after the frequency band of one class was removed: that class is absent.
 
         Parameters
         ----------
@@ -254,7 +254,7 @@ class PartialLabels:
         confidence: float = ERASED,
         touched: Collection[str] = (),
     ) -> PartialLabels:
-        """Labels after the band of one class was replaced by the donor's: as in the donor.
+        """Return labels after the band of one class was replaced by the donor's: as in the donor.
 
         Parameters
         ----------
@@ -277,7 +277,7 @@ class PartialLabels:
         return PartialLabels(present, absent)
 
     def to_arrays(self, classes: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Targets, mask and weights in the order of ``classes``.
+        """Return targets, mask and weights in the order of ``classes``.
 
         Returns
         -------

@@ -17,7 +17,7 @@ class Reader(Protocol):
     def read(
         self, source: Source, start_s: float, duration_s: float, sample_rate: int
     ) -> np.ndarray:
-        """One span as mono: float32 array, shape (to_samples(duration_s, sample_rate),).
+        """Read one span as mono: float32 array, shape (to_samples(duration_s, sample_rate),).
 
         A new array, which rendering changes. Zeros are where the span reaches beyond the file.
 

@@ -155,7 +155,7 @@ def render_with_gain(
 
 
 def _level(layers: tuple[Layer, ...], samples: np.ndarray, rate: int) -> float:
-    """RMS of a component over the span it was placed in: the silence round it does not count."""
+    """Compute a component's RMS over its span: the silence round it does not count."""
     placed = layers[0]
     if placed.length_s is None and not placed.offset_s:
         return rms(samples)
@@ -204,7 +204,7 @@ def _inserted(samples: np.ndarray, layer: Layer, rate: int, reader: Reader) -> n
 
 
 def _over(under: np.ndarray, piece: np.ndarray, offset_s: float, rate: int) -> np.ndarray:
-    """``under``, changed: a piece in place of what it covers, crossfaded inside its own span.
+    """Put a piece over ``under``, in place: crossfaded inside its own span.
 
     Equal power (cos^2 + sin^2 = 1) keeps the level of two sounds that know nothing of each other.
     The clip's own ends need no fade.
@@ -226,7 +226,7 @@ def _over(under: np.ndarray, piece: np.ndarray, offset_s: float, rate: int) -> n
 
 @lru_cache(maxsize=64)
 def _fades(length: int) -> tuple[np.ndarray, np.ndarray]:
-    """Gains of what comes and of what goes: float32, shape (length,)."""
+    """Make the gains of what comes and of what goes: float32, shape (length,)."""
     rising = np.sin(np.pi / 2 * (np.arange(length, dtype=np.float32) + 0.5) / max(length, 1))
     return rising, np.sqrt(np.maximum(0.0, 1.0 - rising * rising), dtype=np.float32)
 

@@ -106,7 +106,7 @@ def listening_gain_db(samples: np.ndarray, sample_rate: int) -> float:
 
 
 def pictures(clips: list[Heard]) -> list[Picture]:
-    """Spectrograms of some clips, all shades meaning the same level in each."""
+    """Draw spectrograms of some clips, all shades meaning the same level in each."""
     low_db, high_db = level_range(*(clip.levels for clip in clips))
     return [
         Picture(data_uri("image/png", draw_levels(clip.levels, low_db, high_db)), low_db, high_db)
@@ -115,5 +115,5 @@ def pictures(clips: list[Heard]) -> list[Picture]:
 
 
 def data_uri(kind: str, content: bytes) -> str:
-    """Bytes of a media type as a URI that holds them."""
+    """Encode bytes of a media type as a URI that holds them."""
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"

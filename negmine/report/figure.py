@@ -102,7 +102,7 @@ def _edges(scores: Sequence[float]) -> np.ndarray | None:
 
 
 def _counts(scores: Sequence[float], edges: np.ndarray) -> np.ndarray:
-    """How many scores lie in each bin; what is rounded out of the last one lies in it still."""
+    """Count the scores in each bin; what is rounded out of the last one counts in it."""
     return np.histogram(np.clip(scores, edges[0], edges[-1]), edges)[0]
 
 

@@ -189,7 +189,7 @@ def write_report(
 def clips_to_render(
     selection: Selection, pool: Pool, per_class: int = 5, classes: Collection[str] = ()
 ) -> int:
-    """How many clips `write_report` renders."""
+    """Count the clips that `write_report` renders."""
     return len(_recipes_of(_shown(selection, _classes(pool, classes), per_class)))
 
 

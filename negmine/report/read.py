@@ -43,7 +43,7 @@ class Rule:
 
 
 def report_path(selection: Path) -> Path:
-    """Where `negmine mine` writes the report of a selection, its control and its review list."""
+    """Return where `negmine mine` writes the report of a selection, its control and review."""
     stem = selection.stem.removesuffix(".control").removesuffix(".review")
     return selection.with_name(f"{stem}.report.json")
 

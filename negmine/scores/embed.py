@@ -87,7 +87,7 @@ class Scores:
         return len(self._position)
 
     def __iter__(self) -> Iterator[Block]:
-        """Blocks that together hold every row once."""
+        """Yield blocks that together hold every row once."""
         sorted_positions = self._position[self._by_position]
         for shard in self.store:
             first, last = np.searchsorted(sorted_positions, [shard.start, shard.end])
@@ -101,11 +101,11 @@ class Scores:
                 yield Block(rows, shard.logits[inside], shard, inside)
 
     def logits(self, rows: np.ndarray) -> np.ndarray:
-        """Logits of some rows, in their order: float32, shape (len(rows), C)."""
+        """Read logits of some rows, in their order: float32, shape (len(rows), C)."""
         return self.store.logits(self._position[rows])
 
     def embeddings(self, rows: np.ndarray) -> np.ndarray:
-        """Embeddings of some rows, in their order: float32, shape (len(rows), D), L2-normalised."""
+        """Read embeddings of some rows, in order: float32, shape (len(rows), D), L2-normalised."""
         return self.store.embeddings(self._position[rows])
 
 
@@ -198,7 +198,7 @@ def score_pool(
     reader: CachedReader | None = None,
     on_rows: Callable[[int], object] = lambda rows: None,
 ) -> tuple[Scores, Scores]:
-    """Scores of a pool's rows and of its confirmed calls; see `score_recipes`."""
+    """Score a pool's rows and its confirmed calls; see `score_recipes`."""
     store = open_store(scorer, folder, reader)
     rows, calls = (
         score_recipes(scorer, table, store, batch_size=batch_size, reader=reader, on_rows=on_rows)

@@ -30,7 +30,7 @@ class EmbeddingIndex:
         return int(self._index.ntotal)
 
     def within(self, queries: np.ndarray, distance: float) -> list[np.ndarray]:
-        """For each query, the rows nearer than a distance, in no order: list of int64 arrays."""
+        """Find, for each query, the rows nearer than a distance: arrays of int64, unordered."""
         if not len(self) or not len(queries):
             return [np.zeros(0, dtype=np.int64) for _ in queries]
         limits, _, rows = self._index.range_search(
@@ -132,7 +132,7 @@ class FaissIndex:
         self._index.add(np.ascontiguousarray(embeddings, dtype=np.float32))
 
     def search(self, queries: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """Rows nearest to each query, -1 where there is none, and their similarity: (Q, count)."""
+        """Find the rows nearest to each query, -1 where there is none; similarity: (Q, count)."""
         similarity, rows = self._index.search(
             np.ascontiguousarray(queries, dtype=np.float32), count
         )

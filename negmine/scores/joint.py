@@ -42,11 +42,11 @@ class JointScores:
             yield replace(block, logits=logits)
 
     def by_model(self, rows: np.ndarray) -> np.ndarray:
-        """Logits of each model, in the order of the rows: float32, shape (M, len(rows), C)."""
+        """Return each model's logits, in the order of the rows: float32, (M, len(rows), C)."""
         return np.stack([member.logits(rows) for member in self.members])
 
     def logits(self, rows: np.ndarray) -> np.ndarray:
-        """Mean logits of some rows, in their order: float32, shape (len(rows), C)."""
+        """Average logits of some rows, in their order: float32, shape (len(rows), C)."""
         if len(self.members) == 1:
             return self.members[0].logits(rows)
         return np.asarray(self.by_model(rows).mean(axis=0, dtype=np.float32))

@@ -109,7 +109,7 @@ class PoolIndex:
         self.info = info
 
     def search(self, queries: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """Rows nearest to each query and their cosine similarity, both of shape (Q, count).
+        """Find the rows nearest to each query, and their cosine similarity: both (Q, count).
 
         Fewer than ``count`` found are filled up with row -1.
         """

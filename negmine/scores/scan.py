@@ -150,7 +150,7 @@ def _take_in(
 
 
 def products(embeddings: np.ndarray, queries: np.ndarray) -> np.ndarray:
-    """Dot products: bfloat16 (N, D) and float32 (Q, D) give float32 (N, Q)."""
+    """Compute dot products: bfloat16 (N, D) and float32 (Q, D) give float32 (N, Q)."""
     found = np.empty((len(embeddings), len(queries)), dtype=np.float32)
     for start in range(0, len(embeddings), _PIECE):
         here = slice(start, start + _PIECE)

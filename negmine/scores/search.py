@@ -91,7 +91,7 @@ def find_neighbours(
 
 
 def neighbour_table(neighbours: list[Neighbour], classes: tuple[str, ...]) -> pd.DataFrame:
-    """One row a neighbour, the nearest first: what it is, and which class it scores highest for."""
+    """Tabulate one row a neighbour, the nearest first: what it is, and its highest class."""
     rows: list[dict[str, Any]] = []
     for rank, found in enumerate(neighbours, start=1):
         best = int(np.argmax(found.logits))

@@ -170,11 +170,11 @@ class ScoreStore:
         return np.where(same[:, 0], position, -1)
 
     def logits(self, positions: np.ndarray) -> np.ndarray:
-        """Logits at positions, in their order: float32, shape (N, C)."""
+        """Read logits at positions, in their order: float32, shape (N, C)."""
         return self._gather(positions, "logits", np.float32)
 
     def embeddings(self, positions: np.ndarray) -> np.ndarray:
-        """Embeddings at positions, in their order: float32, shape (N, D), L2-normalised."""
+        """Read embeddings at positions, in their order: float32, shape (N, D), L2-normalised."""
         # again: bfloat16 leaves lengths off by as much as near sounds differ
         return _unit(self._gather(positions, "embeddings", bfloat16).astype(np.float32))
 
@@ -193,7 +193,7 @@ class ScoreStore:
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:
-    """Rows divided by their lengths, in place: float32, shape (n, D)."""
+    """Divide rows by their lengths, in place: float32, shape (n, D)."""
     lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))
     rows /= np.maximum(lengths, 1e-12)[:, None]
     return rows
@@ -211,7 +211,7 @@ def _mapped(path: Path) -> np.ndarray:
 
 
 def _arrays(content: np.ndarray) -> list[np.ndarray]:
-    """Ids, embeddings and logits out of the bytes of a shard; nothing is copied.
+    """Read ids, embeddings and logits out of the bytes of a shard; nothing is copied.
 
     Not by safetensors itself, which maps the file again: pages that the checksum has read would
     have to be found in memory again.

@@ -46,7 +46,7 @@ def read_rows(
     optional: Sequence[str] = (),
     may_be_empty: bool = False,
 ) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Each row's place, for messages, and its cells in the order of ``columns``.
+    """Yield each row's place, for messages, and its cells in the order of ``columns``.
 
     Parameters
     ----------
@@ -162,7 +162,7 @@ def _full_rows(
 
 
 def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Rows of a file that are no empty lines, by number, their cells cleaned."""
+    """Yield rows of a file that are no empty lines, by number, their cells cleaned."""
     number = 0
     with open_regular(path, _MOST_BYTES) as raw:
         text = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
@@ -181,7 +181,7 @@ def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def _lines(text: io.TextIOWrapper) -> Iterator[str]:
-    """Lines of a file, none longer than memory should hold."""
+    """Yield lines of a file, none longer than memory should hold."""
     while line := text.readline(_LONGEST_LINE):
         if len(line) == _LONGEST_LINE and line[-1] not in "\r\n":
             raise csv.Error(f"a line of more than {_LONGEST_LINE} characters")

@@ -33,7 +33,7 @@ _ENDS = 1 << 22
 
 
 def digest(content: Bytes) -> str:
-    """XXH3 of bytes, 128 bits, in hexadecimal: about 10 GB a second."""
+    """Compute XXH3 of bytes, 128 bits, in hexadecimal: about 10 GB a second."""
     return xxhash.xxh3_128_hexdigest(content)
 
 
@@ -103,7 +103,7 @@ def check_seal(content: Bytes, where: str | Path, remedy: str) -> bool:
 
 
 def _places(content: Bytes) -> list[int]:
-    """Where the digits of seals begin."""
+    """Find where the digits of seals begin."""
     size = len(content)
     pieces = [(0, size)] if size <= 2 * _ENDS else [(0, _ENDS), (size - _ENDS, size)]
     found = []

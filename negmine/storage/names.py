@@ -42,7 +42,7 @@ def odd_character(name: str) -> str | None:
 
 
 def sorted_names(names: Iterable[str]) -> tuple[str, ...]:
-    """Different names, by number where all are whole numbers, else by name.
+    """Sort different names, by number where all are whole numbers, else by name.
 
     Names equal as numbers are ordered by name, so that the order is the same in every process.
 
@@ -64,7 +64,7 @@ def _by_number(name: str) -> tuple[int, str, str]:
 
 
 def look_alikes(counts: Mapping[str, int], what: str, where: str) -> list[str]:
-    """One line for each group of names that differ by case, by how a number is written, or unseen.
+    """Describe each group of names that differ by case, by a number's writing, or invisibly.
 
     Parameters
     ----------

@@ -101,7 +101,7 @@ def _check_size(path: Path, about: Any, size: int, most_rows: int) -> None:
 
 
 def _repeating(about: Any, columns: Mapping[str, pa.DataType]) -> list[str]:
-    """Columns of text that could be a few long texts, repeated until memory is full.
+    """Return columns of text that could be a few long texts, repeated until memory is full.
 
     Checked by whole row groups: what a damaged file says of one column can end the process.
     """

@@ -16,7 +16,7 @@ def seen_from(path: Path, folder: Path) -> str:
 
 
 def candidates(whole: str, relative: str | None, folder: Path) -> list[Path]:
-    """Where a path may lie that a file in a folder names, the whole path first.
+    """Return where a path named by a file in a folder may be, the whole path first.
 
     Parameters
     ----------

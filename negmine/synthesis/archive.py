@@ -67,7 +67,7 @@ class Beams:
         return bool(self.kept.get((column, kind)))
 
     def kinds(self, column: int) -> list[str]:
-        """Kinds with parents for a class."""
+        """Return kinds with parents for a class."""
         return sorted(kind for (of, kind), beam in self.kept.items() if of == column and beam)
 
     def draw(self, column: int, kind: str | None, rng: np.random.Generator) -> Clip:

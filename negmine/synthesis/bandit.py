@@ -70,7 +70,7 @@ class Bandit:
         return prior * self.expectation() + self.finds, prior + self.tries
 
     def choose(self, rng: np.random.Generator, count: int, open_arms: np.ndarray) -> np.ndarray:
-        """Arms to try next: int64, shape (count,), with repeats.
+        """Choose arms to try next: int64, shape (count,), with repeats.
 
         Parameters
         ----------

@@ -70,7 +70,7 @@ def hardest_roots(
 def _hardest(
     scores: Scores, rows: np.ndarray, kinds: np.ndarray, column: int, count: int
 ) -> np.ndarray:
-    """Of some rows the ``count`` that score highest of each kind, in one pass: int64, shape (n,).
+    """Find the ``count`` highest-scoring of some rows of each kind, in one pass: int64, (n,).
 
     ``kinds`` are their numbers. Ties go to the earlier row.
     """

@@ -259,7 +259,7 @@ class _Search:
     def _refused(
         self, proposals: Sequence[Proposal], embeddings: np.ndarray, logits: np.ndarray
     ) -> set[tuple[int, int]]:
-        """Which clips of a generation the guard refuses: their places, and the classes' columns."""
+        """Find which clips of a generation the guard refuses: places, and the classes' columns."""
         refused = set()
         for column, name in self._names.items():
             rows = [i for i, p in enumerate(proposals) if name in p.recipe.labels.absent]

@@ -84,7 +84,7 @@ def open_data(
     bars: Bars,
     quiet: bool,
 ) -> tuple[Recordings, Annotations]:
-    """Annotated recordings and what is said of them; unreadable files are warned of."""
+    """Open annotated recordings and their annotations; warn of unreadable files."""
     from negmine.annotations import read_rfcx
     from negmine.annotations.recordings import open_annotated
 

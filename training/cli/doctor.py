@@ -45,5 +45,5 @@ def doctor(quiet: bool, as_json: bool) -> None:
 
 
 def _printable(text: str) -> str:
-    """Text as any terminal takes it."""
+    """Convert text for any terminal."""
     return text.encode("ascii", "backslashreplace").decode("ascii")

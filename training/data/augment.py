@@ -106,7 +106,7 @@ def _transforms(change: Change, roll: bool) -> Iterator[BaseWaveformTransform]:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Seed the generators of `random` and `numpy.random`, and leave them as they were after.
+    """Yield seed the generators of `random` and `numpy.random`, and leave them as they were after.
 
     Parameters
     ----------

@@ -54,7 +54,7 @@ class ClipStore:
             self._samples = np.memmap(samples, dtype="<i2", mode="r")
 
     def read(self, index: int, start: int, length: int) -> np.ndarray:
-        """Part of a clip, padded with zeros past its end: float32 array, shape (length,)."""
+        """Read part of a clip, padded with zeros past its end: float32 array, shape (length,)."""
         first, last = self._offsets[index], self._offsets[index + 1]
         part = self._samples[min(first + start, last) : min(first + start + length, last)]
         out = np.zeros(length, dtype=np.float32)

@@ -28,7 +28,7 @@ from training.data.rows import Cells, Example
 
 
 def join_cells(one: Cells, other: Cells) -> Cells:
-    """Cells of the sum of two sounds.
+    """Join the cells of two mixed sounds.
 
     Parameters
     ----------

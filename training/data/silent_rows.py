@@ -49,5 +49,5 @@ class SilentRows:
         return [Row(noise, self._labels, RowKind.POOL)]
 
     def transform(self, example: Example, step: int, index: int) -> Example:
-        """Rows stay as they are."""
+        """Return the row as it is."""
         return example

@@ -42,7 +42,7 @@ class Soft(Protocol):
 
 
 def crop_starts(box: Span, clip_s: float, recording_s: float) -> Span:
-    """Where a crop may start: it holds the whole box, or lies inside it where that is longer.
+    """Return where a crop may start: it holds the whole box, or is inside a longer one.
 
     Moved as little as needed to keep the crop inside the recording.
     """
@@ -52,7 +52,7 @@ def crop_starts(box: Span, clip_s: float, recording_s: float) -> Span:
 
 
 def _starts_of(box: Annotation, info: AudioInfo, clip_s: float) -> Span:
-    """Where the crops of a box start; of a call longer than they are, all hold its sound."""
+    """Return where a box's crops start; those of a call longer than they are hold its sound."""
     if box.present and box.span.duration_s > clip_s:
         return loud_starts(box, info, clip_s)
     return crop_starts(box.span, clip_s, info.duration_s)
@@ -117,7 +117,7 @@ class BoxRows:
         )
 
     def draw(self, step: int) -> list[Draw]:
-        """Which rows a step has: the same for the same step, whatever was drawn before."""
+        """Draw the rows of a step: the same for the same step, whatever was drawn before."""
         rng = np.random.default_rng([self._config.seed, step])
         drawn = []
         for kind, box in draw_evenly(rng, self._rows, self._config):
@@ -148,7 +148,7 @@ class BoxRows:
         return Row(self._store.read(draw.box, offset, length), labels, draw.kind, soft, calls)
 
     def bands(self) -> Mapping[str, tuple[float, float]]:
-        """Those of the confirmed boxes."""
+        """Return those of the confirmed boxes."""
         return class_bands(self.annotations, margin=0)
 
     def rows(self, step: int) -> list[Row]:
@@ -193,13 +193,13 @@ class OwnRows(Protocol):
     def classes(self) -> tuple[str, ...]: ...
 
     def draw(self, step: int) -> Sequence[Draw]:
-        """Which rows a step has: the same for the same step."""
+        """Draw the rows of a step: the same for the same step."""
 
     def row(self, draw: Draw) -> Row:
         """Draw a row."""
 
     def bands(self) -> Mapping[str, tuple[float, float]]:
-        """Lowest and highest frequency of each class's calls, in Hz."""
+        """Return lowest and highest frequency of each class's calls, in Hz."""
 
 
 class RowSource(Protocol):

@@ -36,7 +36,7 @@ class Unlabelled:
     notes: tuple[str, ...] = ()
 
     def of_fold(self, fold: int, folds: int, seed: int) -> dict[str, AudioInfo]:
-        """Those that a fold's model does not train on, and labels."""
+        """Return those that a fold's model does not train on, and labels."""
         groups = sorted({self.groups.get(name, name) for name in self.infos})
         order = np.random.default_rng([seed, folds, Stream.UNLABELLED_FOLDS]).permutation(
             len(groups)

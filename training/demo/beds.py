@@ -23,7 +23,7 @@ Bed = Callable[[np.random.Generator, int, int], Samples]
 def _coloured(
     rng: np.random.Generator, length: int, sample_rate: int, gain: Callable[[Samples], Samples]
 ) -> Samples:
-    """Gaussian noise whose spectrum follows `gain`, a function of frequency in Hz."""
+    """Draw Gaussian noise whose spectrum follows `gain`, a function of frequency in Hz."""
     # White noise is as white in frequency, so it is drawn there, and transformed only once.
     hz = fft.rfftfreq(length, 1.0 / sample_rate).astype(np.float32)
     pairs = rng.standard_normal((len(hz), 2), dtype=np.float32)
@@ -57,7 +57,7 @@ def _gusts(
 def _drops(
     rng: np.random.Generator, length: int, sample_rate: int, per_second: float, decay_s: float
 ) -> Samples:
-    """Short decaying bursts at random moments, most of them faint."""
+    """Draw short decaying bursts at random moments, most of them faint."""
     count = rng.poisson(per_second * length / sample_rate)
     hits = np.zeros(length, np.float32)
     hits[rng.integers(0, length, count)] = rng.exponential(1.0, count) ** 2
@@ -67,7 +67,7 @@ def _drops(
 
 
 def wind(rng: np.random.Generator, length: int, sample_rate: int) -> Samples:
-    """Low rumble in gusts."""
+    """Make wind: low rumble in gusts."""
     gusts = _gusts(rng, length, sample_rate, period_s=1.5, strength=0.6)
     return gusts * _coloured(rng, length, sample_rate, lambda hz: 1.0 / (1.0 + hz / 120.0) ** 1.3)
 
@@ -95,7 +95,7 @@ def stream(rng: np.random.Generator, length: int, sample_rate: int) -> Samples:
 
 
 def surf(rng: np.random.Generator, length: int, sample_rate: int) -> Samples:
-    """Waves that break every few seconds."""
+    """Make surf: waves that break every few seconds."""
     turns = _seconds(length, sample_rate) / rng.uniform(8.0, 16.0) + rng.uniform(0.0, 0.5)
     swell: Samples = np.sin(2.0 * np.pi * turns) ** 2
     return (0.15 + swell**2) * _coloured(rng, length, sample_rate, _band(100.0, 3000.0))

@@ -128,7 +128,7 @@ def sweep(
 def trill(
     sample_rate: int, *, pitch_hz: float, rate_hz: float, duration_s: float
 ) -> tuple[Curve, float, float]:
-    """Short pulses of one tone, half of each period silent."""
+    """Make short pulses of one tone, half of each period silent."""
     time = _unit_time(duration_s, sample_rate) * duration_s
     pulses = np.maximum(np.sin(2.0 * np.pi * rate_hz * time), 0.0)
     wave = _faded(pulses * _tone(np.full(len(time), pitch_hz), sample_rate), sample_rate)

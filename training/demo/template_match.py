@@ -150,7 +150,7 @@ class TemplateMatcher:
         )
 
     def _spectrogram(self, samples: Samples) -> Spectrogram:
-        """Log power, shape (F, frames); frame k begins at sample k * hop."""
+        """Compute log power, shape (F, frames); frame k begins at sample k * hop."""
         spans = sliding_window_view(samples, self._window)[:: self._hop]
         frames = spans * np.hanning(self._window)
         power = np.abs(fft.rfft(frames.astype(np.float32), axis=1)) ** 2

@@ -85,7 +85,7 @@ def check_codecs(soundfile: Mapping[str, Any]) -> Iterator[Check]:
 
 
 def check_compute(torch: Mapping[str, Any], *, driver: bool) -> Iterator[Check]:
-    """Threads, bf16 and GPUs, as torch sees them.
+    """Check threads, bf16 and GPUs, as torch sees them.
 
     Parameters
     ----------

@@ -73,7 +73,7 @@ def check_processors(cores: int, quota: float | None) -> Check:
 
 
 def check_memory(available: int | None, limit: int | None) -> Check:
-    """Memory that is free, and that a container may use."""
+    """Check the memory that is free, and that a container may use."""
     sizes = [size for size in (available, limit) if size is not None]
     if not sizes:
         return Check("memory", "not known on this system")
@@ -106,7 +106,7 @@ def check_disk(folder: Path) -> Check:
 
 
 def check_shared_memory(free: int) -> Check:
-    """Room in /dev/shm, through which worker processes hand over rows."""
+    """Check the room in /dev/shm, through which worker processes hand over rows."""
     found = f"{free / GIB:.2f} GiB free in {_SHARED}"
     if free >= _LEAST_SHARED:
         return Check("shared memory", found)
@@ -136,14 +136,14 @@ def check_text(output: str | None, names: str) -> Check:
 
 
 def processors() -> int:
-    """Processors that this process may run on."""
+    """Count the processors that this process may run on."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def cpu_quota(cgroup: Path) -> float | None:
-    """Processors' worth of time that a container may use, if it has a limit."""
+    """Return processors' worth of time that a container may use, if it has a limit."""
     try:
         quota, period = (cgroup / "cpu.max").read_text(encoding="ascii").split()
         return int(quota) / int(period)
@@ -152,7 +152,7 @@ def cpu_quota(cgroup: Path) -> float | None:
 
 
 def memory_available(meminfo: Path) -> int | None:
-    """Bytes of memory that programs can still take, where the system says so."""
+    """Return bytes of memory that programs can still take, where the system says so."""
     try:
         for line in meminfo.read_text(encoding="ascii").splitlines():
             if line.startswith("MemAvailable:"):
@@ -163,7 +163,7 @@ def memory_available(meminfo: Path) -> int | None:
 
 
 def memory_limit(cgroup: Path) -> int | None:
-    """Bytes that a container may still take, if it has a limit."""
+    """Return bytes that a container may still take, if it has a limit."""
     try:
         limit = int((cgroup / "memory.max").read_text(encoding="ascii"))
         used = int((cgroup / "memory.current").read_text(encoding="ascii"))

@@ -34,7 +34,7 @@ CODECS = {
 
 
 def about_torch(torch: Any) -> dict[str, Any]:
-    """Threads, bf16 and GPUs."""
+    """Describe threads, bf16 and GPUs."""
     from training.engine.precision import emulated
 
     cuda = torch.cuda.is_available()
@@ -76,7 +76,7 @@ def about_soundfile(soundfile: Any) -> dict[str, Any]:
 
 
 def _codec(soundfile: Any, kind: str, subtype: str) -> str:
-    """Why a second of sound does not pass a codec; '' where it does."""
+    """Say why a second of sound does not pass a codec; '' where it does."""
     import numpy as np
 
     rate = 48000

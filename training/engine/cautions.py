@@ -51,7 +51,7 @@ def check_learnable(config: TrainConfig, training: Annotations, added: bool) -> 
 def cautions(
     config: TrainConfig, annotations: Annotations, held_out: frozenset[str], added: bool
 ) -> list[str]:
-    """One line for each thing that a run's labels leave untaught or untested.
+    """Return one line for each thing that a run's labels leave untaught or untested.
 
     Parameters
     ----------

@@ -29,7 +29,7 @@ def renamed(entry: Mapping[str, float]) -> Entry:
 
 
 def scores_of(entries: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Which of `SCORES` any of the entries has: the columns of a table of them."""
+    """Return which of `SCORES` any of the entries has: the columns of a table of them."""
     found = {name for entry in entries for name in entry}
     return [name for name in SCORES if name in found]
 
@@ -40,7 +40,7 @@ def validation_score(entry: Mapping[str, float]) -> float:
 
 
 def learning_rate(step: int, config: TrainConfig) -> float:
-    """Linear warm-up, then a cosine to zero, over the steps of the whole run."""
+    """Compute a linear warm-up, then a cosine to zero, over the steps of the whole run."""
     warmup = max(1, round(config.warmup * config.total_steps))
     if step < warmup:
         return config.lr * (step + 1) / warmup

@@ -75,7 +75,7 @@ class PoolRows:
         )
 
     def draw(self, step: int) -> list[Draw]:
-        """Which rows a step has, classes evenly."""
+        """Draw the rows of a step, classes evenly."""
         rng = np.random.default_rng([self._config.seed, step])
         drawn = draw_evenly(rng, self._rows, self._config)
         return [Draw(kind, row, 0.0) for kind, row in drawn]
@@ -86,14 +86,14 @@ class PoolRows:
         return Row(waveform, self._recipes[draw.box].labels, draw.kind)
 
     def bands(self) -> Mapping[str, tuple[float, float]]:
-        """Nothing says: rows are heard as they are."""
+        """Return nothing: rows are used as they are."""
         return {}
 
 
 def _by_class(
     classes: Sequence[str], labels: Sequence[Collection[str]], first: int
 ) -> list[np.ndarray]:
-    """Of each class that has any: its rows, numbered from ``first``."""
+    """Group rows by class, where it has any, numbered from ``first``."""
     found = [[first + i for i, of_row in enumerate(labels) if name in of_row] for name in classes]
     return [np.array(rows) for rows in found if rows]
 

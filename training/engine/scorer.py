@@ -58,7 +58,7 @@ class CheckpointScorer:
 
     @torch.inference_mode()
     def score(self, waveforms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Embeddings and logits: see `negmine.models.scorer.Scorer`."""
+        """Compute embeddings and logits: see `negmine.models.scorer.Scorer`."""
         size = len(waveforms)
         if self._device.type == "cpu":
             size = int(_CPU_SECONDS * self.sample_rate / max(waveforms.shape[1], 1))
@@ -121,7 +121,7 @@ def load(path: Path, device: str = "auto") -> CheckpointScorer:
 
 
 def choose_device(name: str) -> torch.device:
-    """``auto`` is the GPU where there is one.
+    """Choose the device; ``auto`` is the GPU where there is one.
 
     Raises
     ------

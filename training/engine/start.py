@@ -92,7 +92,7 @@ def start_from(
 def band_edges(
     config: TrainConfig, training: Annotations, table: Path | None
 ) -> tuple[tuple[float, float], ...]:
-    """Each class's frequency band, where the run has bands: those of its own boxes, or a table's.
+    """Return each class's frequency band, if the run has bands: of its boxes, or a table's.
 
     Raises
     ------

@@ -84,7 +84,7 @@ class ClipScorer:
 
     @torch.inference_mode()
     def clip_logits(self, features: FeatureMap) -> np.ndarray:
-        """Logits of the whole recording: float32, shape (C,)."""
+        """Compute logits of the whole recording: float32, shape (C,)."""
         logits = self._detector.read_out(
             features,
             self._config.readout,
@@ -95,7 +95,7 @@ class ClipScorer:
 
     @torch.inference_mode()
     def span_logits(self, features: FeatureMap, span: Span) -> np.ndarray:
-        """Logits of a span of the recording, widened to at least one window: shape (C,)."""
+        """Compute logits of a span of the recording, widened to at least one window: shape (C,)."""
         frames = features.length
         first = math.floor(span.start_s * self.frames_per_second)
         last = math.ceil(span.end_s * self.frames_per_second)
@@ -106,7 +106,7 @@ class ClipScorer:
 
 
 def read_recordings(recordings: Recordings, sample_rate: int) -> Iterator[tuple[str, np.ndarray]]:
-    """Each recording's name and samples, decoded in threads a few ahead."""
+    """Yield each recording's name and samples, decoded in threads a few ahead."""
     names = iter(recordings.infos)
 
     def read(name: str) -> np.ndarray:
@@ -146,7 +146,7 @@ def verdict_scores(
     boxes: Iterable[Annotation],
     classes: Mapping[str, int],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """One recording's cells of `KnownScores`: truth, known and scores, shape (C,) each.
+    """Return one recording's cells of `KnownScores`: truth, known and scores, shape (C,) each.
 
     Parameters
     ----------

@@ -62,6 +62,6 @@ def detect(
 
 
 def most_confident(detections: pd.DataFrame, top: int) -> pd.DataFrame:
-    """Each class's most confident detections, at most so many; of equals, the earlier ones."""
+    """Keep each class's most confident detections, at most this many; of equals, the earlier."""
     ordered = detections.sort_values("confidence", ascending=False, kind="stable")
     return ordered.groupby("label", sort=False).head(top).sort_index()

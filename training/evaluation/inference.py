@@ -187,7 +187,7 @@ class _Windows:
 
     @torch.inference_mode()
     def end(self) -> tuple[Tensor, Tensor]:
-        """All of them, shape (N, C), and which hold sound: bool, shape (N,)."""
+        """Return all of them, shape (N, C), and which hold sound: bool, shape (N,)."""
         # the last window found has some of the rest
         reached = self._window - self._hop if self._found else 0
         if self._rest and self._rest.length > reached:

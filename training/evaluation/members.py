@@ -122,7 +122,7 @@ def _join(tables: Sequence[ScoreTable], how: How, scale: RowScale) -> np.ndarray
 def compare(
     members: Sequence[Member], truth: Path | None = None, scale: RowScale = "range"
 ) -> list[dict[str, Any]]:
-    """Each member and each way of joining them against the truth.
+    """Compare each member and each way of joining them with the truth.
 
     Parameters
     ----------

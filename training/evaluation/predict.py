@@ -139,7 +139,7 @@ def open_scorers(
     hop_s: float | None = None,
     piece_s: float = PIECE_S,
 ) -> tuple[list[RecordingScorer], tuple[str, ...], list[Band]]:
-    """Checkpoints that score together.
+    """Open checkpoints that score together.
 
     Returns
     -------
@@ -192,7 +192,7 @@ def read_ahead(
     *,
     on_s: Callable[[float], object] = lambda seconds: None,
 ) -> Iterator[list[Reading] | AudioError]:
-    """One pass of each model over each recording, the next ones being decoded meanwhile.
+    """Yield one pass of each model over each recording; decode the next ones meanwhile.
 
     Parameters
     ----------

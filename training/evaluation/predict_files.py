@@ -169,7 +169,7 @@ def run_prediction(
 
 
 def _silence_notes(silent: Mapping[Found, float], partly: Mapping[Found, float]) -> list[str]:
-    """Warnings of recordings that are silent, throughout or in part: a line each, or none."""
+    """Return warnings of recordings that are silent, throughout or in part: a line each."""
     notes = []
     # decoded again to say why: there are few such recordings, and fewer of several channels
     infos = [probe(found.path) for found in (*silent, *partly)]

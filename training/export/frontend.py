@@ -82,7 +82,7 @@ class MatrixLogMel(nn.Module):
 
 
 def _turns(steps: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """Cosine and sine of ``2 pi steps / size``, in float64.
+    """Return cosine and sine of ``2 pi steps / size``, in float64.
 
     Whole turns are taken off while the steps are whole numbers: large angles would cost digits.
     """

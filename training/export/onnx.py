@@ -248,7 +248,7 @@ def _write_onnx(program: ExportedProgram, description: ModelDescription, path: P
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the warnings of torch's exporters, which call what torch itself has deprecated."""
+    """Silence the warnings of torch's exporters, which call what torch itself has deprecated."""
     logger = logging.getLogger("torch")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -51,7 +51,7 @@ def bce_loss(
     weight: Tensor | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """Binary cross-entropy on the known cells.
+    """Compute binary cross-entropy on the known cells.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def lsoft_bce_loss(
     weight: Tensor | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """Binary cross-entropy in which the model's own prediction softens the unknown zeros.
+    """Compute binary cross-entropy with unknown zeros softened by the model's prediction.
 
     An unknown target becomes ``(1 - lsoft) * 0 + lsoft * sigmoid(x)``; known targets stay. Then,
     on an unknown cell,

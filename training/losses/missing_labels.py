@@ -27,7 +27,7 @@ def asymmetric_loss(
     gamma_neg: float = 4.0,
     clip: float = 0.05,
 ) -> Tensor:
-    """Focal loss with one exponent a side, in which easy negatives count for nothing.
+    """Compute focal loss with one exponent a side; easy negatives count for nothing.
 
     With p = sigmoid(x) and q = max(p - clip, 0), a cell's loss is
     ``-t * (1 - p)**gamma_pos * log(p) - (1 - t) * q**gamma_neg * log(1 - q)``.
@@ -187,7 +187,7 @@ def large_loss(
     rate: float,
     variant: Literal["reject", "correct"] = "reject",
 ) -> Tensor:
-    """Binary cross-entropy that distrusts the assumed negatives of the largest loss.
+    """Compute binary cross-entropy that distrusts assumed negatives of the largest loss.
 
     The paper's three schemes, of which the last differs in what the caller keeps:
 

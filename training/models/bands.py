@@ -60,7 +60,7 @@ def _at_least(first: int, last: int, least: int, rows: int) -> Rows:
 
 
 def row_mask(rows: Sequence[Rows], n_mels: int, map_rows: int) -> np.ndarray:
-    """Which rows of a feature map the mel bands of each class reach.
+    """Return which rows of a feature map the mel bands of each class reach.
 
     Row ``j`` of ``map_rows`` covers the mel bands from ``j * n_mels / map_rows`` on.
 

@@ -178,7 +178,7 @@ class Detector(nn.Module):
         return tuple(maps)
 
     def forward(self, waveforms: Tensor) -> Tensor:
-        """Logits of crops, as in training: (B, T) -> (B, C)."""
+        """Compute logits of crops, as in training: (B, T) -> (B, C)."""
         return self.logits(clip_pool(self.frames(self.features(waveforms))))
 
     def frames(self, features: FeatureMap, pooling: str | None = None) -> Frames:
@@ -211,7 +211,7 @@ class Detector(nn.Module):
         return summed(whole, torch.from_numpy(mask).to(whole.device))
 
     def embed(self, features: FeatureMap) -> Tensor:
-        """One embedding a clip, for mining: (B, D).
+        """Compute one embedding a clip, for mining: (B, D).
 
         The training's pooling of the whole map; in *crops* mode the mean of the classes' own.
         """
@@ -238,7 +238,7 @@ class Detector(nn.Module):
         window_frames: int,
         sharpness: float = 2.0,
     ) -> Tensor:
-        """Logits of whole clips from their feature map: (B, C); `SILENT_LOGIT` without any sound.
+        """Read out logits of whole clips from their feature map: (B, C); `SILENT_LOGIT` if silent.
 
         Parameters
         ----------
@@ -264,7 +264,7 @@ class Detector(nn.Module):
     def window_logits(
         self, features: FeatureMap, window_frames: int, hop_frames: int | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits of windows, side by side unless they hop otherwise, and where each lies.
+        """Compute logits of windows, side by side unless they hop otherwise, and their places.
 
         Returns
         -------
@@ -281,7 +281,7 @@ _POOLINGS: Mapping[str, str | None] = {"mean": None, "power": "power"}
 
 
 def _by_height(rows: Sequence[Rows]) -> list[list[int]]:
-    """Classes whose crops are equally high, so that they pass the network as one batch."""
+    """Group classes whose crops are equally high, so that they are one batch."""
     groups: defaultdict[int, list[int]] = defaultdict(list)
     for column, (first, last) in enumerate(rows):
         groups[last - first].append(column)
@@ -289,7 +289,7 @@ def _by_height(rows: Sequence[Rows]) -> list[list[int]]:
 
 
 def frames_per_second(detector: Detector) -> float:
-    """Frames of the feature map in a second of sound, measured on silence."""
+    """Measure the frames of the feature map in a second of sound, on silence."""
     steps = 256
     hop, rate = detector.front_end.hop, detector.front_end.sample_rate
     training = detector.training
@@ -311,7 +311,7 @@ def to_frames(seconds: float, per_second: float) -> int:
 
 
 def weights_fingerprint(state: Mapping[str, Any]) -> str:
-    """BLAKE2b of a state dict's names and values, 16 bytes in hexadecimal.
+    """Compute BLAKE2b of a state dict's names and values, 16 bytes in hexadecimal.
 
     Two files with the same weights have the same fingerprint, whatever they are called.
     """

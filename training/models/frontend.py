@@ -56,7 +56,7 @@ class FrontEndSettings:
 
     @classmethod
     def for_mels(cls, sample_rate: int, n_mels: int) -> FrontEndSettings:
-        """Frames just long enough that every mel band holds a bin of the spectrum."""
+        """Choose frames just long enough that every mel band holds a bin of the spectrum."""
         return cls(sample_rate, n_mels, frame_s=0.032 if n_mels <= 64 else 0.064)
 
     @property
@@ -101,7 +101,7 @@ class LogMel(nn.Module):
             return (10.0 * torch.log10(power + 1e-10) + 30.0) / 40.0
 
     def _power(self, waveforms: Tensor) -> Tensor:
-        """Power spectrogram, (B, T) -> (B, frame // 2 + 1, T // hop + 1): as `mel.spectrogram`.
+        """Compute power, (B, T) -> (B, frame // 2 + 1, T // hop + 1): as `mel.spectrogram`.
 
         Squares are taken of real and imaginary parts. Of the absolute value, as torchaudio takes
         them, they cost three times as much.

@@ -128,14 +128,14 @@ def window_pool(frames: Frames, window: int, hop: int) -> Tensor:
 
 
 def _missing(length: int, window: int, hop: int) -> Any:
-    """Frames that fill up the last window, or a map shorter than one: they count as nothing."""
+    """Count frames that fill up the last window, or a map shorter than one."""
     # in an export the length is a symbol
     longest = torch.sym_max(window, length)
     return longest - length + -(longest - window) % hop
 
 
 def audible_windows(audible: Tensor, window: int, hop: int) -> Tensor:
-    """Which windows of `window_pool` hold sound: bool, shape (B, N), of frames (B, T)."""
+    """Return which windows of `window_pool` hold sound: bool, shape (B, N), of frames (B, T)."""
     padded = F.pad(audible.unsqueeze(1), (0, _missing(audible.shape[-1], window, hop)))
     return F.max_pool1d(padded, window, hop)[:, 0] > 0
 
@@ -184,7 +184,7 @@ def join_windows(logits: Tensor, audible: Tensor | None, readout: str, sharpness
 
 
 def log_sum_exp(logits: Tensor, sharpness: float, count: Tensor | None = None) -> Tensor:
-    """``log(mean(exp(r x))) / r`` over windows: the mean as r goes to 0, the maximum as it grows.
+    """Compute ``log(mean(exp(r x))) / r`` over windows: the mean at r = 0, the maximum at infinity.
 
     Parameters
     ----------
@@ -206,7 +206,7 @@ def log_sum_exp(logits: Tensor, sharpness: float, count: Tensor | None = None) -
 
 
 def window_times(frames: int, window: int, hop: int) -> tuple[Tensor, Tensor]:
-    """First and past-the-last frame of each window of `window_pool`: int64, shape (N,) each."""
+    """Return first and past-the-last frame of each window of `window_pool`: int64, (N,) each."""
     window = min(window, frames)
     count = -(-(frames - window) // hop) + 1
     start = torch.arange(count) * hop

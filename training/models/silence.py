@@ -29,7 +29,7 @@ _DOUBLINGS = 13
 
 
 def audible_blocks(waveforms: Tensor, block: int, least: int = _LEAST_BLOCKS) -> Tensor:
-    """Which blocks hold sound: bool, shape (B, T // block + 1), of waveforms (B, T).
+    """Return which blocks hold sound: bool, shape (B, T // block + 1), of waveforms (B, T).
 
     Fewer than ``least`` silent ones in a row count as sound. The last one is that of what is left
     over; its level is that of the last whole ``block``.
@@ -45,7 +45,7 @@ def audible_blocks(waveforms: Tensor, block: int, least: int = _LEAST_BLOCKS) ->
 
 
 def audible_steps(waveforms: Tensor, audible: Tensor, block: int) -> tuple[Tensor, int]:
-    """Where sound is to stay, in finer steps than blocks: see `filled`.
+    """Return where sound stays, in finer steps than blocks: see `filled`.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def audible_steps(waveforms: Tensor, audible: Tensor, block: int) -> tuple[Tenso
 
 
 def filled(waveforms: Tensor, audible: Tensor, block: int) -> Tensor:
-    """Waveforms, shape (B, T), whose silent blocks hold the sound nearest to them, mirrored.
+    """Fill silent blocks of waveforms, (B, T), with the sound nearest to them, mirrored.
 
     Where that is shorter than the gap, it is mirrored to and fro. Where it is too far away, silence
     remains.
@@ -113,7 +113,7 @@ def _first_after(audible: Tensor, number: Tensor) -> Tensor:
 
 
 def audible_frames(audible: Tensor, block: int, frames: int, spacing: int) -> Tensor:
-    """Which frames of a feature map hold sound, if only a block of it: float, shape (B, frames).
+    """Return which frames of a map hold sound, if only a block: float, shape (B, frames).
 
     Parameters
     ----------
@@ -134,5 +134,5 @@ def audible_frames(audible: Tensor, block: int, frames: int, spacing: int) -> Te
 
 
 def or_silent(logits: Tensor, audible: Tensor) -> Tensor:
-    """Logits, (B, C), or `SILENT_LOGIT` where nothing of (B, T) or (B, N) is audible."""
+    """Replace logits, (B, C), by `SILENT_LOGIT` where nothing of (B, T) or (B, N) is audible."""
     return torch.where((audible > 0).any(dim=1, keepdim=True), logits, SILENT_LOGIT)

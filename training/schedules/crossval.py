@@ -293,7 +293,7 @@ def _summary(folder: Path, known: KnownScores) -> dict[str, float]:
 
 
 def members_table(rows: Sequence[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
-    """Headers and cells of the table of members."""
+    """Return headers and cells of the table of members."""
     names = [*scores_of(rows), "loss"]
     cells = [
         [row["seed"], row["fold"], *(f"{row[k]:.4f}" if k in row else "-" for k in names)]

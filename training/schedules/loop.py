@@ -218,7 +218,7 @@ def _score(checkpoint: Checkpoint) -> float:
 
 
 def loop_table(rounds: Sequence[Round]) -> tuple[list[str], list[list[str]]]:
-    """Headers and cells of the table of rounds."""
+    """Return headers and cells of the table of rounds."""
     names = scores_of(r.metrics for r in rounds)
     rows = [
         [

@@ -309,7 +309,7 @@ def call_centres(
 def share_centres(
     logits: np.ndarray, thresholds: np.ndarray, quantile: float, temperature: float
 ) -> np.ndarray:
-    """Centres that give each class as much label as windows may hold it.
+    """Find centres that give each class as much label as windows may hold it.
 
     Of the windows that hold a class, as many should score above a quantile of its confirmed calls
     as of the calls: ``1 - quantile``. So the share of windows with the class is at most ``P(window

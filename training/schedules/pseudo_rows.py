@@ -105,7 +105,7 @@ class PseudoRows:
         return self._cache.read(_source(info), *span)
 
     def transform(self, example: Example, step: int, index: int) -> Example:
-        """Rows stay as they are."""
+        """Return the row as it is."""
         return example
 
 

@@ -57,13 +57,13 @@ class Stage:
 
 
 def recipe_names() -> list[str]:
-    """Recipes that come with the trainer."""
+    """Return recipes that come with the trainer."""
     folder = files("training.schedules").joinpath("recipes")
     return sorted(entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".toml"))
 
 
 def read_recipe(name: str) -> list[Stage]:
-    """Stages in their order, repeated ones each by itself.
+    """Read the stages in their order, repeated ones each by itself.
 
     Parameters
     ----------

@@ -55,7 +55,7 @@ class StageResult:
     metrics: Mapping[str, float]
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON and the table of stages."""
+        """Return values for JSON and the table of stages."""
         own = {"stage": self.stage, "fold": self.fold, "objective": self.loss_name}
         return own | dict(self.metrics) | {"checkpoint": str(self.checkpoint)}
 
@@ -179,7 +179,7 @@ def _nothing() -> None:
 
 
 def _configured(stages: Sequence[Stage], config: TrainConfig) -> list[TrainConfig]:
-    """Each stage's settings, drawing on where the one before it ends.
+    """Return each stage's settings, drawing on where the one before it ends.
 
     Raises
     ------
@@ -277,7 +277,7 @@ def _labels(
 def _given(
     annotations: Annotations, recordings: Recordings, others: Sequence[Mapping[str, AudioInfo]]
 ) -> str:
-    """Digest of what is labelled, and of the calls that set the labels' level."""
+    """Digest what is labelled, and the calls that set the labels' level."""
     files = {name: info.fingerprint for infos in others for name, info in infos.items()}
     files |= {name: info.fingerprint for name, info in recordings.infos.items()}
     text = repr((annotations.digest, sorted(files.items())))
@@ -285,7 +285,7 @@ def _given(
 
 
 def stages_table(results: Sequence[StageResult]) -> tuple[list[str], list[list[str]]]:
-    """Headers and cells of the table of stages."""
+    """Return headers and cells of the table of stages."""
     names = scores_of(r.metrics for r in results)
     rows = [
         [

@@ -127,7 +127,7 @@ def transplant_band(
 
 
 def quiet_level(samples: np.ndarray, sample_rate: int) -> float:
-    """RMS of the frame that a fifth of the frames are quieter than; digital silence apart.
+    """Return RMS of the frame that a fifth of the frames are quieter than; digital silence apart.
 
     0 where all is silence.
     """
@@ -146,13 +146,13 @@ def quiet_level(samples: np.ndarray, sample_rate: int) -> float:
 
 @cache
 def _taps(sample_rate: int) -> int:
-    """Length of the kernel, odd."""
+    """Return length of the kernel, odd."""
     taps, _ = kaiserord(_DEPTH_DB, min(1.0, TRANSITION_HZ / (sample_rate / 2)))
     return int(taps) | 1
 
 
 def _filtered(clip: np.ndarray, sample_rate: int, low_hz: float, high_hz: float) -> np.ndarray:
-    """One pass over a clip, a new array: float32, shape (T,), as given; T above 0."""
+    """Filter a clip in one pass, a new array: float32, shape (T,), as given; T above 0."""
     half = _taps(sample_rate) // 2
     size = 1 << (2 * half * _BLOCK_KERNELS).bit_length()
     size = min(size, fft.next_fast_len(len(clip) + 2 * half, real=True))

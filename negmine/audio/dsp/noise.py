@@ -58,7 +58,7 @@ def generate(name: str, seed: int, samples: int, sample_rate: int) -> np.ndarray
 def _coloured(
     rng: np.random.Generator, samples: int, sample_rate: int, exponent: float
 ) -> np.ndarray:
-    """Gaussian noise whose power falls with frequency to this exponent, above `_LOWEST_HZ`.
+    """Draw noise whose power falls with frequency to this exponent, above `_LOWEST_HZ`.
 
     White noise, its spectrum multiplied by f^(-exponent/2).
     """
@@ -84,7 +84,7 @@ def _brown(rng: np.random.Generator, samples: int, sample_rate: int) -> np.ndarr
 
 
 def _rain(rng: np.random.Generator, samples: int, sample_rate: int) -> np.ndarray:
-    """Many far drops, a hiss that falls gently with frequency, and some near ones.
+    """Draw many far drops, a hiss that falls gently with frequency, and some near ones.
 
     A near drop is a ring that dies within milliseconds, at a pitch of its own: the bubble that it
     closes in (Minnaert, 1933: about 3 kHz for a radius of 1 mm).
@@ -109,7 +109,7 @@ def _rain(rng: np.random.Generator, samples: int, sample_rate: int) -> np.ndarra
 
 
 def _wind(rng: np.random.Generator, samples: int, sample_rate: int) -> np.ndarray:
-    """Turbulence at a microphone, in gusts.
+    """Draw turbulence at a microphone, in gusts.
 
     Its power falls with f^(-5/3) (Kolmogorov, 1941); gusts come and go within seconds.
     """
@@ -121,7 +121,7 @@ def _wind(rng: np.random.Generator, samples: int, sample_rate: int) -> np.ndarra
 
 
 def _tones(rng: np.random.Generator, samples: int, sample_rate: int) -> np.ndarray:
-    """One to five steady tones."""
+    """Draw one to five steady tones."""
     time_s = np.arange(samples) / sample_rate
     sound = np.zeros(samples)
     for _ in range(rng.integers(1, 6)):
@@ -132,7 +132,7 @@ def _tones(rng: np.random.Generator, samples: int, sample_rate: int) -> np.ndarr
 
 
 def _hum(rng: np.random.Generator, samples: int, sample_rate: int) -> np.ndarray:
-    """Mains: 50 or 60 Hz and its harmonics, falling with their number."""
+    """Draw mains hum: 50 or 60 Hz and its harmonics, falling with their number."""
     base = rng.choice([50.0, 60.0])
     fall = rng.uniform(0.5, 1.5)
     turn = np.exp(2j * np.pi * base * np.arange(samples) / sample_rate)

@@ -98,7 +98,7 @@ def print_of(blocks: Iterable[np.ndarray]) -> AcousticPrint:
 
 
 def _powers(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """Mean power of each band in each frame: float32, shape (some frames, `BITS` + 1)."""
+    """Yield the mean power of each band and frame: float32, (some frames, `BITS` + 1)."""
     edges_hz = np.geomspace(LOWEST_HZ, HIGHEST_HZ, BITS + 2)
     edges = np.rint(edges_hz * FRAME / SAMPLE_RATE).astype(int)
     window = np.hanning(FRAME + 1)[:-1].astype(np.float32)
@@ -118,7 +118,7 @@ def _powers(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
 
 
 def _packed(flags: np.ndarray) -> np.ndarray:
-    """Bool, shape (n, `BITS`), as uint32, shape (n,)."""
+    """Pack bool, shape (n, `BITS`), as uint32, shape (n,)."""
     packed = np.packbits(flags, axis=1, bitorder="little")
     return np.ascontiguousarray(packed).view("<u4").reshape(len(flags))
 
@@ -126,7 +126,7 @@ def _packed(flags: np.ndarray) -> np.ndarray:
 def _keys(
     up: np.ndarray, size: np.ndarray, heard: np.ndarray, kind: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Keys of one kind and their frames: where the least sure of their bits is surest."""
+    """Choose keys of one kind and their frames: where the least sure of their bits is surest."""
     bits = slice(_KEY_STARTS[kind], _KEY_STARTS[kind] + _KEY_BITS)
     sure = np.where(heard[:, bits].all(axis=1), size[:, bits].min(axis=1), 0.0)
     best = maximum_filter1d(sure, 2 * _KEY_REACH + 1, mode="constant") if len(sure) else sure

@@ -23,7 +23,7 @@ _COLUMNS = {"fingerprint": pa.string(), **dict.fromkeys(_ARRAYS, pa.binary())}
 
 
 def read_prints(folder: Path) -> dict[str, AcousticPrint]:
-    """Acoustic fingerprints by those of the files' bytes; none where they cannot be used.
+    """Read acoustic fingerprints by those of files' bytes; none where they cannot be used.
 
     They hold nothing that cannot be made again: those of another version or of a damaged file are.
     """

@@ -70,7 +70,7 @@ def find_matches(
     *,
     progress: Callable[[int], Callable[[], object]] = lambda total: lambda: None,
 ) -> list[Match]:
-    """Every two sounds that are the same for a while, in order of their numbers.
+    """Find every two sounds that are the same for a while, in order of their numbers.
 
     Sounds at another speed or pitch, beyond some 2 %, are not found.
 
@@ -102,7 +102,7 @@ def find_matches(
 
 
 def candidate_offsets(prints: Sequence[AcousticPrint]) -> dict[tuple[int, int], list[int]]:
-    """For pairs of sounds, the offsets in frames at which keys hit, the most hits first.
+    """Find, for pairs of sounds, the offsets in frames at which keys hit, most hits first.
 
     Frame t of the first sound is frame t + offset of the second.
     """
@@ -173,7 +173,7 @@ class Agreement:
 
 
 def compare(first: AcousticPrint, second: AcousticPrint, offset: int) -> Agreement | None:
-    """Where two sounds are the same, at an offset or one frame beside it; None if nowhere.
+    """Find where two sounds are the same, at an offset or a frame beside it; None if nowhere.
 
     Parameters
     ----------
@@ -233,7 +233,7 @@ def _unpacked(words: np.ndarray) -> np.ndarray:
 
 
 def _window_sums(words: np.ndarray) -> np.ndarray:
-    """How often each bit is set in each window: int, shape (windows, `BITS`)."""
+    """Count how often each bit is set in each window: int, shape (windows, `BITS`)."""
     bits = _unpacked(words)
     if len(words) < WINDOW:
         return np.asarray(bits.sum(axis=0, dtype=np.int32, keepdims=True))

@@ -107,7 +107,7 @@ def open_scorers(settings: PoolSettings, classes: Sequence[str]) -> tuple[Scorer
 
 
 def _windows(context: BuildContext) -> list[Recipe]:
-    """Audible windows on a grid, of recordings without annotations."""
+    """Return audible windows on a grid, of recordings without annotations."""
     opened = context.unlabelled
     if opened is None:
         return []
@@ -133,7 +133,7 @@ def _windows(context: BuildContext) -> list[Recipe]:
 def _score(
     scorers: Sequence[Scorer], clips: Sequence[Recipe], advance: Callable[..., object]
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Embeddings (N, D) and logits (N, C) of each model; a clip is rendered once a sample rate."""
+    """Compute each model's embeddings (N, D) and logits (N, C); render once a sample rate."""
     found: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {i: [] for i in range(len(scorers))}
     rates = dict.fromkeys(scorer.sample_rate for scorer in scorers)
     for number, rate in enumerate(rates):

@@ -34,7 +34,7 @@ class Doubts:
         present: Sequence[np.ndarray],
         quantile: float,
     ) -> Doubts:
-        """Limits from the calls.
+        """Derive limits from the calls.
 
         The distance is that from a call of the class to its nearest other one, the median of them;
         a class of a single call has the median of the other classes'.
@@ -59,7 +59,7 @@ class Doubts:
         return cls(np.array(highest), calls, np.where(np.isnan(apart), typical, apart))
 
     def free(self, embeddings: np.ndarray, logits: np.ndarray) -> np.ndarray:
-        """Which classes are absent from which windows: bool, shape (B, C).
+        """Return which classes are absent from which windows: bool, shape (B, C).
 
         Parameters
         ----------

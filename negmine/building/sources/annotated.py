@@ -25,7 +25,7 @@ def annotated_clips(
     placements: int = 1,
     missed: list[Annotation] | None = None,
 ) -> Iterator[Recipe]:
-    """Clips round boxes: one, centred, or several, evenly placed from end to end of the box.
+    """Yield clips round boxes: one, centred, or several, evenly placed along the box.
 
     The labels are what *all* boxes of the recording say about the clip, not only the one it is
     centred on. A call longer than the clip gives its loudest part. A clip in which the rejected
@@ -65,7 +65,7 @@ def annotated_clips(
 
 
 def placed_windows(box: Span, clip_s: float, recording_s: float, placements: int) -> list[Span]:
-    """Windows of a recording that hold a box, or lie in it where it is the longer.
+    """Place windows of a recording that hold a box, or are in it where it is the longer.
 
     One is centred; several lie from one end of the box to the other, both included. All are moved
     as little as needed to lie inside the recording; those that then coincide count once.

@@ -45,7 +45,7 @@ class Bands:
         return np.array([self.edges[name][1] for name in self.names])
 
     def touched(self, name: str, others: Sequence[str]) -> list[str]:
-        """Those of other classes whose bands the filter for one class's band reaches."""
+        """Return the other classes whose bands the filter for one class's band reaches."""
         low, high = self.edges[name]
         return [
             other
@@ -127,7 +127,7 @@ class Crops:
         own: float,
         rng: np.random.Generator,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Rows, and for each the class whose band is to go: int arrays, shape (n,).
+        """Draw rows, and for each the class whose band to remove: int arrays, shape (n,).
 
         Classes are drawn evenly. A share ``own`` are clips in which the class itself calls; the
         others are any in which it is not known to be absent, where nothing would be gained.
@@ -166,7 +166,7 @@ _HIDDEN = 0.1
 
 
 def sure_gone(before: PartialLabels, name: str, confidence: float) -> float:
-    """How sure it is that a class is gone with its band.
+    """Return how sure it is that a class is gone with its band.
 
     Parameters
     ----------
@@ -184,7 +184,7 @@ _TRIES = 20
 
 
 def _unchanged(context: BuildContext, block: RecipeBlock) -> np.ndarray:
-    """Rows of one recorded component with all its bands: bool, shape (n,)."""
+    """Return rows of one recorded component with all its bands: bool, shape (n,)."""
     if not len(block):
         return np.zeros(0, dtype=bool)
     first = block.layer_offsets[:-1]
@@ -197,7 +197,7 @@ def _unchanged(context: BuildContext, block: RecipeBlock) -> np.ndarray:
 
 
 def _unlabelled(context: BuildContext) -> RecipeBlock:
-    """Windows of unlabelled sound, of which nothing is known."""
+    """Return windows of unlabelled sound, of which nothing is known."""
     blocks = [empty_block("crops")]
     if context.unlabelled is not None:
         number = context.tables.labels.number(PartialLabels())
@@ -216,7 +216,7 @@ def _unlabelled(context: BuildContext) -> RecipeBlock:
 def with_layer(
     block: RecipeBlock, kind: str, label: np.ndarray, op: str, **columns: np.ndarray
 ) -> RecipeBlock:
-    """Rows with one more layer, and labels of their own.
+    """Add one more layer to rows, with labels of their own.
 
     Parameters
     ----------

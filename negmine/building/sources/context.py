@@ -136,32 +136,32 @@ class BuildContext:
         return Levels(info for one in opened for info in one.infos.values())
 
     def audible(self, block: RecipeBlock) -> np.ndarray:
-        """Rows without a silent component: bool, shape (n,). A ratio to silence is undefined."""
+        """Return rows without a silent component: bool, (n,). A ratio to silence is undefined."""
         silent = self.silent_layers(block)
         rows = np.repeat(np.arange(len(block)), block.layer_counts)
         return np.asarray(np.bincount(rows[silent], minlength=len(block)) == 0)
 
     def silent_layers(self, block: RecipeBlock) -> np.ndarray:
-        """Layers that add silence: bool, shape (m,)."""
+        """Return layers that add silence: bool, shape (m,)."""
         known = self._files
         for source in self.tables.sources.items[len(known) :]:
             known.append(self.levels.file_of(source))
         return silent_layers(block, self.levels, np.array([*known, -1]), self.settings.clip_s)
 
     def held_out_rows(self, block: RecipeBlock) -> np.ndarray:
-        """Rows that draw on a source that is held out: bool, shape (n,)."""
+        """Return rows that draw on a source that is held out: bool, shape (n,)."""
         sources = self.tables.sources.items
         held = np.array([*(one.fingerprint in self.held_out for one in sources), False], dtype=bool)
         rows = np.repeat(np.arange(len(block)), block.layer_counts)
         return np.bincount(rows[held[block.source]], minlength=len(block)) > 0
 
     def absent(self, block: RecipeBlock, name: str) -> np.ndarray:
-        """Confidence that each row lacks a class, 0 where it is not certified: float64, (n,)."""
+        """Return confidence that each row lacks a class, 0 if not certified: float64, (n,)."""
         per_set = np.array([confidence_of(labels, name) for labels in self.tables.labels.items])
         return np.multiply.reduceat(per_set[block.label], offsets(block.label_counts)[:-1])
 
 
 def confidence_of(labels: PartialLabels, name: str) -> float:
-    """Confidence that labels certify a class absent; 0 where they do not."""
+    """Return confidence that labels certify a class absent; 0 where they do not."""
     absence = labels.absent.get(name)
     return 0.0 if absence is None else absence.confidence

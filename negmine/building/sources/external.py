@@ -22,7 +22,7 @@ _QUIETEST_DB = -20.0
 
 
 def rows(context: BuildContext, settings: ExternalSettings) -> Iterator[RecipeBlock]:
-    """Windows of declared files; silent ones, and files not declared, are skipped and counted."""
+    """Yield windows of declared files; skip and count silent ones, and undeclared files."""
     for folder in context.external:
         yield from external_windows(context, folder, settings)
 

@@ -24,7 +24,7 @@ _BEDS = 8
 
 
 def rows(context: BuildContext, settings: FpSettings) -> Iterator[Recipe]:
-    """Clips of every rejected detection that certify its class absent."""
+    """Yield clips of every rejected detection that certify its class absent."""
     missed: list[Annotation] = []
     # a box longer than the clip needs no bed: then only what lies inside it is cut
     beyond_per_s = 0.0 if settings.pad == "bed" else settings.beyond_per_s

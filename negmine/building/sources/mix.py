@@ -19,7 +19,7 @@ _TRIES = 20
 
 
 def rows(context: BuildContext, settings: MixSettings) -> Iterator[RecipeBlock]:
-    """Mixes of what is certified so far; none of their components is silent."""
+    """Yield mixes of what is certified so far; none of their components is silent."""
     if not settings.count:
         return
     parts = context.certified
@@ -48,7 +48,7 @@ def mixes(
     clip_s: float,
     rng: np.random.Generator,
 ) -> Iterator[RecipeBlock]:
-    """Mixes of clips of different sources that certify a class in common.
+    """Yield mixes of clips of different sources that certify a class in common.
 
     A class is drawn first, evenly, then clips certified for it, so that classes with few certified
     clips get as many mixes as others.
@@ -95,7 +95,7 @@ def mixes(
 
 
 def _distinct(values: np.ndarray) -> np.ndarray:
-    """Rows without a value twice, -1 apart: bool, shape (n,)."""
+    """Return rows without a value twice, -1 apart: bool, shape (n,)."""
     ordered = np.sort(values, axis=1)
     twice = (np.diff(ordered, axis=1) == 0) & (ordered[:, 1:] >= 0)
     return np.asarray(~twice.any(axis=1))
@@ -104,7 +104,7 @@ def _distinct(values: np.ndarray) -> np.ndarray:
 def _late(
     mixed: RecipeBlock, parts: RecipeBlock, tables: Tables, picked: np.ndarray, late_s: np.ndarray
 ) -> RecipeBlock:
-    """Mixes whose later parts start late, where a part is one plain clip without a call in it.
+    """Start later parts of mixes late, where a part is one plain clip without a call in it.
 
     A call may lose what makes it one when its clip is cut off, so clips that hold one stay whole.
     """

@@ -15,7 +15,7 @@ from negmine.recipes.recipe import Recipe
 
 
 def rows(context: BuildContext, settings: NearSettings) -> Iterator[Recipe]:
-    """Clips round confirmed calls, each certified free of what its class excludes.
+    """Yield clips round confirmed calls, each certified free of what its class excludes.
 
     What vouches for the absence is the user's declaration, as for external sound: the certificate
     is ``external``. Nothing is ever excluded because a clip holds another call.

@@ -15,7 +15,7 @@ from negmine.recipes.source import synthetic_source
 
 
 def rows(context: BuildContext, settings: NoiseSettings) -> Iterator[RecipeBlock]:
-    """Clips of the generators in turn, each with a seed of its own."""
+    """Yield clips of the generators in turn, each with a seed of its own."""
     if not settings.count:
         return
     rng = context.rng("noise")

@@ -12,7 +12,7 @@ from negmine.pool.ragged import offsets
 
 
 def sounds(parts: RecipeBlock, tables: Tables) -> np.ndarray:
-    """For each row, a number for the bytes of its first source: copies share one."""
+    """Give each row a number by the bytes of its first source: copies share one."""
     first = parts.source[parts.layer_offsets[:-1]]
     numbers: dict[bytes, int] = {}
     of_source = [numbers.setdefault(s.key, len(numbers)) for s in tables.sources.items]
@@ -59,7 +59,7 @@ class Certified:
         )
 
     def draw(self, column: np.ndarray, uniform: np.ndarray) -> np.ndarray:
-        """Rows certified for some classes: int64, shape (n, p).
+        """Draw rows certified for some classes: int64, shape (n, p).
 
         Parameters
         ----------

@@ -17,7 +17,7 @@ _TRIES = 20
 
 
 def rows(context: BuildContext, settings: TransplantSettings) -> Iterator[RecipeBlock]:
-    """Clips whose band of a class comes from a clip that is certified free of it."""
+    """Yield clips whose band of a class comes from a clip that is certified free of it."""
     if not settings.count:
         return
     bands, crops, donors = usable_bands(context), Crops.of(context), _donors(context)
@@ -59,7 +59,7 @@ def rows(context: BuildContext, settings: TransplantSettings) -> Iterator[Recipe
 
 
 def _donors(context: BuildContext) -> RecipeBlock:
-    """Plain certified clips, none of them silent: one row, one layer, one label set."""
+    """Return plain certified clips, none of them silent: one row, one layer, one label set."""
     rows = context.certified
     first = rows.layer_offsets[:-1]
     plain = (rows.layer_counts == 1) & (rows.label_counts == 1)

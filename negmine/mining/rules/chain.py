@@ -143,7 +143,7 @@ class Step:
         return apply(known, **self.settings) if apply else (-np.inf, np.inf)
 
     def take(self, found: Candidates, wanted: int) -> np.ndarray:
-        """Ranks that the rule keeps, ascending: int64 array."""
+        """Return ranks that the rule keeps, ascending: int64 array."""
         apply = RULES[self.rule].take
         if apply is None:
             return np.arange(len(found))

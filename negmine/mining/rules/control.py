@@ -8,7 +8,7 @@ import numpy as np
 def matched_random(
     eligible: np.ndarray, kinds: np.ndarray, wanted: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Rows drawn at random, as many of each kind as another selection has.
+    """Return rows drawn at random, as many of each kind as another selection has.
 
     Parameters
     ----------

@@ -6,7 +6,7 @@ import numpy as np
 
 
 def k_center(embeddings: np.ndarray, count: int) -> np.ndarray:
-    """Greedy k-center: from the first row on, always the row farthest from all rows taken.
+    """Take rows by greedy k-center: from the first on, always the farthest from all taken.
 
     Its covering radius is at most twice the best possible (Gonzalez 1985, "Clustering to minimize
     the maximum intercluster distance").

@@ -30,5 +30,5 @@ def nearest_call(embeddings: np.ndarray, calls: np.ndarray) -> tuple[np.ndarray,
 
 
 def call_similarity(embeddings: np.ndarray, calls: np.ndarray) -> np.ndarray:
-    """Cosine similarity of each row to its `nearest_call`: float32, shape (N,)."""
+    """Return cosine similarity of each row to its `nearest_call`: float32, shape (N,)."""
     return nearest_call(embeddings, calls)[1]
