@@ -9,13 +9,13 @@ UV := $(BIN)/uv --quiet
 LOCK = $(UV) pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --custom-compile-command "make lock" $(UPGRADE)
 
-.PHONY: demo test slow lint lock clean
+.PHONY: demo test slow lint package lock clean
 
 demo: .venv/run.stamp
 	$(BIN)/negmine demo --out demo
 
 test: .venv/dev.stamp
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PYTEST)
 
 # the tests that take minutes
 slow: .venv/dev.stamp
@@ -25,6 +25,12 @@ lint: .venv/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+# wheel and sdist in dist/, and the whole job by the wheel in an environment of its own
+package: .venv/dev.stamp
+	$(BIN)/python -m hatchling build -d dist
+	$(BIN)/python .ci/try_wheel.py dist
 
 # Writes requirements/ again from pyproject.toml. Versions that still fit stay: make lock UPGRADE=--upgrade
 lock: .venv/uv.stamp
@@ -33,7 +39,7 @@ lock: .venv/uv.stamp
 	echo uv | $(LOCK) - -o requirements/uv.txt
 
 clean:
-	rm -rf .venv demo
+	rm -rf .venv demo dist
 
 # the stamp, not pyvenv.cfg: that is written first, and pip may be missing after Ctrl-C
 .venv/made.stamp:

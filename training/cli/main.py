@@ -29,8 +29,11 @@ from training.cli.train import train
     show_default=True,
     help="Seed of the soundscapes, the mixes and the training.",
 )
+@click.option(
+    "--tiny", is_flag=True, help="So little of everything that it takes seconds: does it run here?"
+)
 @quiet_and_json
-def demo(out: Path, seed: int, quiet: bool, as_json: bool) -> None:
+def demo(out: Path, seed: int, tiny: bool, quiet: bool, as_json: bool) -> None:
     """Make small soundscapes, run the loop on them, and compare with their complete truth.
 
     \b
@@ -38,10 +41,10 @@ def demo(out: Path, seed: int, quiet: bool, as_json: bool) -> None:
       negmine demo --out demo
     """
     from negmine.storage.locks import only_writer
-    from training.demo.run import run_demo
+    from training.demo.run import FULL, TINY, run_demo
 
     with only_writer(out), Bars(quiet) as bars:
-        result = run_demo(out, seed, bars)
+        result = run_demo(out, seed, bars, TINY if tiny else FULL)
     if as_json:
         print_json(result.to_dict())
     else:

@@ -35,7 +35,55 @@ from training.schedules.loop import LoopSettings, Round, run_loop
 
 SAMPLE_RATE = 16_000
 CLIP_S = 2.0
-PER_CLASS = 30
+
+
+@dataclass(frozen=True)
+class DemoSize:
+    """How much data a demo makes, and how long it trains.
+
+    Attributes
+    ----------
+    name : str
+        Of its folders, before the seed.
+    train, test, external : int
+        Recordings.
+    seconds : float
+        Of each recording.
+    mixes : int
+        Mixes in the pool.
+    tp_per_step, fp_per_step, steps_per_epoch, epochs : int
+    per_class : int
+        Mined negatives a class.
+    """
+
+    name: str = ""
+    train: int = 60
+    test: int = 60
+    external: int = 40
+    seconds: float = 12.0
+    mixes: int = 1000
+    tp_per_step: int = 20
+    fp_per_step: int = 8
+    steps_per_epoch: int = 40
+    epochs: int = 6
+    per_class: int = 30
+
+
+FULL = DemoSize()
+# all the same steps on so little that it shows only that they run
+TINY = DemoSize(
+    name="tiny-",
+    train=16,
+    test=3,
+    external=2,
+    seconds=6.0,
+    mixes=40,
+    tp_per_step=6,
+    fp_per_step=3,
+    steps_per_epoch=2,
+    epochs=1,
+    per_class=3,
+)
 
 # Panels of the picture: the hardest negatives of each class.
 _PANELS_PER_CLASS = 2
@@ -76,7 +124,7 @@ class DemoResult:
         return f"{table(['against the complete truth', *columns.values()], rows)}\n\n{notes}"
 
 
-def run_demo(out: Path, seed: int, progress: Progress) -> DemoResult:
+def run_demo(out: Path, seed: int, progress: Progress, size: DemoSize = FULL) -> DemoResult:
     """Make soundscapes, build a pool, run one round of the loop with its control, and compare.
 
     What is in ``out`` already, of the same seed, is not made again.
@@ -87,7 +135,7 @@ def run_demo(out: Path, seed: int, progress: Progress) -> DemoResult:
         If ``out`` holds something else.
     """
     began = time.monotonic()
-    data = out / "data" / f"seed{seed}"
+    data = out / "data" / f"{size.name}seed{seed}"
     if out.exists() and any(out.iterdir()) and not (out / "data").is_dir():
         raise InputError(f"{out}: not empty, and not made by the demo; choose another --out")
     if not data.exists():
@@ -99,8 +147,17 @@ def run_demo(out: Path, seed: int, progress: Progress) -> DemoResult:
             advance = advance or progress("making soundscapes", total, "file")
             advance()
 
-        make_soundscapes(data, seed=seed, sample_rate=SAMPLE_RATE, progress=made)
-    run = out / f"run-seed{seed}"
+        make_soundscapes(
+            data,
+            seed=seed,
+            train=size.train,
+            test=size.test,
+            external=size.external,
+            seconds=size.seconds,
+            sample_rate=SAMPLE_RATE,
+            progress=made,
+        )
+    run = out / f"run-{size.name}seed{seed}"
     annotations = read_rfcx(data / "train_tp.csv", data / "train_fp.csv")
     recordings, annotations = open_annotated(
         data / "train", annotations, progress=lambda total: progress("reading recordings", total)
@@ -111,17 +168,17 @@ def run_demo(out: Path, seed: int, progress: Progress) -> DemoResult:
         run / "pool",
         external=[str(data / "external")],
         settings=PoolSettings(
-            clip_s=CLIP_S, sample_rate=SAMPLE_RATE, mix=MixSettings(count=1000), seed=seed
+            clip_s=CLIP_S, sample_rate=SAMPLE_RATE, mix=MixSettings(count=size.mixes), seed=seed
         ),
         progress=progress,
     ).pool
     config = TrainConfig(
         sample_rate=SAMPLE_RATE,
         clip_s=CLIP_S,
-        tp_per_step=20,
-        fp_per_step=8,
-        steps_per_epoch=40,
-        epochs=6,
+        tp_per_step=size.tp_per_step,
+        fp_per_step=size.fp_per_step,
+        steps_per_epoch=size.steps_per_epoch,
+        epochs=size.epochs,
         patience=0,
         seed=seed,
     )
@@ -133,7 +190,7 @@ def run_demo(out: Path, seed: int, progress: Progress) -> DemoResult:
         run,
         RunContext(device, progress),
         LoopSettings(rounds=1, control=True),
-        MineSettings(per_class=PER_CLASS, seed=seed),
+        MineSettings(per_class=size.per_class, seed=seed),
         hard=HardUse(mix=None),
     )
     truth = Truth(data / "test_truth.csv", data / "test_events.csv", annotations.classes)
@@ -146,7 +203,7 @@ def run_demo(out: Path, seed: int, progress: Progress) -> DemoResult:
         title = f"scoring the test part: {done_round.arm}"
         advance = progress(title, len(test.infos), "file")
         arms[_NAMES[done_round.arm]] = evaluate(scorer, test, truth, on_done=advance).metrics
-    picture = out / "hardest_negatives.png"
+    picture = out / f"{size.name}hardest_negatives.png"
     names = pd.read_csv(data / "classes.csv", dtype={"species_id": str})
     _draw(picture, rounds, pool, annotations, dict(zip(names.species_id, names.name, strict=True)))
     return DemoResult(arms, picture, time.monotonic() - began)
