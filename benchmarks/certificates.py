@@ -8,7 +8,7 @@ absent class of one clip. It is contradicted where a part of the clip holds at l
 of the class, or is filled to half by one: the rule by which labels call a class present. Parts are
 looked at where they are heard.
 
-A call whose whole box lies in a band that was erased or replaced is gone by construction. What can
+A call whose whole box is in a band that was erased or replaced is gone by construction. What can
 still contradict are a call in the *donor* of the band, and a call with half of its energy outside
 its box's band, harmonics say: see `outside_share`. How much is outside is in a second table.
 

@@ -2,7 +2,7 @@
 
     python -m benchmarks.mining --rows 10000,100000,1000000
 
-Pools of made-up recipes (`benchmarks.pool`) and made-up scores of them: embeddings round so many
+Pools of made-up recipes (`benchmarks.pool`) and made-up scores of them: embeddings round as many
 places as sounds have, logits by one head a class. Every measurement is a process of its own that
 finds the scores on disk. *Bare* is the product of all embeddings with the queries and the top of
 each class, nothing else: the queries of ``top`` are a head a class, those of ``near`` all
@@ -139,7 +139,7 @@ def indexed(pool_path: Path, scores: Path, factory: str | None) -> dict[str, Any
 @click.option("--calls", default=100, show_default=True, help="Confirmed calls a class.")
 @click.option("--width", default=1280, show_default=True)
 @click.option("--peer", "asks_peers", is_flag=True, help="Ask the peers, too.")
-@click.option("--peer-rows", default=100_000, show_default=True, help="Only up to so many.")
+@click.option("--peer-rows", default=100_000, show_default=True, help="Only up to this many.")
 @click.option("--index", "asks_index", is_flag=True, help="Build an index, too.")
 @click.option("--factory", help="Of the index, instead of the one that negmine chooses.")
 @click.option("--work", type=click.Path(path_type=Path), help="Keep the pools and scores there.")

@@ -23,7 +23,7 @@ class Arm:
     inside : float
         Rows of all kinds that get a negative mixed in.
     snr_db : (float, float)
-        How far above it the row lies.
+        How far above it the row is.
     pseudo : bool
         Whether windows from anywhere train too, with the bases' labels.
     fill : bool

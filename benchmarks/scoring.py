@@ -4,7 +4,7 @@
 
 CACHE is made by ``negmine cache POOL --sample-rate 32000``; without one, sound is read from its
 files. Both ways take the same clips, in turns: *network* is backbone, pooling and readout on
-spectrograms that lie in memory, *scoring* is what ``negmine mine`` does: render, spectrogram,
+spectrograms that are in memory, *scoring* is what ``negmine mine`` does: render, spectrogram,
 network. Times are of the processor, all threads together, so that other work on the machine changes
 little; where no thread waits for another, their ratio is that of clips a second.
 """

@@ -5,7 +5,7 @@
 Every arm scores as many clips. A find is a pair of a clip and a class that it is certified free
 of, scoring above the class's threshold: a quantile of the pool's own certified clips, or the median
 confirmed call. Variants of one clip must not count as many, so finds are counted four times: all;
-those no two of which lie nearer than 0.02 in embedding space; those of different sets of
+those no two of which are nearer than 0.02 in embedding space; those of different sets of
 recordings; and those that have no recording in common at all. From the pool's scores the search
 runs once for each `--max-doubt`; what its guard refuses is no find. With `--truth`, tables of all
 events of the recordings (RFCX's columns), the finds are audited for calls that the certificates

@@ -1,6 +1,6 @@
 """The largest values of settings: what a slip of the pen, or another's file, must not pass.
 
-They are far above anything of use. What lies beyond would fill memory or never end.
+They are far above anything of use. What is beyond would fill memory or never end.
 """
 
 from __future__ import annotations

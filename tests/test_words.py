@@ -18,6 +18,7 @@ BANNED = {
     r"(is|are|was|were) told": "is reported",
     r"nobody|no one": "none, or the passive",
     r"nought|thereof|hark": "0, of it, listen",
+    r"lies|lie": "is, are",
     r"the models? (hears?|heard)": "the model receives, or scores",
     r"false alarms?": "false positives",
     r"(class's|no|the) bar is": "the threshold is",

@@ -50,7 +50,7 @@ class AugmentSettings:
     stretch, stretch_share : float, float
         Time stretch, to between 1 / (1 + share) and 1 + share times the tempo.
     shift, shift_s : float, float
-        Shift in time, by at most so many seconds to either side.
+        Shift in time, by at most this many seconds to either side.
     shift_roll : bool
         What leaves a row at one end enters at the other; else silence does.
     gain, gain_db : float, float

@@ -104,7 +104,7 @@ def known_ap(truth: ArrayLike, scores: ArrayLike, known: ArrayLike) -> float:
 def lwlrap_bounds(truth: ArrayLike, scores: ArrayLike, known: ArrayLike) -> tuple[float, float]:
     """Compute bounds (low, high) on the LWLRAP of every filling-in of the unknown cells.
 
-    No filling-in lies outside. Both bounds are reached (exact to rounding) where no unknown cell
+    No filling-in is outside. Both bounds are reached (exact to rounding) where no unknown cell
     ties with a present or another unknown cell of its clip; such ties can only widen them. NaN
     where no cell is present or unknown; fillings without any label have no LWLRAP and do not count.
 

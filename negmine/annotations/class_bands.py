@@ -1,4 +1,4 @@
-"""The frequency band of each class: where its confirmed calls lie, or where a table says."""
+"""The frequency band of each class: where its confirmed calls are, or where a table says."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def class_bands(
     Raises
     ------
     AnnotationError
-        If the table is malformed, a class has neither a call nor a row in it, or a band lies wholly
+        If the table is malformed, a class has neither a call nor a row in it, or a band is wholly
         above ``nyquist_hz``.
     """
     given = _read(table, annotations.classes) if table else {}

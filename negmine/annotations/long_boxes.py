@@ -39,11 +39,11 @@ def told_long(annotations: Annotations, clip_s: float) -> str | None:
 
 
 def loud_starts(box: Annotation, info: AudioInfo, clip_s: float) -> Span:
-    """Return where clips may start that lie in a box longer than they are and hold its sound.
+    """Return where clips may start that are in a box longer than they are and hold its sound.
 
-    They hold nearly as much sound, in the box's own band, as the clip that holds most, and lie
+    They hold nearly as much sound, in the box's own band, as the clip that holds most, and are
     beside that one. What stays the same through the box is its background, and counts as nothing;
-    in a box that sounds alike all through they may lie anywhere.
+    in a box that sounds alike all through they may be anywhere.
 
     Parameters
     ----------

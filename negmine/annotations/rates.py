@@ -57,7 +57,7 @@ def told_upsampled(rates: Iterable[int], sample_rate: int, advice: str = "") -> 
 def check_audible(
     annotations: Annotations, infos: Mapping[str, AudioInfo], sample_rate: int
 ) -> None:
-    """Check that the confirmed calls lie in the band that can be heard.
+    """Check that the confirmed calls are in the band of the sample rate.
 
     That band ends at half the sample rate, of the model and of the file. A box that begins at 0 Hz
     and ends where the file's band does, or beyond, says nothing of frequencies.
@@ -65,7 +65,7 @@ def check_audible(
     Raises
     ------
     AnnotationError
-        If boxes lie wholly or mostly above it, naming the first, their class and what to do.
+        If boxes are wholly or mostly above it, naming the first, their class and what to do.
     """
     unheard: dict[str, list[Annotation]] = {}
     for box in annotations.confirmed:

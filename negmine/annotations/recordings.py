@@ -116,7 +116,7 @@ def open_annotated(
     Raises
     ------
     AnnotationError
-        If an annotation lies on no recording or beyond its end, or a class loses its last call.
+        If an annotation is on no recording or beyond its end, or a class loses its last call.
     AudioError
         If a recording is unreadable and ``skip_bad`` is off.
     """

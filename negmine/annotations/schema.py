@@ -126,7 +126,7 @@ class Annotations:
             )
 
     def check_durations(self, durations_s: Mapping[str, float]) -> None:
-        """Check that every box lies inside its recording.
+        """Check that every box is inside its recording.
 
         Raises
         ------
@@ -139,7 +139,7 @@ class Annotations:
 
 
 def check_end(where: str, what: str, recording: str, end_s: float, duration_s: float) -> None:
-    """Check that a span of a table lies inside its recording.
+    """Check that a span of a table is inside its recording.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Decoding recordings ahead of whoever listens to them, in threads."""
+"""Decoding recordings ahead of their consumer, in threads."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def decode_ahead(
             put(waiting, None)
         except _StoppedError:
             pass
-        except BaseException as error:  # whatever it is, the listener shall hear of it
+        except BaseException as error:  # whatever it is, the consumer must receive it
             put(waiting, error)
 
     def start(pool: ThreadPoolExecutor, path: Path) -> _Waiting:

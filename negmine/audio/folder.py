@@ -21,7 +21,7 @@ _OTHER = (
 )
 UNREADABLE = frozenset(f".{name}" for name in _OTHER.split())
 
-# Where systems keep what was deleted, and what is no recording; beside all that begins with a dot.
+# Where systems keep deleted files, and what is not a recording; also all that begins with a dot.
 _BINS = "$recycle.bin|recycler|#recycle|system volume information|__macosx|@eadir|lost+found"
 TRASH = frozenset(_BINS.split("|"))
 
@@ -79,7 +79,7 @@ def open_folder(root: Path) -> SoundFolder:
     """Find all sound files below a folder, by suffix.
 
     Hidden files and folders are left out, and those of the trash. Links are followed, but for those
-    that lead back to a folder they lie in.
+    that lead back to a folder they are in.
 
     Raises
     ------

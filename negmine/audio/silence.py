@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 # A span whose level is below this holds no sound: one step of 16 bits (-90 dBFS). The rounding of a
-# 16-bit file alone has -101 dBFS, its dither -96; the noise of microphones and preamplifiers lies
+# 16-bit file alone has -101 dBFS, its dither -96; the noise of microphones and preamplifiers is
 # above. Sound of 24 bits or of floating point that is quieter still should be amplified first.
 SILENCE_RMS = 2.0**-15
 

@@ -35,7 +35,7 @@ def mel_levels(
 ) -> np.ndarray:
     """Compute the mean power density in cells of time and mel frequency.
 
-    The whole clip is looked at, however long: a column is the mean of as many windows as lie in it,
+    The whole clip is looked at, however long: a column is the mean of as many windows as are in it,
     half a window apart. A band is the integral of the windows' power over its own width, so that a
     band narrower than the transform's step takes its share of that step, and no band is empty.
 

@@ -23,7 +23,7 @@ def write_flac(path: Path, samples: np.ndarray, sample_rate: int) -> None:
     Raises
     ------
     AudioError
-        If a sample lies outside [-1, 1]: it would be clipped.
+        If a sample is outside [-1, 1]: it would be clipped.
     OutputError
         If the file cannot be written.
     """

@@ -64,7 +64,7 @@ def draw_audit(
     InputError
         If ``out`` holds verdicts, it is not an audit's folder, or the sample does not fit.
     PoolError
-        If the source is no pool and no selection.
+        If the source is neither a pool nor a selection.
     AudioError
         If a clip cannot be rendered.
     """

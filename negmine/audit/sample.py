@@ -70,7 +70,7 @@ def draw_claims(
     Raises
     ------
     InputError
-        If the frame has no such field, certificate or kind, or the sample is too small for so many
+        If the frame has no such field, certificate or kind, or the sample is too small for its
         strata.
     PoolError
         If there is no claim.

@@ -21,7 +21,7 @@ class Declaration:
     ----------
     pattern : str
         As in a shell, on the file's path from its folder's name on: ``africa/*``, ``*/rain_?.wav``.
-        A pattern that names a folder covers what lies in it.
+        A pattern that names a folder covers what is in it.
     absent : tuple of str
     where : str
         Table and row, for messages.

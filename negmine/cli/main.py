@@ -52,7 +52,7 @@ class PluginGroup(CleanGroup):
             reason = f"command '{cmd_name}' of plug-in '{point.value}' cannot be loaded: {error}"
             return _broken(cmd_name, reason)
         if not isinstance(command, click.Command):
-            return _broken(cmd_name, f"plug-in '{point.value}' is no click command")
+            return _broken(cmd_name, f"plug-in '{point.value}' is not a click command")
         return command
 
 
@@ -110,7 +110,7 @@ def main() -> None:
     "--site-regex",
     help="What of a recording's name is its site: its group, and for sites in --holdout.",
 )
-@click.option("--skip-bad", is_flag=True, help="Report unreadable files and go on without them.")
+@click.option("--skip-bad", is_flag=True, help="Report unreadable files and continue without them.")
 @click.option("--force", is_flag=True, help="Replace another pool at --out.")
 @click.option(
     "--append", is_flag=True, help="Add what is new to the pool at --out; nothing there is changed."

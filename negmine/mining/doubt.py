@@ -130,7 +130,7 @@ class DoubtModel:
     def settle(self, features: np.ndarray, confidence: np.ndarray) -> None:
         """Let doubt add up, over rows drawn at random, to what their certificates say.
 
-        Calls and rejections that the model has learnt lie further apart than clips it never heard:
+        Calls and rejections that the model has learnt are further apart than clips it never saw:
         the likelihood ratio of a missed call is then far too low. How many there are is known; the
         odds are shifted until that many are found (as posteriors are fitted to new priors, Saerens
         et al., *Neural Computation* 14, 2002).

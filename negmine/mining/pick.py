@@ -15,7 +15,7 @@ from negmine.scores.joint import JointScores
 from negmine.scores.scan import Eligible, Shortlists, highest, most_similar
 
 # A class's first shortlist is this many times the number wanted; one that is too short grows
-# fourfold, up to so many rows: their embeddings are held in memory, one class at a time.
+# fourfold, up to this many rows: their embeddings are held in memory, one class at a time.
 _SHORTLIST = 8
 _LONGEST = 20_000
 # Times that what is doubted makes room for what is ranked after it.

@@ -16,8 +16,8 @@ from negmine.text_tables import table
 
 _BINS = 40
 _REASONS = {
-    "easier": "score below the window",
-    "harder": "score above the window or the margin",
+    "easier": "score below the hardness window",
+    "harder": "score above the hardness window or the margin",
     DOUBT: "too likely to hold the class: for review",
     DUPLICATES: "near a better-ranked row",
     "diverse": "not needed to cover embedding space",

@@ -200,7 +200,7 @@ def open_selection(path: Path, pool: Path | None = None) -> Selection:
     Raises
     ------
     PoolError
-        If the file is missing, is no selection, or of another version.
+        If the file is missing, is not a selection, or of another version.
     """
     table, metadata = read_table(path, COLUMNS)
     if metadata.get("format") != FORMAT:
@@ -229,7 +229,7 @@ def check_made_with(path: Path, now: Mapping[str, str]) -> None:
     InputError
         Naming all that differ.
     PoolError
-        If it is no selection.
+        If it is not a selection.
     """
     then = open_selection(path).made_with
     if then is None:

@@ -71,7 +71,7 @@ def with_window(strategy: Strategy, text: str) -> Strategy:
     Raises
     ------
     InputError
-        If the text is no window.
+        If the text is not a window.
     """
     where = f"--window '{text}'"
     low, comma, high = text.partition(",")

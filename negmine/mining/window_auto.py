@@ -41,7 +41,7 @@ _CLASSES = 32
 # Clips that each retrained model is asked about: calls, and negatives of all classes together.
 _CALLS = 500
 _NEGATIVES = 2_000
-# Times that each call is heard with a negative mixed in, and the ratio of its RMS to that one's.
+# Times that each call is used with a negative mixed in, and the ratio of its RMS to that one's.
 _MIXED = 3
 _SNR_DB = (-10.0, 5.0)
 
@@ -70,11 +70,11 @@ class WindowChoice:
 
     def to_text(self) -> str:
         if not self.classes:
-            return "window: no class has enough calls in held-out recordings; none is used"
+            return "hardness window: no class has enough calls in held-out recordings; none is used"
         where = "held-out recordings" if self.held_out else "a held-out half of the recordings"
         rates = ", ".join(f"{high:g}: {rate:.1%}" for high, rate in self.rates.items())
         return (
-            f"window: up to the quantile {self.high:g}, by false positives on {where} "
+            f"hardness window: up to the quantile {self.high:g}, by false positives on {where} "
             f"with {self.classes} classes, after short retrainings ({rates})"
         )
 

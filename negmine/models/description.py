@@ -75,7 +75,7 @@ class ModelDescription:
         Raises
         ------
         ModelError
-            If it is no such text, or of another version.
+            If it is not such a text, or of another version.
         """
         try:
             content = parse_json(text, where)

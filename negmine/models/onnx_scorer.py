@@ -1,7 +1,7 @@
 """An ONNX file as a Scorer: negmine's own exports, and any other with a sidecar.
 
 The file is read as data: a graph of standard operators. It runs no code of its own, since libraries
-of custom operators are not loaded. Weights that it keeps in other files must lie beside it.
+of custom operators are not loaded. Weights that it keeps in other files must be beside it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class OnnxScorer:
     ----------
     session : onnxruntime.InferenceSession
         One input, float32: waveforms of shape (B, T) or (B, 1, T). Where B is a fixed number, clips
-        go in so many at a time; where T is, other lengths are an error.
+        go in that many at a time; where T is, other lengths are an error.
     description : ModelDescription
     fingerprint : str
     where : str

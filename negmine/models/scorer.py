@@ -88,10 +88,10 @@ class Retrainable(Scorer, Protocol):
             Negatives, used as training by default uses them. Confirmed calls and rejected
             detections are those of its pool.
         without : frozenset of str
-            Recordings that nothing may be heard of.
+            Recordings that must not train.
         steps, seed : int
         folder : Path
-            Where rendered clips may lie meanwhile.
+            Where rendered clips may be meanwhile.
         on_step : callable
             Called after each step.
         """

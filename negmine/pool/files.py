@@ -86,7 +86,7 @@ def write_pool(
     clip_s : float
     sample_rate : int
     roots : mapping of str to Path
-        The folders that the recipes' sources lie in.
+        The folders that the recipes' sources are in.
     recipes, calls : iterable of Recipe or RecipeBlock
     settings : mapping
         What the pool is made with, for the record.

@@ -106,7 +106,7 @@ def open_pool(path: str | Path) -> Pool:
     Raises
     ------
     PoolError
-        If it is no pool, of another version, or damaged.
+        If it is not a pool, of another version, or damaged.
 
     Examples
     --------

@@ -30,7 +30,7 @@ def relocate_pool(path: Path, moved: Mapping[Path, Path]) -> dict[str, Path]:
     Raises
     ------
     PoolError
-        If it is no pool, names no such folder, or files of it are missing in the new one.
+        If it is not a pool, names no such folder, or files of it are missing in the new one.
     """
     with only_writer(path):
         pool, info = open_pool(path), read_info(path)

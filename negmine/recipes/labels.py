@@ -95,7 +95,7 @@ class Absence:
     Raises
     ------
     ValueError
-        If the confidence lies outside (0, 1].
+        If the confidence is outside (0, 1].
     """
 
     certificate: Certificate
@@ -329,7 +329,7 @@ def label_clip(
         All verdicts on the recording, in any order.
     clip : Span
     beyond_per_s : float
-        In [0, 1]; 0 certifies only clips that lie inside rejected boxes.
+        In [0, 1]; 0 certifies only clips that are inside rejected boxes.
     min_call_share : float
         In (0, 1].
     """
@@ -338,7 +338,7 @@ def label_clip(
     start_s, end_s = clip.start_s, clip.end_s
     for box in boxes:
         span = box.span
-        # most boxes of a long recording lie elsewhere
+        # most boxes of a long recording are elsewhere
         if span.end_s <= start_s or span.start_s >= end_s:
             continue
         shared = clip.overlap_s(span)

@@ -54,7 +54,7 @@ def read_report(path: Path) -> dict[str, Any] | None:
     Raises
     ------
     PoolError
-        If it is no such report.
+        If it is not such a report.
     """
     if not path.exists():
         return None
@@ -72,7 +72,7 @@ def report_beside(path: Path, selection: Selection) -> dict[str, Any] | None:
     Raises
     ------
     PoolError
-        If it is no report.
+        If it is not a report.
     """
     report = read_report(report_path(path))
     made_of = (report or {}).get("selection")

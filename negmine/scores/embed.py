@@ -33,7 +33,7 @@ class Block:
         In the order in which they are kept.
     logits : float32 array, shape (n, C)
     shard : Shard
-        That they lie in.
+        That they are in.
     inside : int64 array, shape (n,), or None
         Where in the shard; None: they are all of it, in its order.
     """
@@ -51,7 +51,7 @@ class Block:
 
 
 class Scores:
-    """Scores of a table of recipes, in whatever shards they lie.
+    """Scores of a table of recipes, in whatever shards they are.
 
     Parameters
     ----------

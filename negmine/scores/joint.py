@@ -11,7 +11,7 @@ from negmine.scores.embed import Block, Scores
 
 
 class JointScores:
-    """Mean logits of several models, and how far they lie apart.
+    """Mean logits of several models, and how far they are apart.
 
     Embeddings are those of the first model: two models' spaces have nothing to do with each other.
 

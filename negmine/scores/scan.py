@@ -1,7 +1,7 @@
-"""Passes over all scores of a pool, block by block: what ranks highest, what lies nearest.
+"""Passes over all scores of a pool, block by block: what ranks highest, what is nearest.
 
 For the tens or hundreds of confirmed calls of a class, one matrix product over the embeddings as
-they lie on disk (bfloat16, memory-mapped) beats any index. Their lengths are off by the rounding,
+they are on disk (bfloat16, memory-mapped) beats any index. Their lengths are off by the rounding,
 so a cut wider than wanted is taken, and ranked again by rows of unit length.
 """
 

@@ -61,7 +61,7 @@ def read_rows(
     Raises
     ------
     InputError
-        If the file is no such table, lacks a column, or has no row where it must have one.
+        If the file is not such a table, lacks a column, or has no row where it must have one.
     """
     found, rows = open_table(path, columns)
     place = {name: index for index, name in enumerate(found)}
@@ -114,7 +114,7 @@ def open_table(
     Raises
     ------
     InputError
-        If the file is no such table; also while rows are read.
+        If the file is not such a table; also while rows are read.
     """
     records = _records(path)
     _, header = next(records, (0, []))

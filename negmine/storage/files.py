@@ -91,7 +91,7 @@ def open_in_place(path: Path, mode: str) -> IO[bytes]:
     Raises
     ------
     OutputError
-        If it is no regular file.
+        If it is not a regular file.
     OSError
         If it cannot be opened.
     """
@@ -260,7 +260,7 @@ def map_arrow(path: Path, remedy: str) -> pa.Table:
     Raises
     ------
     DamageError
-        If it is no such file, or not what was written.
+        If it is not such a file, or not what was written.
     PoolError
         If there is none.
     """

@@ -29,7 +29,7 @@ _swept: set[Path] = set()
 
 
 def sweep(folder: Path, least_s: float = OLD_S) -> None:
-    """Remove the unfinished files and folders that lie directly in a folder.
+    """Remove the unfinished files and folders that are directly in a folder.
 
     A folder that a run was replacing when it was killed is put back where it was.
 

@@ -1,4 +1,4 @@
-"""Where files lie that other files name: as a whole path, and as seen from who names them.
+"""Where files are that other files name: as a whole path, and as seen from who names them.
 
 What was moved together, a selection with its pool or a pool with its recordings, is then found.
 """
@@ -21,11 +21,11 @@ def candidates(whole: str, relative: str | None, folder: Path) -> list[Path]:
     Parameters
     ----------
     whole : str
-        Where it lay when the file was written.
+        Where it was when the file was written.
     relative : str, optional
-        Where it lay as seen from the file's folder: None where an earlier version wrote the file.
+        Where it was as seen from the file's folder: None where an earlier version wrote the file.
     folder : Path
-        Where the file lies now.
+        Where the file is now.
     """
     found = [Path(whole)]
     if relative:

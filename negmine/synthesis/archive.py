@@ -14,7 +14,7 @@ from negmine.recipes.recipe import Recipe
 BEAM = 32
 _PER_GROUP = 4
 
-# Of so many parents drawn the best becomes one: a pull towards high scores, not a law.
+# Of this many parents drawn the best becomes one: a pull towards high scores, not a law.
 _TOURNAMENT = 3
 
 

@@ -146,7 +146,7 @@ class Proposer:
             return Proposal(self._pool.recipes[waiting.pop()], (), number) if waiting else None
         for _ in range(_DRAWS):
             made, parents = self._made(family)
-            # what it is free of follows from its parts; a class that is unknown then is no find
+            # what it is free of follows from its parts; a class that is unknown then is not a find
             if made is None or family.label not in made.labels.absent:
                 continue
             key = bytes.fromhex(made.id)

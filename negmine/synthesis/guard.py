@@ -3,7 +3,7 @@
 What scores highest for a class is, more often than other rows, a call that its certificate missed.
 A search that takes such a clip as a parent makes more of it with every move. So a clip is refused
 for a class where its doubt (`negmine.mining.doubt`) is above a limit. What is made of it is refused
-for that class, too, however little of the call the model still hears in it: the sound is there.
+for that class, too, however little of the call the model still finds in it: the sound is there.
 
 The certificate that doubt begins from is the clip's own. That of a mix is the product of its
 parts' (`negmine.recipes.labels`), so no product is believed more than what it is made of.

@@ -12,7 +12,7 @@ from negmine.synthesis.guard import Guard
 _BLOCK = 65_536
 
 # Rows looked at for each one wanted: near copies and rows of one recording fall out afterwards.
-# Where the guard refuses most of a kind, up to so many are.
+# Where the guard refuses most of a kind, up to this many are.
 _WIDER = 4
 _LONGEST = 20_000
 

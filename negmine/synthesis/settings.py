@@ -26,7 +26,7 @@ class SynthesisSettings:
     min_distance : float
         Nearer embeddings (1 - cosine similarity) are the same sound.
     max_doubt : float
-        A clip that holds a class with a higher probability is no parent for it, and no find; see
+        A clip that holds a class with a higher probability is neither parent nor find for it; see
         `negmine.synthesis.guard`.
     batch_size : int
     moves : MoveRules

@@ -192,7 +192,7 @@ def run_options(command: Command) -> Command:
         help="Settings from a file, such as a run's config.toml; options given here win.",
     )(command)
     command = click.option(
-        "--skip-bad", is_flag=True, help="Report unreadable recordings and go on without them."
+        "--skip-bad", is_flag=True, help="Report unreadable recordings and continue without them."
     )(command)
     command = device_option(command)
     command = augment_options(command)

@@ -86,7 +86,7 @@ def read_augment(table: Any) -> dict[str, Any]:
     Raises
     ------
     InputError
-        If it is no table, or a setting is unknown, of another type or out of range.
+        If it is not a table, or a setting is unknown, of another type or out of range.
     """
     if not isinstance(table, dict):
         raise InputError(f"augment = {table!r}: expected a table of settings, such as noise = 0.3")

@@ -101,7 +101,7 @@ _OF_WINDOWS: GoesWith = ((("window_s",), (*_DETECTIONS, Beside("readout", ("max"
     show_default=True,
     help="Longer recordings go through in pieces: less takes less memory.",
 )
-@click.option("--skip-bad", is_flag=True, help="Report unreadable recordings and go on.")
+@click.option("--skip-bad", is_flag=True, help="Report unreadable recordings and continue.")
 @device_option
 @quiet_and_json
 def predict(
@@ -257,7 +257,7 @@ def evaluate(
 
 
 def _tell_lower(rates: Iterable[int], sample_rate: int) -> None:
-    """Warn of recordings that cannot hold what the model listens to."""
+    """Warn of recordings that cannot hold the model's whole band."""
     from negmine.annotations.rates import told_upsampled
 
     advice = "it was trained on such sound, and its scores of them may be off"

@@ -134,7 +134,7 @@ def relabel(
 
 
 def _in_band(call: Call, semitones: float, bands: Bands) -> bool:
-    """Return whether enough of a call's box, shifted, lies in its class's band."""
+    """Return whether enough of a call's box, shifted, is in its class's band."""
     ratio = 2 ** (semitones / 12)
     low, high = call.low_hz * ratio, call.high_hz * ratio
     lowest, highest = bands.get(call.label, (call.low_hz, call.high_hz))

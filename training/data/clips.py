@@ -75,7 +75,7 @@ class ClipStore:
         Parameters
         ----------
         folder : Path
-            Where stores lie; each has a name made of its keys.
+            Where stores are; each has a name made of its keys.
         keys : sequence of JSON-able objects
             One a clip, saying what is in it: the same keys, the same clips.
         lengths : sequence of int

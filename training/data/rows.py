@@ -129,7 +129,7 @@ class Batch:
         return Batch(*(t.to(device, non_blocking=True) for t in self._tensors()))
 
     def split(self, parts: int) -> list[Batch]:
-        """Split the rows into exactly so many parts of about the same size; some may be empty."""
+        """Split the rows into exactly this many parts of about the same size; some may be empty."""
         chunks = zip(*(t.tensor_split(parts) for t in self._tensors()), strict=True)
         return [Batch(*chunk) for chunk in chunks]
 

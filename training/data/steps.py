@@ -35,7 +35,7 @@ class Soft(Protocol):
 
     @property
     def description(self) -> str:
-        """Says which: a run goes on only with the same."""
+        """Says which: a run resumes only with the same."""
 
     def __call__(self, recording: str, span: Span) -> np.ndarray | None:
         """Return the pseudo labels of a span of a recording: shape (C,); None where none are."""
@@ -233,7 +233,7 @@ class Step:
     ----------
     batch : Batch
     own : int
-        The first so many rows are the trainer's own; those of plug-ins follow.
+        Number of rows, the first ones, that are the trainer's own; those of plug-ins follow.
     """
 
     batch: Batch

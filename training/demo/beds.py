@@ -1,7 +1,7 @@
 """The demo's background sound: beds of wind, rain, insects and stream, and beds of other sound.
 
 Every bed is noise shaped in frequency and modulated in time, drawn from the generator it is
-given. A recording lies on a blend of two of them.
+given. A recording is on a blend of two of them.
 """
 
 from __future__ import annotations

@@ -243,7 +243,7 @@ def _like(model: Kind, name: str, shape: Shape | None = None, **moved: tuple[flo
 
 _RISE, _FALL, _TRILL, _CROAK, _WARBLE, _WHISTLE = CLASSES
 
-# Every range moved here lies clear of the class's own, with room between: no rendition of a
+# Every range moved here is clear of the class's own, with room between: no rendition of a
 # look-alike could pass for the class by the numbers.
 LOOKALIKES = (
     _like(_RISE, "sweep falling through the rise", start_hz=(2700, 3100), end_hz=(1500, 1800)),

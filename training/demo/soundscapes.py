@@ -167,7 +167,7 @@ def compose(
 
     Returns
     -------
-    float32 array, shape (T,), with no peak above 0.9; and where each sound lies.
+    float32 array, shape (T,), with no peak above 0.9; and where each sound is.
     """
     samples = bed.copy()
     placed = []

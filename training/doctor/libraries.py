@@ -147,7 +147,7 @@ def probe_all(names: Sequence[str], timeout_s: float = _TIMEOUT_S) -> dict[str, 
     found: dict[str, dict[str, Any]] = {}
     left = list(names)
     while left:
-        # -P: what lies in this folder is not what the `negmine` program imports
+        # -P: what is in this folder is not what the `negmine` program imports
         call = [sys.executable, "-P", "-m", "training.doctor.probe", *left]
         try:
             ran = subprocess.run(call, capture_output=True, timeout=timeout_s)

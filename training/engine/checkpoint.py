@@ -45,7 +45,7 @@ class Checkpoint:
         State dict of the scaler of fp16's losses.
     inputs : dict of str
         What the run was given besides the configuration: tables, initial weights, plug-ins. A run
-        goes on only with the same.
+        resumes only with the same.
     fingerprint : str
         Of the weights.
     """
@@ -80,7 +80,7 @@ class Checkpoint:
         Raises
         ------
         ModelError
-            If the file is missing, is no checkpoint, of another version, or damaged.
+            If the file is missing, is not a checkpoint, of another version, or damaged.
         """
         content = read_content(path)
         try:
@@ -111,7 +111,7 @@ class Checkpoint:
             for value in values:
                 if not isinstance(value, kind):
                     raise TypeError(f"a {type(value).__name__} where another kind is expected")
-        # before a network for so many is made
+        # before a network for that many is made
         outputs = len(self.model["head.bias"])
         if outputs != len(self.classes):
             raise ValueError(f"weights for {outputs} classes, and {len(self.classes)} names")

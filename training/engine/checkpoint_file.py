@@ -3,7 +3,7 @@
 ::
 
     8 bytes           length of the header
-    header            JSON: where each tensor lies, and "__metadata__": {"negmine": TEXT}
+    header            JSON: where each tensor is, and "__metadata__": {"negmine": TEXT}
     the tensors       bytes
 
 TEXT is JSON again: a seal (`negmine.storage.digests`), the format, its version, and the content
@@ -63,7 +63,7 @@ def read_content(path: Path) -> dict[str, Any]:
     Raises
     ------
     ModelError
-        If the file is missing, is no checkpoint, of another version, or damaged.
+        If the file is missing, is not a checkpoint, of another version, or damaged.
     """
     if not path.is_file():
         raise ModelError(f"{path}: no such checkpoint")

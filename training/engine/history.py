@@ -54,7 +54,7 @@ def is_best(history: Sequence[Entry]) -> bool:
 
 
 def should_stop(history: Sequence[Entry], patience: int) -> bool:
-    """Return whether so many epochs have passed since the best one; never with a patience of 0."""
+    """Return whether this many epochs passed since the best one; never with a patience of 0."""
     if not patience or not history:
         return False
     scores = [_score(entry) for entry in history]

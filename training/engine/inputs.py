@@ -20,7 +20,7 @@ class Progress(Protocol):
     """Progress bars: one at a time, each closing the one before."""
 
     def __call__(self, what: str, total: int, unit: str = "file", /) -> Callable[..., Any]:
-        """Begin a bar of so many units; return what advances it."""
+        """Begin a bar of this many units; return what advances it."""
         ...
 
 

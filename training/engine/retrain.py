@@ -26,7 +26,7 @@ from training.engine.history import learning_rate
 from training.engine.step import make_optimiser, take_step
 from training.models.detector import weights_fingerprint
 
-# Rows of each kind that are rendered: a short retraining hears no more.
+# Rows of each kind that are rendered: a short retraining uses no more.
 _MOST = 2_000
 
 
@@ -120,7 +120,7 @@ def retrain(
     selection : Path
         From ``negmine mine``; its pool's confirmed calls and rejected detections train beside it.
     without : frozenset of str
-        Recordings that nothing is heard of.
+        Recordings that must not train.
     steps, seed : int
     folder : Path
         For the rendered clips.

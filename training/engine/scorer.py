@@ -15,7 +15,7 @@ from training.engine.checkpoint import Checkpoint
 from training.engine.precision import autocast
 from training.models.detector import frames_per_second, to_frames
 
-# On a CPU a batch passes the network so many seconds of sound at a time: what its layers hand on
+# On a CPU a batch passes the network this many seconds of sound at a time: what its layers hand on
 # then stays in the cache. EfficientNet-B0 takes a fifth less time a clip for 8 clips of 2 s than
 # for 32, or less still.
 _CPU_SECONDS = 16.0
@@ -115,7 +115,7 @@ def load(path: Path, device: str = "auto") -> CheckpointScorer:
     Raises
     ------
     ModelError
-        If it is no checkpoint, or the device is not available.
+        If it is not a checkpoint, or the device is not available.
     """
     return CheckpointScorer(Checkpoint.load(path), choose_device(device))
 

@@ -69,7 +69,7 @@ def start_from(
     Raises
     ------
     ModelError
-        If it is no checkpoint, or of another network.
+        If it is not a checkpoint, or of another network.
     PoolError
         If it has other classes.
     """

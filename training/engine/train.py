@@ -72,7 +72,7 @@ def train(
     on_step: Callable[[RunState], object] = lambda state: None,
     on_epoch: Callable[[dict[str, float]], object] = lambda entry: None,
 ) -> Checkpoint:
-    """Train a detector, or go on with a run that was stopped.
+    """Train a detector, or resume a run that was stopped.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def train(
     out : Path
         The run's folder: ``last.pt`` after every epoch, ``best.pt`` of the best validation score
         (the last epoch's without validation), ``metrics.csv``. If ``last.pt`` is there, the run
-        goes on from it and ends as if it had never stopped.
+        resumes from it and ends as if it had never stopped.
     ranks : Ranks, optional
         This process among those that share the work; alone by default.
     device : torch.device, optional
@@ -99,10 +99,10 @@ def train(
     Raises
     ------
     InputError
-        If confirmed calls lie above what is heard, the folds are impossible, the folder holds a run
+        If confirmed calls are above half the rate, the folds are impossible, the folder holds a run
         with other settings, or nothing says where a class is absent.
     ModelError
-        If ``init`` is no checkpoint, or of another front end or backbone.
+        If ``init`` is not a checkpoint, or of another front end or backbone.
     PoolError
         If ``init`` or a plug-in has other classes.
     NegmineError

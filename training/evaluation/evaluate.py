@@ -62,7 +62,7 @@ class Truth:
             self._read_events(events, truth, classes)
 
     def first(self, recordings: int) -> Truth:
-        """Return the truth of the first so many recordings of the table."""
+        """Return the truth of the first ``recordings`` recordings of the table."""
         part = copy(self)
         part.present = self.present.iloc[:recordings]
         kept = set(part.present.index)
@@ -71,7 +71,7 @@ class Truth:
         return part
 
     def check_durations(self, durations_s: Mapping[str, float]) -> None:
-        """Check that every event lies inside its recording.
+        """Check that every event is inside its recording.
 
         Raises
         ------
@@ -191,7 +191,7 @@ def evaluate(
     Parameters
     ----------
     scorer : RecordingScorer
-        Its windows lie side by side.
+        Its windows are side by side.
     recordings : Recordings
     truth : Truth
     recalls : sequence of float

@@ -1,6 +1,6 @@
 """Full-clip inference: one pass over a recording gives its score and those of its windows.
 
-A long recording goes through in overlapping pieces. What a piece's cut edges change lies in the
+A long recording goes through in overlapping pieces. What a piece's cut edges change is in the
 overlap, which is dropped, so that the joined feature map is that of a single pass: to rounding, for
 a network that sees less than the overlap; nearly, for one that also looks at the whole piece (the
 squeeze-and-excitation blocks of EfficientNet). Memory holds one piece, however long the recording.
@@ -40,7 +40,7 @@ class Reading:
     windows : float32 array, shape (N, C)
         Logits of its windows.
     start_s, end_s : float64 arrays, shape (N,)
-        Where each window lies, in seconds.
+        Where each window is, in seconds.
     duration_s : float
         Of the recording.
     audible : bool array, shape (N,)
@@ -69,7 +69,7 @@ class RecordingScorer:
         For the rate, the precision, the readout and its window.
     device : torch.device
     hop_s : float, optional
-        Step of the windows, at most their length; by default they lie side by side.
+        Step of the windows, at most their length; by default they are side by side.
     piece_s, overlap_s : float
         Longer recordings go through in pieces of this length, with so much more at both sides: at
         least as long as that.
@@ -96,7 +96,7 @@ class RecordingScorer:
         self.window = self.clips.window_frames
         self.hop = min(self.window, to_frames(hop_s, rate)) if hop_s else self.window
         self.grid = self.window / rate, self.hop / rate
-        # pieces begin at whole frames of the map, so that their frames lie on one grid
+        # pieces begin at whole frames of the map, so that their frames are on one grid
         self.frame = max(1, round(config.sample_rate / rate))
         self.piece = math.ceil(piece_s * config.sample_rate / self.frame) * self.frame
         self.overlap = max(1, math.ceil(overlap_s * config.sample_rate / self.frame)) * self.frame
@@ -121,7 +121,7 @@ class Pass:
         self._scorer = scorer
         self._blocks: list[np.ndarray] = []  # from where the next piece is read
         self._held = 0  # samples in them
-        self._lead = 0  # the first so many were in the last piece, too
+        self._lead = 0  # number of them, from the first, that were in the last piece, too
         self._total = 0
         self._windows = _Windows(scorer.detector, scorer.window, scorer.hop)
         self._clip = _clip_readout(scorer)
@@ -155,7 +155,7 @@ class Pass:
 
     @torch.inference_mode()
     def _read(self, samples: np.ndarray, frames: int | None) -> None:
-        """Take over the frames of a piece: so many, or all to its end."""
+        """Take over the frames of a piece: this many, or all to its end."""
         features = self._scorer.clips.features(samples)
         first = self._lead // self._scorer.frame
         part = features.window(first, features.length if frames is None else first + frames)

@@ -146,7 +146,7 @@ def open_scorers(
     scorers : list of RecordingScorer
     classes : tuple of str
     bands : list of (float, float)
-        Where each class's detections lie, in Hz: the first model's that has bands, else all that
+        Where each class's detections are, in Hz: the first model's that has bands, else all that
         the first hears.
 
     Raises

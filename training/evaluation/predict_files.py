@@ -38,7 +38,7 @@ class Output:
     merge : bool
         Windows of a class that follow one another are one detection.
     top : int, optional
-        Each class keeps its so many surest detections.
+        Each class keeps this many of its most probable detections.
     """
 
     scores: Path

@@ -41,7 +41,7 @@ class MatrixLogMel(nn.Module):
         n1, n2 = torch.arange(inner), torch.arange(outer)
         k1, k2 = torch.arange(inner), torch.arange(outer // 2 + 1)  # the rest mirrors these
 
-        # (n2, n1): where in a frame each factor of a product lies
+        # (n2, n1): where in a frame each factor of a product is
         places = n1 * outer + n2.unsqueeze(1)
         window = log_mel.mel.spectrogram.get_buffer("window")
         self.register_buffer("places", places)

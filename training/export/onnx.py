@@ -36,7 +36,7 @@ from training.models.detector import frames_per_second, to_frames
 # The largest difference from the checkpoint that is rounding, as a share of the largest value.
 TOLERANCE = 1e-3
 
-# Lengths that are tried: what a network's strides leave over repeats after so many frames.
+# Lengths that are tried: what a network's strides leave over repeats after this many frames.
 _LENGTHS = 32
 
 CPU = torch.device("cpu")

@@ -121,8 +121,8 @@ def _rank_by_sorting(
     """Return what `_rank_by_pairs` does, without the pairs.
 
     Sort a row by target, upwards, and let g_k = t_k - t_(k-1) >= 0. Then t_i - t_j is the sum of
-    g_k over j < k <= i, and the sum over pairs falls apart at each gap k into what lies below and
-    what lies above it:
+    g_k over j < k <= i, and the sum over pairs falls apart at each gap k into what is below and
+    what is above it:
 
         sum_k  g_k * (sum over j < k of exp(x_j)) * (sum over i >= k of exp(-x_i))
 

@@ -1,4 +1,4 @@
-"""Where a class's frequency band lies in a mel spectrogram and in a feature map."""
+"""Where a class's frequency band is in a mel spectrogram and in a feature map."""
 
 from __future__ import annotations
 

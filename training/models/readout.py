@@ -105,7 +105,7 @@ def pool_frames(
 def window_pool(frames: Frames, window: int, hop: int) -> Tensor:
     """Pool every window of frames; 0 where a denominator is 0.
 
-    The last window is filled up with frames that count as nothing, so that each frame lies in one.
+    The last window is filled up with frames that count as nothing, so that each frame is in one.
 
     Parameters
     ----------

@@ -2,7 +2,7 @@
 
 A network has met no level as low as that of digital silence, and what it says there means nothing.
 So silence is replaced by the sound next to it, mirrored, as the front end does at a clip's ends,
-and the frames of the feature map that lie in it count in no readout. All of it is plain arithmetic
+and the frames of the feature map that are in it count in no readout. All of it is plain arithmetic
 on tensors, so that an exported program does the same.
 """
 
@@ -38,7 +38,7 @@ def audible_blocks(waveforms: Tensor, block: int, least: int = _LEAST_BLOCKS) ->
     blocks = torch.cat([whole, waveforms[:, -block:].unsqueeze(1)], dim=1)
     level = (blocks - blocks.mean(-1, keepdim=True)).square().mean(-1)
     quiet = (level < SILENCE_RMS**2).float().unsqueeze(1)
-    # runs of at least so many; what lies beyond the ends counts as silence
+    # runs of at least this many; what is beyond the ends counts as silence
     k = least
     runs = -F.max_pool1d(-F.pad(quiet, (k - 1, k - 1), value=1.0), k, 1)
     return F.max_pool1d(runs, k, 1)[:, 0] == 0
@@ -120,7 +120,7 @@ def audible_frames(audible: Tensor, block: int, frames: int, spacing: int) -> Te
     audible : bool Tensor, shape (B, N)
         From `audible_blocks`.
     block : int
-        The spectrogram's step: its first column lies round the first sample.
+        The spectrogram's step: its first column is round the first sample.
     frames : int
     spacing : int
         Samples from one frame to the next.

@@ -130,7 +130,7 @@ def run_seeds(
     labelling: PseudoSettings | None = None,
     unlabelled: Unlabelled | None = None,
 ) -> list[dict[str, Any]]:
-    """Train every fold with every seed; goes on where it was stopped.
+    """Train every fold with every seed; resumes where it was stopped.
 
     Each seed has folds of its own, ``seed0/fold0/``, ..., and its out-of-fold scores. Beside them
     stand ``known.csv``, what is known of each recording; ``oof.csv`` and ``oof.verdicts.csv``, the

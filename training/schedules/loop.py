@@ -64,7 +64,7 @@ class LoopSettings:
     replay : float
         Share of the last round's negatives that stays beside the new ones.
     stop_after : int
-        Ends after so many rounds in a row without a better validation score (average precision
+        Ends after this many rounds in a row without a better validation score (average precision
         over the known cells of the validation fold) than the best before them; 0 never does.
     control : bool
         Also train each round with as many random negatives, in ``round1-random/``, ...
@@ -96,7 +96,7 @@ def run_loop(
     Each round mines afresh with the last round's model, adds to what it found a share of what the
     round before trained with, and trains from scratch with the same seed, so that rounds differ in
     their negatives alone. All files stay: ``round0/``, ``round1/hard.parquet``, ... A loop that was
-    stopped goes on where it was: finished runs are read, a started one is continued.
+    stopped resumes where it was: finished runs are read, a started one is continued.
 
     Parameters
     ----------

@@ -35,7 +35,7 @@ from training.evaluation.predict import read_ahead
 FORMAT = "negmine-pseudo-labels"
 VERSION = "2"
 
-# Where a class's centre lies: where the labels add up to the share of windows that may hold it, or
+# Where a class's centre is: where the labels add up to the share of windows that may hold it, or
 # at a low quantile of its confirmed calls.
 LEVELS = ("share", "calls")
 

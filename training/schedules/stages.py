@@ -72,7 +72,7 @@ def run_stages(
     unlabelled: Unlabelled | None = None,
     in_fold: bool = False,
 ) -> list[StageResult]:
-    """Train a recipe's stages; goes on where it was stopped.
+    """Train a recipe's stages; resumes where it was stopped.
 
     Every stage trains all folds, since a recording is labelled by the model that held it out. With
     ``in_fold`` it trains ``config.fold`` alone, which labels what it trained on, too.

@@ -43,7 +43,7 @@ def erase_band(samples: np.ndarray, sample_rate: int, low_hz: float, high_hz: fl
     """Remove a frequency band, zero-phase.
 
     At least 40 dB down from ``low_hz`` to ``high_hz``, the clip's ends included; within 0.1 dB of
-    what it was from `TRANSITION_HZ` outside. Where an edge lies nearer than that to 0 or to the
+    what it was from `TRANSITION_HZ` outside. Where an edge is nearer than that to 0 or to the
     Nyquist frequency, all up to there is removed.
 
     Parameters
@@ -156,7 +156,7 @@ def _filtered(clip: np.ndarray, sample_rate: int, low_hz: float, high_hz: float)
     half = _taps(sample_rate) // 2
     size = 1 << (2 * half * _BLOCK_KERNELS).bit_length()
     size = min(size, fft.next_fast_len(len(clip) + 2 * half, real=True))
-    # of a block, half a kernel at each end has seen what lies beyond it
+    # of a block, half a kernel at each end has seen what is beyond it
     step = size - 2 * half
     blocks = -(-len(clip) // step)
     padded = np.zeros((blocks - 1) * step + size, dtype=np.float32)
@@ -173,7 +173,7 @@ def _response(size: int, sample_rate: int, low_hz: float, high_hz: float) -> np.
     nyquist = sample_rate / 2
     taps = _taps(sample_rate)
     _, beta = kaiserord(_DEPTH_DB, min(1.0, TRANSITION_HZ / nyquist))
-    # firwin's cut-off lies in the middle of the transition
+    # firwin's cut-off is in the middle of the transition
     low, high = low_hz - TRANSITION_HZ / 2, high_hz + TRANSITION_HZ / 2
     from_zero, to_nyquist = low_hz < TRANSITION_HZ, high_hz > nyquist - TRANSITION_HZ
     if from_zero and to_nyquist:

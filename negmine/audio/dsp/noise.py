@@ -15,7 +15,7 @@ from scipy import fft
 # Root mean square of what is generated: -26 dBFS, as field recordings are apt to have.
 RMS = 10 ** (-26 / 20)
 
-# Below this, power no longer rises: a recorder's microphone hears no less.
+# Below this, power no longer rises: a recorder's microphone has no less.
 _LOWEST_HZ = 20.0
 
 # Near drops of one rain ring at this many pitches.

@@ -19,7 +19,7 @@ class Doubts:
     calls : list of C float arrays, shape (calls of the class, D)
         Embeddings of the confirmed calls, of unit length.
     nearest : float array, shape (C,)
-        A window lies further from each of them than this, in cosine distance.
+        A window is further from each of them than this, in cosine distance.
     """
 
     highest: np.ndarray

@@ -67,8 +67,8 @@ def annotated_clips(
 def placed_windows(box: Span, clip_s: float, recording_s: float, placements: int) -> list[Span]:
     """Place windows of a recording that hold a box, or are in it where it is the longer.
 
-    One is centred; several lie from one end of the box to the other, both included. All are moved
-    as little as needed to lie inside the recording; those that then coincide count once.
+    One is centred; several are from one end of the box to the other, both included. All are moved
+    as little as needed to be inside the recording; those that then coincide count once.
     """
     if placements == 1:
         return [centred_window(box, clip_s, recording_s)]

@@ -26,7 +26,7 @@ _BEDS = 8
 def rows(context: BuildContext, settings: FpSettings) -> Iterator[Recipe]:
     """Yield clips of every rejected detection that certify its class absent."""
     missed: list[Annotation] = []
-    # a box longer than the clip needs no bed: then only what lies inside it is cut
+    # a box longer than the clip needs no bed: then only what is inside it is cut
     beyond_per_s = 0.0 if settings.pad == "bed" else settings.beyond_per_s
     yield from annotated_clips(
         context.annotations,
@@ -76,7 +76,7 @@ def _on_beds(context: BuildContext, settings: FpSettings) -> Iterator[Recipe]:
         number = np.array([beds.classes.index(box.label)])
         for offset_s in _offsets(span, clip_s, settings.placements):
             drawn = free.draw(number, rng.random((1, _BEDS)))[0]
-            # a jump of level at the box's ends would tell the network where it lies
+            # a jump of level at the box's ends would tell the network where it is
             bed = int(drawn[np.argmin(np.abs(np.log(beds.levels[drawn] / level)))])
             piece = Layer(
                 context.recordings.source(box.recording),

@@ -29,7 +29,7 @@ class FpSettings:
         Confidence that a verdict keeps for each second a clip reaches beyond its box.
     pad : {"beyond", "bed", "both"}
         What surrounds a box that is shorter than the clip: the recording goes on (``beyond``),
-        or the box's own span lies on a clip that is certified free of the class (``bed``).
+        or the box's own span is on a clip that is certified free of the class (``bed``).
     placements : int
         Clips a box, evenly placed from its beginning to its end.
     """
@@ -39,7 +39,7 @@ class FpSettings:
         "--fp-beyond",
         click.FloatRange(0, 1),
         "Confidence a rejected box keeps per second that a clip reaches beyond it; "
-        "0: a clip must lie inside the box.",
+        "0: a clip must be inside the box.",
     )
     pad: str = setting(
         "both",

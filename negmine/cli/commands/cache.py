@@ -57,7 +57,7 @@ def cache(
         sounds = sounds_of_pool(pool.sources)
         out, sample_rate = out or sound / "cache", sample_rate or pool.sample_rate
     elif out is None or sample_rate is None:
-        raise click.UsageError(f"{sound} is no pool: name --out and --sample-rate")
+        raise click.UsageError(f"{sound} is not a pool: name --out and --sample-rate")
     else:
         folder = open_folder(sound)
         tell_found(folder, quiet)

@@ -42,7 +42,7 @@ _CHOOSING = (
     ),
     click.option(
         "--window", metavar="LOW,HIGH|auto",
-        help="Only rows between two quantiles of hardness, before the strategy's rules; 'auto' "
+        help="Hardness window: only rows between two quantiles of hardness, before the strategy's rules; 'auto' "
         "chooses the upper end by short retrainings, judged on held-out recordings.",
     ),
     click.option(

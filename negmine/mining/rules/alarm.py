@@ -14,7 +14,7 @@ RECALL = 0.7
 
 
 def alarm_rate(calls: np.ndarray, negatives: np.ndarray, recall: float = RECALL) -> float:
-    """Share of a class's negatives at or above the threshold that finds so many of its calls.
+    """Share of a class's negatives at or above the threshold that finds a share of its calls.
 
     Parameters
     ----------

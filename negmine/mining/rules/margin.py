@@ -43,7 +43,7 @@ def margin_threshold(
     Raises
     ------
     ValueError
-        If a quantile lies outside [0, 1], or the space is unknown.
+        If a quantile is outside [0, 1], or the space is unknown.
     """
     for name, value in (("reference", reference), *((("margin", margin),) * (space == "quantile"))):
         if not 0.0 <= value <= 1.0:

@@ -373,7 +373,7 @@ def test_a_plug_ins_command_is_listed_and_run(monkeypatch: pytest.MonkeyPatch) -
         ("negmine.cli.main:no_such", "plug-in 'negmine.cli.main:no_such' cannot be loaded: module"),
         (
             "negmine.cli.main:ENTRY_POINTS",
-            "plug-in 'negmine.cli.main:ENTRY_POINTS' is no click command",
+            "plug-in 'negmine.cli.main:ENTRY_POINTS' is not a click command",
         ),
     ],
 )
