@@ -42,8 +42,9 @@ _CHOOSING = (
     ),
     click.option(
         "--window", metavar="LOW,HIGH|auto",
-        help="Hardness window: only rows between two quantiles of hardness, before the strategy's rules; 'auto' "
-        "chooses the upper end by short retrainings, judged on held-out recordings.",
+        help="Hardness window: only rows between two quantiles of hardness, before the strategy's "
+        "rules; 'auto' chooses the upper end by short retrainings, judged on held-out "
+        "recordings.",
     ),
     click.option(
         "--window-steps", type=click.IntRange(1, MOST_ROWS), default=200, show_default=True,
