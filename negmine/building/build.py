@@ -118,6 +118,27 @@ def build_pool(
     ------
     NegmineError
         On any bad input; nothing is then written.
+
+    Examples
+    --------
+    A folder of recordings, the tables of what is confirmed and rejected in them, and a folder of
+    sound that cannot hold any of the classes:
+
+    >>> from pathlib import Path
+    >>> from negmine.annotations import read_rfcx
+    >>> from negmine.building import PoolSettings, build_pool
+    >>> annotations = read_rfcx(Path("data/train_tp.csv"), Path("data/train_fp.csv"))
+    >>> report = build_pool(
+    ...     Path("data/train"),
+    ...     annotations,
+    ...     Path("pool"),
+    ...     external=["data/external"],
+    ...     settings=PoolSettings(clip_s=1.0),
+    ... )
+    >>> len(report.pool), report.pool.classes
+    (41, ('0', '1'))
+    >>> print(report.pool[0].labels.state("0"))
+    absent
     """
     s = settings or PoolSettings()
     named = (*s.external.folders, *external)

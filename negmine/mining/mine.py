@@ -111,6 +111,23 @@ def mine(
     PoolError
         If model and pool have different classes, or ``exclude`` names a recipe or a
         class that is not there.
+
+    Examples
+    --------
+    Any model that is a `negmine.models.scorer.Scorer` will do; here the trainer's checkpoint.
+
+    >>> from pathlib import Path
+    >>> from negmine import open_pool
+    >>> from negmine.mining.mine import MineSettings, mine
+    >>> from negmine.models.scorer import load_scorer
+    >>> scorer = load_scorer(Path("run/best.pt"), "cpu")
+    >>> mined = mine(scorer, open_pool("pool"), Path("scores"), MineSettings(per_class=3))
+    >>> chosen = mined.selection.rows[0]
+    >>> chosen.label, chosen.certificate, chosen.rank
+    ('0', 'external', 1)
+    >>> len(mined.selection.rows) == len(mined.control.rows)  # as many random ones
+    True
+    >>> mined.selection.write(Path("hard.parquet"))
     """
     models = list(scorers) if isinstance(scorers, Sequence) else [scorers]
     s = settings or MineSettings()

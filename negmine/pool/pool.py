@@ -110,9 +110,15 @@ def open_pool(path: str | Path) -> Pool:
 
     Examples
     --------
-    >>> pool = open_pool("pool")  # doctest: +SKIP
-    >>> pool[0].render().shape  # doctest: +SKIP
-    (64000,)
+    >>> from negmine import open_pool
+    >>> pool = open_pool("pool")
+    >>> recipe = pool[0]
+    >>> recipe.kind, recipe.duration_s
+    ('external', 1.0)
+    >>> recipe.render().shape  # float32, mono, at the pool's rate
+    (8000,)
+    >>> print(recipe.labels.state("1"))
+    absent
     """
     folder = Path(path)
     info = read_info(folder)

@@ -67,6 +67,23 @@ def find_neighbours(
         The nearest first: ranked by the embeddings, whatever the index rounds.
     logits : float32 array, shape (C,)
         Of the sound.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from negmine import open_pool
+    >>> from negmine.audio import read_all
+    >>> from negmine.models.scorer import load_scorer
+    >>> from negmine.scores.embed import score_recipes
+    >>> from negmine.scores.pool_index import open_index
+    >>> from negmine.scores.search import find_neighbours
+    >>> pool, scorer = open_pool("pool"), load_scorer(Path("run/best.pt"), "cpu")
+    >>> scores = score_recipes(scorer, pool.recipes, Path("scores"))
+    >>> sound = read_all(Path("data/external/other0.wav"), scorer.sample_rate)[:8000]
+    >>> index, _ = open_index(scores, pool.digest)
+    >>> near, logits = find_neighbours(sound, scorer, pool, scores, index, 2)
+    >>> [found.recipe.kind for found in near], logits.shape
+    (['external', 'external'], (2,))
     """
     embedded, logits = scorer.score(samples[None])
     query = embedded[0] / max(float(np.linalg.norm(embedded[0])), 1e-12)

@@ -107,6 +107,27 @@ def train(
         If ``init`` or a plug-in has other classes.
     NegmineError
         If training diverges: the loss or a validation score is no longer finite.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from negmine.annotations import read_rfcx
+    >>> from negmine.annotations.recordings import open_annotated
+    >>> from training.config import TrainConfig
+    >>> from training.engine.inputs import RunInputs
+    >>> from training.engine.train import train
+    >>> annotations = read_rfcx(Path("data/train_tp.csv"), Path("data/train_fp.csv"))
+    >>> recordings, annotations = open_annotated(Path("data/train"), annotations)
+    >>> config = TrainConfig(
+    ...     sample_rate=8000, clip_s=1.0, window_s=0.5, folds=4, epochs=1, steps_per_epoch=3
+    ... )
+    >>> checkpoint = train(
+    ...     config, RunInputs(annotations, recordings, Path("cache")), Path("run")
+    ... )
+    >>> checkpoint.step, checkpoint.held_out
+    (3, ('rec00', 'rec03'))
+    >>> sorted(path.name for path in Path("run").glob("*.pt"))
+    ['best.pt', 'last.pt']
     """
     annotations, recordings = inputs.annotations, inputs.recordings
     plugins, groups, soft = [*inputs.plugins], inputs.groups, inputs.soft

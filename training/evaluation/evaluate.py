@@ -198,6 +198,21 @@ def evaluate(
         At which false positives are counted.
     on_done : callable
         Called after each recording.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import torch
+    >>> from training.engine.checkpoint import Checkpoint
+    >>> from training.evaluation.evaluate import Truth, evaluate, open_truth_recordings
+    >>> from training.evaluation.inference import RecordingScorer
+    >>> checkpoint, cpu = Checkpoint.load(Path("run/best.pt")), torch.device("cpu")
+    >>> truth = Truth(Path("data/truth.csv"), None, checkpoint.classes)
+    >>> test = open_truth_recordings(Path("data/train"), truth)
+    >>> scorer = RecordingScorer(checkpoint.detector(cpu), checkpoint.config, cpu)
+    >>> found = evaluate(scorer, test, truth)
+    >>> sorted(found.metrics)
+    ['lwlrap', 'macro_ap', 'neg@1', 'neg@3', 'neg@5']
     """
     names = list(truth.present.columns)
     clips, windows, absent, silent_s = [], [], [], 0.0
