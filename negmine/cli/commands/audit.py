@@ -228,7 +228,7 @@ def read(
     confidences = new_confidences(found, key.about["settings"], prior) if of_pool else []
     if found.unheard_strata:
         warn(
-            f"no verdict yet in {len(found.unheard_strata)} strata, for which no rate speaks: "
+            f"no verdict yet in {len(found.unheard_strata)} strata, which no rate covers: "
             f"{'; '.join(found.unheard_strata)}"
         )
     if contradicted:
