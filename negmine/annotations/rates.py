@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 
 from negmine.annotations import Annotation, Annotations
 from negmine.audio.read import AudioInfo
@@ -88,13 +89,14 @@ def check_audible(
                 f"{where}, and its recording '{box.recording}' of {file_hz} Hz holds nothing above "
                 f"{file_hz / 2:g} Hz; correct f_min and f_max, or take the rows out"
             )
+        wanted = _rate_for(list(chain(*unheard.values())), infos)
         raise AnnotationError(
             f"{where}, and at --sample-rate {sample_rate} the model receives up to "
-            f"{sample_rate / 2:g} Hz; pass --sample-rate {_rate_for(boxes, infos)}"
+            f"{sample_rate / 2:g} Hz; pass --sample-rate {wanted}"
         )
 
 
-def _rate_for(boxes: Iterable[Annotation], infos: Mapping[str, AudioInfo]) -> int:
+def _rate_for(boxes: Sequence[Annotation], infos: Mapping[str, AudioInfo]) -> int:
     """Choose a common rate that holds all of these boxes, or that of their files."""
     wanted = 2 * max(box.f_max_hz for box in boxes)
     most = max(infos[box.recording].sample_rate for box in boxes)

@@ -122,7 +122,12 @@ def open_annotated(
     """
     folder = open_folder(root)
     paths = index_recordings(folder)
-    annotations.check_recordings(paths)
+    left_out = {
+        clean_name(Path(name).stem): f"{name} is left out: {why}"
+        for why, names in folder.left_out.items()
+        for name in names
+    }
+    annotations.check_recordings(paths, left_out)
     wanted = {name: paths[name] for name in sorted(annotations.by_recording)}
     read, skipped = probe_all(wanted.values(), skip_bad=skip_bad, on_done=progress(len(wanted)))
     infos = {name: read[path] for name, path in wanted.items() if path in read}
@@ -165,7 +170,7 @@ def silence_notes(infos: Iterable[AudioInfo]) -> tuple[str, ...]:
             "one inverted back"
         )
     if silent:
-        notes.append(f"no sound in {_files(silent)}: digital silence throughout")
+        notes.append(f"no sound in {_files(silent)}: below -90 dBFS throughout")
     return tuple(notes)
 
 

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
 
 from negmine.audio.windows import Span
 from negmine.errors import AnnotationError, did_you_mean
@@ -108,8 +109,16 @@ class Annotations:
             digest.update(repr(tuple(getattr(box, name) for name in names)).encode())
         return digest.hexdigest()
 
-    def check_recordings(self, known: Collection[str]) -> None:
+    def check_recordings(
+        self, known: Collection[str], left_out: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         """Check that every annotated recording exists.
+
+        Parameters
+        ----------
+        known : collection of str
+        left_out : mapping of str to str
+            Names of recordings whose files were not taken, and why.
 
         Raises
         ------
@@ -119,9 +128,10 @@ class Annotations:
         missing = [name for name in self.by_recording if name not in known]
         if missing:
             box = self.by_recording[missing[0]][0]
+            why = left_out.get(box.recording)
             raise AnnotationError(
                 f"{box.where}: no sound file for recording '{box.recording}'"
-                f"{did_you_mean(box.recording, known)}; {len(missing)} of "
+                f"{f' ({why})' if why else did_you_mean(box.recording, known)}; {len(missing)} of "
                 f"{len(self.by_recording)} recordings are missing; is this the right folder?"
             )
 

@@ -102,6 +102,9 @@ def find_recordings(
         if root.is_file():
             inside.setdefault(root.parent.resolve() / root.name, root.with_suffix("").name)
             continue
+        if not root.is_dir():
+            what = "not a sound file or a folder" if root.exists() else "no such file or folder"
+            raise InputError(f"{root}: {what}")
         folders.append(folder := open_folder(root))
         for path in folder.paths:
             # the same file by two ways is one recording; another link to what it holds is not

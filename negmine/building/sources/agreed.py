@@ -121,7 +121,9 @@ def _windows(context: BuildContext) -> list[Recipe]:
             continue
         if info.fingerprint in context.held_out:
             continue
-        for start_s in window_starts(info.duration_s, s.clip_s).tolist():
+        starts = window_starts(info.duration_s, s.clip_s).tolist()
+        context.left_out.of(name, "unlabelled recordings shorter than half a clip", int(not starts))
+        for start_s in starts:
             if info.silent(start_s, start_s + s.clip_s):
                 context.left_out.of(name, "silent unlabelled windows")
                 continue

@@ -203,6 +203,8 @@ def _unlabelled(context: BuildContext) -> RecipeBlock:
         number = context.tables.labels.number(PartialLabels())
         for name, info in context.unlabelled.infos.items():
             starts = window_starts(info.duration_s, context.settings.clip_s)
+            few = int(not len(starts))
+            context.left_out.of(name, "unlabelled recordings shorter than half a clip", few)
             source = context.tables.sources.number(context.unlabelled.source(name))
             blocks.append(
                 plain_block(

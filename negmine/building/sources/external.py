@@ -22,7 +22,7 @@ _QUIETEST_DB = -20.0
 
 
 def rows(context: BuildContext, settings: ExternalSettings) -> Iterator[RecipeBlock]:
-    """Yield windows of declared files; skip and count silent ones, and undeclared files."""
+    """Yield windows of declared files; skip and count silent, short and undeclared ones."""
     for folder in context.external:
         yield from external_windows(context, folder, settings)
 
@@ -43,6 +43,9 @@ def external_windows(
             numbers[absent] = context.tables.labels.number(labels)
         source = context.tables.sources.number(folder.opened.source(name))
         starts = window_starts(info.duration_s, clip_s)
+        if not len(starts):
+            context.left_out.of(name, "external files shorter than half a clip")
+            continue
         silent = [info.silent(start_s, start_s + clip_s) for start_s in starts]
         heard = starts[~np.array(silent, dtype=bool)]
         if settings.windows == "energy":
@@ -76,8 +79,6 @@ def loud_starts(info: AudioInfo, clip_s: float) -> np.ndarray:
     The loudest comes first, then the loudest of what is left, down to `_QUIETEST_DB` below it or to
     silence; equally loud ones by their time.
     """
-    if info.duration_s < clip_s * _MIN_FILL:
-        return np.zeros(0)
     blocks = max(1, round(clip_s / LEVEL_BLOCK_S))
     total = np.concatenate([[0.0], np.cumsum(info.power, dtype=np.float64)])
     latest = max(0.0, info.duration_s - clip_s)

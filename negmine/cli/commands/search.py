@@ -98,6 +98,8 @@ def search(
         raise click.UsageError(
             "--index names an index and --memory lets one be chosen; pass one of the two"
         )
+    if not clip.exists():
+        raise click.UsageError(f"{clip}: no such file")
     from negmine.audio.read import probe, read_span
     from negmine.errors import InputError, did_you_mean
     from negmine.models.scorer import load_scorer

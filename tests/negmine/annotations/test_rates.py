@@ -64,6 +64,15 @@ def test_calls_above_what_is_heard_are_refused_with_the_rate_to_use(
     assert told in str(raised.value)
 
 
+def test_the_rate_to_use_holds_the_calls_of_all_classes(tmp_path: Path) -> None:
+    calls = {"low": (44_600, 45_400), "high": (59_000, 61_000)}
+    rows = [(name, name, 1, 0.5, edges[0], 1.0, edges[1]) for name, edges in calls.items()]
+    pd.DataFrame(rows, columns=COLUMNS).to_csv(tmp_path / "tp.csv", index=False)
+    annotations = read_rfcx(tmp_path / "tp.csv", None)
+    with pytest.raises(AnnotationError, match=r"'low' calls.*pass --sample-rate 192000"):
+        check_audible(annotations, dict.fromkeys(calls, info(256_000)), 32_000)
+
+
 @pytest.mark.parametrize(
     ("low", "high", "file_hz", "rate"),
     [

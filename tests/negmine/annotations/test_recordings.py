@@ -57,6 +57,19 @@ def test_a_recording_without_a_file_is_named_with_its_row(data: Data) -> None:
         open_annotated(data.recordings, read_rfcx(data.tp, data.fp))
 
 
+def test_a_recording_whose_file_was_not_taken_is_named_with_the_reason(data: Data) -> None:
+    sound = data.recordings / "rec02.flac"
+    sound.rename(sound.with_suffix(".m4a"))
+    with pytest.raises(
+        AnnotationError, match=r"'rec02' \(rec02\.m4a is left out: .*ffmpeg"
+    ) as told:
+        open_annotated(data.recordings, read_rfcx(data.tp, data.fp))
+    assert "did you mean" not in str(told.value)
+    sound.symlink_to("gone.flac")
+    with pytest.raises(AnnotationError, match=r"rec02\.flac is left out: broken links"):
+        open_annotated(data.recordings, read_rfcx(data.tp, data.fp))
+
+
 def test_an_unreadable_recording_is_left_out_with_its_annotations_when_asked(data: Data) -> None:
     (data.recordings / "rec02.flac").write_bytes(b"")
     annotations = read_rfcx(data.tp, data.fp)
@@ -145,7 +158,7 @@ def test_boxes_on_silence_are_left_out_in_one_line(data: Data) -> None:
     assert "rec02" not in kept.by_recording
     assert {box.span.start_s for box in kept.by_recording["rec03"]} == {0.5}
     nothing, boxes = recordings.notes
-    assert nothing == "no sound in 1 file (rec02.flac): digital silence throughout"
+    assert nothing == "no sound in 1 file (rec02.flac): below -90 dBFS throughout"
     assert boxes.startswith("6 of 32 boxes, which hold only silence, were left out; the first: ")
     assert boxes.endswith("train_tp.csv row 6, rec02.flac")
 

@@ -87,6 +87,6 @@ def test_channels_of_sound_do_not_cancel(share: float) -> None:
 def test_silent_files_are_named_in_one_line(tmp_path: Path) -> None:
     infos = [probed(tmp_path / f"{i}.wav", np.zeros(RATE)) for i in range(5)]
     assert silence_notes(infos) == (
-        "no sound in 5 files (0.wav, 1.wav, 2.wav and 2 more): digital silence throughout",
+        "no sound in 5 files (0.wav, 1.wav, 2.wav and 2 more): below -90 dBFS throughout",
     )
     assert silence_notes([probed(tmp_path / "sound.wav", noise())]) == ()

@@ -438,6 +438,18 @@ def test_by_energy_windows_lie_where_a_file_is_loud(data: Data, tmp_path: Path) 
     assert report.left_out["silent external files"] == 1
 
 
+@pytest.mark.parametrize("windows", ["grid", "energy"])
+def test_external_files_too_short_for_a_window_are_named(
+    data: Data, tmp_path: Path, windows: str
+) -> None:
+    sound = np.random.default_rng(0).normal(0, 0.1, SAMPLE_RATE // 4)
+    sf.write(data.external / "blip.wav", sound, SAMPLE_RATE)
+    report = build(data, tmp_path / "pool", external={"windows": windows})
+    line = "left out 1: external files shorter than half a clip: external/blip.wav"
+    assert line in report.told
+    assert "silent external files" not in report.left_out
+
+
 def test_a_class_without_a_call_has_no_band_to_erase() -> None:
     call = Annotation("r", "a", "", True, Span(0, 1), 500.0, 900.0, "row 2")
     recordings = Recordings(Path("/x"), {}, ())

@@ -53,6 +53,12 @@ def test_the_neighbours_are_those_of_every_distance(
         assert found[0].recipe.id == pool[5].id
 
 
+def test_a_clip_that_does_not_exist_is_misuse(shared_pool: Path, tmp_path: Path) -> None:
+    result = run(tmp_path / "gone.wav", "--pool", shared_pool, "--model", "x.pt")
+    assert result.exit_code == 2
+    assert "gone.wav: no such file" in result.stderr
+
+
 def test_a_search_writes_a_table_and_a_picture(shared_pool: Path, tmp_path: Path) -> None:
     clip = tmp_path / "strange.wav"
     sf.write(clip, open_pool(shared_pool)[3].render(), 8000)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -146,6 +147,15 @@ def test_a_window_that_nothing_reads_is_refused(
         assert call(*options, *more).exit_code == 0
     found = ["--readout", readout, "--detections", tmp_path / "found.txt"]
     assert call(*options, *found).exit_code == 0
+
+
+def test_a_path_to_nothing_is_misuse(shared_checkpoint: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.wav")
+    for name, message in {"gone.wav": "no such file or folder", "pipe.wav": "not a sound"}.items():
+        options = ["--model", shared_checkpoint, "--out", tmp_path / "out.csv"]
+        result = call("predict", tmp_path / name, *options)
+        assert result.exit_code == 2
+        assert f"{name}: {message}" in result.stderr
 
 
 def test_an_empty_folder_is_misuse(shared_checkpoint: Path, tmp_path: Path) -> None:
