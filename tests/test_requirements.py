@@ -105,6 +105,13 @@ def test_the_build_group_holds_what_the_build_system_requires() -> None:
     assert set(PROJECT["build-system"]["requires"]) <= set(PROJECT["dependency-groups"]["build"])
 
 
+def test_the_workflow_tries_every_python_that_the_metadata_names() -> None:
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    tried = set(re.findall(r'"(3\.\d+)"', workflow))
+    named = re.findall(r"Python :: (3\.\d+)$", "\n".join(PROJECT["project"]["classifiers"]), re.M)
+    assert tried == set(named) == {platform["python_version"] for platform in PLATFORMS}
+
+
 def test_the_trainer_alone_takes_torch() -> None:
     assert not {need.name for need in wanted("")} & {need.name for need in wanted("train")}
     assert {"torch", "torchaudio", "torchvision", "timm"} <= {need.name for need in wanted("train")}
