@@ -63,7 +63,7 @@ def read_rfcx(
     if left_out:
         notes.append(
             f"left out {len(left_out)} of {len(every)} boxes: each repeats another row's "
-            f"recording, class, span and band; the first: {left_out[0].where}"
+            f"recording, class, span and band, to rounding; the first: {left_out[0].where}"
         )
     return Annotations(tuple(boxes), classes, tuple(notes))
 

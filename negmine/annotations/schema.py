@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
@@ -14,6 +15,8 @@ from negmine.errors import AnnotationError, did_you_mean
 
 # Times in tables are rounded; a box may reach this much past the end of its recording.
 END_TOLERANCE_S = 0.1
+# Edges of two boxes that differ by no more than this share of the box are one edge, rounded twice.
+_ROUNDED = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,23 +170,49 @@ def without_duplicates(boxes: Iterable[Annotation]) -> tuple[list[Annotation], l
     """Return boxes that say the same once, in their order, and those that are left out.
 
     The same are verdicts on one class in the same span and band of a recording, such as one
-    selection in two views of Raven, or the rows of a table that was joined to itself.
+    selection in two views of Raven, or the rows of a table that was joined to itself; also where
+    one of the two tables was rounded, and their edges differ by a fiftieth of the box or less.
 
     Raises
     ------
     AnnotationError
         If one box is both confirmed and rejected.
     """
-    first: dict[tuple[object, ...], Annotation] = {}
-    left_out = []
+    # of one class in one recording, by their beginning
+    groups: defaultdict[tuple[str, str], list[Annotation]] = defaultdict(list)
+    kept, left_out = [], []
     for box in boxes:
-        key = (box.recording, box.label, box.span, box.f_min_hz, box.f_max_hz)
-        known = first.setdefault(key, box)
+        group = groups[box.recording, box.label]
+        known = _same(box, group)
+        if known is None:
+            insort(group, box, key=_start)
+            kept.append(box)
+            continue
         if known.present != box.present:
             raise AnnotationError(
                 f"{box.where}: rejects class '{box.label}' in the very box that {known.where} "
                 "confirms; remove one of the two rows"
             )
-        if known is not box:
-            left_out.append(box)
-    return list(first.values()), left_out
+        left_out.append(box)
+    return kept, left_out
+
+
+def _same(box: Annotation, group: Sequence[Annotation]) -> Annotation | None:
+    """The first of some boxes, in the order of their beginnings, that has the same edges."""
+    near_s = _ROUNDED * box.span.duration_s
+    near_hz = _ROUNDED * (box.f_max_hz - box.f_min_hz)
+    for number in range(bisect_left(group, box.span.start_s - near_s, key=_start), len(group)):
+        other = group[number]
+        if other.span.start_s > box.span.start_s + near_s:
+            break
+        if (
+            abs(other.span.end_s - box.span.end_s) <= near_s
+            and abs(other.f_min_hz - box.f_min_hz) <= near_hz
+            and abs(other.f_max_hz - box.f_max_hz) <= near_hz
+        ):
+            return other
+    return None
+
+
+def _start(box: Annotation) -> float:
+    return box.span.start_s

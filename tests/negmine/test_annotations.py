@@ -247,6 +247,19 @@ def test_a_box_that_is_confirmed_and_rejected_is_an_error(tmp_path: Path, tp: Pa
         read_rfcx(tp, fp)
 
 
+def test_boxes_that_differ_by_rounding_are_one(tmp_path: Path) -> None:
+    row = TP[0]
+    start, end, low = (float(row[COLUMNS.index(name)]) for name in ("t_min", "t_max", "f_min"))
+    close = changed(row, t_min=start + 1e-3, t_max=end - 1e-9, f_min=low + 0.4)
+    tp = write(tmp_path / "tp.csv", [row, close, changed(close, t_min=(start + end) / 2)])
+    found = read_rfcx(tp)
+    assert [box.where for box in found.boxes] == [f"{tp} row 2", f"{tp} row 4"]
+    assert found.notes[0].startswith("left out 1 of 3 boxes")
+    fp = write(tmp_path / "fp.csv", [close])
+    with pytest.raises(AnnotationError, match=r"in the very box that .*tp\.csv row 2 confirms"):
+        read_rfcx(write(tmp_path / "tp.csv", [row]), fp)
+
+
 def test_names_are_one_however_they_are_spelt(tmp_path: Path) -> None:
     composed, decomposed = "R\u00e3", "Ra\u0303"
     rows = [changed(TP[i], species_id=f" {name} ", recording_id=decomposed)
