@@ -42,7 +42,7 @@ def class_bands(
     ------
     AnnotationError
         If the table is malformed, a class has neither a call nor a row in it, or a band is wholly
-        above ``nyquist_hz``.
+        outside its class's calls, or above ``nyquist_hz``.
     """
     given = _read(table, annotations.classes) if table else {}
     found: dict[str, Band] = {}
@@ -60,6 +60,13 @@ def class_bands(
             raise AnnotationError(
                 f"class '{name}': its band begins at {low:g} Hz, and the sound ends at "
                 f"{nyquist_hz:g} Hz; choose a higher --sample-rate"
+            )
+        calls = found.get(name, (low, high))
+        if calls[1] <= low or calls[0] >= high:
+            raise AnnotationError(
+                f"{table}: class '{name}': its band from {low:g} to {high:g} Hz holds none of its "
+                f"confirmed calls, which lie from {calls[0]:g} to {calls[1]:g} Hz; are the edges "
+                "in Hz?"
             )
         bands[name] = low, min(high, nyquist_hz)
     return bands

@@ -80,6 +80,9 @@ def _annotation(where: str, cells: tuple[str, ...], present: bool, split: bool) 
     if split:
         # without it the class would be called '3/'
         check_name(where, "songtype_id", songtype)
+        if "/" in songtype:
+            # 1/2 of class 3 would be one with 2 of class 3/1
+            raise AnnotationError(f"{where}: songtype_id '{songtype}' holds a '/'; rename it")
     t_min, f_min, t_max, f_max = (
         number_in(where, column, text) for column, text in zip(COLUMNS[3:], edges, strict=True)
     )
@@ -90,5 +93,5 @@ def _annotation(where: str, cells: tuple[str, ...], present: bool, split: bool) 
             )
         if low < 0:
             raise AnnotationError(f"{where}: {name}_min {low:g} is negative")
-    label = f"{species}/{songtype}" if split else species
+    label = check_name(where, "the class", f"{species}/{songtype}") if split else species
     return Annotation(recording, label, songtype, present, Span(t_min, t_max), f_min, f_max, where)

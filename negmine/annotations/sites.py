@@ -57,6 +57,7 @@ def sites_by_table(
         if not site:
             raise InputError(f"{where}: recording '{name}' has no site")
         check_name(where, "recording_id", name)
+        check_name(where, "site", site)
         if sites.setdefault(name, site) != site:
             raise InputError(
                 f"{where}: recording '{name}' is from '{site}', and from '{sites[name]}' further up"

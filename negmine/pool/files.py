@@ -31,7 +31,7 @@ from negmine.recipes.recipe import Recipe
 from negmine.recipes.source import SYNTHETIC, Source
 from negmine.storage.file_names import is_file_name
 from negmine.storage.files import write_json, write_table, writing_folder
-from negmine.storage.names import sorted_names
+from negmine.storage.names import is_name, sorted_names
 from negmine.storage.parquet import read_table
 from negmine.storage.places import candidates, first_folder, seen_from
 from negmine.storage.text_files import read_json
@@ -311,6 +311,7 @@ _OF_PART: Mapping[str, tuple[type, ...]] = {
     "digest": (str,),
 }
 _TEXTS = ("classes", "roots", "kinds", _BESIDE)
+_NOT_EMPTY = ("classes", "clip_s", "sample_rate", "parts")
 
 
 def read_info(folder: Path) -> dict[str, Any]:
@@ -357,3 +358,8 @@ def _complete(folder: Path, info: Any, needed: Mapping[str, tuple[type, ...]]) -
             raise PoolError(f"{folder}/pool.json: {key} holds a value that is not text: damaged")
         if isinstance(value, int | float) and not 0 <= value < 2**31:
             raise PoolError(f"{folder}/pool.json: {key} is out of range: damaged")
+        if key in _NOT_EMPTY and not value:
+            raise PoolError(f"{folder}/pool.json: {key} is {value}: damaged")
+    names = info.get("classes", [])
+    if len(set(names)) < len(names) or not all(map(is_name, names)):
+        raise PoolError(f"{folder}/pool.json: classes holds what is no name, or one twice: damaged")

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from negmine.audio.read import probe
 from negmine.audio.write import write_flac
-from negmine.errors import AudioError, OutputError, PoolError, did_you_mean
+from negmine.errors import OutputError, PoolError, did_you_mean, shorten
+from negmine.notices import warn
 from negmine.pool import Pool
 from negmine.recipes.render import render_with_gain
 from negmine.storage.csv_tables import write_csv
@@ -18,17 +18,6 @@ from negmine.storage.file_names import is_file_name
 from negmine.storage.files import writing
 
 TABLE = "clips.csv"
-
-
-def _is_whole(path: Path, samples: int, sample_rate: int) -> bool:
-    """Return whether a file of this length and rate exists: one of another rate is made again."""
-    if not path.exists():
-        return False
-    try:
-        info = probe(path)
-    except AudioError:
-        return False
-    return (info.sample_rate, round(info.duration_s * info.sample_rate)) == (sample_rate, samples)
 
 
 def choose_rows(
@@ -79,8 +68,8 @@ def render_rows(
 ) -> pd.DataFrame:
     """Write rows of a pool as FLAC, and ``clips.csv``, which says what each is.
 
-    Files are named by row, kind and id, so that they sort as the pool does. A file that exists, of
-    this rate, is not made again; a run that is stopped loses the clip it was at.
+    Files are named by row, kind and id, so that they sort as the pool does. Clips of an earlier run
+    that are not among the rows stay, and are warned of: the table does not name them.
 
     Parameters
     ----------
@@ -119,9 +108,8 @@ def render_rows(
             raise PoolError(f"{pool.path}: kind {recipe.kind[:60]!r} cannot name a file: damaged")
         file = f"{row:0{width}d}-{recipe.kind}-{recipe.id}.flac"
         rendered = render_with_gain(recipe, rate)
-        if not _is_whole(out / file, len(rendered.samples), rate):
-            with writing(out / file) as temporary:
-                write_flac(temporary, rendered.samples, rate)
+        with writing(out / file) as temporary:
+            write_flac(temporary, rendered.samples, rate)
         absent = sorted(recipe.labels.absent.items())
         described.append(
             {
@@ -143,4 +131,10 @@ def render_rows(
         on_clip()
     table = pd.DataFrame(described)
     write_csv(out / TABLE, table, float_format="%.4g")
+    others = sorted({path.name for path in out.glob("*.flac")} - {one["file"] for one in described})
+    if others:
+        warn(
+            f"{out}: holds {len(others)} clips that {TABLE} does not name, of an earlier run "
+            f"({shorten(others, 3)})"
+        )
     return table

@@ -41,6 +41,11 @@ def odd_character(name: str) -> str | None:
     return None
 
 
+def is_name(text: str) -> bool:
+    """Whether a text can be a name: not empty, not too long, without control characters."""
+    return 0 < len(text) <= LONGEST_NAME and odd_character(text) is None
+
+
 def sorted_names(names: Iterable[str]) -> tuple[str, ...]:
     """Sort different names, by number where all are whole numbers, else by name.
 

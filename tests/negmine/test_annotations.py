@@ -81,6 +81,16 @@ def test_songtypes_are_merged_or_split(tp: Path, fp: Path) -> None:
     assert [b.label for b in split.rejected] == ["9/1"]
 
 
+@pytest.mark.parametrize("songtype", ["1/2", "x" * 255])
+def test_a_songtype_that_makes_no_name_of_its_own_is_an_error(
+    tmp_path: Path, songtype: str
+) -> None:
+    path = write(tmp_path / "tp.csv", [changed(TP[0], songtype_id=songtype)])
+    assert read_rfcx(path).classes == ("10",)
+    with pytest.raises(AnnotationError, match=r"row 2: .*(holds a '/'|has 258 characters)"):
+        read_rfcx(path, songtypes="split")
+
+
 def test_the_songtype_may_be_left_out(tmp_path: Path) -> None:
     columns = [c for c in COLUMNS if c != "songtype_id"]
     rows = [[cell for i, cell in enumerate(row) if i != 2] for row in TP]

@@ -86,6 +86,18 @@ def test_what_writes_a_pool_or_its_clips(
         assert_refused(call(*mine, "--synthesise", 10), shared_pool)
 
 
+def test_an_audit_where_another_draws(shared_pool: Path, tmp_path: Path) -> None:
+    out = tmp_path / "audit"
+    with only_writer(out):
+        assert_refused(call("audit", "draw", shared_pool, "-o", out), out)
+        # of a drawing that was killed
+        (tmp_path / ".audit.0123abcd.tmp").mkdir()
+    (tmp_path / ".audit.lock.json").write_text("{}")
+    os.utime(tmp_path / ".audit.0123abcd.tmp", (0, 0))
+    assert call("audit", "draw", shared_pool, "-o", out, "--sample", 30).exit_code == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["audit"]
+
+
 def test_two_appends_at_once_lose_no_row(data: Data, tmp_path: Path) -> None:
     pool = make_pool(data, tmp_path / "pool", mix=0)
     before = len(open_pool(pool))

@@ -137,6 +137,7 @@ def draw(
     from negmine.audit.draw import describe_claims, draw_audit
     from negmine.audit.files import PAGE
     from negmine.audit.sample import DrawSettings
+    from negmine.storage.locks import only_writer
 
     if pool and source.is_dir():
         raise click.UsageError(f"--pool is where a selection's pool is, and {source} is a folder")
@@ -152,7 +153,7 @@ def draw(
         kinds=kinds,
         seed=seed,
     )
-    with Bars(quiet or as_json) as bars:
+    with only_writer(out), Bars(quiet or as_json) as bars:
         key = draw_audit(source, out, settings, pool=pool, progress=bars)
     found = sum(claim.control for claim in key.claims)
     drawn = len(key.claims) - found

@@ -35,8 +35,8 @@ def test_a_band_reaches_over_all_confirmed_boxes_and_a_margin() -> None:
 
 def test_a_table_takes_the_place_of_the_boxes_it_names(tmp_path: Path) -> None:
     table = tmp_path / "bands.csv"
-    table.write_text("class,f_min,f_max\nowl,50,80\n")
-    assert class_bands(ANNOTATIONS, 0.5, table) == {"frog": (300, 1100), "owl": (50, 80)}
+    table.write_text("class,f_min,f_max\nowl,50,180\n")
+    assert class_bands(ANNOTATIONS, 0.5, table) == {"frog": (300, 1100), "owl": (50, 180)}
 
 
 @pytest.mark.parametrize(
@@ -47,6 +47,10 @@ def test_a_table_takes_the_place_of_the_boxes_it_names(tmp_path: Path) -> None:
         ("class,f_min,f_max\nowl,1,2\nowl,1,2\n", "row 3: class 'owl' appears twice"),
         ("class,f_min,f_max\nowl,x,2\n", "row 2: f_min 'x' is not a number"),
         ("class,f_min,f_max\nowl,2,2\n", "row 2: f_min 2 and f_max 2: expected 0 <= f_min < f_max"),
+        (
+            "class,f_min,f_max\nowl,0.1,0.3\n",
+            r"band from 0.1 to 0.3 Hz holds none .* from 100 to 300 Hz; are the edges in Hz\?",
+        ),
         ("", "the file is empty"),
     ],
 )

@@ -43,6 +43,8 @@ def test_table_names_the_site_of_each_recording_and_may_know_others(tmp_path: Pa
             "recording_id,site\nhill_0601,h\nlake_601,l",
             r"no site of recording 'lake_0601' \(did you mean lake_601\?\); 2 of 3 recordings",
         ),
+        (f"recording_id,site\nhill_0601,{'h' * 300}", "row 2: site 'h+...' has 300 characters"),
+        ("recording_id,site\nhill_0601,\x1b[31mh", r"row 2: site holds the .* U\+001B"),
         ("", "sites.csv: the file is empty"),
     ],
 )

@@ -346,6 +346,12 @@ def test_a_damaged_description_is_named(pool_copy: Path, text: str, message: str
     [
         ("classes", "abc"),
         ("classes", [1, 2]),
+        ("classes", ["0", "0"]),
+        ("classes", ["0", "\x1b[31m1"]),
+        ("classes", ["0", "x" * 300]),
+        ("clip_s", 0),
+        ("sample_rate", 0),
+        ("parts", []),
         ("clip_s", "long"),
         ("clip_s", 1e300),
         ("sample_rate", True),
