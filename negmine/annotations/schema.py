@@ -198,7 +198,7 @@ def without_duplicates(boxes: Iterable[Annotation]) -> tuple[list[Annotation], l
 
 
 def _same(box: Annotation, group: Sequence[Annotation]) -> Annotation | None:
-    """The first of some boxes, in the order of their beginnings, that has the same edges."""
+    """Return the first of some boxes, sorted by their beginnings, that has the same edges."""
     near_s = _ROUNDED * box.span.duration_s
     near_hz = _ROUNDED * (box.f_max_hz - box.f_min_hz)
     for number in range(bisect_left(group, box.span.start_s - near_s, key=_start), len(group)):

@@ -16,14 +16,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from negmine.errors import InputError, ModelError, did_you_mean
-from negmine.storage.names import clean_name
+from negmine.limits import MOST_CLIP_S, MOST_HZ
+from negmine.storage.names import clean_name, is_name
 from negmine.storage.text_files import MOST_TOML, parse_json, parse_toml, read_text
 
 FORMAT = "negmine-model"
@@ -167,13 +167,14 @@ def _checked(found: Mapping[str, Any], where: str) -> ModelDescription:
         return ModelError(f"{where}: {name} {found[name]!r}: expected {want}")
 
     classes = found["classes"]
-    if not _names(classes) or not classes or len(set(map(clean_name, classes))) != len(classes):
+    distinct = set(map(clean_name, classes)) if _names(classes) else set()
+    if not classes or len(distinct) != len(classes) or not all(map(is_name, distinct)):
         raise wrong("classes", "a list of different names")
-    if not _whole(found["sample_rate"]) or found["sample_rate"] < 1:
-        raise wrong("sample_rate", "a whole number of Hz")
+    if not _whole(found["sample_rate"]) or not 1 <= found["sample_rate"] <= MOST_HZ:
+        raise wrong("sample_rate", f"a whole number of Hz, at most {MOST_HZ}")
     clip_s = found["clip_s"]
-    if not (_whole(clip_s) or isinstance(clip_s, float)) or not 0 < clip_s < math.inf:
-        raise wrong("clip_s", "seconds above 0")
+    if not (_whole(clip_s) or isinstance(clip_s, float)) or not 0 < clip_s <= MOST_CLIP_S:
+        raise wrong("clip_s", f"seconds above 0, at most {MOST_CLIP_S:g}")
     for name in ("embeddings", "logits"):
         value = found.get(name, name)
         if not (_names([value]) or (_whole(value) and value >= 0)):

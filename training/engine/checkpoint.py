@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ import torch
 from torch import Tensor
 
 from negmine.errors import ModelError
-from negmine.storage.names import clean_name
+from negmine.limits import MOST_CLIP_S
+from negmine.storage.names import clean_name, is_name
 from training.config import TrainConfig
 from training.engine.checkpoint_file import read_content, write_content
 from training.engine.history import renamed
@@ -115,6 +117,15 @@ class Checkpoint:
         outputs = len(self.model["head.bias"])
         if outputs != len(self.classes):
             raise ValueError(f"weights for {outputs} classes, and {len(self.classes)} names")
+        if len(set(self.classes)) < outputs or not all(map(is_name, self.classes)):
+            raise ValueError("its classes hold what is no name, or one twice")
+        for name in ("sample_rate", "n_mels"):
+            if getattr(self.config, name) != getattr(self.front_end, name):
+                raise ValueError(f"{name} of its settings is not that of its front end")
+        for name, most in (("clip_s", MOST_CLIP_S), ("window_s", MOST_CLIP_S),
+                           ("lse_sharpness", math.inf)):  # fmt: skip
+            if not 0 < (value := getattr(self.config, name)) <= most:
+                raise ValueError(f"{name} {value:g} is outside (0, {most:g}]")
 
     def detector(self, device: torch.device) -> Detector:
         """Build the model, with its weights, ready to score.

@@ -366,7 +366,7 @@ def test_a_built_pool_is_the_one_that_is_opened(shared_data: Data, tmp_path: Pat
 def test_rows_that_repeat_are_told_apart_from_those_of_the_pool(data: Data, tmp_path: Path) -> None:
     # each rejected detection once more, a little longer at both ends: the same clip
     table = pd.read_csv(data.fp)
-    wider = table.assign(t_min=table["t_min"] - 0.01, t_max=table["t_max"] + 0.01)
+    wider = table.assign(t_min=table["t_min"] - 0.02, t_max=table["t_max"] + 0.02)
     pd.concat([table, wider]).to_csv(data.fp, index=False)
     repeated = "left out 16: rows of 'fp' that repeat another row of this build"
     first = build(data, tmp_path / "pool", external=[], mix=0)
