@@ -65,7 +65,7 @@ def class_bands(
         if calls[1] <= low or calls[0] >= high:
             raise AnnotationError(
                 f"{table}: class '{name}': its band from {low:g} to {high:g} Hz holds none of its "
-                f"confirmed calls, which lie from {calls[0]:g} to {calls[1]:g} Hz; are the edges "
+                f"confirmed calls, which reach from {calls[0]:g} to {calls[1]:g} Hz; are the edges "
                 "in Hz?"
             )
         bands[name] = low, min(high, nyquist_hz)

@@ -164,7 +164,7 @@ class Selection:
         Raises
         ------
         PoolError
-            If it is gone or was rebuilt since.
+            If it is gone, was rebuilt since, or lacks a class of the selection.
         """
         if not self.pool.exists():
             raise PoolError(
@@ -177,6 +177,11 @@ class Selection:
             raise PoolError(
                 f"{self.pool}: the pool was rebuilt since this selection was mined from it; run "
                 "'negmine mine' again"
+            )
+        if unknown := {row.label for row in self.rows} - set(pool.classes):
+            raise PoolError(
+                f"{self.pool}: class '{min(unknown)}' of this selection is not in its pool: "
+                "damaged; run 'negmine mine' again"
             )
         return pool
 

@@ -157,7 +157,7 @@ def train(
     with Bars(quiet) as bars:
         opened, annotations = open_data(recordings, tp, fp, songtypes, skip_bad, bars, quiet)
         check_mix_by(annotations.classes)
-        other = _rate_of(init, hard_negatives)
+        other = _rate_of(init, hard_negatives, pool)
         config = at_own_rate(config, options["sample_rate"], opened, annotations, other, quiet)
         inputs = RunInputs(
             annotations,
@@ -233,7 +233,7 @@ def train(
         say(f"{trained.used} hard negatives used{aside if trained.left_out else ''}", quiet)
 
 
-def _rate_of(init: Path | None, hard_negatives: Path | None) -> int | None:
+def _rate_of(init: Path | None, hard_negatives: Path | None, pool: Path | None) -> int | None:
     """Return the rate that a run must have to start from a model, or to take hard negatives."""
     if init:
         from training.engine.checkpoint import Checkpoint
@@ -242,7 +242,7 @@ def _rate_of(init: Path | None, hard_negatives: Path | None) -> int | None:
     if hard_negatives:
         from negmine.mining.selection import open_selection
 
-        return open_selection(hard_negatives).open_pool().sample_rate
+        return open_selection(hard_negatives, pool).open_pool().sample_rate
     return None
 
 

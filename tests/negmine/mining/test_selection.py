@@ -102,6 +102,12 @@ def test_a_pool_rebuilt_since_is_noticed(data: Data, tmp_path: Path) -> None:
         replace(made, pool=tmp_path / "gone").open_pool()
 
 
+def test_a_class_that_the_pool_lacks_is_named(shared_pool: Path) -> None:
+    made = replace(selection(shared_pool), rows=(chosen("a", "0"), chosen("b", "7")))
+    with pytest.raises(PoolError, match="class '7' of this selection is not in its pool: damaged"):
+        made.open_pool()
+
+
 def test_a_recipe_that_the_pool_lacks_is_named(shared_pool: Path) -> None:
     made = replace(selection(shared_pool), rows=(chosen("cafe"),))
     with pytest.raises(PoolError, match="no recipe 'cafe' in this pool"):

@@ -283,6 +283,23 @@ def test_settings_of_hard_negatives_reach_the_run(
     assert "--hard-mix-snr 5 1: the lower end comes first" in result.stderr
 
 
+def test_a_run_takes_hard_negatives_of_a_pool_that_was_moved(
+    shared_data: Data, shared_pool: Path, tmp_path: Path
+) -> None:
+    pool = open_pool(shared_pool)
+    rows = tuple(
+        Chosen(recipe.id, min(recipe.labels.absent), 1.0, 1, "fp", "verified", 1.0, "", 0.5, 0, 0)
+        for recipe in list(pool)[:12]
+    )
+    hard, place = tmp_path / "hard.parquet", tmp_path / "gone"
+    Selection(rows, place, pool.digest, "model").write(hard)
+    command = ["train", *shared_data.options, *TINY, "--epochs", 1, "--hard-negatives", hard]
+    result = call(*command, "--out", tmp_path / "run")
+    assert (result.exit_code, "name its new place with --pool" in result.stderr) == (2, True)
+    result = call(*command, "--out", tmp_path / "run", "--pool", shared_pool)
+    assert result.exit_code == 0, result.output
+
+
 @pytest.mark.parametrize("command", ["train", "loop"])
 def test_sites_are_held_out_whole(
     shared_data: Data, shared_pool: Path, tmp_path: Path, command: str
