@@ -39,7 +39,8 @@ def doctor(quiet: bool, as_json: bool) -> None:
         for check in checks:
             if check.state != "ok":
                 say(_printable(check.to_line()), quiet and check.state != "problem")
-        say(f"{len(problems)} problems" if problems else "all that negmine needs works", quiet)
+        count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
+        say(count if problems else "all that negmine needs works", quiet)
     if problems:
         raise SystemExit(1)
 

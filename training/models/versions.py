@@ -23,10 +23,15 @@ def trio_installed() -> str:
 def command_that_fits() -> str:
     """Return the command that installs the three in the tested versions.
 
-    Builds for the CPU alone are replaced by such builds.
+    Builds for the CPU alone are replaced by such builds. Where these versions are there already,
+    what is there is replaced: an installer passes over it otherwise.
     """
     needs = [need.partition(";")[0].strip() for need in requires("negmine") or []]
-    pins = " ".join(need for need in needs if need.partition("==")[0] in TRIO)
+    # several extras name them
+    pins = dict.fromkeys(need for need in needs if need.partition("==")[0] in TRIO)
+    there = {f"{name}=={installed(name).partition('+')[0]}" for name in TRIO}
     if installed("torch").endswith("+cpu"):
-        return f"uv pip install --torch-backend cpu {pins}"
-    return f"python -m pip install {pins}"
+        command, again = "uv pip install --torch-backend cpu", "--reinstall"
+    else:
+        command, again = "python -m pip install", "--force-reinstall"
+    return " ".join([command, *([again] if there == set(pins) else []), *pins])

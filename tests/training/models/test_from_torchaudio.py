@@ -109,6 +109,23 @@ def test_the_command_that_fits_names_exact_versions(monkeypatch: pytest.MonkeyPa
     assert command_that_fits().startswith("uv pip install --torch-backend cpu torch==")
 
 
+@pytest.mark.parametrize("build", ["", "+cpu"])
+def test_the_command_that_fits_names_each_version_once_and_replaces_what_is_there(
+    monkeypatch: pytest.MonkeyPatch, build: str
+) -> None:
+    pins = {"torch": "2.14.1", "torchaudio": "2.11.1", "torchvision": "0.29.1"}
+    needs = [
+        f"{name}=={pins[name]}; extra == '{extra}'" for extra in ("dev", "train") for name in TRIO
+    ]
+    monkeypatch.setattr("training.models.versions.requires", lambda name: needs)
+    monkeypatch.setattr("training.models.versions.version", lambda name: pins[name] + build)
+    again = "--reinstall" if build else "--force-reinstall"
+    named = " ".join(f"{name}=={pins[name]}" for name in TRIO)
+    assert command_that_fits().endswith(f" {again} {named}")
+    monkeypatch.setattr("training.models.versions.version", lambda name: "2.0" + build)
+    assert "reinstall" not in command_that_fits()
+
+
 def test_a_library_that_is_missing_has_no_version() -> None:
     assert installed("no-such-library") == ""
     assert torch.__version__.startswith(installed("torch"))
