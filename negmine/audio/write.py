@@ -30,10 +30,15 @@ def write_flac(path: Path, samples: np.ndarray, sample_rate: int) -> None:
     peak = float(np.abs(samples).max(initial=0.0))
     if peak > 1.0:
         raise AudioError(f"{path}: a peak of {peak:.2f} would be clipped; scale the samples first")
+    # in memory: of a full disk libsndfile says "problem with initialization of the flac decoder"
+    out = io.BytesIO()
     try:
-        sf.write(path, samples, sample_rate, subtype="PCM_16", format="FLAC")
-    except (sf.LibsndfileError, OSError) as error:
+        sf.write(out, samples, sample_rate, subtype="PCM_16", format="FLAC")
+        path.write_bytes(out.getbuffer())
+    except sf.LibsndfileError as error:
         raise OutputError(f"{path}: cannot be written: {error}") from error
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def encode_mp3(samples: np.ndarray, sample_rate: int, highest_rate: int = 22_050) -> bytes:

@@ -12,6 +12,7 @@ from conftest import Opened, tiny_config
 from negmine.annotations import Annotations
 from negmine.annotations.recordings import Recordings
 from negmine.errors import InputError
+from training.config import AugmentSettings
 from training.engine.checkpoint import Checkpoint
 from training.engine.inputs import RunInputs
 from training.engine.train import train
@@ -29,8 +30,9 @@ def folder(shared_opened: Opened, shared_cache: Path, tmp_path: Path) -> Path:
 def run(opened: Opened, cache: Path, out: Path, **changes: Any) -> Checkpoint:
     annotations = changes.pop("annotations", opened.annotations)
     recordings = changes.pop("recordings", opened.recordings)
+    settings = changes.pop("settings", {})
     inputs = RunInputs(annotations, recordings, cache, **changes)
-    return train(tiny_config(epochs=1), inputs, out)
+    return train(tiny_config(epochs=1, **settings), inputs, out)
 
 
 def lower(annotations: Annotations) -> Annotations:
@@ -46,6 +48,14 @@ def test_another_band_of_a_box_is_another_run(
     other = lower(shared_opened.annotations)
     with pytest.raises(InputError, match="holds a run with another annotations"):
         run(shared_opened, shared_cache, folder, annotations=other)
+
+
+def test_of_many_settings_the_one_that_differs_is_named(
+    folder: Path, shared_opened: Opened, shared_cache: Path
+) -> None:
+    other = {"augment": AugmentSettings(gain=0.5)}
+    with pytest.raises(InputError, match=r"with another augment\.gain \(0\.0, now 0\.5\);"):
+        run(shared_opened, shared_cache, folder, settings=other)
 
 
 def test_another_file_of_a_recording_is_another_run(

@@ -86,7 +86,16 @@ def check_same_run(
     then["classes"], now["classes"] = list(resumed.classes), list(classes)
     for key in now | then:
         if key not in _NO_MATTER and then.get(key) != now.get(key):
+            name, was, is_now = _changed(key, then.get(key, "none"), now.get(key, "none"))
             raise InputError(
-                f"{out}: holds a run with another {key} ({then.get(key, 'none')}, now "
-                f"{now.get(key, 'none')}); choose another --out, or remove that folder"
+                f"{out}: holds a run with another {name} ({was}, now {is_now}); choose another "
+                "--out, or remove that folder"
             )
+
+
+def _changed(name: str, then: Any, now: Any) -> tuple[str, Any, Any]:
+    """Return what differs between two values; of two tables, their first setting that does."""
+    if isinstance(then, dict) and isinstance(now, dict):
+        key = next(key for key in now | then if then.get(key) != now.get(key))
+        return _changed(f"{name}.{key}", then.get(key, "none"), now.get(key, "none"))
+    return name, then, now

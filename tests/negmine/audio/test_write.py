@@ -42,6 +42,12 @@ def test_an_unwritable_place_is_named(tmp_path: Path) -> None:
         write_flac(tmp_path / "file" / "a.flac", noise(0.1), SAMPLE_RATE)
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_disk_is_called_so() -> None:
+    with pytest.raises(OutputError, match="cannot be written: No space left on device"):
+        write_flac(Path("/dev/full"), noise(0.1), SAMPLE_RATE)
+
+
 @pytest.mark.parametrize(
     ("rate", "encoded"),
     [(4000, 8000), (8000, 8000), (10_000, 11_025), (22_050, 22_050), (48_000, 22_050)],
