@@ -23,6 +23,10 @@ _LEAST_BLOCKS = 6
 _STEPS = 8
 _LEAST_STEPS = 5
 
+# Sound between two gaps that is shorter than these steps (6 ms) is replaced with them: mirrored to
+# and fro, it would become a tone.
+_LEAST_SOUND = 3
+
 # Sound is mirrored over 2^13 steps (16 s) from the edge of a gap at most: further into it there is
 # nothing for the edge's frames to see.
 _DOUBLINGS = 13
@@ -37,11 +41,13 @@ def audible_blocks(waveforms: Tensor, block: int, least: int = _LEAST_BLOCKS) ->
     whole = waveforms.unfold(1, block, block)
     blocks = torch.cat([whole, waveforms[:, -block:].unsqueeze(1)], dim=1)
     level = (blocks - blocks.mean(-1, keepdim=True)).square().mean(-1)
-    quiet = (level < SILENCE_RMS**2).float().unsqueeze(1)
-    # runs of at least this many; what is beyond the ends counts as silence
-    k = least
-    runs = -F.max_pool1d(-F.pad(quiet, (k - 1, k - 1), value=1.0), k, 1)
-    return F.max_pool1d(runs, k, 1)[:, 0] == 0
+    return ~_runs(level < SILENCE_RMS**2, least)
+
+
+def _runs(flags: Tensor, least: int) -> Tensor:
+    """Keep the runs of at least so many, what is beyond the ends included: bool, shape (B, N)."""
+    flat = F.pad(flags.float().unsqueeze(1), (least - 1, least - 1), value=1.0)
+    return F.max_pool1d(-F.max_pool1d(-flat, least, 1), least, 1)[:, 0] > 0
 
 
 def audible_steps(waveforms: Tensor, audible: Tensor, block: int) -> tuple[Tensor, int]:
@@ -61,7 +67,7 @@ def audible_steps(waveforms: Tensor, audible: Tensor, block: int) -> tuple[Tenso
         Samples of a step.
     """
     step = max(1, block // _STEPS)
-    steps = audible_blocks(waveforms, step, _LEAST_STEPS)
+    steps = _runs(audible_blocks(waveforms, step, _LEAST_STEPS), _LEAST_SOUND)
     begins = torch.arange(steps.shape[1], device=waveforms.device) * step
     return steps & audible[:, begins // block], step
 

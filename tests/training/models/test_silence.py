@@ -23,7 +23,7 @@ from training.engine.checkpoint import Checkpoint
 from training.engine.scorer import CheckpointScorer
 from training.evaluation.inference import RecordingScorer
 from training.models.detector import Detector
-from training.models.silence import audible_blocks, audible_frames, filled
+from training.models.silence import audible_blocks, audible_frames, audible_steps, filled
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -131,6 +131,19 @@ def test_lost_buffers_change_no_score(readout: str, gap_s: float, every_s: float
         lost[first : first + round(gap_s * SAMPLE_RATE)] = 0
     assert (lost == 0).any()
     np.testing.assert_allclose(scorer.read(lost).clip, scorer.read(sound).clip, atol=15.0)
+
+
+def test_a_scrap_of_sound_between_gaps_is_replaced_with_them() -> None:
+    sound = torch.from_numpy(noise(1.0)).unsqueeze(0)
+    sound[0, 3000:3200] = sound[0, 3216:3400] = 0
+    steps, step = audible_steps(sound, audible_blocks(sound, 128), 128)
+    assert step == 16
+    assert not steps[0, 188:212].any()
+    assert steps[0, :187].all()
+    assert steps[0, 213:].all()
+    # sound of 8 ms stays
+    sound[0, 3200:3264] = sound[0, :64]
+    assert audible_steps(sound, audible_blocks(sound, 128), 128)[0][0, 200:204].all()
 
 
 def test_short_pauses_belong_to_the_sound() -> None:
