@@ -13,7 +13,8 @@ import numpy as np
 import soundfile as sf
 import soxr
 
-from negmine.audio.extent import Extent, find_extent
+from negmine.audio.extent import find_extent
+from negmine.audio.file_structure import Extent
 from negmine.audio.fingerprint import file_fingerprint
 from negmine.audio.silence import SILENCE_RMS, mix_down
 from negmine.audio.windows import to_samples

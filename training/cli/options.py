@@ -29,7 +29,7 @@ _OPTIONS: tuple[tuple[str, Any, str], ...] = (
     (
         "sample_rate",
         click.IntRange(1000, MOST_HZ),
-        "Hz.  [default: that of --init, or of the pool of hard negatives; else that of most "
+        "Hz.  [default: that of the model or pool that is given; else that of most "
         "recordings, at most 32000]",
     ),
     ("clip_s", click.FloatRange(0.1, MOST_CLIP_S), "Length of a training crop."),
