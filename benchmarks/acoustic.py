@@ -169,7 +169,7 @@ def main(data: Path, originals: int, checked: int, chance: int, seed: int) -> No
         )
 
     print(f"\nAcross folders: {', '.join(across) or 'none'}.", flush=True)
-    tossed = []
+    tossed: list[float] = []
     while len(tossed) < chance:
         first, second = rng.integers(0, len(paths), 2)
         if folder[first] != folder[second]:

@@ -106,11 +106,11 @@ def main(
                 advance()
             for name, rows in found.items():
                 plain, middle, low, high = np.array(rows).T
-                rate = float(np.mean(true[name]))
+                truth = float(np.mean(true[name]))
                 print(
-                    f"| {size} | {name} | {len(true[name]):,} | {rate:.2%} | {plain.mean():.2%} "
+                    f"| {size} | {name} | {len(true[name]):,} | {truth:.2%} | {plain.mean():.2%} "
                     f"| {middle.mean():.2%} | {low.mean():.2%} to {high.mean():.2%} "
-                    f"| {np.mean((low <= rate) & (rate <= high)):.0%} |"
+                    f"| {np.mean((low <= truth) & (truth <= high)):.0%} |"
                 )
 
 

@@ -28,7 +28,7 @@ def measure(mode: str, classes: int, backbone: str, seconds: float) -> tuple[flo
     low = np.geomspace(500, 10_000, classes)
     edges = tuple(zip(low, low * 2 ** rng.uniform(0.2, 1.0, classes), strict=True))
     detector = Detector(classes, front_end, backbone, bands=mode, edges_hz=edges)  # type: ignore[arg-type]
-    detector.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    detector.to(memory_format=torch.channels_last)
     crops, clip = 0.1 * torch.randn(8, 64_000), 0.1 * torch.randn(1, 960_000)
     before = peak_rss_mib()
 

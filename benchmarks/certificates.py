@@ -81,9 +81,11 @@ def read_events(paths: Iterable[Path]) -> Truth:
     truth: Truth = defaultdict(lambda: defaultdict(list))
     for path in paths:
         table = pd.read_csv(path, dtype={"recording_id": str, "species_id": str})
-        for row in table.itertuples():
-            event = Event(Span(row.t_min, row.t_max), row.f_min, row.f_max)
-            truth[row.recording_id][row.species_id].append(event)
+        names = zip(table["recording_id"], table["species_id"], strict=True)
+        numbers = table[["t_min", "t_max", "f_min", "f_max"]].to_numpy(np.float64)
+        for (recording, label), (start_s, end_s, low, high) in zip(names, numbers, strict=True):
+            event = Event(Span(float(start_s), float(end_s)), float(low), float(high))
+            truth[recording][label].append(event)
     return truth
 
 
@@ -91,7 +93,8 @@ def heard(component: tuple[Layer, ...], duration_s: float) -> list[tuple[Layer, 
     """List each part of a component: its layer, span in its file, what an insertion hides."""
     added = component[0]
     length_s = added.length_s or duration_s - added.offset_s
-    parts, hidden = [], []
+    parts: list[tuple[Layer, Span, list[Span]]] = []
+    hidden: list[Span] = []
     for layer in component[1:]:
         if layer.op == "insert" and layer.length_s:
             first_s = layer.offset_s - added.offset_s + added.start_s

@@ -70,7 +70,10 @@ def measure_apart(
 ) -> tuple[float, float] | None:
     """Run `measure` in a fresh process, whose death is an answer."""
     try:
-        return apart(measure, form, classes, batch, seconds, memory_gib)
+        taken: tuple[float, float] | None = apart(
+            measure, form, classes, batch, seconds, memory_gib
+        )
+        return taken
     except BrokenProcessPool:
         return None
 

@@ -211,7 +211,7 @@ class Bench:
             name: Windows(
                 windows.start_s,
                 windows.end_s,
-                np.mean([one.recordings[name].values for one in each], axis=0, dtype=np.float32),
+                np.stack([one.recordings[name].values for one in each]).mean(0, dtype=np.float32),
             )
             for name, windows in each[0].recordings.items()
         }

@@ -25,7 +25,7 @@ from negmine.recipes.source import Source, synthetic_source
 
 RATE = 16_000
 CLIP_S = 2.0
-BAND = {"low_hz": 2000.0, "high_hz": 3200.0}
+LOW_HZ, HIGH_HZ = 2000.0, 3200.0
 
 
 class Made:
@@ -81,8 +81,8 @@ def pictures() -> dict[str, list[tuple[str, Recipe]]]:
     """Return the recipes shown side by side, by the picture's name."""
     marsh, rain, stream = (Layer(source(name)) for name in ("marsh", "rain", "stream"))
     box = Layer(source("marsh"), 1.45, op="insert", offset_s=0.8, length_s=0.4)
-    erase = Layer(None, op="erase", **BAND)
-    donor = replace(stream, op="band", **BAND)
+    erase = Layer(None, op="erase", low_hz=LOW_HZ, high_hz=HIGH_HZ)
+    donor = replace(stream, op="band", low_hz=LOW_HZ, high_hz=HIGH_HZ)
     late = replace(stream, snr_db=-3.0, offset_s=0.8)
     made = [Layer(synthetic_source(name), seed=3) for name in ("rain", "wind", "tones", "hum")]
     return {

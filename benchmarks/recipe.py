@@ -169,6 +169,7 @@ def main(
     settings |= {"steps_per_epoch": steps, "epochs": 1, "folds": 1}
     together = [arm for arm in TOGETHER if arm in chosen]
     # the longest first
+    groups: list[tuple[str, ...]]
     groups = [(arm,) for arm in reversed(chosen) if arm not in TOGETHER]
     groups = ([tuple(together)] if together else []) + groups
     run = partial(run_arms, data, out, test, round_steps, settings)

@@ -96,7 +96,8 @@ def measure(
         for part in render_batches(recipes, RATE, batch, reader=reader):
             scorer.score(part)
 
-    network(), scoring()
+    network()
+    scoring()
     times = np.array([(*spent(network), *spent(scoring)) for _ in range(rounds)])
     a, b, c, d = (len(recipes) / median(column) for column in times.T.tolist())
     return a, c, b, d
