@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from negmine.audio.windows import Span
 from negmine.errors import AnnotationError, did_you_mean
+from negmine.storage.digests import text_fingerprint
 
 # Times in tables are rounded; a box may reach this much past the end of its recording.
 END_TOLERANCE_S = 0.1
@@ -99,7 +100,7 @@ class Annotations:
         """Hash of classes and verdicts, whatever the tables were called."""
         digest = self._hash_of("recording", "label", "songtype", "present", "span")
         edges = repr([(float(b.f_min_hz), float(b.f_max_hz)) for b in self.boxes])
-        return hashlib.blake2b((digest + edges).encode(), digest_size=16).hexdigest()
+        return text_fingerprint(digest + edges)
 
     @property
     def digest_without_bands(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,6 +27,7 @@ from negmine.recipes.labels import CERTIFICATES
 from negmine.scores.embed import score_pool
 from negmine.scores.joint import JointScores
 from negmine.scores.scan import Eligible
+from negmine.storage.digests import text_fingerprint
 
 
 @dataclass(frozen=True)
@@ -284,4 +284,4 @@ def _joint_fingerprint(models: Sequence[Scorer]) -> str:
     if len(models) == 1:
         return models[0].fingerprint
     text = " ".join(model.fingerprint for model in models)
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    return text_fingerprint(text)

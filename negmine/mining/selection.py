@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from negmine.notices import warn
 from negmine.pool import Pool, open_pool
 from negmine.pool.files import read_info
 from negmine.recipes.recipe import Recipe
+from negmine.storage.digests import text_fingerprint
 from negmine.storage.files import write_table
 from negmine.storage.parquet import read_table
 from negmine.storage.places import candidates, first_folder, seen_from
@@ -106,7 +106,7 @@ class Selection:
     def digest(self) -> str:
         """Hash of what is chosen: pool, recipes and classes, in order."""
         text = repr((self.pool_digest, [(row.recipe, row.label) for row in self.rows]))
-        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+        return text_fingerprint(text)
 
     def write(self, path: Path) -> None:
         """Write the selection as Parquet, whole or not at all."""

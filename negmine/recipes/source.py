@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from negmine.storage.digests import text_fingerprint
 from negmine.storage.names import clean_name
 
 # The root of sound that is generated, not read.
@@ -64,5 +65,5 @@ class Source:
 def synthetic_source(generator: str) -> Source:
     """Make a source that a generator of `negmine.audio.dsp.noise` makes, such as ``pink``."""
     text = f"negmine.audio.dsp.noise {generator}"
-    fingerprint = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    fingerprint = text_fingerprint(text)
     return Source(SYNTHETIC, generator, fingerprint, math.inf, "")

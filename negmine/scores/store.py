@@ -18,13 +18,13 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import xxhash
 from ml_dtypes import bfloat16
 from safetensors.numpy import save
 
 from negmine.errors import OutputError, PoolError
 from negmine.notices import warn
 from negmine.recipes.recipe import ID_BYTES
+from negmine.storage.digests import digest
 from negmine.storage.files import writing
 
 _SUFFIX = ".safetensors"
@@ -231,4 +231,4 @@ def _leading(ids: np.ndarray) -> np.ndarray:
 
 
 def _name(content: bytes | memoryview) -> str:
-    return xxhash.xxh3_128_hexdigest(content) + _SUFFIX
+    return digest(content) + _SUFFIX

@@ -11,6 +11,7 @@ seal is of an earlier version, or not negmine's.
 
 from __future__ import annotations
 
+import hashlib
 import mmap
 import os
 from pathlib import Path
@@ -35,6 +36,11 @@ _ENDS = 1 << 22
 def digest(content: Bytes) -> str:
     """Compute XXH3 of bytes, 128 bits, in hexadecimal: about 10 GB a second."""
     return xxhash.xxh3_128_hexdigest(content)
+
+
+def text_fingerprint(text: str) -> str:
+    """Compute BLAKE2b of a text, 128 bits, in hexadecimal: the name of what the text describes."""
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def file_digest(path: Path) -> str:

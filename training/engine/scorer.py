@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 import torch
 
 from negmine.errors import ModelError
+from negmine.storage.digests import text_fingerprint
 from training.engine.checkpoint import Checkpoint
 from training.engine.precision import autocast
 from training.models.detector import frames_per_second, to_frames
@@ -49,7 +49,7 @@ class CheckpointScorer:
             network,
         ]
         text = json.dumps(content)
-        self.fingerprint = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+        self.fingerprint = text_fingerprint(text)
         self._checkpoint = checkpoint
         self._config = config
         self._device = device

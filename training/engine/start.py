@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from negmine.annotations.recordings import Recordings
 from negmine.errors import InputError, ModelError
 from negmine.notices import warn
 from negmine.pool import check_classes
+from negmine.storage.digests import text_fingerprint
 from training.config import TrainConfig
 from training.data.steps import RowSource, Soft
 from training.engine.checkpoint import Checkpoint
@@ -30,13 +30,13 @@ def described(
     files = repr(sorted((name, info.fingerprint) for name, info in recordings.infos.items()))
     inputs = {
         "annotations": annotations.digest,
-        "recordings": hashlib.blake2b(files.encode(), digest_size=16).hexdigest(),
+        "recordings": text_fingerprint(files),
     }
     if soft:
         inputs["pseudo labels"] = soft.description
     if groups:
         text = repr(sorted(groups.items()))
-        inputs["groups"] = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+        inputs["groups"] = text_fingerprint(text)
     return inputs | {f"plug-in {i}": plugin.description for i, plugin in enumerate(plugins)}
 
 

@@ -143,10 +143,15 @@ class Detector(nn.Module):
         block = self.front_end.hop
         audible = audible_blocks(waveforms, block)
         steps, step = audible_steps(waveforms, audible, block)
-        # a program takes either way for any clip
-        if not torch.compiler.is_compiling() and bool(steps.all()):
-            return FeatureMap(self.maps(waveforms))
-        maps = self.maps(filled(waveforms, steps, step))
+        if torch.compiler.is_compiling():  # a program does the same for any clip
+            sound = filled(waveforms, steps, step)
+        else:
+            gaps = ~steps.all(dim=1)
+            if not gaps.any():
+                return FeatureMap(self.maps(waveforms))
+            sound = waveforms.clone()
+            sound[gaps] = filled(waveforms[gaps], steps[gaps], step)
+        maps = self.maps(sound)
         if self.training:
             # a row without any sound is there to be learnt from
             audible = audible | ~audible.any(dim=1, keepdim=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from negmine.pool import Pool
 from negmine.recipes.cache import CachedReader
 from negmine.report.html import Earlier, clips_to_render, write_report
 from negmine.report.read import read_report, report_path
+from negmine.storage.digests import text_fingerprint
 from negmine.storage.files import write_json
 from training.config import HARD_USE, HardUse, TrainConfig
 from training.data.hard_negatives import check_pool
@@ -194,7 +194,7 @@ def _made_with(
         "replay": replay if earlier else 0,
         "model": checkpoint.fingerprint,
         "pool": pool.digest,
-        "groups of the pool": hashlib.blake2b(groups.encode(), digest_size=16).hexdigest(),
+        "groups of the pool": text_fingerprint(groups),
         "selection of the round before": open_selection(earlier[0]).digest if earlier else "",
     }
     return {name: str(value) for name, value in settings.items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -18,6 +17,7 @@ from negmine.audio.read import AudioInfo
 from negmine.errors import DamageError, InputError
 from negmine.notices import warn
 from negmine.storage.csv_tables import write_csv
+from negmine.storage.digests import text_fingerprint
 from training.config import TrainConfig
 from training.data.unlabelled import Unlabelled
 from training.engine.checkpoint import Checkpoint
@@ -281,7 +281,7 @@ def _given(
     files = {name: info.fingerprint for infos in others for name, info in infos.items()}
     files |= {name: info.fingerprint for name, info in recordings.infos.items()}
     text = repr((annotations.digest, sorted(files.items())))
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    return text_fingerprint(text)
 
 
 def stages_table(results: Sequence[StageResult]) -> tuple[list[str], list[list[str]]]:
