@@ -18,9 +18,8 @@ from negmine.errors import one_line
 # Names that differ from their distribution's.
 MODULES = {
     "faiss-cpu": "faiss",
-    "ml-dtypes": "ml_dtypes",
     "pillow": "PIL.Image",
-    "tomli-w": "tomli_w",
+    "scikit-learn": "sklearn",
 }
 
 # What of a sound library has to work: how a file is named, and libsndfile's words for it.
