@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from negmine.mining.window_auto import ENDS
-
 
 @dataclass(frozen=True)
 class Arm:
@@ -47,32 +45,17 @@ class Choice:
     Attributes
     ----------
     strategy : str
-    joint : bool
-        Whether all bases score as one.
-    auto : bool
-        Whether the window chooses itself.
     budget : int
         Forwards of a search for harder ones, before.
     """
 
     strategy: str = "top"
-    joint: bool = False
-    auto: bool = False
     budget: int = 0
 
 
-# Upper ends of hardness, as `--window auto` tries them; `top` is the widest.
-UPTO = {"top" if end == 1 else f"upto{round(100 * end)}": end for end in ENDS}
 CHOICES = {
     "top": Choice(),
-    **{name: Choice(f"top + window:low=0,high={end}") for name, end in UPTO.items() if end < 1},
     "window": Choice("top + window:low=0.9,high=0.99"),
-    "auto": Choice(auto=True),
-    "careful": Choice("careful"),
-    "near": Choice("near"),
-    "ranking": Choice("ranking"),
-    "alarm": Choice("alarm"),
-    "joint": Choice(joint=True),
     "synthesis": Choice(budget=2000),
 }
 ARMS = {
@@ -92,7 +75,6 @@ ARMS = {
             ("random", "random", "random-in"),
             ("top", "`top`", "deep-random"),
             ("window", "`window`", "deep-random"),
-            ("alarm", "`alarm`", "deep-random"),
         )
     },
     "deeper-random": Arm(
@@ -112,7 +94,6 @@ ARMS = {
             ("random", "random", "pseudo"),
             ("top", "`top`", "pseudo-random"),
             ("window", "`window`", "pseudo-random"),
-            ("alarm", "`alarm`", "pseudo-random"),
         )
     },
     **{
@@ -123,7 +104,6 @@ ARMS = {
         for name, title, control in (
             ("random", "random", "pseudo-random"),
             ("window", "`window`", "pseudo-deep-random"),
-            ("alarm", "`alarm`", "pseudo-deep-random"),
         )
     },
 }  # fmt: skip

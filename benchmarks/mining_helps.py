@@ -4,7 +4,7 @@
 
 DATA is in RFCX's layout with the truth of a test part: train/, train_tp.csv, train_fp.csv, test/,
 test_truth.csv, test_events.csv; external/ and unlabelled/ are used where they are. For each seed a
-base is trained on TP and FP rows; it, or all bases as one, choose negatives from one pool; every
+base is trained on TP and FP rows; it chooses negatives from one pool; every
 arm goes on from the seed's base with as many steps and the same TP and FP rows, and is tested with
 its last weights. train_events.csv and unlabelled_events.csv, where they are, audit what was chosen;
 nothing trains on them. What is done already in WORK is not repeated.
@@ -23,8 +23,8 @@ import click
 import numpy as np
 
 from benchmarks.compare import evaluate_weights, side_by_side
-from benchmarks.mining_arms import ARMS, CHOICES, UPTO
-from benchmarks.mining_tables import audit_table, results_table, window_table
+from benchmarks.mining_arms import ARMS, CHOICES
+from benchmarks.mining_tables import audit_table, results_table
 from negmine.annotations import read_rfcx
 from negmine.annotations.recordings import Recordings, open_annotated, open_unlabelled
 from negmine.audio.read import AudioInfo
@@ -153,16 +153,10 @@ class Bench:
             choice = CHOICES[name]
             if (folder / f"{name}.parquet").exists():
                 continue
-            by = range(self.seeds) if choice.joint else [seed]
-            models = [load(self.base(s), "cpu") for s in by]
-            settings = MineSettings(
-                self.per_class,
-                seed=seed,
-                strategy=parse_strategy(choice.strategy),
-                auto_window=choice.auto,
-            )
+            strategy = parse_strategy(choice.strategy)
+            settings = MineSettings(self.per_class, seed=seed, strategy=strategy)
             drawn = self.searched(seed, pool, choice.budget) if choice.budget else pool
-            mined = mine(models, drawn, self.out / "scores", settings)
+            mined = mine(load(self.base(seed), "cpu"), drawn, self.out / "scores", settings)
             write_json(folder / f"{name}.report.json", mined.report.to_dict())
             if name == "top":
                 mined.control.write(folder / "random.parquet")
@@ -274,8 +268,6 @@ def main(
     events = [data / f"{part}_events.csv" for part in ("train", "unlabelled")]
     if events[0].exists():
         click.echo(audit_table(out, choices, pool, [e for e in events if e.exists()], seeds))
-    if "auto" in choices and {f"{name}-in" for name in UPTO} <= set(names):
-        click.echo(window_table(out, seeds))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from scipy import stats
 
 from benchmarks.certificates import Auditor, read_events
 from benchmarks.compare import mean_sd, read_scores
-from benchmarks.mining_arms import ARMS, UPTO
+from benchmarks.mining_arms import ARMS
 from negmine.mining.selection import Selection, open_selection
 from negmine.pool import Pool, open_pool
 
@@ -57,43 +56,6 @@ def _difference(values: pd.Series) -> str:
         return mean
     half = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
     return f"{mean} ± {half:.{digits}f}"
-
-
-def window_table(out: Path, seeds: int) -> str:
-    """Tabulate what `--window auto` expected of each end, and what full retraining gave."""
-    reports = [
-        json.loads((out / f"seed{s}" / "auto.report.json").read_text())["window"]
-        for s in range(seeds)
-    ]
-    rates = np.array([[one["false_alarms"] for one in report["rates"]] for report in reports])
-    chosen = [report["high"] for report in reports]
-    found = {
-        name: read_scores(out, f"{name}-in", seeds, list(METRICS))["fp/h@0.7"].to_numpy()
-        for name in UPTO
-    }
-    every = np.stack(list(found.values()), axis=1)
-    lines = [
-        "",
-        "| up to | expected false positives | chosen by | FP/h at 0.7 | against no window |",
-    ]
-    lines.append("|---" * 5 + "|")
-    for number, (name, end) in enumerate(UPTO.items()):
-        cells = [
-            f"{end:g}",
-            f"{rates[:, number].mean():.2%}",
-            f"{chosen.count(end)} of {seeds}",
-            mean_sd(every[:, number]),
-            "" if name == "top" else _difference(pd.Series(every[:, number] - every[:, 0])),
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    agreement = [stats.spearmanr(a, b).statistic for a, b in zip(rates, every, strict=True)]
-    best = [every[s, list(UPTO.values()).index(end)] for s, end in enumerate(chosen)]
-    lines += [
-        "",
-        f"Rank correlation over ends, mean over seeds: {np.mean(agreement):.2f}. "
-        f"FP/h with the window chosen for each seed: {mean_sd(np.array(best))}.",
-    ]
-    return "\n".join(lines)
 
 
 def audit_table(

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from negmine.mining.doubt import MIN_CLIPS, DoubtModel, Evidence, clip_features
+from negmine.mining.nearest import call_similarity
 from negmine.mining.rules.chain import ClassScores
-from negmine.mining.rules.near import call_similarity
 from negmine.pool import Pool
 from negmine.pool.recipe_table import RecipeTable
 from negmine.recipes.labels import CERTIFICATES, Certificate

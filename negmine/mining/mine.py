@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +12,13 @@ from negmine.errors import ModelError, PoolError, did_you_mean
 from negmine.mining.choose import Chooser
 from negmine.mining.doubt import DoubtModel
 from negmine.mining.known import KnownClass, fit_doubt, know_classes
+from negmine.mining.nearest import nearest_call
 from negmine.mining.pick import pick
 from negmine.mining.report import MineReport, class_report
 from negmine.mining.rules import matched_random
 from negmine.mining.rules.chain import Strategy
-from negmine.mining.rules.near import nearest_call
 from negmine.mining.selection import Chosen, Selection
-from negmine.mining.strategy import with_window
-from negmine.mining.window_auto import ENDS, WindowChoice, choose_window
-from negmine.models.scorer import Retrainable, Scorer
+from negmine.models.scorer import Scorer
 from negmine.pool import Pool, check_classes
 from negmine.recipes.cache import CachedReader
 from negmine.recipes.labels import CERTIFICATES
@@ -43,13 +41,9 @@ class MineSettings:
     seed : int
         Of the random control, and of samples of very large pools.
     strategy : Strategy
-        How rows are ranked, and by what rules some are taken away.
+        By what rules rows are taken away.
     max_doubt : float
         Rows that hold the class with a higher probability go to review.
-    auto_window : bool
-        Put a window before the strategy's rules, see `negmine.mining.window_auto`.
-    window_steps : int
-        Of each of the short retrainings that choose it.
     """
 
     per_class: int = 50
@@ -58,8 +52,6 @@ class MineSettings:
     seed: int = 0
     strategy: Strategy = field(default_factory=Strategy)
     max_doubt: float = 0.5
-    auto_window: bool = False
-    window_steps: int = 200
 
 
 @dataclass(frozen=True)
@@ -81,7 +73,6 @@ def mine(
     exclude: Collection[tuple[str, str]] = (),
     reader: CachedReader | None = None,
     on_rows: Callable[[int], object] = lambda rows: None,
-    on_step: Callable[[int], object] = lambda steps: None,
 ) -> Mined:
     """Choose the hardest certified negatives of each class.
 
@@ -100,14 +91,11 @@ def mine(
         Where sound is read from; from its files by default.
     on_rows : callable
         Called with a number of rows as they are scored.
-    on_step : callable
-        Called with a number of steps as they are trained, `retraining_steps` in all.
 
     Raises
     ------
     ModelError
-        If the model returns NaN, or several models have different classes, or the window is to
-        choose itself and the first model cannot be retrained.
+        If the model returns NaN, or several models have different classes.
     PoolError
         If model and pool have different classes, or ``exclude`` names a recipe or a
         class that is not there.
@@ -135,7 +123,6 @@ def mine(
     check_classes(classes, pool.classes, f"pool {pool.path} does not fit the model")
     if any(model.classes != classes for model in models):
         raise ModelError("the models have different classes, or the same in another order")
-    learner = _learner(models[0]) if s.auto_window else None
     scored = [
         score_pool(
             model, pool, scores_folder, batch_size=s.batch_size, reader=reader, on_rows=on_rows
@@ -154,28 +141,10 @@ def mine(
     def selection(rows: list[Chosen]) -> Selection:
         return Selection(tuple(rows), pool.path, pool.digest, fingerprint)
 
-    def choose(high: float, free: np.ndarray) -> Selection:
-        """Choose rows by a hardness window."""
-        narrowed = _windowed(s, high)
-        among = _eligible(pool, classes, ~leaking & free, exclude)
-        chooser = _chooser(pool, scores, doubt, narrowed)
-        describe = _Describer(pool, scores, doubt)
-        chosen, _ = pick(pool, known, scores, calls, among, chooser, narrowed.strategy, s.per_class)
-        each = (describe(one, choice.rows) for one, choice in zip(known, chosen, strict=True))
-        return selection([row for (rows,) in each for row in rows])
-
-    window: WindowChoice | None = None
-    if learner:
-        window = choose_window(
-            learner, pool, known, choose, np.random.default_rng([s.seed, 1]),
-            steps=s.window_steps, seed=s.seed, batch_size=s.batch_size, reader=reader,
-            on_step=on_step,
-        )  # fmt: skip
-        s = _windowed(s, window.high)
-    chooser = _chooser(pool, scores, doubt, s)
-    picked, found = pick(pool, known, scores, calls, eligible, chooser, s.strategy, s.per_class)
+    chooser = Chooser(pool, scores, doubt, s.strategy, s.min_distance, s.max_doubt)
+    picked, found = pick(known, scores, eligible, chooser, s.strategy, s.per_class)
     report = MineReport(
-        len(pool), scores.scored, int(leaking.sum()), s.strategy.text, doubt.auc, held, window
+        len(pool), scores.scored, int(leaking.sum()), s.strategy.text, doubt.auc, held
     )
     describe = _Describer(pool, scores, doubt)
     selections: tuple[list[Chosen], list[Chosen], list[Chosen]] = ([], [], [])
@@ -194,32 +163,6 @@ def mine(
         )
     hard, control, review = map(selection, selections)
     return Mined(hard, control, review, report)
-
-
-def retraining_steps(settings: MineSettings) -> int:
-    """Return the number of steps that `mine` trains a model before it chooses."""
-    return len(ENDS) * settings.window_steps if settings.auto_window else 0
-
-
-def _learner(model: Scorer) -> Retrainable:
-    if not isinstance(model, Retrainable):
-        raise ModelError(
-            "--window auto trains the model on for some steps, which this kind of model cannot; "
-            "name a checkpoint first, or a window, as in --window 0,0.95"
-        )
-    return model
-
-
-def _windowed(settings: MineSettings, high: float) -> MineSettings:
-    """Return the settings with an upper end of hardness; 1 is none."""
-    if high >= 1.0:
-        return settings
-    return replace(settings, strategy=with_window(settings.strategy, f"0,{high}"))
-
-
-def _chooser(pool: Pool, scores: JointScores, doubt: DoubtModel, settings: MineSettings) -> Chooser:
-    s = settings
-    return Chooser(pool, scores, doubt, s.strategy, s.min_distance, s.max_doubt)
 
 
 def _eligible(

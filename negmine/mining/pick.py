@@ -6,13 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from negmine.mining.budget import wanted_rows
 from negmine.mining.choose import Choice, Chooser
 from negmine.mining.known import KnownClass
 from negmine.mining.rules.chain import Strategy
-from negmine.pool import Pool
 from negmine.scores.joint import JointScores
-from negmine.scores.scan import Eligible, Shortlists, highest, most_similar
+from negmine.scores.scan import Eligible, Shortlists, highest
 
 # A class's first shortlist is this many times the number wanted; one that is too short grows
 # fourfold, up to this many rows: their embeddings are held in memory, one class at a time.
@@ -23,10 +21,8 @@ _PASSES = 10
 
 
 def pick(
-    pool: Pool,
     known: Sequence[KnownClass],
     scores: JointScores,
-    calls: JointScores,
     eligible: Eligible,
     chooser: Chooser,
     strategy: Strategy,
@@ -43,25 +39,18 @@ def pick(
     limits = np.array([strategy.limits(one.scores) for one in known])
     length = per_class * _SHORTLIST
     picked: dict[int, Choice] = {}
-    wanted: list[int] | None = None
     first: Shortlists | None = None
     passes = 0
     while True:
-        if strategy.ranking == "near":
-            found = most_similar(scores, [one.embeddings for one in known], open_, limits, length)
-        else:
-            found = highest(scores, open_, limits, length)
+        found = highest(scores, open_, limits, length)
         first = first or found
-        if wanted is None:
-            ranking = strategy.ranking
-            wanted = wanted_rows(ranking, per_class, pool, known, calls, found)
         short = []
-        for one, count in zip(known, wanted, strict=True):
+        for one in known:
             before = picked.get(one.column)
-            if before is None or len(before.rows) < count:
+            if before is None or len(before.rows) < per_class:
                 rows, _ = found.top.best(one.column)
-                picked[one.column] = chooser.choose(one, rows, count)
-                if len(picked[one.column].rows) < count and len(rows) == length:
+                picked[one.column] = chooser.choose(one, rows, per_class)
+                if len(picked[one.column].rows) < per_class and len(rows) == length:
                     short.append(one.column)
         if short and length < longest:
             length = min(length * 4, longest)

@@ -11,7 +11,6 @@ import numpy as np
 
 from negmine.mining.choose import DOUBT, DUPLICATES, Choice
 from negmine.mining.known import KnownClass
-from negmine.mining.window_auto import WindowChoice
 from negmine.text_tables import table
 
 _BINS = 40
@@ -42,8 +41,6 @@ class MineReport:
         fitted on; NaN where there are too few.
     doubt_held_out : bool
         Whether doubt was fitted on recordings that the models did not train on.
-    window : WindowChoice, optional
-        What ``--window auto`` tried, and chose.
     classes : dict of str to dict
         From `class_report`.
     """
@@ -54,11 +51,10 @@ class MineReport:
     strategy: str = "top"
     doubt_auc: float = math.nan
     doubt_held_out: bool = False
-    window: WindowChoice | None = None
     classes: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self) | {"window": self.window.to_dict() if self.window else None}
+        return asdict(self)
 
     def to_text(self) -> str:
         rules = list(
@@ -81,8 +77,6 @@ class MineReport:
             notes.append(
                 f"doubt tells calls from rejections with AUC {self.doubt_auc:.3f} ({where})"
             )
-        if self.window:
-            notes.append(self.window.to_text())
         return "\n".join([head, table(headers, rows), *notes])
 
 

@@ -6,26 +6,26 @@ from pathlib import Path
 from types import MappingProxyType
 
 from negmine.errors import InputError, did_you_mean
-from negmine.mining.rules.chain import RANKINGS, RULES, Strategy, make_step
+from negmine.mining.rules.chain import RULES, Strategy, make_step
 from negmine.storage.text_files import read_toml
 
 PRESETS = MappingProxyType(
     {
         "hard": "top",
-        "careful": "top + margin:space=quantile,margin=0.1 + quota:by=group,most=5",
         "spread": "top + quota:by=group,most=20 + diverse",
-        "near": "near",
-        "ranking": "intrusion",
-        "alarm": "alarm",
     }
 )
+# What earlier versions had, and what to use instead: none did better than as many random rows.
+_REMOVED = dict.fromkeys(("near", "intrusion", "ranking", "alarm"), "use 'hard'") | {
+    "careful": "use 'hard'; its rules were 'margin + quota'"
+}
 
 
 def parse_strategy(text: str) -> Strategy:
     """Parse a preset's name, a TOML file's path, or rules joined by '+'.
 
-    A chain is an optional ranking and rules with settings, ``rule:setting=value,setting=value``. A
-    TOML file says the same: ``ranking = "top"``, and ``[[rule]]`` tables with a ``name`` each.
+    Rules have settings, ``rule:setting=value,setting=value``; ``top`` may be written before them.
+    A TOML file has ``[[rule]]`` tables with a ``name`` each.
 
     Raises
     ------
@@ -34,18 +34,15 @@ def parse_strategy(text: str) -> Strategy:
 
     Examples
     --------
-    >>> parse_strategy("near + quota:by=kind,most=10").text
-    'near + quota:by=kind,most=10'
+    >>> parse_strategy("quota:by=kind,most=10").text
+    'top + quota:by=kind,most=10'
     """
     if text.endswith(".toml"):
         return _from_toml(Path(text))
     where = f"--strategy '{text}'"
     parts = [part.strip() for part in PRESETS.get(text, text).split("+")]
-    ranking = "top"
-    if parts[0] in RANKINGS:
-        ranking = parts.pop(0)
     steps = []
-    for part in parts:
+    for part in parts[1:] if parts[0] == "top" else parts:
         name, _, rest = part.partition(":")
         settings = {}
         for item in filter(None, (item.strip() for item in rest.split(","))):
@@ -53,16 +50,15 @@ def parse_strategy(text: str) -> Strategy:
             if not equals:
                 raise InputError(f"{where}: '{item}': expected setting=value")
             settings[key.strip()] = value.strip()
-        if name in RANKINGS:
-            raise InputError(f"{where}: '{name}' ranks the rows, so it must come first")
+        _check_removed(name, where)
         if name not in RULES:
-            hint = did_you_mean(name, [*PRESETS, *RULES, *RANKINGS])
+            hint = did_you_mean(name, [*PRESETS, *RULES])
             raise InputError(
                 f"{where}: no preset or rule '{name}'{hint}; presets: {', '.join(PRESETS)}; "
-                f"rankings: {', '.join(RANKINGS)}; rules: {', '.join(RULES)}"
+                f"rules: {', '.join(RULES)}"
             )
         steps.append(make_step(name, settings, where))
-    return Strategy(ranking, tuple(steps))
+    return Strategy(tuple(steps))
 
 
 def with_window(strategy: Strategy, text: str) -> Strategy:
@@ -76,25 +72,31 @@ def with_window(strategy: Strategy, text: str) -> Strategy:
     where = f"--window '{text}'"
     low, comma, high = text.partition(",")
     if not comma:
-        raise InputError(f"{where}: expected two quantiles, as in 0.9,0.999, or auto")
+        gone = "'auto' was removed, it gained nothing; " if text == "auto" else ""
+        raise InputError(f"{where}: {gone}expected two quantiles, as in 0.9,0.999")
     step = make_step("window", {"low": low, "high": high}, where)
-    return Strategy(strategy.ranking, (step, *strategy.steps))
+    return Strategy((step, *strategy.steps))
 
 
 def _from_toml(path: Path) -> Strategy:
     content = read_toml(path)
     for key in content:
         if key not in ("ranking", "rule"):
-            hint = did_you_mean(key, ["ranking", "rule"])
-            raise InputError(f"{path}: unknown key '{key}'{hint}; expected ranking and [[rule]]")
+            hint = did_you_mean(key, ["rule"])
+            raise InputError(f"{path}: unknown key '{key}'{hint}; expected [[rule]]")
     ranking, rules = content.get("ranking", "top"), content.get("rule", [])
-    if not isinstance(ranking, str) or ranking not in RANKINGS:
-        hint = did_you_mean(str(ranking), RANKINGS)
-        raise InputError(f"{path}: no ranking '{ranking}'{hint}; rankings: {', '.join(RANKINGS)}")
+    if ranking != "top":
+        _check_removed(str(ranking), str(path))
+        raise InputError(f"{path}: no ranking '{ranking}'; leave the key out")
     if not isinstance(rules, list) or not all(isinstance(r, dict) and "name" in r for r in rules):
         raise InputError(f"{path}: expected [[rule]] tables with a name each")
     steps = [
         make_step(str(r["name"]), {k: v for k, v in r.items() if k != "name"}, str(path))
         for r in rules
     ]
-    return Strategy(ranking, tuple(steps))
+    return Strategy(tuple(steps))
+
+
+def _check_removed(name: str, where: str) -> None:
+    if name in _REMOVED:
+        raise InputError(f"{where}: '{name}' was removed, it gained nothing; {_REMOVED[name]}")

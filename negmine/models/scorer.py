@@ -65,39 +65,6 @@ class Scorer(Protocol):
 
 
 @runtime_checkable
-class Retrainable(Scorer, Protocol):
-    """A scorer that can be trained on a little, to see what some negatives would make of it."""
-
-    def retrained(
-        self,
-        selection: Path,
-        without: frozenset[str],
-        steps: int,
-        seed: int,
-        folder: Path,
-        on_step: Callable[[], object],
-    ) -> Scorer:
-        """Train the model further on its pool's calls and rejections, and a selection.
-
-        It stays as it is itself. Two calls that differ in their selections alone see the same rows
-        but for these.
-
-        Parameters
-        ----------
-        selection : Path
-            Negatives, used as training by default uses them. Confirmed calls and rejected
-            detections are those of its pool.
-        without : frozenset of str
-            Recordings that must not train.
-        steps, seed : int
-        folder : Path
-            Where rendered clips may be meanwhile.
-        on_step : callable
-            Called after each step.
-        """
-
-
-@runtime_checkable
 class Compilable(Scorer, Protocol):
     """A scorer that can be compiled: slower to start, faster from then on."""
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from negmine.mining.doubt import DoubtModel
 from negmine.mining.known import KnownCalls, fit_doubt, know_calls
-from negmine.mining.rules.near import call_similarity
+from negmine.mining.nearest import call_similarity
 from negmine.models.scorer import Scorer
 from negmine.pool import Pool
 from negmine.scores.embed import Scores

@@ -21,7 +21,7 @@ from reliability.sizes import sized
 from negmine.building.settings import PoolSettings
 from negmine.cli.main import build_pool
 from negmine.cli.setting import take_settings
-from negmine.mining.rules.chain import RANKINGS, RULES
+from negmine.mining.rules.chain import RULES
 from negmine.mining.strategy import parse_strategy
 from negmine.models.description import describe
 from training.cli.options import run_config
@@ -56,7 +56,7 @@ def train_settings(path: Path) -> Table:
 def strategy(path: Path) -> Table:
     found = parse_strategy(str(path))
     return {
-        "ranking": found.ranking,
+        "ranking": "top",
         "rule": [{"name": step.rule, **step.settings} for step in found.steps],
     }
 
@@ -139,7 +139,7 @@ def listed_rules() -> st.SearchStrategy[Table]:
         for name, rule in RULES.items()
     ]
     odd = st.builds(lambda name, found: {"name": name} | found, wild(), st.just({}))
-    return listed("rule", st.one_of(*rules, odd), {"ranking": next(iter(RANKINGS))})
+    return listed("rule", st.one_of(*rules, odd), {"ranking": "top"})
 
 
 TRAINING = TrainConfig().to_dict()

@@ -88,7 +88,6 @@ def loop(
     per_class: int,
     strategy: str,
     window: str | None,
-    window_steps: int,
     max_doubt: float,
     min_distance: float,
     hard_ratio: float,
@@ -118,7 +117,7 @@ def loop(
     check_goes_with(_GO_WITH, {"folds": config.folds})
     group = grouping(fold_by, sites, site_regex)
     mining = choosing_settings(
-        per_class, strategy, window, window_steps, max_doubt, min_distance, seed=config.seed
+        per_class, strategy, window, max_doubt, min_distance, seed=config.seed
     )
     from negmine.pool import open_pool
     from training.config import HardUse

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +49,6 @@ class CheckpointScorer:
         ]
         text = json.dumps(content)
         self.fingerprint = text_fingerprint(text)
-        self._checkpoint = checkpoint
         self._config = config
         self._device = device
         self._detector = checkpoint.detector(device)
@@ -90,23 +88,6 @@ class CheckpointScorer:
         except Exception as error:  # of many kinds, and of many lines
             reason = str(error).splitlines() or [type(error).__name__]
             raise ModelError(f"cannot be compiled: {reason[0]}") from error
-
-    def retrained(
-        self,
-        selection: Path,
-        without: frozenset[str],
-        steps: int,
-        seed: int,
-        folder: Path,
-        on_step: Callable[[], object],
-    ) -> CheckpointScorer:
-        """Train the model some more steps: see `negmine.models.scorer.Retrainable`."""
-        from training.engine.retrain import retrain
-
-        changed = retrain(
-            self._checkpoint, selection, without, steps, seed, folder, self._device, on_step
-        )
-        return CheckpointScorer(changed, self._device)
 
 
 def load(path: Path, device: str = "auto") -> CheckpointScorer:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from negmine.mining.mine import MineSettings, mine, retraining_steps
+from negmine.mining.mine import MineSettings, mine
 from negmine.mining.selection import check_made_with, is_whole, open_selection
 from negmine.pool import Pool
 from negmine.recipes.cache import CachedReader
@@ -142,12 +142,7 @@ def run_loop(
             (folder / "report.html").unlink(missing_ok=True)
             advance = progress(f"round {number}: mining", len(pool) + len(pool.calls), "clip")
             scorer = CheckpointScorer(checkpoint, context.device)
-            steps = retraining_steps(mining)
-            retraining = progress(f"round {number}: window", steps, "step") if steps else None
-            mined = mine(
-                scorer, pool, out / "scores", mining, reader=reader, on_rows=advance,
-                on_step=retraining or (lambda done: None),
-            )  # fmt: skip
+            mined = mine(scorer, pool, out / "scores", mining, reader=reader, on_rows=advance)
             found = [mined.selection, mined.control]
             if earlier:
                 found = [
@@ -186,8 +181,8 @@ def _made_with(
     settings = {
         "per-class": mining.per_class,
         "strategy": mining.strategy.text,
-        "window": "auto" if mining.auto_window else "in the strategy",
-        "window-steps": mining.window_steps if mining.auto_window else 0,
+        # an earlier version could choose it while mining
+        "window": "in the strategy",
         "max-doubt": mining.max_doubt,
         "min-distance": mining.min_distance,
         "seed": mining.seed,

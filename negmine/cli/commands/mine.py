@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from negmine.cli.console import Bars, CleanCommand, Command, print_json, quiet_and_json, say
-from negmine.cli.goes_with import Beside, GoesWith, check_goes_with
 from negmine.cli.scoring_options import (
     batch_size_option,
     cache_option,
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from negmine.pool import Pool
     from negmine.recipes.cache import CachedReader
 
-GO_WITH: GoesWith = ((("window_steps",), (Beside("window", ("auto",)),)),)
-
 _CHOOSING = (
     click.option(
         "--per-class", type=click.IntRange(1, MOST_ROWS), default=50, show_default=True,
@@ -36,19 +33,13 @@ _CHOOSING = (
     ),
     click.option(
         "--strategy", default="hard", show_default=True, metavar="TEXT|FILE.toml",
-        help="A preset (hard, careful, spread, near, ranking, alarm), or a ranking (top, near, "
-        "intrusion, alarm) and rules (window, margin, diverse, quota) joined by '+', or a TOML "
-        "file.",
+        help="A preset (hard, spread), or rules (window, margin, diverse, quota) joined by '+', or "
+        "a TOML file.",
     ),
     click.option(
-        "--window", metavar="LOW,HIGH|auto",
+        "--window", metavar="LOW,HIGH",
         help="Hardness window: only rows between two quantiles of hardness, before the strategy's "
-        "rules; 'auto' chooses the upper end by short retrainings, judged on held-out "
-        "recordings.",
-    ),
-    click.option(
-        "--window-steps", type=click.IntRange(1, MOST_ROWS), default=200, show_default=True,
-        help="Steps of each retraining of --window auto.",
+        "rules.",
     ),
     click.option(
         "--max-doubt", type=click.FloatRange(0, 1), default=0.5, show_default=True,
@@ -72,7 +63,6 @@ def choosing_settings(
     per_class: int,
     strategy: str,
     window: str | None,
-    window_steps: int,
     max_doubt: float,
     min_distance: float,
     **others: Any,
@@ -81,22 +71,19 @@ def choosing_settings(
 
     Raises
     ------
-    click.UsageError
-        If one of them would do nothing.
+    InputError
+        If strategy or window is malformed.
     """
-    check_goes_with(GO_WITH, {"window": window})
     from negmine.mining.mine import MineSettings
     from negmine.mining.strategy import parse_strategy, with_window
 
     chain = parse_strategy(strategy)
-    if window and window != "auto":
+    if window is not None:
         chain = with_window(chain, window)
 
     return MineSettings(
         per_class=per_class,
         strategy=chain,
-        auto_window=window == "auto",
-        window_steps=window_steps,
         max_doubt=max_doubt,
         min_distance=min_distance,
         **others,
@@ -187,12 +174,11 @@ def mine(
     Example:
       negmine mine --model run0/best.pt --pool pool --out hard.parquet --control
       negmine mine --model run0/best.pt --pool pool --out hard.parquet \\
-          --strategy "top + window:low=0.9,high=0.999 + quota:by=group,most=5"
+          --strategy "window:low=0.9,high=0.999 + quota:by=group,most=5"
     """  # fmt: skip
     from negmine.cli.commands.report import check_page
     from negmine.mining.exclusions import read_exclusions
     from negmine.mining.mine import mine as run_mining
-    from negmine.mining.mine import retraining_steps
     from negmine.models.scorer import load_scorer
     from negmine.pool import open_pool
     from negmine.storage.locks import only_writer
@@ -215,7 +201,6 @@ def mine(
             )
     reader = open_cache(pool, opened.sources, scorers[0].sample_rate, cache)
     kept = scores or out.parent / "scores"
-    steps = retraining_steps(settings)
     with Bars(quiet) as bars:
         if budget:
             opened = _synthesise(opened, scorers[0], budget, kept, settings, reader, bars)
@@ -223,7 +208,6 @@ def mine(
         mined = run_mining(
             scorers, opened, kept, settings,
             exclude=excluded, reader=reader, on_rows=bars("scoring", total, "clip"),
-            on_step=bars("retraining", steps, "step") if steps else lambda done: None,
         )  # fmt: skip
     report = mined.report.to_dict() | {"selection": mined.selection.digest}
     with only_writer(out, wait=True):

@@ -2,6 +2,5 @@
 
 from negmine.mining.rules.control import matched_random
 from negmine.mining.rules.duplicates import without_duplicates
-from negmine.scores.top import TopRows
 
-__all__ = ["TopRows", "matched_random", "without_duplicates"]
+__all__ = ["matched_random", "without_duplicates"]

@@ -1,4 +1,4 @@
-"""A strategy: how a class's rows are ranked, and the rules that take some of them away."""
+"""A strategy: the rules that take some of a class's rows away, the highest-scoring kept."""
 
 from __future__ import annotations
 
@@ -91,12 +91,6 @@ class _Rule:
     choices: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
-RANKINGS: Mapping[str, str] = {
-    "top": "the highest-scoring first",
-    "near": "those nearest to the class's confirmed calls in embedding space first",
-    "intrusion": "the highest-scoring first; what costs most LWLRAP gets most of the budget",
-    "alarm": "the highest-scoring first; what adds most false positives gets most of the budget",
-}
 RULES: Mapping[str, _Rule] = {
     "window": _Rule(
         "a band of hardness, as quantiles of the class's certified rows",
@@ -152,15 +146,14 @@ class Step:
 
 @dataclass(frozen=True)
 class Strategy:
-    """How a class's rows are ranked, and the rules they then pass through, in order."""
+    """Rules that a class's rows pass through in order, the highest-scoring first."""
 
-    ranking: str = "top"
     steps: tuple[Step, ...] = ()
 
     @property
     def text(self) -> str:
         """As it is written on the command line."""
-        return " + ".join([self.ranking, *(step.text for step in self.steps)])
+        return " + ".join(["top", *(step.text for step in self.steps)])
 
     def limits(self, known: ClassScores) -> tuple[float, float]:
         """Return the lowest and the highest score that all rules let pass."""
@@ -178,7 +171,7 @@ def make_step(rule: str, settings: Mapping[str, Any], where: str) -> Step:
         If there is no such rule or setting, or a value is no fit.
     """
     if rule not in RULES:
-        hint = did_you_mean(rule, [*RULES, *RANKINGS])
+        hint = did_you_mean(rule, RULES)
         raise InputError(f"{where}: no rule '{rule}'{hint}; rules: {', '.join(RULES)}")
     described = RULES[rule]
     values: dict[str, Any] = dict(described.defaults)

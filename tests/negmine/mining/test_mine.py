@@ -22,7 +22,6 @@ from negmine.building import PoolSettings, build_pool
 from negmine.errors import PoolError
 from negmine.mining.mine import Mined, MineSettings, mine
 from negmine.mining.selection import Selection
-from negmine.mining.strategy import parse_strategy
 from negmine.models.scorer import Scorer
 from negmine.pool import Pool, open_pool
 from negmine.pool.files import write_pool
@@ -349,23 +348,6 @@ def test_a_model_of_other_classes_is_refused(pool: Pool, tmp_path: Path) -> None
     assert not list(tmp_path.iterdir())
 
 
-def test_a_class_whose_negatives_cost_nothing_gets_none_of_a_shared_budget(
-    pool: Pool, scores: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def cost(self: object, column: int, scores: np.ndarray) -> np.ndarray:
-        return np.full(len(scores), 0.5 if column else 0.0)
-
-    monkeypatch.setattr("negmine.mining.budget.IntrusionCost.__call__", cost)
-    strategy = parse_strategy("ranking")
-    settings = MineSettings(per_class=4, min_distance=0.0, strategy=strategy, max_doubt=1.0)
-    mined = mine(PlaceholderScorer(), pool, scores, settings)
-    assert {row.label for row in mined.selection.rows} == {"1"}
-    assert len(mined.selection.rows) == 8
-    counts = mined.report.classes["0"]
-    assert (counts["chosen"], rejected(counts)["below"]) == (0, counts["certified"])
-    assert not [row for row in mined.review.rows if row.label == "0"]
-
-
 @pytest.mark.parametrize("share", [0.2, 0.7])
 def test_a_head_of_doubted_rows_longer_than_any_shortlist_is_passed_over(
     pool: Pool, scores: Path, monkeypatch: pytest.MonkeyPatch, share: float
@@ -399,19 +381,3 @@ def test_a_head_of_doubted_rows_longer_than_any_shortlist_is_passed_over(
 def _certified_logits(pool: Pool, name: str) -> list[float]:
     column = pool.classes.index(name)
     return [float(scored(r)[1][column]) for r in pool if name in r.labels.absent]
-
-
-def test_alarms_get_the_budget(pool: Pool, scores: Path) -> None:
-    strategy = parse_strategy("alarm")
-    settings = MineSettings(per_class=4, min_distance=0.0, strategy=strategy, max_doubt=1.0)
-    mined = mine(PlaceholderScorer(), pool, scores, settings)
-    counts = Counter(row.label for row in mined.selection.rows)
-    rates = {}
-    for column, name in enumerate(pool.classes):
-        calls = np.sort([scored(c)[1][column] for c in pool.calls if name in c.labels.present])
-        threshold = calls[len(calls) - math.ceil(0.7 * len(calls))]
-        rows = [scored(r)[1][column] for r in pool if name in r.labels.absent]
-        rates[name] = (sum(x >= threshold for x in rows) + 0.5) / (len(rows) + 1)
-    assert counts.total() == 8
-    expected = 8 * rates["0"] / (rates["0"] + rates["1"])
-    assert abs(counts["0"] - expected) < 1

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from negmine.mining.rules import TopRows, matched_random, without_duplicates
+from negmine.mining.rules import matched_random, without_duplicates
+from negmine.scores.top import TopRows
 
 # few distinct scores, so that ties are common
 scored = st.lists(st.sampled_from([-2.5, -1.0, 0.0, 0.5, 3.0]), max_size=30)

@@ -8,18 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
+from negmine.mining.nearest import call_similarity, nearest_call
 from negmine.mining.rules.diversity import k_center
-from negmine.mining.rules.intrusion import IntrusionCost
 from negmine.mining.rules.margin import margin_threshold
-from negmine.mining.rules.near import call_similarity, nearest_call
 from negmine.mining.rules.quota import within_quota
 from negmine.mining.rules.window import score_window
-from training.metrics import lwlrap
-
-# few distinct values, so that ties are common
-levels = st.sampled_from([-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0])
 
 
 def test_a_window_lies_between_two_quantiles_and_is_open_at_the_ends() -> None:
@@ -58,36 +52,6 @@ def test_the_nearest_call_is_the_most_similar_and_the_first_of_equals() -> None:
     call, similarity = nearest_call(rows, calls[:0])
     assert call.tolist() == [-1] * 9
     assert similarity.tolist() == [-1.0] * 9
-
-
-clips = hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=6).flatmap(
-    lambda shape: st.tuples(
-        hnp.arrays(np.float64, shape, elements=levels), hnp.arrays(np.bool_, shape)
-    )
-)
-
-
-@given(clips, st.data())
-def test_the_cost_of_an_intrusion_is_the_lwlrap_it_takes(
-    case: tuple[np.ndarray, np.ndarray], data: st.DataObject
-) -> None:
-    logits, present = case
-    column = data.draw(st.integers(0, logits.shape[1] - 1))
-    score = data.draw(levels)
-    cost = IntrusionCost(logits, present)(column, np.array([score]))[0]
-    if not present.any():
-        assert cost == 0.0
-        return
-    # a clip in which the class calls itself loses nothing by it
-    spoilt = logits.copy()
-    absent = ~present[:, column]
-    spoilt[absent, column] = np.maximum(spoilt[absent, column], score)
-    assert cost == pytest.approx(lwlrap(present, logits) - lwlrap(present, spoilt), abs=1e-12)
-
-
-def test_shapes_of_an_intrusion_must_fit() -> None:
-    with pytest.raises(ValueError, match=r"expected \(P, C\)"):
-        IntrusionCost(np.zeros((2, 3)), np.zeros((3, 2), dtype=bool))
 
 
 calls = st.lists(st.floats(-20, 20), min_size=1, max_size=12)

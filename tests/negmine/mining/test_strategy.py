@@ -29,9 +29,9 @@ def test_the_default_is_the_preset_hard() -> None:
     assert parse_strategy("hard") == Strategy()
 
 
-def test_a_chain_is_a_ranking_and_rules_with_settings() -> None:
-    made = parse_strategy("near + window:low=0.5 + quota:by=kind,most=7")
-    assert made.ranking == "near"
+def test_a_chain_is_rules_with_settings() -> None:
+    made = parse_strategy("window:low=0.5 + quota:by=kind,most=7")
+    assert parse_strategy("top + window:low=0.5 + quota:by=kind,most=7") == made
     assert [step.rule for step in made.steps] == ["window", "quota"]
     assert made.steps[0].settings == {"low": 0.5, "high": 0.999}
     assert made.steps[1].settings == {"by": "kind", "most": 7}
@@ -40,10 +40,10 @@ def test_a_chain_is_a_ranking_and_rules_with_settings() -> None:
 def test_a_file_says_the_same(tmp_path: Path) -> None:
     path = tmp_path / "s.toml"
     path.write_text(
-        'ranking = "near"\n[[rule]]\nname = "window"\nlow = 0.5\n'
+        'ranking = "top"\n[[rule]]\nname = "window"\nlow = 0.5\n'
         '[[rule]]\nname = "quota"\nby = "kind"\nmost = 7\n'
     )
-    expected = parse_strategy("near + window:low=0.5 + quota:by=kind,most=7")
+    expected = parse_strategy("window:low=0.5 + quota:by=kind,most=7")
     assert parse_strategy(str(path)) == expected
 
 
@@ -87,7 +87,11 @@ def test_rules_see_what_the_last_one_kept() -> None:
         ("quota:most=0", "expected at least 1"),
         ("quota:by=species", "expected kind or certificate or source or group"),
         ("window:0.1", "'0.1': expected setting=value"),
-        ("window + near", "'near' ranks the rows, so it must come first"),
+        ("near", "'near' was removed, it gained nothing; use 'hard'"),
+        ("ranking", "'ranking' was removed"),
+        ("alarm + quota", "'alarm' was removed"),
+        ("careful", r"its rules were 'margin \+ quota'"),
+        ("window + top", "no preset or rule 'top'"),
         ("margin:space=quantile,margin=2", "margin 2 is not a quantile"),
         ("", "no preset or rule ''"),
     ],
@@ -101,7 +105,8 @@ def test_a_mistake_is_named(text: str, message: str) -> None:
     ("content", "message"),
     [
         ("ranking = ", "not readable as TOML"),
-        ("rankin = 'top'", r"unknown key 'rankin' \(did you mean ranking\?\)"),
+        ("rul = 3", r"unknown key 'rul' \(did you mean rule\?\)"),
+        ("ranking = 'near'", "'near' was removed"),
         ("ranking = 'best'", "no ranking 'best'"),
         ("rule = 3", r"expected \[\[rule\]\] tables with a name each"),
         ("[[rule]]\nlow = 0.1", "with a name each"),
@@ -124,14 +129,16 @@ def test_a_mistake_in_a_file_is_named(tmp_path: Path, content: str, message: str
 
 
 def test_a_window_stands_before_the_rules() -> None:
-    made = with_window(parse_strategy("near + quota"), "0.9,0.99")
-    assert made == parse_strategy("near + window:low=0.9,high=0.99 + quota")
+    made = with_window(parse_strategy("quota"), "0.9,0.99")
+    assert made == parse_strategy("window:low=0.9,high=0.99 + quota")
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("0.9", r"--window '0.9': expected two quantiles, as in 0.9,0.999, or auto"),
+        ("0.9", r"--window '0.9': expected two quantiles, as in 0.9,0.999"),
+        ("auto", "'auto' was removed, it gained nothing; expected two quantiles"),
+        ("", "--window '': expected two quantiles"),
         ("a,1", r"--window 'a,1': window:low=a: expected a number"),
         (
             "0.9,0.5",

@@ -6,12 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ml_dtypes import bfloat16
 
-from negmine.scores import scan
 from negmine.scores.embed import Scores
 from negmine.scores.joint import JointScores
-from negmine.scores.scan import Eligible, highest, most_similar, products
+from negmine.scores.scan import Eligible, highest
 from negmine.scores.store import ScoreStore
 
 ROWS, WIDTH, CLASSES = 300, 24, 11
@@ -68,36 +66,3 @@ def test_the_highest_are_those_of_plain_sorting(scores: JointScores) -> None:
             (wanted[:, column] & (values < low)).sum(),
             (wanted[:, column] & (values > high)).sum(),
         ]
-
-
-def test_the_nearest_are_those_of_every_distance(scores: JointScores) -> None:
-    eligible, wanted = some_eligible(np.random.default_rng(2))
-    rng = np.random.default_rng(3)
-    calls = []
-    for column in range(CLASSES):
-        made = rng.normal(size=(0 if column == 5 else column + 1, WIDTH)).astype(np.float32)
-        calls.append(made / np.linalg.norm(made, axis=1, keepdims=True))
-    limits = np.tile([-np.inf, 0.5], (CLASSES, 1))
-    found = most_similar(scores, calls, eligible, limits, 8)
-    embeddings = scores.embeddings(np.arange(ROWS))
-    logits = scores.logits(np.arange(ROWS))
-    for column, of_class in enumerate(calls):
-        rows, keys = found.top.best(column)
-        if not len(of_class):
-            assert len(rows) == 0
-            continue
-        similarity = (embeddings @ of_class.T).max(axis=1)
-        may = np.flatnonzero(wanted[:, column] & (logits[:, column] <= 0.5))
-        expected = may[np.argsort(-similarity[may], kind="stable")][:8]
-        assert rows.tolist() == expected.tolist()
-        np.testing.assert_allclose(keys, similarity[expected], rtol=1e-5)
-
-
-def test_products_in_pieces_are_products(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scan, "_PIECE", 7)
-    rng = np.random.default_rng(0)
-    rows = rng.normal(size=(30, 5)).astype(bfloat16)
-    queries = rng.normal(size=(4, 5)).astype(np.float32)
-    expected = rows.astype(np.float64) @ queries.T.astype(np.float64)
-    np.testing.assert_allclose(products(rows, queries), expected, rtol=1e-5, atol=1e-6)
-    assert products(rows[:0], queries).shape == (0, 4)

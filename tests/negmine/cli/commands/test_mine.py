@@ -123,21 +123,6 @@ def test_a_strategy_is_followed_and_reported(pool: Path, tmp_path: Path) -> None
     assert run(pool, out, "--strategy", "tpo").exit_code == 2
 
 
-def test_near_and_intrusion_rank_otherwise(pool: Path, tmp_path: Path) -> None:
-    out = tmp_path / "hard.parquet"
-    assert run(pool, out, "--strategy", "near", "--max-doubt", 1).exit_code == 0
-    near = open_selection(out).rows
-    for label in "01":
-        distances = [row.distance for row in near if row.label == label]
-        assert distances == sorted(distances)
-    assert run(pool, out, "--strategy", "ranking", "--max-doubt", 1).exit_code == 0
-    ranked = open_selection(out).rows
-    assert len(ranked) <= 12
-    for label in "01":
-        scores = [row.score for row in ranked if row.label == label]
-        assert scores == sorted(scores, reverse=True)
-
-
 def test_a_search_first_adds_harder_ones(pool: Path, tmp_path: Path) -> None:
     out, before = tmp_path / "hard.parquet", len(open_pool(pool))
     assert run(pool, out, "--synthesise", 200, "--report", tmp_path / "p.html").exit_code == 0

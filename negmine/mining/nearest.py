@@ -1,4 +1,4 @@
-"""``near``: the rows that are nearest to the class's confirmed calls in embedding space."""
+"""The confirmed call that is nearest to a row in embedding space."""
 
 from __future__ import annotations
 
