@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -223,8 +223,8 @@ def small_settings(mix: int | dict[str, Any] = 0, **changes: Any) -> PoolSetting
     sections = {"mix": {"parts": (2, 2), "offset": 0.0, **mixing}, "fp": {"pad": "beyond"}}
     for name, value in (*sections.items(), *changes.items()):
         if isinstance(value, dict):
-            value = replace(getattr(settings, name), **value)
-        settings = replace(settings, **{name: value})
+            value = getattr(settings, name).replace(**value)
+        settings = settings.replace(**{name: value})
     return settings
 
 

@@ -15,11 +15,11 @@ import pytest
 from test_docs_cli import COMMANDS
 
 from negmine.building.settings import PoolSettings
-from negmine.cli.setting import settings_of
 from negmine.mining.rules.chain import Strategy
 from negmine.mining.strategy import parse_strategy
 from negmine.recipes.confidence import BEYOND_BOX_PER_S
 from negmine.recipes.labels import DEFAULT_CONFIDENCE, Certificate, PartialLabels
+from negmine.settings import Settings, settings_of
 from training.config import AUGMENT_PRESETS, AugmentSettings, TrainConfig
 
 # Options whose settings are called otherwise in Python: the class or function, and the name there.
@@ -78,6 +78,8 @@ def doors(function: Callable[..., Any]) -> set[Any]:
 
 def defaults_of(door: Any) -> dict[str, Any]:
     """The defaults of a dataclass's fields, or of a function's parameters."""
+    if inspect.isclass(door) and issubclass(door, Settings):
+        return {".".join(one.path): one.default for one in settings_of(door)}
     if is_dataclass(door):
         return {one.name: one.default for one in fields(door) if one.default is not MISSING}
     parameters = inspect.signature(door).parameters.values()
@@ -136,10 +138,10 @@ def test_the_settings_are_found() -> None:
 
 def test_options_made_of_settings_have_their_defaults() -> None:
     options = {option.name: option for option in COMMANDS["build-pool"].params}
-    for path, _, value in settings_of(PoolSettings()):
-        option = options["__".join(path)]
+    for one in settings_of(PoolSettings):
+        option = options["__".join(one.path)]
         context = click.Context(COMMANDS["build-pool"])
-        assert plain(option.get_default(context)) == plain(value), path
+        assert plain(option.get_default(context)) == plain(one.default), one.path
 
 
 def test_the_default_strategy_and_augmentation_are_those_of_python() -> None:

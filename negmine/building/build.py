@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -156,7 +156,7 @@ def build_pool(
         progress=lambda total: progress("reading recordings", total),
     )
     rate = s.sample_rate or (standing.sample_rate if standing else None)
-    s = replace(s, sample_rate=rate or own_rate(annotated.infos.values()))
+    s = s.replace(sample_rate=rate or own_rate(annotated.infos.values()))
     check_audible(annotations, annotated.infos, cast(int, s.sample_rate))
     table = _table(s, annotations.classes, declared)
     opened = []
@@ -220,7 +220,7 @@ def build_pool(
     writer = PoolWriter(s.clip_s) if standing is None else writer_after(standing)
     fill(writer, context)
     # by folder, however the caller spelled it: the same pool is then found to be the same
-    record = asdict(s)
+    record = s.to_dict()
     record["external"]["folders"] = {
         str(folder.opened.root): [name for name in annotations.classes if name in absent]
         for folder, (_, absent) in zip(folders, declared, strict=True)

@@ -103,6 +103,26 @@ class CleanCommand(click.Command):
             _check_finite(ctx)
             return super().invoke(ctx)
 
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, those of a group below its heading."""
+        sections: dict[str, list[tuple[str, str]]] = {"Options": []}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record and isinstance(parameter, click.Option):
+                heading = getattr(parameter, "group", None) or "Options"
+                sections.setdefault(heading, []).append(record)
+        for heading, records in sections.items():
+            with formatter.section(heading):
+                formatter.write_dl(records)
+
+
+class GroupedOption(click.Option):
+    """An option that ``--help`` shows below a heading of its own."""
+
+    def __init__(self, *arguments: Any, group: str | None = None, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.group = group
+
 
 def _check_finite(context: click.Context) -> None:
     # click's ranges let nan pass, which is in no range, and inf

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from negmine import __version__
-from negmine.building.settings import GO_WITH, PoolSettings
+from negmine.building.settings import PoolSettings
 from negmine.cli.commands.mine import mine
 from negmine.cli.commands.pool import pool as pool_commands
 from negmine.cli.console import (
@@ -25,7 +25,7 @@ from negmine.cli.console import (
     tell_found,
 )
 from negmine.cli.goes_with import Beside, check_goes_with
-from negmine.cli.setting import flag_values, setting_options, take_settings
+from negmine.cli.settings import config_option, settings_options, take_settings
 from negmine.limits import LAST_SEED, MOST_HZ, MOST_ROWS
 from negmine.notices import warn, warn_each
 
@@ -87,13 +87,8 @@ def main() -> None:
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path), required=True, help="The pool's folder."
 )
-@setting_options(PoolSettings())
-@click.option(
-    "--config",
-    multiple=True,
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Settings from a TOML file, a table a source; flags win. Repeatable: later files win.",
-)
+@settings_options(PoolSettings)
+@config_option
 @click.option(
     "--holdout",
     multiple=True,
@@ -159,7 +154,6 @@ def build_pool(
     if force and append:
         raise click.UsageError("--force replaces a pool and --append adds to it; choose one")
     settings = take_settings(PoolSettings(), config, flags)
-    check_goes_with(GO_WITH, flag_values(settings))
     annotations = read_rfcx(tp, fp, songtypes=songtypes)
     warn_each(annotations.notes)
     with only_writer(out), Bars(quiet) as bars:

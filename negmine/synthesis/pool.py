@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from negmine.recipes.reader import Reader
 from negmine.recipes.recipe import Recipe
 from negmine.scores.embed import Keeper, Scores
 from negmine.scores.store import ScoreStore
+from negmine.settings import Model, settings_from
 from negmine.storage.files import write_table
 from negmine.storage.parquet import read_table
 from negmine.synthesis.found import Synthesised
@@ -185,23 +186,25 @@ def rules_for(pool: Pool, annotations: Annotations | None) -> MoveRules:
     try:
         edges = class_bands(
             annotations,
-            bands["margin"],
-            Path(bands["table"]) if bands["table"] else None,
+            bands.margin,
+            Path(bands.table) if bands.table else None,
             nyquist_hz,
         )
     except AnnotationError as error:
         raise AnnotationError(f"{error} (the pool's own settings name the bands)") from error
-    widest_hz = bands["widest"] * nyquist_hz
+    widest_hz = bands.widest * nyquist_hz
     names = tuple(n for n, (low, high) in edges.items() if high - low <= widest_hz)
     return MoveRules(
         boxes=annotations.by_recording,
-        beyond_per_s=_section(pool, "fp", FpSettings())["beyond_per_s"],
+        beyond_per_s=_section(pool, "fp", FpSettings()).beyond_per_s,
         bands=Bands(edges, names) if names else None,
-        transplant_confidence=_section(pool, "transplant", TransplantSettings())["confidence"],
+        transplant_confidence=_section(pool, "transplant", TransplantSettings()).confidence,
     )
 
 
-def _section(pool: Pool, name: str, defaults: Any) -> dict[str, Any]:
+def _section(pool: Pool, name: str, defaults: Model) -> Model:
     """Return a section of the settings that a pool was built with; some pools lack it."""
     found = pool.settings.get(name)
-    return asdict(defaults) | (dict(found) if isinstance(found, Mapping) else {})
+    if not isinstance(found, Mapping):
+        return defaults
+    return settings_from(defaults, found, f"{pool.path}: settings [{name}]")

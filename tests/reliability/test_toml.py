@@ -20,7 +20,7 @@ from reliability.sizes import sized
 
 from negmine.building.settings import PoolSettings
 from negmine.cli.main import build_pool
-from negmine.cli.setting import take_settings
+from negmine.cli.settings import take_settings
 from negmine.mining.rules.chain import RULES
 from negmine.mining.strategy import parse_strategy
 from negmine.models.description import describe
@@ -40,7 +40,7 @@ PHASES = (Phase.generate, Phase.shrink)
 def pool_settings(path: Path) -> Table:
     words = ["train", "--tp", "tp.csv", "--out", "pool", "--config", str(path)]
     with build_pool.make_context("build-pool", words) as context:
-        return asdict(take_settings(PoolSettings(), context.params["config"], context.params))
+        return take_settings(PoolSettings(), context.params["config"], context.params).to_dict()
 
 
 def train_settings(path: Path) -> Table:
@@ -149,7 +149,7 @@ MODEL = {
     "logits": 1, "held_out": ["rec"],
 }  # fmt: skip
 FILES: dict[str, tuple[Callable[[Path], Table], str, st.SearchStrategy[Table]]] = {
-    "pool": (pool_settings, "pool.toml", table(asdict(PoolSettings()))),
+    "pool": (pool_settings, "pool.toml", table(PoolSettings().to_dict())),
     "train": (train_settings, "train.toml", table(TRAINING)),
     "strategy": (strategy, "strategy.toml", listed_rules()),
     "recipe": (

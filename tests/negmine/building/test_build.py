@@ -26,9 +26,7 @@ def build(
     data: Data, out: Path, *, external: list[str] | None = None, **options: Any
 ) -> BuildReport:
     settings = {
-        name: options.pop(name)
-        for name in list(options)
-        if name in PoolSettings.__dataclass_fields__
+        name: options.pop(name) for name in list(options) if name in PoolSettings.model_fields
     }
     mix = settings.pop("mix", 30)
     return build_pool(

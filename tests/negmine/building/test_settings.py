@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from negmine.building.settings import PoolSettings
 from negmine.building.sources import ORDER
-from negmine.cli.setting import setting_options, settings_from, settings_of, take_settings
+from negmine.cli.main import main
+from negmine.cli.settings import settings_options, take_settings
 from negmine.errors import InputError
+from negmine.settings import first_flag, settings_from, settings_of
 
 
 def taken(path: Path, *flags: object, toml: str | None = None) -> PoolSettings:
@@ -21,7 +22,7 @@ def taken(path: Path, *flags: object, toml: str | None = None) -> PoolSettings:
     found: list[PoolSettings] = []
 
     @click.command()
-    @setting_options(PoolSettings())
+    @settings_options(PoolSettings)
     @click.option("--config", multiple=True, type=click.Path(path_type=Path))
     def command(config: tuple[Path, ...], **parameters: Any) -> None:
         found.append(take_settings(PoolSettings(), config, parameters))
@@ -54,12 +55,11 @@ def test_flags_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) -> N
     """
     found = taken(tmp_path, "--mix", 7, "--fp-placements", 2, toml=toml)
     d = PoolSettings()
-    assert found == replace(
-        d,
+    assert found == d.replace(
         clip_s=3.0,
-        mix=replace(d.mix, count=7, snr_db=(-3.0, 4.5)),
-        fp=replace(d.fp, pad="bed", placements=2),
-        noise=replace(d.noise, kinds=("rain", "hum")),
+        mix=d.mix.replace(count=7, snr_db=(-3.0, 4.5)),
+        fp=d.fp.replace(pad="bed", placements=2),
+        noise=d.noise.replace(kinds=("rain", "hum")),
     )
     # a flag that says the default wins too
     assert taken(tmp_path, "--clip-s", 2.0, toml=toml).clip_s == 2.0
@@ -87,16 +87,22 @@ def test_repeated_flags_and_ranges(tmp_path: Path) -> None:
     [
         ("[mx]\ncount = 1", r"unknown key 'mx' \(did you mean mix\?\); expected clip_s"),
         ("[mix]\ncuont = 1", r"\[mix\]: unknown key 'cuont' \(did you mean count\?\)"),
-        ("mix = 3", r"mix: a table is expected, as in \[mix\]"),
-        ("[mix]\ncount = 'many'", r"count: 'many' is not a number"),
-        ("[mix]\ncount = 1.5", r"count: 1.5 is not a whole number"),
-        ("[mix]\ncount = true", r"count: True is not a number"),
-        ("[mix]\ncount = -1", r"count: -1 is not in the range"),
-        ("[mix]\nparts = [2]", r"parts: \[2\] is not a list of 2"),
-        ("[mix]\nparts = [4, 2]", r"\[mix\] parts 4 2: the range is empty; swap the two"),
-        ("[external]\nfolders = 'a'", r"folders: 'a' is not a list"),
-        ("[fp]\npad = 'sofa'", r"pad: 'sofa' is not one of"),
-        ("[noise]\nkinds = ['snow']", r"kinds: 'snow' is not one of"),
+        ("mix = 3", r"mix = 3: expected a table, as in \[mix\]"),
+        (
+            "[mix]\ncount = 'many'",
+            r"\[mix\]: count = 'many': expected a whole number",
+        ),
+        ("[mix]\ncount = 1.5", r"count = 1.5: expected a whole number"),
+        ("[mix]\ncount = true", r"count = True: expected a whole number"),
+        ("[mix]\ncount = -1", r"count = -1: expected a whole number in \[0, 100000000\]"),
+        (
+            "[mix]\nparts = [2]",
+            r"parts = \[2\]: expected a list of 2, each a whole ",
+        ),
+        ("[mix]\nparts = [4, 2]", r"\[mix\]: parts = \[4, 2\]: the range is empty; swap the two"),
+        ("[external]\nfolders = 'a'", r"folders = 'a': expected a list, each a text"),
+        ("[fp]\npad = 'sofa'", r"pad = 'sofa': expected one of beyond, bed, both"),
+        ("[noise]\nkinds = ['snow']", r"kinds = \['snow'\]: expected a list, each one of white"),
         ("[mix\n", r"not readable as TOML"),
     ],
 )
@@ -116,7 +122,74 @@ def test_what_json_keeps_of_settings_gives_them_back() -> None:
 
 
 def test_every_source_has_a_section_and_every_flag_its_own_name() -> None:
-    assert set(ORDER) <= PoolSettings.__dataclass_fields__.keys()
-    flags = [one.metadata["flag"] for _, one, _ in settings_of(PoolSettings())]
+    assert set(ORDER) <= PoolSettings.model_fields.keys()
+    flags = [first_flag(one) for one in settings_of(PoolSettings)]
     assert len(flags) == len(set(flags))
-    assert all(one.metadata["help"].endswith(".") for _, one, _ in settings_of(PoolSettings()))
+    assert all(one.help.endswith(".") for one in settings_of(PoolSettings))
+
+
+# What stands before the option; nothing of it is there, and nothing is looked for.
+POOL = ["build-pool", "train", "--tp", "tp.csv", "--out", "pool"]
+
+WITHOUT = [
+    ("--fp-beyond 0", "--fp"),
+    ("--fp-pad bed", "--fp"),
+    ("--fp-placements 2", "--fp"),
+    ("--external-confidence 0.9", "--external"),
+    ("--external-windows energy", "--external"),
+    ("--noise-kind rain", "--noise"),
+    ("--near-placements 2", "--exclusive"),
+    ("--near-confidence 0.9", "--exclusive"),
+    ("--agreed-quantile 0.2", "--agreed-models"),
+    ("--agreed-confidence 0.9", "--agreed-models"),
+    ("--agreed-device cpu", "--agreed-models"),
+    ("--unlabelled field", "--agreed-models or --erase or --transplant"),
+    ("--band-margin 0.1", "--erase or --transplant"),
+    ("--band-table bands.csv", "--erase or --transplant"),
+    ("--band-widest 0.5", "--erase or --transplant"),
+    ("--erase-own 0.2", "--erase"),
+    ("--erase-confidence 0.9", "--erase"),
+    ("--transplant-own 0.2", "--transplant"),
+    ("--transplant-confidence 0.9", "--transplant"),
+    ("--mix-parts 2 3", "--mix"),
+    ("--mix-snr 0 5", "--mix"),
+    ("--mix-offset 0.1", "--mix"),
+]
+
+
+def build(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [*POOL, *map(str, arguments)])
+
+
+@pytest.mark.parametrize(("option", "wanted"), WITHOUT)
+def test_what_changes_nothing_is_a_warning(option: str, wanted: str) -> None:
+    result = build(*option.split())
+    line = f"warning: {option.split()[0]} has no effect without {wanted}"
+    assert result.stderr.splitlines()[0] == line
+    assert "tp.csv" in result.stderr  # it went on
+
+
+def test_every_setting_that_needs_another_was_tried() -> None:
+    assert {first_flag(one) for one in settings_of(PoolSettings) if one.needs} == {
+        option.split()[0] for option, _ in WITHOUT
+    }
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "--mix 3 --mix-snr 0 5",
+        "--transplant 3 --band-margin 0.1 --unlabelled field",
+        "--fp fp.csv --fp-pad bed",
+    ],
+)
+def test_what_changes_something_is_none(option: str) -> None:
+    assert "no effect" not in build(*option.split()).stderr
+
+
+def test_a_file_may_give_it_something_and_may_hold_more_than_is_used(tmp_path: Path) -> None:
+    file = tmp_path / "pool.toml"
+    file.write_text("[mix]\ncount = 3\n\n[erase]\nown = 0.2\n")
+    result = build("--config", file, "--mix-snr", "0", "5")
+    assert "no effect" not in result.stderr
+    assert "tp.csv" in result.stderr

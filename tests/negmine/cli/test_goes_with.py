@@ -8,40 +8,13 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from negmine.building.settings import GO_WITH, PoolSettings
 from negmine.cli.goes_with import Beside, GoesWith, check_goes_with
 from negmine.cli.main import main
-from negmine.cli.setting import settings_of
 
 # What stands before the option; nothing of it is there, and nothing is looked for.
-POOL = ["build-pool", "train", "--tp", "tp.csv", "--out", "pool"]
 PREDICT = ["predict", "field", "--model", "best.pt", "--out", "out.csv"]
 ENSEMBLE = ["ensemble", "a.csv", "b.csv", "--truth", "truth.csv"]
 
-OF_POOLS = [
-    ("--fp-beyond 0", "--fp"),
-    ("--fp-pad bed", "--fp"),
-    ("--fp-placements 2", "--fp"),
-    ("--external-confidence 0.9", "--external"),
-    ("--external-windows energy", "--external"),
-    ("--noise-kind rain", "--noise"),
-    ("--near-placements 2", "--exclusive"),
-    ("--near-confidence 0.9", "--exclusive"),
-    ("--agreed-quantile 0.2", "--agreed-models"),
-    ("--agreed-confidence 0.9", "--agreed-models"),
-    ("--agreed-device cpu", "--agreed-models"),
-    ("--unlabelled field", "--agreed-models or --erase or --transplant"),
-    ("--band-margin 0.1", "--erase or --transplant"),
-    ("--band-table bands.csv", "--erase or --transplant"),
-    ("--band-widest 0.5", "--erase or --transplant"),
-    ("--erase-own 0.2", "--erase"),
-    ("--erase-confidence 0.9", "--erase"),
-    ("--transplant-own 0.2", "--transplant"),
-    ("--transplant-confidence 0.9", "--transplant"),
-    ("--mix-parts 2 3", "--mix"),
-    ("--mix-snr 0 5", "--mix"),
-    ("--mix-offset 0.1", "--mix"),
-]
 OF_OTHERS = [
     *((PREDICT, f"{option}", "--detections or --per-recording")
       for option in ("--hop-s 0.5", "--min-conf 0.1", "--merge", "--top 3")),
@@ -61,7 +34,7 @@ def call(*arguments: object) -> Result:
 
 @pytest.mark.parametrize(
     ("before", "option", "wanted"),
-    [*((POOL, option, wanted) for option, wanted in OF_POOLS), *OF_OTHERS],
+    OF_OTHERS,
 )
 def test_what_would_do_nothing_is_refused(before: list[str], option: str, wanted: str) -> None:
     result = call(*before, *option.split())
@@ -69,18 +42,9 @@ def test_what_would_do_nothing_is_refused(before: list[str], option: str, wanted
     assert result.stderr.endswith(f"Error: {option.split()[0]} goes with {wanted}\n")
 
 
-def test_every_flag_in_the_table_of_pools_was_tried() -> None:
-    flags = {"__".join(path): one.metadata["flag"] for path, one, _ in settings_of(PoolSettings())}
-    assert {flags[name] for names, _ in GO_WITH for name in names} == {
-        option.split()[0] for option, _ in OF_POOLS
-    }
-
-
 @pytest.mark.parametrize(
     ("before", "option"),
     [
-        (POOL, "--mix 3 --mix-snr 0 5"),
-        (POOL, "--transplant 3 --band-margin 0.1 --unlabelled field"),
         (PREDICT, "--per-recording each --hop-s 0.1"),
         (ENSEMBLE, "--row-scale max"),
         (["synthesise", "pool", "--model", "best.pt", "--tp", "tp.csv"], "--fp fp.csv"),
@@ -91,14 +55,6 @@ def test_what_does_something_is_not(before: list[str], option: str) -> None:
     # what is named is not there
     assert result.exit_code != 0
     assert "goes with" not in result.stderr
-
-
-def test_a_file_may_give_it_something_and_may_hold_more_than_is_used(tmp_path: Path) -> None:
-    file = tmp_path / "pool.toml"
-    file.write_text("[mix]\ncount = 3\n\n[erase]\nown = 0.2\n")
-    result = call(*POOL, "--config", file, "--mix-snr", "0", "5")
-    assert "goes with" not in result.stderr
-    assert "tp.csv" in result.stderr
 
 
 def test_folders_of_an_ensemble_bring_a_truth_along(tmp_path: Path) -> None:

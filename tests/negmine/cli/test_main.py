@@ -219,7 +219,7 @@ def test_bad_tables_are_misuse(
     [
         (["--no-such-option"], "No such option"),
         (["--mix", "-3"], "Invalid value for '--mix'"),
-        (["--mix-snr", "5", "-5"], "[mix] snr_db 5 -5: the range is empty"),
+        (["--mix-snr", "5", "-5"], "--mix-snr 5 -5: the range is empty"),
         (["--external", "gone"], "gone: no such folder"),
         (["--external", "pond=99"], "unknown class '99'; known are 0, 1"),
     ],

@@ -1,0 +1,171 @@
+"""The flags of settings: options of a command, made from the models that declare them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from negmine.cli.console import Command, GroupedOption
+from negmine.errors import InputError
+from negmine.notices import warn_each
+from negmine.settings import (
+    Kind,
+    Model,
+    Setting,
+    Settings,
+    checked_table,
+    first_flag,
+    no_effect,
+    settings_of,
+    updated,
+)
+from negmine.storage.text_files import read_toml
+
+config_option = click.option(
+    "--config",
+    multiple=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Settings from a TOML file; flags win. Repeatable: later files win.",
+)
+
+
+def settings_options(model: type[Settings]) -> Callable[[Command], Command]:
+    """Return a decorator that adds the flags of a model's settings to a command."""
+
+    def decorate(command: Command) -> Command:
+        for one in reversed(settings_of(model)):
+            command = _option(one)(command)
+        return command
+
+    return decorate
+
+
+def _option(one: Setting) -> Callable[[Command], Command]:
+    extra: dict[str, Any]
+    if one.kind.type is bool:
+        extra = {"is_flag": True}
+    elif one.kind.count == 0:
+        extra = {"multiple": True, "type": _type(one.kind)}
+    else:
+        kind = _type(one.kind)
+        many = (kind,) * one.kind.count
+        shown = one.shown or one.default is not None
+        extra = {"type": many if one.kind.count > 1 else kind, "show_default": shown}
+    return click.option(
+        one.flag,
+        parameter(one),
+        cls=GroupedOption,
+        group=None if one.common else one.group,
+        default=one.default,
+        help=one.help,
+        metavar=one.metavar,
+        **extra,
+    )
+
+
+def _type(kind: Kind) -> Any:
+    """Return click's type of one value."""
+    if kind.choices:
+        return click.Choice(kind.choices)
+    if kind.place:
+        return click.Path(file_okay=kind.place == "file", dir_okay=kind.place == "folder")
+    if kind.type is str:
+        return click.STRING
+    ends: dict[str, Any] = {
+        "min": kind.low, "max": kind.high, "min_open": kind.low_open, "max_open": kind.high_open
+    }  # fmt: skip
+    return click.IntRange(**ends) if kind.type is int else click.FloatRange(**ends)
+
+
+def parameter(one: Setting) -> str:
+    """Return the name under which click keeps a setting."""
+    return "__".join(one.path)
+
+
+def take_settings(
+    base: Model, configs: Sequence[Path], parameters: dict[str, Any], *, warn: bool = True
+) -> Model:
+    """Take settings from defaults, TOML files (later ones win) and the command's flags.
+
+    Parameters
+    ----------
+    base : Settings
+        What holds where neither says anything; `settings_options` added its flags to the command.
+    configs : sequence of Path
+        The files; their keys are fields, their tables sections.
+    parameters : dict
+        The command's keyword arguments; those of the flags are taken out.
+    warn : bool
+        Warn of flags that have no effect, see `warn_no_effect`.
+
+    Raises
+    ------
+    InputError
+        If a file is no TOML, a key is unknown, a value is none of its setting's, or two contradict
+        each other.
+    """
+    made = type(base)
+    found: dict[str, Any] = {}
+    for config in configs:
+        try:
+            _merge(found, checked_table(made, read_toml(config), str(config)))
+        except InputError as error:
+            raise InputError(f"--config {error}") from error
+    given = given_settings(made)
+    for one in settings_of(made):
+        value = parameters.pop(parameter(one))
+        if one in given:
+            _merge(found, _nested(one.path, one.check(value, _written(one, value))))
+    taken = updated(base, found)
+    if warn:
+        warn_no_effect(taken)
+    return taken
+
+
+def given_settings(model: type[Settings]) -> list[Setting]:
+    """Return the settings of a model that are given as flags to the running command."""
+    source = click.get_current_context().get_parameter_source
+    unset = (None, ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP)
+    return [one for one in settings_of(model) if source(parameter(one)) not in unset]
+
+
+def warn_no_effect(*made: Settings) -> None:
+    """Warn of each flag of the running command that changes nothing.
+
+    Parameters
+    ----------
+    *made : Settings
+        Of one model; of several, such as the stages of a recipe, one that uses it is enough.
+    """
+    context = click.get_current_context()
+    beside = {
+        flag: context.params.get(one.name or "") for one in context.command.params
+        for flag in one.opts
+    }  # fmt: skip
+    warn_each(no_effect(given_settings(type(made[0])), *made, beside=beside))
+
+
+def _written(one: Setting, value: Any) -> str:
+    """Return a flag as it was given."""
+    if isinstance(value, bool):
+        return first_flag(one)
+    many = value if isinstance(value, tuple) else (value,)
+    texts = [f"{item:g}" if isinstance(item, float) else str(item) for item in many]
+    return " ".join([first_flag(one), *texts])
+
+
+def _nested(path: tuple[str, ...], value: Any) -> dict[str, Any]:
+    name, *below = path
+    return {name: _nested(tuple(below), value) if below else value}
+
+
+def _merge(into: dict[str, Any], values: Mapping[str, Any]) -> None:
+    for name, value in values.items():
+        if isinstance(value, dict) and name in into:
+            _merge(into[name], value)
+        else:
+            into[name] = value
