@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
 
+import numpy as np
+from numpy.typing import NDArray
+
 from negmine.audio.windows import Span
 from negmine.errors import AnnotationError, did_you_mean
 from negmine.storage.digests import text_fingerprint
@@ -75,6 +78,22 @@ class Annotations:
         for box in self.boxes:
             groups[box.recording].append(box)
         return {name: tuple(found) for name, found in groups.items()}
+
+    @cached_property
+    def _edges(self) -> dict[str, NDArray[np.float64]]:
+        """Beginnings and ends of each recording's boxes, in seconds: shape (2, N)."""
+        return {
+            name: np.array([(box.span.start_s, box.span.end_s) for box in boxes]).T
+            for name, boxes in self.by_recording.items()
+        }
+
+    def touching(self, recording: str, clip: Span) -> list[Annotation]:
+        """Return the boxes of a recording that reach into a clip of it, in their order."""
+        if recording not in self.by_recording:
+            return []
+        boxes, (start_s, end_s) = self.by_recording[recording], self._edges[recording]
+        inside = (start_s < clip.end_s) & (end_s > clip.start_s)
+        return [boxes[place] for place in np.flatnonzero(inside)]
 
     @property
     def confirmed(self) -> tuple[Annotation, ...]:

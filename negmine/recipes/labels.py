@@ -26,11 +26,14 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
+from itertools import repeat
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from negmine.audio.windows import Span, covered_s
 from negmine.recipes.confidence import (
@@ -276,8 +279,10 @@ class PartialLabels:
         present = self.present.difference({name}, touched) | ({name} & donor.present)
         return PartialLabels(present, absent)
 
-    def to_arrays(self, classes: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return targets, mask and weights in the order of ``classes``.
+    def to_arrays(
+        self, classes: Sequence[str]
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.float32]]:
+        """Return targets, mask and weights in the order of ``classes``, which are distinct.
 
         Returns
         -------
@@ -287,15 +292,24 @@ class PartialLabels:
         confidence : float32 array, shape (C,)
             1 where present, the certificate's confidence where absent, 0 where unknown.
         """
-        confidence = np.array(
-            [
-                1.0 if c in self.present else self.absent[c].confidence if c in self.absent else 0.0
-                for c in classes
-            ],
-            dtype=np.float32,
-        )
-        target = np.array([c in self.present for c in classes], dtype=np.float32)
-        return target, confidence > 0, confidence
+        # one place more: what no class asked for is written there
+        target, confidence = np.zeros((2, len(classes) + 1), dtype=np.float32)
+        present, absent = (places(names, classes) for names in (self.present, self.absent))
+        sure = map(attrgetter("confidence"), self.absent.values())
+        confidence[absent] = np.fromiter(sure, np.float32, len(self.absent))
+        target[present] = confidence[present] = 1.0
+        return target[:-1], confidence[:-1] > 0, confidence[:-1]
+
+
+def places(names: Collection[str], classes: Sequence[str]) -> NDArray[np.intp]:
+    """Return each name's place among distinct classes, -1 where it is none: shape (len(names),)."""
+    found = map(_places(tuple(classes)).get, names, repeat(-1))
+    return np.fromiter(found, np.intp, len(names))
+
+
+@lru_cache(maxsize=8)
+def _places(classes: tuple[str, ...]) -> dict[str, int]:
+    return dict(zip(classes, range(len(classes)), strict=True))
 
 
 class Box(Protocol):

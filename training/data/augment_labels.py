@@ -125,7 +125,9 @@ def relabel(
     present = {
         name for name in row.labels.present if name in kept or (name not in located and whole)
     }
-    labels = PartialLabels(frozenset(present), row.labels.absent if small else {})
+    labels = row.labels
+    if not small or present != labels.present:
+        labels = PartialLabels(frozenset(present), labels.absent if small else {})
     lost = row.lost | (row.labels.present - present)
     soft = row.soft
     if soft is not None and not small:

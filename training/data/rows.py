@@ -11,13 +11,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from negmine.audio.windows import Span
-from negmine.recipes.labels import PartialLabels
+from negmine.recipes.labels import PartialLabels, places
 
 
 class RowKind(StrEnum):
@@ -67,10 +70,10 @@ class Row:
         cells carry no loss.
     """
 
-    waveform: np.ndarray
+    waveform: NDArray[np.float32]
     labels: PartialLabels
     kind: RowKind
-    soft: np.ndarray | None = None
+    soft: NDArray[np.floating[Any]] | None = None
     calls: tuple[Call, ...] = ()
     lost: frozenset[str] = frozenset()
 
@@ -88,16 +91,16 @@ class Cells:
         A known cell's confidence; of an unknown one, how much it is to go to zero softly.
     """
 
-    targets: np.ndarray
-    known: np.ndarray
-    weight: np.ndarray
+    targets: NDArray[np.float32]
+    known: NDArray[np.bool_]
+    weight: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Example:
     """A row as the loss sees it: what is mixed, and stacked to a batch."""
 
-    waveform: np.ndarray
+    waveform: NDArray[np.float32]
     cells: Cells
     kind: RowKind
 
@@ -148,19 +151,32 @@ def make_example(row: Row, classes: Sequence[str], pseudo_weight: float = 1.0) -
     pseudo_weight : float
         Of a cell that a pseudo label fills.
     """
-    targets, known, confidence = row.labels.to_arrays(classes)
-    assumed = np.float32(1.0 if row.kind is RowKind.TP else 0.0)
-    weight = np.where(known, confidence, assumed)
+    cells = _hard_cells(row.labels, row.kind, tuple(classes))
     if row.soft is not None:
-        filled = ~known & ~np.isnan(row.soft)
-        targets = np.where(filled, row.soft, targets).astype(np.float32)
-        weight = np.where(known, weight, np.where(filled, np.float32(pseudo_weight), 0))
-        known = known | filled
+        filled = ~cells.known & ~np.isnan(row.soft)
+        weight = np.where(filled, np.float32(pseudo_weight), np.float32(0))
+        cells = Cells(
+            np.where(filled, row.soft, cells.targets).astype(np.float32),
+            cells.known | filled,
+            np.where(cells.known, cells.weight, weight),
+        )
     if row.lost:
-        lost = np.array([name in row.lost for name in classes])
-        targets, known, weight = targets * ~lost, known & ~lost, weight * ~lost
-    cells = Cells(targets.astype(np.float32), known, weight.astype(np.float32))
+        held = np.ones(len(classes) + 1, dtype=bool)  # the last: of no class
+        held[places(row.lost, classes)] = False
+        held = held[:-1]
+        cells = Cells(cells.targets * held, cells.known & held, cells.weight * held)
     return Example(row.waveform, cells, row.kind)
+
+
+@lru_cache(maxsize=256)
+def _hard_cells(labels: PartialLabels, kind: RowKind, classes: tuple[str, ...]) -> Cells:
+    """Make the cells of labels without pseudo labels: once of a label set that many rows share."""
+    targets, known, confidence = labels.to_arrays(classes)
+    assumed = np.float32(1.0 if kind is RowKind.TP else 0.0)
+    cells = Cells(targets, known, np.where(known, confidence, assumed))
+    for values in vars(cells).values():
+        values.setflags(write=False)
+    return cells
 
 
 def stack(examples: Sequence[Example]) -> Batch:

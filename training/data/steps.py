@@ -130,7 +130,7 @@ class BoxRows:
         """Draw a row: its sound, and what all of its recording's boxes say of it."""
         config, recording = self._config, self._boxes[draw.box].recording
         clip = Span(draw.start_s, draw.start_s + config.clip_s)
-        boxes = self.annotations.by_recording[recording]
+        boxes = self.annotations.touching(recording, clip)
         labels = label_clip(boxes, clip, beyond_per_s=config.beyond_per_s)
         offset = to_samples(draw.start_s - self._starts[draw.box].start_s, config.sample_rate)
         length = to_samples(config.clip_s, config.sample_rate)
@@ -142,7 +142,7 @@ class BoxRows:
                 box.f_max_hz,
             )
             for box in boxes
-            if box.present and box.label in labels.present and clip.overlap_s(box.span) > 0
+            if box.present and box.label in labels.present
         )
         soft = self._soft(recording, clip) if self._soft else None
         return Row(self._store.read(draw.box, offset, length), labels, draw.kind, soft, calls)

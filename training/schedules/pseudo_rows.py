@@ -92,7 +92,7 @@ class PseudoRows:
             info = self._infos[name]
             start_s = to_microseconds(rng.uniform(0, info.duration_s - config.clip_s))
             clip = Span(start_s, start_s + config.clip_s)
-            boxes = self._annotations.by_recording.get(name, ())
+            boxes = self._annotations.touching(name, clip)
             labels = label_clip(boxes, clip, beyond_per_s=config.beyond_per_s)
             samples = self._read(info, start_s)
             found.append(Row(samples, labels, RowKind.POOL, self._soft(name, clip)))

@@ -23,7 +23,7 @@ from negmine.recipes.labels import Absence, Certificate, PartialLabels, State
 from negmine.recipes.recipe import Recipe
 from training.config import HardMix, MixBy
 from training.data.hard_negatives import HardNegatives
-from training.data.rows import Batch, Example, Row, RowKind, make_example
+from training.data.rows import Batch, Example, Row, RowKind, make_example, stack
 from training.losses.losses import lsep_loss
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -455,10 +455,8 @@ def test_ranking_loss_pushes_a_call_above_what_fooled_the_model(pool: Pool, tmp_
 
     def gradient(example: Example) -> torch.Tensor:
         logits = torch.zeros(1, 2, requires_grad=True)
-        targets, known = (
-            torch.from_numpy(c)[None] for c in (example.cells.targets, example.cells.known)
-        )
-        return torch.autograd.grad(lsep_loss(logits, targets, known), logits)[0][0]
+        batch = stack([example])
+        return torch.autograd.grad(lsep_loss(logits, batch.targets, batch.known), logits)[0][0]
 
     call, fooled = gradient(mixed).tolist()
     assert call < 0 < fooled

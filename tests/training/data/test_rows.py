@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 from batches import make_batch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from negmine.recipes.labels import Absence, Certificate, PartialLabels
-from training.data.rows import Batch, Row, RowKind
+from training.data.rows import Batch, Cells, Row, RowKind, make_example
 
 CLASSES = ("frog", "owl", "rain")
 LABELS = PartialLabels(
@@ -98,3 +100,55 @@ def test_lost_class_carries_no_loss_in_any_row(soft: np.ndarray | None) -> None:
 def test_batch_moves_whole() -> None:
     moved = one(RowKind.TP).to(torch.device("meta"))
     assert {t.device.type for t in vars(moved).values()} == {"meta"}
+
+
+def slow_cells(row: Row, classes: tuple[str, ...], pseudo_weight: float) -> Cells:
+    """The cells of a row, one class after the other, as the module's text says them."""
+    found = []
+    for i, name in enumerate(classes):
+        absence = row.labels.absent.get(name)
+        soft = np.nan if row.soft is None else row.soft[i]
+        if name in row.lost:
+            cell = (0.0, False, 0.0)
+        elif name in row.labels.present:
+            cell = (1.0, True, 1.0)
+        elif absence:
+            cell = (0.0, True, absence.confidence)
+        elif not np.isnan(soft):
+            cell = (soft, True, pseudo_weight)
+        else:
+            cell = (0.0, False, float(row.kind is RowKind.TP and row.soft is None))
+        found.append(cell)
+    targets, known, weight = zip(*found, strict=True)
+    return Cells(np.array(targets, np.float32), np.array(known, bool), np.array(weight, np.float32))
+
+
+@st.composite
+def any_rows(draw: st.DrawFn) -> Row:
+    names = [*CLASSES, "wind", "a class of no output"]
+    state = st.sampled_from(["present", "absent", "unknown", "unknown"])
+    states = {name: draw(state) for name in names}
+    sure = st.floats(1e-3, 1, exclude_min=True)
+    absent = {
+        name: Absence(Certificate.MIXED, draw(sure)) for name in names if states[name] == "absent"
+    }
+    labels = PartialLabels(frozenset(n for n in names if states[n] == "present"), absent)
+    chance = st.one_of(st.just(np.nan), st.floats(0, 1))
+    soft = draw(st.none() | st.lists(chance, min_size=4, max_size=4))
+    lost = draw(st.frozensets(st.sampled_from(names)))
+    kind = draw(st.sampled_from(list(RowKind)))
+    chances = None if soft is None else np.array(soft, np.float32)
+    return Row(np.zeros(2, np.float32), labels, kind, chances, lost=lost)
+
+
+@given(any_rows(), st.permutations([*CLASSES, "wind"]), st.sampled_from([1.0, 0.3]))
+def test_cells_are_those_of_class_after_class_to_the_bit(
+    row: Row, order: list[str], pseudo_weight: float
+) -> None:
+    classes = tuple(order)
+    for _ in range(2):  # the second time, what is kept of the label set is used
+        got = make_example(row, classes, pseudo_weight).cells
+        want = slow_cells(row, classes, pseudo_weight)
+        for name, values in vars(want).items():
+            assert getattr(got, name).dtype == values.dtype
+            assert getattr(got, name).tobytes() == values.tobytes(), name

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from negmine.annotations import Annotation, Annotations
 from negmine.audio.windows import Span
-from negmine.recipes.labels import Certificate, PartialLabels
+from negmine.recipes.labels import Certificate, PartialLabels, label_clip
 from training.config import AugmentSettings
 from training.data.rows import Batch, Example, Row, RowKind
 from training.data.steps import (
@@ -479,3 +479,30 @@ def test_calls_of_a_row_are_where_they_are_heard(shared_opened: Opened, shared_c
         assert max(0, call.span.start_s) == pytest.approx(loud[0], abs=0.01)
         assert min(1, call.span.end_s) == pytest.approx(loud[-1], abs=0.01)
         assert call.low_hz < TONE_HZ[call.label] < call.high_hz
+
+
+def test_labels_of_a_crop_are_those_that_all_boxes_of_its_recording_give(
+    shared_opened: Opened, shared_cache: Path
+) -> None:
+    rows, config = rows_of(shared_opened, shared_cache), tiny_config()
+    found = set()
+    for step in range(20):
+        for draw in rows.draw(step):
+            box = rows.annotations.boxes[draw.box]
+            clip = Span(draw.start_s, draw.start_s + config.clip_s)
+            boxes = rows.annotations.by_recording[box.recording]
+            want = label_clip(boxes, clip, beyond_per_s=config.beyond_per_s)
+            assert rows.row(draw).labels == want
+            found.add(want)
+    assert len(found) > 1
+
+
+def test_boxes_that_touch_a_clip_are_those_that_share_sound_with_it() -> None:
+    edges = [(0.0, 1.0), (1.0, 2.0), (1.5, 4.0), (0.0, 9.0), (4.0, 5.0)]
+    boxes = [
+        Annotation("a", "0", "", True, Span(*edge), 0.0, 1.0, str(i))
+        for i, edge in enumerate(edges)
+    ]
+    annotations = Annotations(tuple(boxes), ("0",))
+    assert [box.where for box in annotations.touching("a", Span(1.0, 4.0))] == ["1", "2", "3"]
+    assert annotations.touching("b", Span(0.0, 1.0)) == []
