@@ -17,7 +17,7 @@ from negmine.storage.names import clean_name
 
 @dataclass(frozen=True)
 class Recordings:
-    """Sound files below one folder.
+    """Sound files below a folder, or several.
 
     Attributes
     ----------
@@ -32,6 +32,8 @@ class Recordings:
         What was found below the folder, and what was left out.
     notes : tuple of str
         Warnings, one line each: what is silent, and what was left out for it.
+    beside : Path, optional
+        Another folder that some of the files are below.
     """
 
     root: Path
@@ -40,6 +42,7 @@ class Recordings:
     groups: Mapping[str, str] = field(default_factory=dict)
     folder: SoundFolder | None = None
     notes: tuple[str, ...] = ()
+    beside: Path | None = None
 
     def group(self, name: str) -> str:
         """Return what must not be on both sides of a split: the recording, or its group."""
@@ -54,8 +57,11 @@ class Recordings:
     def source(self, name: str) -> Source:
         """Return the source that recipes cut from."""
         info = self.infos[name]
-        inside = info.path.relative_to(self.root).as_posix()
-        return Source(self.root, inside, info.fingerprint, info.duration_s, self.group(name))
+        root = self.root
+        if self.beside is not None and not info.path.is_relative_to(root):
+            root = self.beside
+        inside = info.path.relative_to(root).as_posix()
+        return Source(root, inside, info.fingerprint, info.duration_s, self.group(name))
 
     def only(self, names: Iterable[str]) -> Recordings:
         """Return the recordings of these names, in their order here."""
@@ -91,6 +97,7 @@ def open_annotated(
     root: Path,
     annotations: Annotations,
     *,
+    beside: Path | None = None,
     skip_bad: bool = False,
     progress: Callable[[int], Callable[[], object]] = lambda total: lambda: None,
 ) -> tuple[Recordings, Annotations]:
@@ -100,6 +107,8 @@ def open_annotated(
     ----------
     root : Path
     annotations : Annotations
+    beside : Path, optional
+        Another folder, for recordings that are not in the first.
     skip_bad : bool
         Leave out unreadable recordings, with their annotations, and report them.
     progress : callable
@@ -117,14 +126,26 @@ def open_annotated(
     ------
     AnnotationError
         If an annotation is on no recording or beyond its end, or a class loses its last call.
+    InputError
+        If two files share the name of an annotated recording.
     AudioError
         If a recording is unreadable and ``skip_bad`` is off.
     """
-    folder = open_folder(root)
-    paths = index_recordings(folder)
+    folders = [open_folder(one) for one in (root, beside) if one is not None]
+    folder = folders[0]
+    paths: dict[str, Path] = {}
+    for one in folders:
+        for name, path in index_recordings(one).items():
+            known = paths.setdefault(name, path)
+            if name in annotations.by_recording and known.resolve() != path.resolve():
+                raise InputError(
+                    f"{path} and {known} share the recording name '{name}', which is annotated; "
+                    "rename one of them"
+                )
     left_out = {
         clean_name(Path(name).stem): f"{name} is left out: {why}"
-        for why, names in folder.left_out.items()
+        for one in folders
+        for why, names in one.left_out.items()
         for name in names
     }
     annotations.check_recordings(paths, left_out)
@@ -144,7 +165,8 @@ def open_annotated(
         kept = replace(kept, boxes=tuple(box for box in kept.boxes if box not in silent))
         _check_calls(kept, what, "; ".join([first, *notes]))
         notes = (*notes, f"{what}; the first: {first}")
-    return Recordings(folder.root, infos, tuple(skipped), folder=folder, notes=notes), kept
+    found = Recordings(folder.root, infos, tuple(skipped), folder=folder, notes=notes)
+    return replace(found, beside=folders[-1].root if len(folders) > 1 else None), kept
 
 
 def _check_calls(annotations: Annotations, why: str, first: str) -> None:

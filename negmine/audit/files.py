@@ -18,8 +18,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from negmine.annotations.verdicts import verdict_word
 from negmine.audit.frames import Claim
-from negmine.errors import InputError, did_you_mean, shorten
+from negmine.errors import InputError, shorten
 from negmine.storage.csv_tables import read_rows, safe_cell
 from negmine.storage.files import write_table
 from negmine.storage.parquet import read_table
@@ -31,7 +32,6 @@ VERSION = "1"
 CLIPS, EXAMPLES = "clips", "examples"
 KEY, PAGE, VERDICTS = "key.parquet", "listen.html", "verdicts.csv"
 COLUMNS = ("clip", "class", "verdict", "note")
-WORDS = ("present", "absent", "unsure")
 
 _KEY_COLUMNS = {
     "clip": pa.string(),
@@ -70,7 +70,7 @@ class Key:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a listener said of one clip: a word of `WORDS`, or nothing yet."""
+    """What a listener said of one clip: as `verdict_word` has it, or nothing yet."""
 
     word: str
     note: str
@@ -126,7 +126,7 @@ def read_verdicts(path: Path, key: Key) -> list[Verdict]:
     Raises
     ------
     InputError
-        If a word is none of `WORDS`, a clip is missing, twice there or of another audit, its class
+        If a word is no verdict, a clip is missing, twice there or of another audit, its class
         was changed, or no verdict is filled in.
     """
     expected = {name: claim.label for name, claim in zip(key.clips, key.claims, strict=True)}
@@ -141,12 +141,7 @@ def read_verdicts(path: Path, key: Key) -> list[Verdict]:
                 f"{where}: asks for class '{label}', but '{clip}' was drawn for "
                 f"'{expected[clip]}'; verdicts of another audit?"
             )
-        if word and word.lower() not in WORDS:
-            raise InputError(
-                f"{where}: verdict '{word}'{did_you_mean(word.lower(), WORDS)}; write "
-                f"{', '.join(WORDS)}, or nothing"
-            )
-        found[clip] = Verdict(word.lower(), note)
+        found[clip] = Verdict(verdict_word(where, word), note)
     if missing := [clip for clip in key.clips if clip not in found]:
         raise InputError(
             f"{path}: no row for {shorten(missing, 3)}; leave a verdict empty rather than its row "

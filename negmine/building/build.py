@@ -78,6 +78,7 @@ def build_pool(
     *,
     external: Sequence[str] = (),
     settings: PoolSettings | None = None,
+    verdict_recordings: Path | None = None,
     skip_bad: bool = False,
     force: bool = False,
     append: bool = False,
@@ -98,6 +99,8 @@ def build_pool(
         ``DIR`` or ``DIR=CLASS,CLASS``, see `negmine.annotations.recordings.parse_external`; besides
         those of the settings.
     settings : PoolSettings, optional
+    verdict_recordings : Path, optional
+        Another folder, for annotated recordings that are not in the first.
     skip_bad : bool
         Leave out unreadable files.
     force : bool
@@ -152,6 +155,7 @@ def build_pool(
     annotated, annotations = open_annotated(
         recordings,
         annotations,
+        beside=verdict_recordings,
         skip_bad=skip_bad,
         progress=lambda total: progress("reading recordings", total),
     )
@@ -161,6 +165,8 @@ def build_pool(
     table = _table(s, annotations.classes, declared)
     opened = []
     roots = {"recordings": annotated.root}
+    if annotated.beside is not None and annotated.beside != annotated.root:
+        roots["verdicts"] = annotated.beside
     for number, (folder, _) in enumerate(declared):
         opened.append(
             open_external(

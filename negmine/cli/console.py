@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from negmine.cli.goes_with import Beside, GoesWith
 from negmine.cli.stopping import stop_code, stopping_alike
 from negmine.errors import NegmineError, one_line, visible
 from negmine.extras import what_is_missing
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from negmine.audio.folder import SoundFolder
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+# Of `data_options`.
+VERDICTS_GO_WITH: GoesWith = ((("verdict_recordings",), (Beside("verdicts"),)),)
 
 
 class _Printed(logging.Handler):
@@ -151,6 +155,18 @@ def data_options(command: Command) -> Command:
     """Add the annotations that describe a data set."""
     path = click.Path(dir_okay=False, path_type=Path)
     for option in (
+        click.option(
+            "--verdict-recordings",
+            type=click.Path(file_okay=False, path_type=Path),
+            help="Folder of recordings that --verdicts names, where they are not in RECORDINGS.",
+        ),
+        click.option(
+            "--verdicts",
+            multiple=True,
+            type=path,
+            help="A table of 'negmine ask', filled in: more confirmed calls and rejections. "
+            "Repeatable.",
+        ),
         click.option(
             "--songtypes",
             type=click.Choice(["merge", "split"]),

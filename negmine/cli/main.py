@@ -14,6 +14,7 @@ from negmine.building.settings import PoolSettings
 from negmine.cli.commands.mine import mine
 from negmine.cli.commands.pool import pool as pool_commands
 from negmine.cli.console import (
+    VERDICTS_GO_WITH,
     Bars,
     CleanGroup,
     NameType,
@@ -116,6 +117,8 @@ def build_pool(
     tp: Path,
     fp: Path | None,
     songtypes: Any,
+    verdicts: tuple[Path, ...],
+    verdict_recordings: Path | None,
     out: Path,
     config: tuple[Path, ...],
     holdout: tuple[str, ...],
@@ -140,6 +143,7 @@ def build_pool(
     from negmine.annotations.rates import told_rate, told_upsampled
     from negmine.annotations.recordings import told_short
     from negmine.annotations.sites import SiteOf, sites_by_pattern, sites_by_table
+    from negmine.annotations.verdicts import add_verdicts
     from negmine.building import build_pool as build
     from negmine.building.holdout import read_names
     from negmine.storage.locks import only_writer
@@ -154,7 +158,8 @@ def build_pool(
     if force and append:
         raise click.UsageError("--force replaces a pool and --append adds to it; choose one")
     settings = take_settings(PoolSettings(), config, flags)
-    annotations = read_rfcx(tp, fp, songtypes=songtypes)
+    check_goes_with(VERDICTS_GO_WITH)
+    annotations = add_verdicts(read_rfcx(tp, fp, songtypes=songtypes), verdicts)
     warn_each(annotations.notes)
     with only_writer(out), Bars(quiet) as bars:
         report = build(
@@ -162,6 +167,7 @@ def build_pool(
             annotations,
             out,
             settings=settings,
+            verdict_recordings=verdict_recordings,
             skip_bad=skip_bad,
             force=force,
             append=append,

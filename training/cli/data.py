@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from negmine.cli.console import Bars, note, tell_found
 from negmine.notices import warn, warn_each
@@ -61,6 +61,13 @@ def at_own_rate(
     return replace(config, sample_rate=rate)
 
 
+class Heard(NamedTuple):
+    """Tables of verdicts, and the folder of the recordings they name."""
+
+    verdicts: tuple[Path, ...] = ()
+    recordings: Path | None = None
+
+
 class Cautions:
     """Warns of each thing once, whatever bar is open: runs of a loop or of several seeds repeat."""
 
@@ -80,6 +87,7 @@ def open_data(
     tp: Path,
     fp: Path | None,
     songtypes: Any,
+    heard: Heard,
     skip_bad: bool,
     bars: Bars,
     quiet: bool,
@@ -87,12 +95,14 @@ def open_data(
     """Open annotated recordings and their annotations; warn of unreadable files."""
     from negmine.annotations import read_rfcx
     from negmine.annotations.recordings import open_annotated
+    from negmine.annotations.verdicts import add_verdicts
 
-    found = read_rfcx(tp, fp, songtypes=songtypes)
+    found = add_verdicts(read_rfcx(tp, fp, songtypes=songtypes), heard.verdicts)
     warn_each(found.notes)
     opened, annotations = open_annotated(
         recordings,
         found,
+        beside=heard.recordings,
         skip_bad=skip_bad,
         progress=lambda total: bars("reading recordings", total),
     )

@@ -8,11 +8,19 @@ from typing import Any
 import click
 
 from negmine.cli.commands.mine import choosing_options, choosing_settings
-from negmine.cli.console import Bars, CleanCommand, data_options, print_json, quiet_and_json, say
+from negmine.cli.console import (
+    VERDICTS_GO_WITH,
+    Bars,
+    CleanCommand,
+    data_options,
+    print_json,
+    quiet_and_json,
+    say,
+)
 from negmine.cli.goes_with import Beside, GoesWith, check_goes_with
 from negmine.cli.scoring_options import open_cache
 from negmine.text_tables import table
-from training.cli.data import Cautions, at_own_rate, open_data, warn_if_emulated
+from training.cli.data import Cautions, Heard, at_own_rate, open_data, warn_if_emulated
 from training.cli.options import band_table_option, run_config, run_options
 from training.cli.options_folds import fold_options, grouping
 from training.cli.options_hard import check_mix_by, hard_options, read_hard_mix
@@ -80,6 +88,8 @@ def loop(
     tp: Path,
     fp: Path | None,
     songtypes: Any,
+    verdicts: tuple[Path, ...],
+    verdict_recordings: Path | None,
     pool: Path,
     out: Path,
     rounds: int,
@@ -115,6 +125,8 @@ def loop(
     config, mixed = run_config(options), read_hard_mix(hard_mix, hard_mix_snr, hard_mix_by)
     check_used(config, {"recipe": None, "hard_negatives": True})
     check_goes_with(_GO_WITH, {"folds": config.folds})
+    check_goes_with(VERDICTS_GO_WITH)
+    heard = Heard(verdicts, verdict_recordings)
     group = grouping(fold_by, sites, site_regex)
     mining = choosing_settings(
         per_class, strategy, window, max_doubt, min_distance, seed=config.seed
@@ -132,7 +144,7 @@ def loop(
     rate = options["sample_rate"] or opened_pool.sample_rate
     reader = open_cache(pool, sources, rate, reads="mining reads")
     with only_run(out), Bars(quiet) as bars:
-        opened, annotations = open_data(recordings, tp, fp, songtypes, skip_bad, bars, quiet)
+        opened, annotations = open_data(recordings, tp, fp, songtypes, heard, skip_bad, bars, quiet)
         check_mix_by(annotations.classes)
         config = at_own_rate(config, rate, opened, annotations, None, quiet)
         inputs = RunInputs(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from negmine.cli.console import (
+    VERDICTS_GO_WITH,
     Bars,
     CleanCommand,
     data_options,
@@ -17,11 +18,11 @@ from negmine.cli.console import (
     say,
     tell_found,
 )
-from negmine.cli.goes_with import given_options
+from negmine.cli.goes_with import check_goes_with, given_options
 from negmine.cli.scoring_options import moved_pool_option
 from negmine.notices import warn
 from negmine.text_tables import table
-from training.cli.data import Cautions, at_own_rate, open_data, warn_if_emulated
+from training.cli.data import Cautions, Heard, at_own_rate, open_data, warn_if_emulated
 from training.cli.options import band_table_option, run_config, run_options
 from training.cli.options_folds import check_seeds, fold_options, grouping
 from training.cli.options_hard import check_mix_by, hard_options, read_hard_mix
@@ -90,6 +91,8 @@ def train(
     tp: Path,
     fp: Path | None,
     songtypes: Any,
+    verdicts: tuple[Path, ...],
+    verdict_recordings: Path | None,
     out: Path,
     hard_negatives: Path | None,
     pool: Path | None,
@@ -146,6 +149,8 @@ def train(
             stages = restarted(stages, stage_init)
         config = replace(config, pseudo_per_step=pseudo_per_step)
     check_used(config, {}, stages)
+    check_goes_with(VERDICTS_GO_WITH)
+    heard = Heard(verdicts, verdict_recordings)
     group = grouping(fold_by, sites, site_regex)
     from training.config import HardUse
     from training.engine.inputs import HardInputs, RunContext, RunInputs
@@ -155,7 +160,7 @@ def train(
     chosen = choose_device(device)
     warn_if_emulated(chosen, config.precision)
     with Bars(quiet) as bars:
-        opened, annotations = open_data(recordings, tp, fp, songtypes, skip_bad, bars, quiet)
+        opened, annotations = open_data(recordings, tp, fp, songtypes, heard, skip_bad, bars, quiet)
         check_mix_by(annotations.classes)
         other = _rate_of(init, hard_negatives, pool)
         config = at_own_rate(config, options["sample_rate"], opened, annotations, other, quiet)
