@@ -12,6 +12,7 @@ import click
 from negmine import __version__
 from negmine.building.settings import PoolSettings
 from negmine.cli.commands.mine import mine
+from negmine.cli.commands.models import models
 from negmine.cli.commands.pool import pool as pool_commands
 from negmine.cli.console import (
     VERDICTS_GO_WITH,
@@ -203,6 +204,7 @@ def build_pool(
 
 main.add_command(mine)
 main.add_command(pool_commands)
+main.add_command(models)
 
 
 @main.command()
