@@ -23,7 +23,7 @@ from negmine.building.declarations import Declaration, check_used, declared_file
 from negmine.building.dedup.acoustic_files import read_prints, write_prints
 from negmine.building.settings import PoolSettings
 from negmine.building.sound import BuildSound
-from negmine.building.sources import ORDER, rows_of
+from negmine.building.sources import LEAVES, ORDER, rows_of
 from negmine.building.sources.agreed import open_scorers
 from negmine.building.sources.annotated import annotated_clips
 from negmine.building.sources.context import BuildContext, DeclaredFolder, no_progress
@@ -291,8 +291,7 @@ def fill(writer: PoolWriter, context: BuildContext) -> None:
             repeated = len(block) - known - writer.add(block, context.tables)
             context.left_out["rows that the pool has already"] += known
             context.left_out[f"rows of '{name}' that repeat another row of this build"] += repeated
-            # nothing draws on the last source's rows, and they are the most
-            if name != ORDER[-1]:
+            if name not in LEAVES:
                 context.blocks.append(block)
 
 

@@ -27,6 +27,7 @@ from negmine.building.sources.settings import (
     MixSettings,
     NearSettings,
     NoiseSettings,
+    SceneSettings,
     TransplantSettings,
 )
 from negmine.limits import LAST_SEED, MOST_CLIP_S, MOST_HZ
@@ -62,3 +63,4 @@ class PoolSettings(Settings, frozen=True):
     erase: EraseSettings = EraseSettings()
     transplant: TransplantSettings = TransplantSettings()
     mix: MixSettings = MixSettings()
+    scene: SceneSettings = SceneSettings()

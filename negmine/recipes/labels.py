@@ -61,6 +61,7 @@ class Certificate(StrEnum):
     ERASED = "erased"
     MIXED = "mixed"
     AGREED = "agreed"
+    UNMARKED = "unmarked"
 
 
 # Columns tell a certificate by its place here, and -1 where nothing vouches for an absence.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from negmine.recipes.reader import Reader
 
 # The kinds of recipe that negmine makes; `tp` are the confirmed calls kept for comparison.
-KINDS = ("fp", "external", "mix", "erase", "transplant", "noise", "near", "agreed", "tp")
+KINDS = ("fp", "external", "mix", "erase", "transplant", "noise", "near", "agreed", "scene", "tp")
 
 # What ids hash: a clip's microseconds, then each layer, little-endian (see `layer_record`).
 ID_BYTES = 12

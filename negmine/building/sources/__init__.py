@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     Rows = Callable[[BuildContext, Any], Iterator[Recipe | RecipeBlock]]
 
 # In this order: what mixes and changes clips comes after what certifies them.
-ORDER = ("external", "noise", "fp", "near", "agreed", "erase", "transplant", "mix")
+ORDER = ("external", "noise", "fp", "near", "agreed", "erase", "transplant", "mix", "scene")
+
+# Sources on whose rows, the most of a pool, no other draws: they need not be kept.
+LEAVES = ("mix", "scene")
 
 
 def rows_of(name: str) -> Rows:

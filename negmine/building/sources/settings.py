@@ -10,7 +10,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
-from negmine.limits import MOST_ROWS
+from negmine.limits import MOST_CLIP_S, MOST_ROWS
 from negmine.recipes.confidence import AGREED, BEYOND_BOX_PER_S, ERASED, EXTERNAL
 from negmine.settings import Ascending, Confidence, FileName, Settings, Share, When, setting
 
@@ -21,6 +21,7 @@ NOISES: tuple[Noise, ...] = get_args(Noise)
 
 Rows = Annotated[int, Field(ge=0, le=MOST_ROWS)]
 Placements = Annotated[int, Field(ge=1, le=100)]
+Seconds = Annotated[float, Field(ge=0, le=MOST_CLIP_S)]
 
 
 class FpSettings(Settings, frozen=True):
@@ -201,4 +202,46 @@ class TransplantSettings(Settings, frozen=True):
     )
     confidence: Confidence = setting(
         ERASED, "As --erase-confidence, times the donor's own.", needs=When("count")
+    )
+
+
+class SceneSettings(Settings, frozen=True):
+    """Scenes: confirmed calls laid on certified beds, so that every class is known."""
+
+    count: Rows = setting(
+        0,
+        "How many scenes: calls cut out, on clips free of all classes.",
+        flag="--scenes",
+        common=True,
+    )
+    calls: Ascending[Annotated[int, Field(ge=1, le=8)]] = setting(
+        (1, 3),
+        "Fewest and most calls of a scene, each of another class.",
+        metavar="LEAST MOST",
+        needs=When("count"),
+    )
+    snr_db: Ascending[Annotated[float, Field(ge=-60, le=60)]] = setting(
+        (0.0, 15.0),
+        "Range of a call's level over its bed, in dB.",
+        flag="--scene-snr",
+        metavar="LOW HIGH",
+        needs=When("count"),
+    )
+    margin_s: Seconds = setting(
+        0.4, "Seconds of sound kept before and after a call's box.", needs=When("count")
+    )
+    least_s: Seconds = setting(
+        0.8, "Seconds of a call and its surroundings, at least.", needs=When("count")
+    )
+    alike: Share = setting(
+        0.5,
+        "Chance that a scene's further call is of a look-alike: of those classes whose frequency "
+        "bands overlap most with that of the first.",
+        needs=When("count"),
+    )
+    marked: Confidence = setting(
+        0.1,
+        "Share of the recordings' calls that the tables mark: the fewer, the less sure it is that "
+        "a call cut out holds no other.",
+        needs=When("count"),
     )

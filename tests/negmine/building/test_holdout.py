@@ -33,6 +33,7 @@ SECTIONS: dict[str, dict[str, Any]] = {
     "erase": {"erase": {"count": 12}},
     "transplant": {"transplant": {"count": 12}},
     "mix": {"mix": 40},
+    "scene": {"scene": {"count": 40}},
 }
 
 

@@ -154,6 +154,12 @@ WITHOUT = [
     ("--mix-parts 2 3", "--mix"),
     ("--mix-snr 0 5", "--mix"),
     ("--mix-offset 0.1", "--mix"),
+    ("--scene-calls 1 2", "--scenes"),
+    ("--scene-snr 0 5", "--scenes"),
+    ("--scene-margin-s 0.1", "--scenes"),
+    ("--scene-least-s 0.5", "--scenes"),
+    ("--scene-alike 0.1", "--scenes"),
+    ("--scene-marked 0.5", "--scenes"),
 ]
 
 
