@@ -236,7 +236,7 @@ class TrainConfig:
     pseudo_per_step : int
         Rows of windows from anywhere in recordings, once there are pseudo labels.
     first_draw : int
-        A run draws the rows of the steps from this one on: later stages of a recipe see others.
+        A run draws the rows of the steps from this one on: later stages of a schedule see others.
     pseudo_weight : float
         Weight of a cell that a pseudo label fills.
     workers : int

@@ -20,6 +20,7 @@ from negmine.cli.stopping import stop_code, stopping_alike
 from negmine.errors import NegmineError, one_line, visible
 from negmine.extras import what_is_missing
 from negmine.notices import LOGGER, warn
+from negmine.progress import Advance
 from negmine.storage.names import clean_name
 
 if TYPE_CHECKING:
@@ -198,7 +199,7 @@ class Bars:
         self._quiet = quiet
         self._bar: Any = None
 
-    def __call__(self, what: str, total: int, unit: str = "file") -> Callable[..., Any]:
+    def __call__(self, what: str, total: int, unit: str = "file", /) -> Advance:
         from tqdm import tqdm
 
         self.close()
@@ -213,7 +214,7 @@ class Bars:
         )
         bar = self._bar
 
-        def advance(count: int = 1, **shown: object) -> None:
+        def advance(count: float = 1, /, **shown: object) -> None:
             if shown:
                 bar.set_postfix(shown, refresh=False)
             bar.update(count)

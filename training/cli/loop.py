@@ -136,7 +136,7 @@ def loop(
     from training.engine.inputs import RunContext, RunInputs
     from training.engine.run_folder import only_run
     from training.engine.scorer import choose_device
-    from training.schedules.loop import LoopSettings, loop_table, run_loop
+    from training.schedules.loop import LoopSettings, Mining, loop_table, run_loop
 
     chosen, opened_pool = choose_device(device), open_pool(pool)
     warn_if_emulated(chosen, config.precision)
@@ -157,13 +157,10 @@ def loop(
         results = run_loop(
             config,
             inputs,
-            opened_pool,
             out,
             RunContext(chosen, bars, Cautions(bars)),
             LoopSettings(rounds, replay, stop_after, control, report),
-            mining,
-            hard=HardUse(hard_ratio, mixed),
-            reader=reader,
+            Mining(opened_pool, mining, HardUse(hard_ratio, mixed), reader),
         )
     if as_json:
         print_json({"rounds": [found.to_dict() for found in results]})

@@ -12,7 +12,7 @@ from negmine.cli.goes_with import Beside, GoesWith, check_goes_with, flag, given
 from training.config import TrainConfig
 
 if TYPE_CHECKING:
-    from training.schedules.schedule import Stage
+    from training.schedules.schedule import Schedule, Stage
 
 _OF_LABELS = (
     "unlabelled", "pseudo_per_step", "pseudo_quantile", "pseudo_level", "pseudo_temperature",
@@ -62,19 +62,20 @@ def check_used(
     check_goes_with(GO_WITH, *(found or [base]))
 
 
-def check_labels_used(stages: Sequence[Stage], recipe: str) -> None:
-    """Check that options of pseudo labels have a stage of the recipe that trains on some.
+def check_labels_used(schedule: Schedule) -> None:
+    """Check that options of pseudo labels have a stage of the schedule that trains on some.
 
     Raises
     ------
     click.UsageError
         Naming the first that would do nothing.
     """
-    if any(stage.pseudo for stage in stages):
+    if schedule.labels:
         return
     for name in (name for name in given_options() if name in _OF_LABELS):
         raise click.UsageError(
-            f"{flag(name)} sets pseudo labels, but no stage of recipe {recipe} has pseudo = true"
+            f"{flag(name)} sets pseudo labels, but no stage of recipe {schedule.name} has "
+            "pseudo = true"
         )
 
 

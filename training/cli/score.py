@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -153,12 +152,10 @@ def predict(
         tell_found(folder, quiet)
     _tell_lower((one.sample_rate for one in found), scorers[0].config.sample_rate)
     output = Output(out, detections, per_recording, min_conf, merge, top)
-    total = math.ceil(sum(one.promised_s for one in found)) + 1  # headers may say a little less
     try:
         with Bars(quiet) as bars:
-            advance = bars("predicting", total, "s")
             result = run_prediction(
-                scorers, found, classes, bands, output, skip_bad=skip_bad, on_s=advance
+                scorers, found, classes, bands, output, skip_bad=skip_bad, progress=bars
             )
     except KeyboardInterrupt as error:
         raise Failure("stopped; nothing was written", stop_code()) from error
@@ -231,12 +228,12 @@ def evaluate(
     warn_each(known.notes)
     with Bars(quiet) as bars:
         total = len(known.present)
-        opened = open_truth_recordings(recordings, known, bars("reading recordings", total))
+        opened = open_truth_recordings(recordings, known, bars)
         bars.close()
         tell_found(opened.folder, quiet, total, "in the truth")
         rates = (info.sample_rate for info in opened.infos.values())
         _tell_lower(rates, scorers[0].config.sample_rate)
-        found = run_evaluation(scorers[0], opened, known, on_done=bars("scoring", total))
+        found = run_evaluation(scorers[0], opened, known, progress=bars)
     for line in opened.notes:
         warn(line)
     if found.silent_s:

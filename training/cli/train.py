@@ -138,17 +138,17 @@ def train(
         raise click.UsageError("--pretrained and --init both say where weights start; choose one")
     if seeds is not None:
         check_seeds(seeds, options, init=init, pseudo_in_fold=pseudo_in_fold)
-    from training.schedules.schedule import check_not_set, read_recipe, restarted
+    from training.schedules.schedule import check_not_set, read_schedule
 
     config, mixed = run_config(options), read_hard_mix(hard_mix, hard_mix_snr, hard_mix_by)
-    stages = read_recipe(recipe) if recipe is not None else []
-    if recipe is not None:
-        check_not_set(stages, recipe, given_options())
-        check_labels_used(stages, recipe)
+    schedule = read_schedule(recipe) if recipe is not None else None
+    if schedule is not None:
+        check_not_set(schedule, given_options())
+        check_labels_used(schedule)
         if stage_init:
-            stages = restarted(stages, stage_init)
+            schedule = schedule.restarted(stage_init)
         config = replace(config, pseudo_per_step=pseudo_per_step)
-    check_used(config, {}, stages)
+    check_used(config, {}, schedule.stages if schedule else ())
     check_goes_with(VERDICTS_GO_WITH)
     heard = Heard(verdicts, verdict_recordings)
     group = grouping(fold_by, sites, site_regex)
@@ -164,6 +164,9 @@ def train(
         check_mix_by(annotations.classes)
         other = _rate_of(init, hard_negatives, pool)
         config = at_own_rate(config, options["sample_rate"], opened, annotations, other, quiet)
+        hard = None
+        if hard_negatives:
+            hard = HardInputs(hard_negatives, HardUse(hard_ratio, mixed), pool)
         inputs = RunInputs(
             annotations,
             opened,
@@ -171,40 +174,37 @@ def train(
             init=init,
             band_table=band_table,
             groups=group(opened.infos),
+            hard=hard,
         )
         context = RunContext(chosen, bars, Cautions(bars), tensorboard)
-        hard = None
-        if hard_negatives:
-            hard = HardInputs(hard_negatives, HardUse(hard_ratio, mixed), pool)
-        labelling, beside = None, None
-        if recipe is not None:
+        labelling = None
+        if schedule is not None:
             from negmine.annotations.rates import told_upsampled
             from training.schedules.pseudo import PseudoSettings
+            from training.schedules.stages import Labelling, run_stages, stages_table
 
+            beside = None
             if unlabelled is not None:
                 beside = _open_unlabelled(unlabelled, opened, group, skip_bad, bars, quiet)
                 rates = (one.sample_rate for one in beside.infos.values())
                 if lower := told_upsampled(rates, config.sample_rate):
                     warn(lower)
-            labelling = PseudoSettings(
-                pseudo_hop, pseudo_quantile, pseudo_temperature, pseudo_level
+            labelling = Labelling(
+                PseudoSettings(pseudo_hop, pseudo_quantile, pseudo_temperature, pseudo_level),
+                beside,
+                pseudo_in_fold,
             )
         if seeds is not None:
             from training.schedules.crossval import members_table, run_seeds
 
-            members = run_seeds(
-                config, inputs, out, context,
-                seeds=seeds, stages=stages, hard=hard, labelling=labelling, unlabelled=beside,
-            )  # fmt: skip
-        elif recipe is not None:
-            from training.schedules.stages import run_stages, stages_table
-
-            results = run_stages(
-                stages, config, inputs, out, context,
-                hard=hard, labelling=labelling, unlabelled=beside, in_fold=pseudo_in_fold,
-            )  # fmt: skip
+            if schedule and labelling:
+                members = run_seeds(config, inputs, out, context, seeds, schedule, labelling)
+            else:
+                members = run_seeds(config, inputs, out, context, seeds)
+        elif schedule and labelling:
+            results = run_stages(schedule, config, inputs, out, context, labelling)
         else:
-            trained = run_training(config, inputs, out, context, hard=hard)
+            trained = run_training(config, inputs, out, context)
     if seeds is not None:
         if as_json:
             print_json({"members": members, "out_of_fold": str(out / "oof.csv")})
@@ -261,7 +261,7 @@ def _open_unlabelled(
         annotated,
         group=group,
         skip_bad=skip_bad,
-        progress=lambda total: bars("reading recordings without annotations", total),
+        progress=bars,
     )
     bars.close()
     tell_found(beside.folder, quiet, len(found.infos), "without annotations")

@@ -14,14 +14,12 @@ import xxhash
 
 from negmine.errors import InputError
 from negmine.notices import warn
+from negmine.progress import Progress, no_progress
 from negmine.storage.digests import file_digest
 from negmine.storage.files import write_json, writing
 from negmine.storage.text_files import read_json
 
 _INT16_MAX = 32767
-
-# Given a title and a number of clips, returns what to call after each.
-ClipProgress = Callable[[str, int], Callable[[], object]]
 
 
 class ClipStore:
@@ -68,7 +66,8 @@ class ClipStore:
         keys: Sequence[object],
         lengths: Sequence[int],
         make: Callable[[int], np.ndarray],
-        progress: Callable[[int], Callable[[], object]] = lambda total: lambda: None,
+        progress: Progress = no_progress,
+        title: str = "decoding clips",
     ) -> ClipStore:
         """Open the store of these clips, decoding them first if it is not there.
 
@@ -82,8 +81,8 @@ class ClipStore:
             Samples of each clip.
         make : callable
             Gives clip ``i``: float32 array, shape (lengths[i],). Called in threads.
-        progress : callable
-            Given the number of clips to decode, if any are to be, returns what to call after each.
+        progress : Progress
+            Begins a bar of this title if any clips are to be decoded.
         """
         text = json.dumps([list(keys), list(lengths)])
         name = hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
@@ -95,7 +94,7 @@ class ClipStore:
             if index.exists():
                 warn(f"{data}: cut, damaged or of an earlier version; decoded again")
             scales, written = [], xxhash.xxh3_128()
-            on_done = progress(len(lengths))
+            advance = progress(title, len(lengths), "clip")
             with (
                 writing(data) as temporary,
                 temporary.open("wb") as file,
@@ -110,7 +109,7 @@ class ClipStore:
                         file.write(content)
                         written.update(content)
                         scales.append(scale)
-                        on_done()
+                        advance()
             write_json(index, {"scales": scales, "digest": written.hexdigest()})
         samples = (
             np.memmap(data, dtype="<i2", mode="r") if offsets[-1] else np.zeros(0, dtype="<i2")

@@ -17,9 +17,10 @@ from negmine.audio.windows import to_samples
 from negmine.errors import PoolError
 from negmine.mining.selection import open_selection
 from negmine.pool import Pool, check_classes
+from negmine.progress import Progress, no_progress
 from negmine.recipes.render import RENDERING
 from training.config import HardMix, MixBy, TrainConfig
-from training.data.clips import ClipProgress, ClipStore
+from training.data.clips import ClipStore
 from training.data.mixup import mix
 from training.data.rows import Example, Row, RowKind, make_example
 from training.data.streams import Stream
@@ -65,8 +66,8 @@ class HardNegatives:
         Added rows as a share of the trainer's own rows in a step.
     cache : Path
         Folder for the rendered clips.
-    progress : callable
-        Given a title and a number of clips to render, returns what to call after each.
+    progress : Progress
+        Of the rendering.
     pool : Path, optional
         Where the selection's pool is now.
     mix : HardMix, optional
@@ -80,7 +81,7 @@ class HardNegatives:
         path: Path,
         ratio: float,
         cache: Path,
-        progress: ClipProgress = lambda title, total: lambda: None,
+        progress: Progress = no_progress,
         mix: HardMix | None = None,
         *,
         pool: Path | None = None,
@@ -149,7 +150,8 @@ class HardNegatives:
             [(recipe.id, config.sample_rate, RENDERING) for recipe in self._recipes],
             [self._length] * len(self._recipes),
             lambda i: self._recipes[i].render(config.sample_rate),
-            lambda total: self._progress("rendering negatives", total),
+            self._progress,
+            "rendering negatives",
         )
 
     def rows(self, step: int) -> list[Row]:

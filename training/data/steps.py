@@ -22,9 +22,10 @@ from negmine.annotations.long_boxes import loud_starts
 from negmine.annotations.recordings import Recordings
 from negmine.audio.read import AudioInfo, read_span
 from negmine.audio.windows import Span, to_microseconds, to_samples
+from negmine.progress import Progress, no_progress
 from negmine.recipes.labels import label_clip
 from training.config import TrainConfig
-from training.data.clips import ClipProgress, ClipStore
+from training.data.clips import ClipStore
 from training.data.mixup import mix
 from training.data.rows import Batch, Call, Example, Row, RowKind, make_example, stack
 from training.data.streams import Stream
@@ -78,8 +79,8 @@ class BoxRows:
     config : TrainConfig
     cache : Path
         Folder for the decoded clips.
-    progress : callable
-        Given a title and a number of boxes to decode, returns what to call after each.
+    progress : Progress
+        Of the decoding.
     soft : callable, optional
         Given a recording and a span of it, the span's pseudo labels: shape (C,), or None.
     """
@@ -90,7 +91,7 @@ class BoxRows:
         recordings: Recordings,
         config: TrainConfig,
         cache: Path,
-        progress: ClipProgress = lambda title, total: lambda: None,
+        progress: Progress = no_progress,
         soft: Soft | None = None,
     ) -> None:
         self.annotations = annotations
@@ -113,7 +114,7 @@ class BoxRows:
             [(s.fingerprint, start, rate) for s, (start, _) in zip(sources, spans, strict=True)],
             [to_samples(duration, rate) for _, duration in spans],
             lambda i: read_span(sources[i].path, *spans[i], rate),
-            lambda total: progress("decoding clips", total),
+            progress,
         )
 
     def draw(self, step: int) -> list[Draw]:

@@ -11,6 +11,7 @@ import numpy as np
 from negmine.annotations.recordings import Recordings, open_unlabelled, silence_notes
 from negmine.audio.read import AudioInfo
 from negmine.errors import InputError
+from negmine.progress import Progress, no_progress
 from training.data.streams import Stream
 
 
@@ -51,7 +52,7 @@ def open_beside(
     *,
     group: Callable[[Iterable[str]], Mapping[str, str] | None] = lambda names: None,
     skip_bad: bool = False,
-    progress: Callable[[int], Callable[[], object]] = lambda total: lambda: None,
+    progress: Progress = no_progress,
 ) -> tuple[Unlabelled, Recordings]:
     """Decode and check a folder of recordings in addition to annotated ones.
 
@@ -72,7 +73,11 @@ def open_beside(
     AudioError
         If one is unreadable and ``skip_bad`` is off.
     """
-    opened = open_unlabelled(root, skip_bad=skip_bad, progress=progress)
+    opened = open_unlabelled(
+        root,
+        skip_bad=skip_bad,
+        progress=lambda total: progress("reading recordings without annotations", total),
+    )
     known = {info.fingerprint for info in annotated.infos.values()}
     infos = {n: info for n, info in opened.infos.items() if info.fingerprint not in known}
     for name, info in infos.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,18 +22,18 @@ from negmine.errors import InputError
 from negmine.mining.mine import MineSettings
 from negmine.mining.selection import Chosen, open_selection
 from negmine.pool import Pool
+from negmine.progress import Progress
 from negmine.text_tables import table
 from training.config import HardUse, TrainConfig
-from training.demo.soundscapes import make_soundscapes
+from training.demo.soundscapes import DATA_SIZE, DataSize, make_soundscapes
 from training.engine.checkpoint import Checkpoint
-from training.engine.inputs import Progress, RunContext, RunInputs
+from training.engine.inputs import RunContext, RunInputs
 from training.engine.scorer import CheckpointScorer
 from training.evaluation.evaluate import Truth, evaluate, open_truth_recordings
 from training.evaluation.figure import Panel, draw_negatives
 from training.evaluation.inference import RecordingScorer
-from training.schedules.loop import LoopSettings, Round, run_loop
+from training.schedules.loop import LoopSettings, Mining, Round, run_loop
 
-SAMPLE_RATE = 16_000
 CLIP_S = 2.0
 
 
@@ -45,10 +45,7 @@ class DemoSize:
     ----------
     name : str
         Of its folders, before the seed.
-    train, test, external : int
-        Recordings.
-    seconds : float
-        Of each recording.
+    data : DataSize
     mixes : int
         Mixes in the pool.
     tp_per_step, fp_per_step, steps_per_epoch, epochs : int
@@ -57,10 +54,7 @@ class DemoSize:
     """
 
     name: str = ""
-    train: int = 60
-    test: int = 60
-    external: int = 40
-    seconds: float = 12.0
+    data: DataSize = DATA_SIZE
     mixes: int = 1000
     tp_per_step: int = 20
     fp_per_step: int = 8
@@ -73,10 +67,7 @@ FULL = DemoSize()
 # all the same steps on so little that it shows only that they run
 TINY = DemoSize(
     name="tiny-",
-    train=16,
-    test=3,
-    external=2,
-    seconds=6.0,
+    data=DataSize(train=16, test=3, external=2, seconds=6.0),
     mixes=40,
     tp_per_step=6,
     fp_per_step=3,
@@ -139,24 +130,8 @@ def run_demo(out: Path, seed: int, progress: Progress, size: DemoSize = FULL) ->
     if out.exists() and any(out.iterdir()) and not (out / "data").is_dir():
         raise InputError(f"{out}: not empty, and not made by the demo; choose another --out")
     if not data.exists():
-        advance: Callable[..., Any] | None = None
-
-        def made(count: int, total: int) -> None:
-            # called once a recording
-            nonlocal advance
-            advance = advance or progress("making soundscapes", total, "file")
-            advance()
-
-        make_soundscapes(
-            data,
-            seed=seed,
-            train=size.train,
-            test=size.test,
-            external=size.external,
-            seconds=size.seconds,
-            sample_rate=SAMPLE_RATE,
-            progress=made,
-        )
+        make_soundscapes(data, size.data, seed, progress)
+    rate = size.data.sample_rate
     run = out / f"run-{size.name}seed{seed}"
     annotations = read_rfcx(data / "train_tp.csv", data / "train_fp.csv")
     recordings, annotations = open_annotated(
@@ -168,12 +143,12 @@ def run_demo(out: Path, seed: int, progress: Progress, size: DemoSize = FULL) ->
         run / "pool",
         external=[str(data / "external")],
         settings=PoolSettings(
-            clip_s=CLIP_S, sample_rate=SAMPLE_RATE, mix=MixSettings(count=size.mixes), seed=seed
+            clip_s=CLIP_S, sample_rate=rate, mix=MixSettings(count=size.mixes), seed=seed
         ),
         progress=progress,
     ).pool
     config = TrainConfig(
-        sample_rate=SAMPLE_RATE,
+        sample_rate=rate,
         clip_s=CLIP_S,
         tp_per_step=size.tp_per_step,
         fp_per_step=size.fp_per_step,
@@ -186,23 +161,21 @@ def run_demo(out: Path, seed: int, progress: Progress, size: DemoSize = FULL) ->
     rounds = run_loop(
         config,
         RunInputs(annotations, recordings, run / "cache"),
-        pool,
         run,
         RunContext(device, progress),
         LoopSettings(rounds=1, control=True),
-        MineSettings(per_class=size.per_class, seed=seed),
-        hard=HardUse(mix=None),
+        Mining(pool, MineSettings(per_class=size.per_class, seed=seed), HardUse(mix=None)),
     )
     truth = Truth(data / "test_truth.csv", data / "test_events.csv", annotations.classes)
-    test = open_truth_recordings(data / "test", truth)
+    test = open_truth_recordings(data / "test", truth, progress)
     arms = {}
     for done_round in rounds:
         # the last weights, as all arms trained for the same steps
         checkpoint = Checkpoint.load(done_round.checkpoint.with_name("last.pt"))
         scorer = RecordingScorer(checkpoint.detector(device), config, device)
         title = f"scoring the test part: {done_round.arm}"
-        advance = progress(title, len(test.infos), "file")
-        arms[_NAMES[done_round.arm]] = evaluate(scorer, test, truth, on_done=advance).metrics
+        found = evaluate(scorer, test, truth, progress=progress, title=title)
+        arms[_NAMES[done_round.arm]] = found.metrics
     picture = out / f"{size.name}hardest_negatives.png"
     names = pd.read_csv(data / "classes.csv", dtype={"species_id": str})
     _draw(picture, rounds, pool, annotations, dict(zip(names.species_id, names.name, strict=True)))

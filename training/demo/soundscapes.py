@@ -8,7 +8,7 @@ on other classes' calls and on parts of the bed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import pandas as pd
 
 from negmine.audio.windows import to_samples
 from negmine.audio.write import write_flac
+from negmine.progress import Progress, no_progress
 from negmine.storage.files import writing_folder
 from training.demo.beds import ELSEWHERE, FIELD, Bed, background
 from training.demo.calls import CLASSES, LOOKALIKES, Kind, Samples
@@ -56,18 +57,49 @@ class Placed:
     f_max: float
 
 
+@dataclass(frozen=True)
+class DataSize:
+    """How much data there is.
+
+    Attributes
+    ----------
+    train, test, external : int
+        Recordings of each split.
+    seconds : float
+        Length of each recording, 2 s at the least.
+    sample_rate : int
+        In Hz, 12 kHz at the least, so that every class is below half of it.
+    tp_per_class : int
+        Calls of each class annotated as confirmed; all of them where train has fewer.
+    fp_per_class : int
+        Rejected detections of each class, at most.
+    """
+
+    train: int = 60
+    test: int = 60
+    external: int = 40
+    seconds: float = 12.0
+    sample_rate: int = 16_000
+    tp_per_class: int = 10
+    fp_per_class: int = 40
+
+    def __post_init__(self) -> None:
+        if self.seconds < MIN_SECONDS:
+            raise ValueError(
+                f"seconds={self.seconds} is shorter than the calls; use {MIN_SECONDS} or more"
+            )
+        if self.sample_rate < MIN_SAMPLE_RATE:
+            raise ValueError(
+                f"sample_rate={self.sample_rate} cannot hold the calls (in Hz; was it given in "
+                f"kHz?); use {MIN_SAMPLE_RATE} or more"
+            )
+
+
+DATA_SIZE = DataSize()
+
+
 def make_soundscapes(
-    out: Path,
-    *,
-    seed: int = 0,
-    train: int = 60,
-    test: int = 60,
-    external: int = 40,
-    seconds: float = 12.0,
-    sample_rate: int = 16_000,
-    tp_per_class: int = 10,
-    fp_per_class: int = 40,
-    progress: Callable[[int, int], None] | None = None,
+    out: Path, size: DataSize = DATA_SIZE, seed: int = 0, progress: Progress = no_progress
 ) -> None:
     """Write a small partly labelled data set, the same bytes for the same arguments.
 
@@ -80,46 +112,26 @@ def make_soundscapes(
     ----------
     out : Path
         A folder that does not exist yet, or is empty. It appears only when complete.
+    size : DataSize
     seed : int
         Recording number i of a split depends on the seed, `seconds` and `sample_rate` alone.
-    train, test, external : int
-        Recordings of each split.
-    seconds : float
-        Length of each recording, 2 s at the least.
-    sample_rate : int
-        In Hz, 12 kHz at the least, so that every class is below half of it.
-    tp_per_class : int
-        Calls of each class annotated as confirmed; all of them where train has fewer.
-    fp_per_class : int
-        Rejected detections of each class, at most.
-    progress : callable, optional
-        Called as ``progress(done, total)`` after each recording.
+    progress : Progress
 
     Raises
     ------
     FileExistsError
         If `out` is a file, or a folder with something in it.
-    ValueError
-        If `seconds` or `sample_rate` is too small to hold the calls.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise FileExistsError(f"{out} exists and is not an empty folder; name a new one")
-    if seconds < MIN_SECONDS:
-        raise ValueError(f"seconds={seconds} is shorter than the calls; use {MIN_SECONDS} or more")
-    if sample_rate < MIN_SAMPLE_RATE:
-        raise ValueError(
-            f"sample_rate={sample_rate} cannot hold the calls (in Hz; was it given in kHz?); "
-            f"use {MIN_SAMPLE_RATE} or more"
-        )
-    length = to_samples(seconds, sample_rate)
-    total = train + test + external
-    done = 0
+    sample_rate = size.sample_rate
+    length = to_samples(size.seconds, sample_rate)
+    advance = progress("making soundscapes", size.train + size.test + size.external)
 
     def recordings(
         split: int, name: str, count: int, beds: Sequence[Bed]
     ) -> Iterable[tuple[str, Samples, list[Placed]]]:
         """Compose and write one split, a recording at a time."""
-        nonlocal done
         (partial / name).mkdir()
         for index in range(count):
             rng = _generator(seed, split, index)
@@ -129,25 +141,23 @@ def make_soundscapes(
             recording_id = f"{name}{index:04d}"
             write_flac(partial / name / f"{recording_id}.flac", samples, sample_rate)
             yield recording_id, samples, placed
-            done += 1
-            if progress is not None:
-                progress(done, total)
+            advance()
 
     with writing_folder(out) as partial:
         detect = TemplateMatcher(CLASSES, sample_rate, _generator(seed, _TEMPLATES))
         calls: dict[str, list[Placed]] = {}
         rejected: list[tuple[str, Match]] = []
-        for recording_id, samples, placed in recordings(_TRAIN, "train", train, FIELD):
+        for recording_id, samples, placed in recordings(_TRAIN, "train", size.train, FIELD):
             calls[recording_id] = placed
             rejected += [(recording_id, match) for match in reject(detect(samples), placed)]
         events = _write_truth(partial, "train", calls)
-        confirmed = _confirm(events, tp_per_class, _generator(seed, _ANNOTATIONS))
+        confirmed = _confirm(events, size.tp_per_class, _generator(seed, _ANNOTATIONS))
         confirmed.to_csv(partial / "train_tp.csv", index=False)
-        _best(rejected, fp_per_class).to_csv(partial / "train_fp.csv", index=False)
+        _best(rejected, size.fp_per_class).to_csv(partial / "train_fp.csv", index=False)
 
-        calls = {name: placed for name, _, placed in recordings(_TEST, "test", test, FIELD)}
+        calls = {name: placed for name, _, placed in recordings(_TEST, "test", size.test, FIELD)}
         _write_truth(partial, "test", calls)
-        for _ in recordings(_EXTERNAL, "external", external, ELSEWHERE):
+        for _ in recordings(_EXTERNAL, "external", size.external, ELSEWHERE):
             pass
         _class_table(sample_rate).to_csv(partial / "classes.csv", index=False)
 

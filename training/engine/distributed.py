@@ -96,6 +96,11 @@ class Ranks:
             dist.barrier()
 
 
+def is_first_process() -> bool:
+    """Return whether this process is the first of those that ``torchrun`` started, or alone."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 @contextmanager
 def joined_ranks(device: torch.device) -> Iterator[Ranks]:
     """Join the processes that ``torchrun`` started; one process alone joins nothing."""

@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
 
 import torch
 
 from negmine.annotations import Annotations
 from negmine.annotations.recordings import Recordings
 from negmine.notices import warn
+from negmine.progress import Progress, no_progress
 from training.config import HARD_USE, HardUse
 from training.data.steps import RowSource, Soft
+from training.engine.distributed import is_first_process
 
 
-class Progress(Protocol):
-    """Progress bars: one at a time, each closing the one before."""
+@dataclass(frozen=True)
+class HardInputs:
+    """Hard negatives of a run.
 
-    def __call__(self, what: str, total: int, unit: str = "file", /) -> Callable[..., Any]:
-        """Begin a bar of this many units; return what advances it."""
-        ...
+    Attributes
+    ----------
+    selection : Path
+        By ``negmine mine``.
+    use : HardUse
+    pool : Path, optional
+        Where the selection's pool is, if it was moved.
+    """
+
+    selection: Path
+    use: HardUse = HARD_USE
+    pool: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -46,6 +57,8 @@ class RunInputs:
         Pseudo labels, see `training.data.steps.BoxRows`.
     plugins : sequence of RowSource
         Rows that are added to every step.
+    hard : HardInputs, optional
+        Hard negatives, which `training.engine.run.run_training` makes a plug-in of.
     """
 
     annotations: Annotations
@@ -56,24 +69,7 @@ class RunInputs:
     groups: Mapping[str, str] | None = None
     soft: Soft | None = None
     plugins: Sequence[RowSource] = ()
-
-
-@dataclass(frozen=True)
-class HardInputs:
-    """Hard negatives of a run.
-
-    Attributes
-    ----------
-    selection : Path
-        By ``negmine mine``.
-    use : HardUse
-    pool : Path, optional
-        Where the selection's pool is, if it was moved.
-    """
-
-    selection: Path
-    use: HardUse = HARD_USE
-    pool: Path | None = None
+    hard: HardInputs | None = None
 
 
 @dataclass(frozen=True)
@@ -90,7 +86,13 @@ class RunContext:
         Write events for TensorBoard.
     """
 
-    device: torch.device
-    progress: Progress
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    progress: Progress = no_progress
     caution: Callable[[str], object] = warn
     tensorboard: bool = False
+
+    def of_first(self) -> RunContext:
+        """Return the context itself in the first process of a run; in others, a silent one."""
+        if is_first_process():
+            return self
+        return replace(self, progress=no_progress, caution=lambda line: None)

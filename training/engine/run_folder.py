@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import shlex
 import sys
@@ -19,6 +18,7 @@ from negmine.storage.files import write_json, writing
 from negmine.storage.locks import only_here
 from training.config import TrainConfig
 from training.engine.checkpoint import Checkpoint
+from training.engine.distributed import is_first_process
 
 CONFIG, RUN = "config.toml", "run.json"
 
@@ -28,7 +28,7 @@ _NO_MATTER = frozenset({"workers"})
 
 def only_run(out: Path) -> AbstractContextManager[None]:
     """Keep other runs out of a run's folder. Of processes that train together, the first does."""
-    return only_here(out) if os.environ.get("RANK", "0") == "0" else nullcontext()
+    return only_here(out) if is_first_process() else nullcontext()
 
 
 def describe_run(

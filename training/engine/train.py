@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +13,15 @@ import torch
 from negmine.annotations.class_bands import class_bands
 from negmine.annotations.rates import check_audible
 from negmine.errors import NegmineError
+from negmine.progress import Advance
 from training.config import TrainConfig
-from training.data.clips import ClipProgress
 from training.data.folds import held_out_recordings
 from training.data.silent_rows import SILENCE, SilentRows
 from training.data.steps import BoxRows, StepDataset, step_loader
+from training.engine.board import Board
 from training.engine.cautions import check_learnable
 from training.engine.checkpoint import Checkpoint
-from training.engine.distributed import Ranks
+from training.engine.distributed import Ranks, local_device
 from training.engine.ema import AveragedWeights
 from training.engine.history import (
     is_best,
@@ -30,7 +30,7 @@ from training.engine.history import (
     validation_score,
     write_history,
 )
-from training.engine.inputs import RunInputs
+from training.engine.inputs import RunContext, RunInputs
 from training.engine.interrupt import HeldInterrupt
 from training.engine.run_folder import check_same_run, describe_run, is_described
 from training.engine.start import as_described_then, band_edges, described, start_from
@@ -40,37 +40,15 @@ from training.models.detector import Detector
 from training.models.frontend import FrontEndSettings
 
 
-@dataclass
-class RunState:
-    """What a progress bar shows.
-
-    Attributes
-    ----------
-    step, total_steps, epoch : int
-    loss : float
-        Mean over the current epoch so far.
-    score : float
-        Average precision over the known cells of the validation fold after the last epoch; NaN
-        before it, or where nothing validates.
-    """
-
-    step: int
-    total_steps: int
-    epoch: int
-    loss: float
-    score: float
-
-
 def train(
     config: TrainConfig,
     inputs: RunInputs,
     out: Path,
+    context: RunContext | None = None,
     *,
     ranks: Ranks | None = None,
-    device: torch.device | None = None,
-    progress: ClipProgress = lambda title, total: lambda: None,
-    on_step: Callable[[RunState], object] = lambda state: None,
-    on_epoch: Callable[[dict[str, float]], object] = lambda entry: None,
+    board: Board | None = None,
+    title: str = "training",
 ) -> Checkpoint:
     """Train a detector, or resume a run that was stopped.
 
@@ -82,14 +60,15 @@ def train(
         The run's folder: ``last.pt`` after every epoch, ``best.pt`` of the best validation score
         (the last epoch's without validation), ``metrics.csv``. If ``last.pt`` is there, the run
         resumes from it and ends as if it had never stopped.
+    context : RunContext, optional
+        The CPU, without bars, by default.
     ranks : Ranks, optional
         This process among those that share the work; alone by default.
-    device : torch.device, optional
-    progress : callable
-        Given a title and a number of clips to decode before the first step, returns what to call
-        after each.
-    on_step : callable
-        Called after every step, and ``on_epoch`` after every epoch with its line of metrics.csv.
+    board : Board, optional
+        What notes every step's loss and every epoch's metrics.
+    title : str
+        Of the bar of steps. It shows the mean loss of the epoch so far, and the validation score
+        of the last epoch.
 
     Returns
     -------
@@ -114,7 +93,7 @@ def train(
     >>> from negmine.annotations import read_rfcx
     >>> from negmine.annotations.recordings import open_annotated
     >>> from training.config import TrainConfig
-    >>> from training.engine.inputs import RunInputs
+    >>> from training.engine.inputs import RunContext, RunInputs
     >>> from training.engine.train import train
     >>> annotations = read_rfcx(Path("data/train_tp.csv"), Path("data/train_fp.csv"))
     >>> recordings, annotations = open_annotated(Path("data/train"), annotations)
@@ -132,7 +111,8 @@ def train(
     annotations, recordings = inputs.annotations, inputs.recordings
     plugins, groups, soft = [*inputs.plugins], inputs.groups, inputs.soft
     check_audible(annotations, recordings.infos, config.sample_rate)
-    device, ranks = device or torch.device("cpu"), ranks or Ranks()
+    context, ranks = context or RunContext(), ranks or Ranks()
+    device = local_device(context.device)
     classes = annotations.classes
     if not annotations.rejected:
         config = replace(config, fp_per_step=0)  # there is nothing to draw
@@ -178,7 +158,7 @@ def train(
             write_history(out, history)
 
     with ranks.first_before_others():
-        rows = BoxRows(training, recordings, config, inputs.cache, progress, soft)
+        rows = BoxRows(training, recordings, config, inputs.cache, context.progress, soft)
         plugins += [SilentRows()] if SILENCE in given else []
         for plugin in plugins:
             plugin.prepare(config, classes, held_out)
@@ -205,6 +185,8 @@ def train(
         found = known_scores(scorer, held, validation, config.sample_rate)
         return found.summary() if np.isfinite(found.scores).all() else {"known_ap": math.inf}
 
+    advance: Advance | None = None
+    shown = 0
     whole = True  # False in a step: what it has changed so far cannot be gone on from
     interrupt = HeldInterrupt()
     interrupt.hold()
@@ -242,12 +224,18 @@ def train(
                 save(last)
                 if ranks.first:
                     write_history(out, history)
-                    on_epoch(entry)
+                    if board:
+                        board.epoch(entry)
             if ranks.first:
                 recent = losses[epoch * config.steps_per_epoch :]
                 score = validation_score(history[-1]) if history else math.nan
                 mean = float(np.mean(recent))
-                on_step(RunState(step, config.total_steps, epoch + 1, mean, score))
+                # the bar begins with the first step: decoding has bars of its own before it
+                advance = advance or context.progress(title, config.total_steps, "step")
+                advance(step - shown, loss=f"{mean:.4f}", known_ap=f"{score:.3f}")
+                shown = step
+                if board:
+                    board.step(step, mean)
             if ranks.total(interrupt.asked, device):
                 raise KeyboardInterrupt
     except KeyboardInterrupt:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from negmine.annotations.schema import check_end
 from negmine.audio.folder import open_folder
 from negmine.audio.read import probe_all
 from negmine.errors import AnnotationError, AudioError, did_you_mean
+from negmine.progress import Progress, no_progress
 from negmine.storage.csv_tables import known_name, number_in, read_rows, write_csv
 from training import metrics
 from training.evaluation.inference import RecordingScorer
@@ -125,9 +126,7 @@ class Truth:
         self.notes = tuple(notes)
 
 
-def open_truth_recordings(
-    root: Path, truth: Truth, on_done: Callable[[], object] = lambda: None
-) -> Recordings:
+def open_truth_recordings(root: Path, truth: Truth, progress: Progress = no_progress) -> Recordings:
     """Open the recordings that the truth describes, decoded and checked."""
     folder = open_folder(root)
     paths = index_recordings(folder)
@@ -138,7 +137,8 @@ def open_truth_recordings(
             f"{len(missing)} of {len(truth.present)} are missing; is this the right folder?"
         )
     wanted = {str(name): paths[name] for name in truth.present.index}
-    infos, _ = probe_all(wanted.values(), on_done=on_done)
+    advance = progress("reading recordings", len(wanted))
+    infos, _ = probe_all(wanted.values(), on_done=advance)
     found = {name: infos[path] for name, path in wanted.items()}
     notes = silence_notes(found.values())
     opened = Recordings(folder.root, found, (), folder=folder, notes=notes)
@@ -184,7 +184,8 @@ def evaluate(
     truth: Truth,
     *,
     recalls: Sequence[float] = (0.7, 0.9),
-    on_done: Callable[[], object] = lambda: None,
+    progress: Progress = no_progress,
+    title: str = "scoring",
 ) -> Evaluation:
     """Score every test recording in one pass each, as `training.evaluation.predict` does.
 
@@ -196,8 +197,8 @@ def evaluate(
     truth : Truth
     recalls : sequence of float
         At which false positives are counted.
-    on_done : callable
-        Called after each recording.
+    progress : Progress
+        Begins a bar of this title.
 
     Examples
     --------
@@ -218,6 +219,7 @@ def evaluate(
     clips, windows, absent, silent_s = [], [], [], 0.0
     calls: list[list[float]] = [[] for _ in names]
     paths = [info.path for info in recordings.infos.values()]
+    advance = progress(title, len(paths))
     for name, reading in zip(recordings.infos, read_ahead([scorer], paths), strict=True):
         if isinstance(reading, AudioError):
             raise reading
@@ -232,7 +234,7 @@ def evaluate(
             absent.append(free)
             for column, score in best:
                 calls[column].append(score)
-        on_done()
+        advance()
     present = truth.present.loc[list(recordings.infos)].to_numpy()
     logits = np.stack(clips)
     results = metrics.evaluate(present, logits)

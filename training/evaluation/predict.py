@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from negmine.audio.decode import decode_ahead
 from negmine.audio.folder import SoundFolder, open_folder
 from negmine.audio.read import promised
 from negmine.errors import AudioError, InputError, ModelError
+from negmine.progress import Advance, Progress, no_advance, no_progress
 from training.config import Readout
 from training.engine.checkpoint import Checkpoint
 from training.evaluation.inference import PIECE_S, Reading, RecordingScorer
@@ -193,7 +195,7 @@ def read_ahead(
     scorers: Sequence[RecordingScorer],
     paths: Sequence[Path],
     *,
-    on_s: Callable[[float], object] = lambda seconds: None,
+    advance: Advance = no_advance,
 ) -> Iterator[list[Reading] | AudioError]:
     """Yield one pass of each model over each recording; decode the next ones meanwhile.
 
@@ -201,8 +203,8 @@ def read_ahead(
     ----------
     scorers : sequence of RecordingScorer
     paths : sequence of Path
-    on_s : callable
-        Called with seconds of sound as they are done, for a progress bar.
+    advance : Advance
+        Of a bar of seconds of sound.
 
     Yields
     ------
@@ -222,7 +224,7 @@ def read_ahead(
                 for wanted, one in passes:
                     if wanted == rate:
                         one.add(block)
-                on_s(len(block) / rate / len(rates))
+                advance(len(block) / rate / len(rates))
         except AudioError as error:
             yield error
             continue
@@ -239,7 +241,7 @@ def predict(
     recordings: Sequence[Found],
     *,
     skip_bad: bool = False,
-    on_s: Callable[[float], object] = lambda seconds: None,
+    progress: Progress = no_progress,
 ) -> Iterator[Prediction | AudioError]:
     """Yield the models' joint prediction of each recording; the error, for one skipped.
 
@@ -259,7 +261,9 @@ def predict(
                 "networks make them; choose a --window-s that all can make, or one model at a time"
             )
     bad = []
-    for readings in read_ahead(scorers, [found.path for found in recordings], on_s=on_s):
+    total = math.ceil(sum(one.promised_s for one in recordings)) + 1  # headers may say a bit less
+    advance = progress("predicting", total, "s")
+    for readings in read_ahead(scorers, [found.path for found in recordings], advance=advance):
         if isinstance(readings, AudioError):
             if not skip_bad:
                 raise _to_be_mended(readings)

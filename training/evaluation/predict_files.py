@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from negmine.annotations.raven import Band, selection_table, write_selections
 from negmine.annotations.recordings import silence_notes
 from negmine.audio.read import probe
 from negmine.errors import AudioError, shorten
+from negmine.progress import Progress, no_progress
 from negmine.storage.files import check_writable
 from training.evaluation.detections import detect, most_confident
 from training.evaluation.inference import RecordingScorer
@@ -94,7 +95,7 @@ def run_prediction(
     output: Output,
     *,
     skip_bad: bool = False,
-    on_s: Callable[[float], object] = lambda seconds: None,
+    progress: Progress = no_progress,
 ) -> Result:
     """Score recordings, and write what was found once all are done.
 
@@ -113,7 +114,7 @@ def run_prediction(
     probe = output.per_recording / "x.txt" if output.per_recording else None
     for path in filter(None, (output.scores, output.detections, probe)):
         check_writable(path)
-    predictions = predict(scorers, recordings, skip_bad=skip_bad, on_s=on_s)
+    predictions = predict(scorers, recordings, skip_bad=skip_bad, progress=progress)
     for found, prediction in zip(recordings, predictions, strict=True):
         if isinstance(prediction, AudioError):
             skipped.append(str(prediction))

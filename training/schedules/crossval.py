@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from scipy.special import expit
 
 from negmine.annotations import Annotations
@@ -21,19 +21,17 @@ from negmine.storage.digests import file_digest
 from negmine.storage.files import write_json
 from negmine.storage.text_files import read_json
 from training.config import TrainConfig
-from training.data.unlabelled import Unlabelled
 from training.engine.checkpoint import Checkpoint
 from training.engine.distributed import joined_ranks
 from training.engine.history import scores_of
-from training.engine.inputs import HardInputs, RunContext, RunInputs
+from training.engine.inputs import RunContext, RunInputs
 from training.engine.run import run_training
 from training.engine.run_folder import only_run
 from training.engine.validate import ClipScorer, KnownScores, read_recordings, verdict_scores
 from training.evaluation.members import KNOWN, OOF, OOF_VERDICTS
 from training.evaluation.score_tables import ScoreTable, read_scores
-from training.schedules.pseudo import PseudoSettings
-from training.schedules.schedule import Stage
-from training.schedules.stages import run_stages
+from training.schedules.schedule import Schedule
+from training.schedules.stages import LABELLING, Labelling, run_stages
 
 
 @dataclass(frozen=True)
@@ -71,8 +69,8 @@ def out_of_fold(
     checkpoints: Sequence[Checkpoint],
     annotations: Annotations,
     recordings: Recordings,
-    device: torch.device,
-    on_done: Callable[[], object] = lambda: None,
+    context: RunContext,
+    title: str = "out of fold",
 ) -> OutOfFold:
     """Score every recording in one pass, by the model that held it out.
 
@@ -81,9 +79,9 @@ def out_of_fold(
     checkpoints : sequence of Checkpoint
         One a fold.
     annotations, recordings
-    device : torch.device
-    on_done : callable
-        Called after each recording.
+    context : RunContext
+        Its device scores; a bar of this title counts recordings.
+    title : str
 
     Raises
     ------
@@ -105,6 +103,7 @@ def out_of_fold(
     shape = len(names), len(columns)
     clips, scores = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     truth, known = np.zeros(shape, bool), np.zeros(shape, bool)
+    device, advance = context.device, context.progress(title, len(names))
     for checkpoint in checkpoints:
         config = checkpoint.config
         scorer = ClipScorer(checkpoint.detector(device), config, device)
@@ -114,7 +113,7 @@ def out_of_fold(
             clips[i] = scorer.clip_logits(features)
             boxes = annotations.by_recording.get(name, ())
             truth[i], known[i], scores[i] = verdict_scores(scorer, features, boxes, columns)
-            on_done()
+            advance()
     return OutOfFold(names, annotations.classes, clips, KnownScores(truth, known, scores))
 
 
@@ -123,12 +122,9 @@ def run_seeds(
     inputs: RunInputs,
     out: Path,
     context: RunContext,
-    *,
     seeds: int,
-    stages: Sequence[Stage] = (),
-    hard: HardInputs | None = None,
-    labelling: PseudoSettings | None = None,
-    unlabelled: Unlabelled | None = None,
+    schedule: Schedule | None = None,
+    labelling: Labelling = LABELLING,
 ) -> list[dict[str, Any]]:
     """Train every fold with every seed; resumes where it was stopped.
 
@@ -144,12 +140,10 @@ def run_seeds(
     out : Path
     context : RunContext
     seeds : int
-    stages : sequence of Stage
-        If there are any, each seed trains them all, and the last stage's models score.
-    hard : HardInputs, optional
-    labelling : PseudoSettings, optional
-    unlabelled : Unlabelled, optional
-        Of the stages.
+    schedule : Schedule, optional
+        If given, each seed trains all of its stages, and the last stage's models score.
+    labelling : Labelling
+        Of its stages.
 
     Returns
     -------
@@ -164,21 +158,18 @@ def run_seeds(
         As training does.
     """
     annotations, recordings = inputs.annotations, inputs.recordings
-    device, progress = context.device, context.progress
 
     def train_folds(of_seed: TrainConfig, folder: Path) -> list[Path]:
-        if stages:
-            results = run_stages(
-                stages, of_seed, inputs, folder, context,
-                hard=hard, labelling=labelling, unlabelled=unlabelled,
-            )  # fmt: skip
+        if schedule:
+            results = run_stages(schedule, of_seed, inputs, folder, context, labelling)
             return [result.checkpoint for result in results[-of_seed.folds :]]
-        return _train_folds(of_seed, inputs, folder, context, hard)
+        return _train_folds(of_seed, inputs, folder, context)
 
     rows: list[dict[str, Any]] = []
     folders = []
     known: KnownScores | None = None
-    with only_run(out), joined_ranks(device) as ranks:
+    context = context.of_first()
+    with only_run(out), joined_ranks(context.device) as ranks:
         for seed in range(config.seed, config.seed + seeds):
             folder = out / f"seed{seed}"
             checkpoints = []
@@ -190,11 +181,8 @@ def run_seeds(
                 rows.append(row | best | {"checkpoint": str(path)})
             models = [checkpoint.fingerprint for checkpoint in checkpoints]
             with ranks.first_before_others():
-
-                def score() -> OutOfFold:
-                    advance = progress(f"seed {seed}: out of fold", len(recordings.infos))  # noqa: B023
-                    return out_of_fold(checkpoints, annotations, recordings, device, advance)  # noqa: B023
-
+                title = f"seed {seed}: out of fold"
+                score = partial(out_of_fold, checkpoints, annotations, recordings, context, title)
                 scored_by(folder, models, score)
             folders.append(folder)
             known = known or _known(annotations, tuple(recordings.infos))
@@ -231,13 +219,12 @@ def _train_folds(
     inputs: RunInputs,
     folder: Path,
     context: RunContext,
-    hard: HardInputs | None,
 ) -> list[Path]:
     """Train each fold; return their best checkpoints."""
     paths = []
     for fold in range(config.folds):
         run, title = folder / f"fold{fold}", f"seed {config.seed}, fold {fold}"
-        run_training(replace(config, fold=fold), inputs, run, context, hard=hard, title=title)
+        run_training(replace(config, fold=fold), inputs, run, context, title)
         paths.append(run / "best.pt")
     return paths
 

@@ -10,6 +10,7 @@ from typing import Any
 from negmine.mining.mine import MineSettings, mine
 from negmine.mining.selection import check_made_with, is_whole, open_selection
 from negmine.pool import Pool
+from negmine.progress import Progress
 from negmine.recipes.cache import CachedReader
 from negmine.report.html import Earlier, clips_to_render, write_report
 from negmine.report.read import read_report, report_path
@@ -19,7 +20,7 @@ from training.config import HARD_USE, HardUse, TrainConfig
 from training.data.hard_negatives import check_pool
 from training.engine.checkpoint import Checkpoint
 from training.engine.history import scores_of, validation_score
-from training.engine.inputs import HardInputs, Progress, RunContext, RunInputs
+from training.engine.inputs import HardInputs, RunContext, RunInputs
 from training.engine.run import run_training
 from training.engine.scorer import CheckpointScorer
 
@@ -79,17 +80,33 @@ class LoopSettings:
     report: bool = False
 
 
+@dataclass(frozen=True)
+class Mining:
+    """What each round mines from, and how.
+
+    Attributes
+    ----------
+    pool : Pool
+    settings : MineSettings
+    use : HardUse
+        How what was mined trains.
+    reader : CachedReader, optional
+        Where mining reads the pool's sound from; from its files by default.
+    """
+
+    pool: Pool
+    settings: MineSettings
+    use: HardUse = HARD_USE
+    reader: CachedReader | None = None
+
+
 def run_loop(
     config: TrainConfig,
     inputs: RunInputs,
-    pool: Pool,
     out: Path,
     context: RunContext,
     settings: LoopSettings,
-    mining: MineSettings,
-    *,
-    hard: HardUse = HARD_USE,
-    reader: CachedReader | None = None,
+    mining: Mining,
 ) -> list[Round]:
     """Train on TP and FP annotations, then mine with the model and train again, some times.
 
@@ -102,27 +119,24 @@ def run_loop(
     ----------
     config : TrainConfig
     inputs : RunInputs
-    pool : Pool
     out : Path
     context : RunContext
     settings : LoopSettings
-    mining : MineSettings
-    hard : HardUse
-    reader : CachedReader, optional
-        Where mining reads the pool's sound from; from its files by default.
+    mining : Mining
 
     Raises
     ------
     PoolError
         If the pool has other classes, or clips of another length: raised before any training.
     """
+    pool = mining.pool
     check_pool(pool, config, inputs.annotations.classes, f"pool {pool.path}")
     progress = context.progress
     results: list[Round] = []
 
     def run(number: int, arm: str, selection: Path | None, folder: Path, title: str) -> Checkpoint:
-        negatives = HardInputs(selection, hard, pool.path) if selection else None
-        trained = run_training(config, inputs, folder, context, hard=negatives, title=title)
+        hard = HardInputs(selection, mining.use, pool.path) if selection else None
+        trained = run_training(config, replace(inputs, hard=hard), folder, context, title)
         best = trained.checkpoint.history[-1]
         results.append(Round(number, arm, trained.used, folder / "best.pt", best))
         return trained.checkpoint
@@ -133,7 +147,7 @@ def run_loop(
     for number in range(1, settings.rounds + 1):
         folder = out / f"round{number}"
         mined_rows, random = folder / "hard.parquet", folder / "hard.control.parquet"
-        made_with = _made_with(mining, checkpoint, pool, earlier, settings.replay)
+        made_with = _made_with(mining.settings, checkpoint, pool, earlier, settings.replay)
         if is_whole(random) and is_whole(mined_rows):
             for path in (mined_rows, random):
                 check_made_with(path, made_with)
@@ -142,11 +156,14 @@ def run_loop(
             (folder / "report.html").unlink(missing_ok=True)
             advance = progress(f"round {number}: mining", len(pool) + len(pool.calls), "clip")
             scorer = CheckpointScorer(checkpoint, context.device)
-            mined = mine(scorer, pool, out / "scores", mining, reader=reader, on_rows=advance)
+            mined = mine(
+                scorer, pool, out / "scores", mining.settings,
+                reader=mining.reader, on_rows=advance,
+            )  # fmt: skip
             found = [mined.selection, mined.control]
             if earlier:
                 found = [
-                    open_selection(old).join(new, settings.replay, mining.seed + number)
+                    open_selection(old).join(new, settings.replay, mining.settings.seed + number)
                     for old, new in zip(earlier, found, strict=True)
                 ]
             told = mined.report.to_dict() | {"selection": found[0].digest}

@@ -11,13 +11,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import torch
 from scipy.special import expit
 
 from negmine.annotations import Annotations
@@ -29,6 +28,7 @@ from negmine.storage.files import write_table
 from negmine.storage.parquet import read_table
 from negmine.storage.text_files import parse_json
 from training.engine.checkpoint import Checkpoint
+from training.engine.inputs import RunContext
 from training.evaluation.inference import Reading, RecordingScorer
 from training.evaluation.predict import read_ahead
 
@@ -191,12 +191,12 @@ def label_recordings(
     checkpoints: Sequence[Checkpoint],
     annotations: Annotations,
     recordings: Recordings,
-    device: torch.device,
+    context: RunContext,
     settings: PseudoSettings | None = None,
     *,
     others: Sequence[Mapping[str, AudioInfo]] = (),
     in_fold: bool = False,
-    on_done: Callable[[], object] = lambda: None,
+    title: str = "labelling",
 ) -> PseudoLabels:
     """Label every recording with a model that did not train on it.
 
@@ -207,14 +207,14 @@ def label_recordings(
     annotations : Annotations
         Whose confirmed calls set each class's centre.
     recordings : Recordings
-    device : torch.device
+    context : RunContext
+        Its device scores; a bar of this title counts recordings.
     settings : PseudoSettings, optional
     others : sequence of mapping of str to AudioInfo
         Recordings without annotations: for each checkpoint, those that it labels.
     in_fold : bool
         Recordings that no model held out are labelled by the first, which trained on them.
-    on_done : callable
-        Called after each recording.
+    title : str
 
     Raises
     ------
@@ -236,6 +236,8 @@ def label_recordings(
     for number, infos in enumerate(others):
         labelled_by[number].update({name: info.path for name, info in infos.items()})
     found: dict[str, Windows] = {}
+    device = context.device
+    advance = context.progress(title, sum(map(len, labelled_by.values())))
     for number, paths in sorted(labelled_by.items()):
         checkpoint = checkpoints[number]
         hop_s = min(s.hop_s, checkpoint.config.window_s)
@@ -246,7 +248,7 @@ def label_recordings(
                 raise read
             if read[0].audible.any():
                 found[name] = _windows(read[0])
-            on_done()
+            advance()
     centres = call_centres(found, annotations, s.quantile)
     if s.level == "share":
         windows = np.concatenate([w.values for w in found.values()])

@@ -13,13 +13,13 @@ from negmine.annotations.recordings import Recordings
 from negmine.audio.read import AudioInfo, read_span
 from negmine.audio.windows import Span, to_microseconds
 from negmine.errors import InputError
+from negmine.progress import Progress
 from negmine.recipes.cache import CachedReader
 from negmine.recipes.cache_build import Sound, build_cache
 from negmine.recipes.labels import label_clip
 from negmine.recipes.source import Source
 from negmine.storage.locks import only_here
 from training.config import TrainConfig
-from training.data.clips import ClipProgress
 from training.data.rows import Example, Row, RowKind
 from training.data.steps import Soft
 from training.data.streams import Stream
@@ -110,7 +110,7 @@ class PseudoRows:
 
 
 def decode_recordings(
-    folder: Path, infos: Iterable[AudioInfo], sample_rate: int, progress: ClipProgress
+    folder: Path, infos: Iterable[AudioInfo], sample_rate: int, progress: Progress
 ) -> Path:
     """Decode whole recordings once, to int16: 2 bytes a sample on disk.
 
@@ -123,8 +123,7 @@ def decode_recordings(
     infos : iterable of AudioInfo
     sample_rate : int
         Hz.
-    progress : callable
-        Given a title and a number of recordings, returns what to call after each.
+    progress : Progress
 
     Returns
     -------

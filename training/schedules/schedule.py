@@ -1,10 +1,11 @@
-"""A recipe: stages of training as data, each a table of settings."""
+"""A schedule: stages of training as data, each a table of settings."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from training.cli.options import check_setting
 from training.cli.options_augment import read_augment
 from training.config import TrainConfig
 
-# Each stage is a whole training; a recipe with more is a slip of the pen.
+# Each stage is a whole training; a schedule with more is a slip of the pen.
 _MOST_STAGES = 1000
 
 _OWN = ("name", "repeat", "init", "pseudo", "fill", "augment")
@@ -56,19 +57,47 @@ class Stage:
         return replace(config, **self.settings, augment=replace(config.augment, **self.augment))
 
 
-def recipe_names() -> list[str]:
-    """Return recipes that come with the trainer."""
-    folder = files("training.schedules").joinpath("recipes")
-    return sorted(entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".toml"))
+@dataclass(frozen=True)
+class Schedule:
+    """A sequence of stages.
+
+    Attributes
+    ----------
+    name : str
+        As ``--recipe`` names it.
+    stages : tuple of Stage
+    """
+
+    name: str
+    stages: tuple[Stage, ...]
+
+    @property
+    def labels(self) -> bool:
+        """Whether any stage trains on pseudo labels."""
+        return any(stage.pseudo for stage in self.stages)
+
+    def restarted(self, init: str) -> Schedule:
+        """Return the same stages, all but the first of which start from ``init``."""
+        first, *others = self.stages
+        return replace(self, stages=(first, *(replace(stage, init=init) for stage in others)))
 
 
-def read_recipe(name: str) -> list[Stage]:
+def _folder() -> Traversable:
+    return files("training.schedules").joinpath("recipes")
+
+
+def schedule_names() -> list[str]:
+    """Return the schedules that come with the trainer."""
+    return sorted(entry.name[:-5] for entry in _folder().iterdir() if entry.name.endswith(".toml"))
+
+
+def read_schedule(name: str) -> Schedule:
     """Read the stages in their order, repeated ones each by itself.
 
     Parameters
     ----------
     name : str
-        Of a recipe that comes with the trainer, or the path of a TOML file with ``[[stage]]``
+        Of a schedule that comes with the trainer, or the path of a TOML file with ``[[stage]]``
         tables: ``name``, ``repeat``, ``init`` ("scratch" or "previous"), ``pseudo`` and
         ``fill`` (true or false), ``augment`` (a table of settings of augmentation), and any setting
         of a run.
@@ -76,21 +105,17 @@ def read_recipe(name: str) -> list[Stage]:
     Raises
     ------
     InputError
-        If there is no such recipe, or it is malformed.
+        If there is no such schedule, or it is malformed.
     """
     if name.endswith(".toml"):
         content = read_toml(Path(name))
-    elif name in recipe_names():
-        text = (
-            files("training.schedules")
-            .joinpath("recipes", f"{name}.toml")
-            .read_text(encoding="utf-8")
-        )
+    elif name in schedule_names():
+        text = _folder().joinpath(f"{name}.toml").read_text(encoding="utf-8")
         content = parse_toml(text, name)
     else:
         raise InputError(
-            f"no recipe '{name}'{did_you_mean(name, recipe_names())}; there are: "
-            f"{', '.join(recipe_names())}; or name a .toml file"
+            f"no recipe '{name}'{did_you_mean(name, schedule_names())}; there are: "
+            f"{', '.join(schedule_names())}; or name a .toml file"
         )
     tables = content.get("stage")
     if set(content) != {"stage"} or not isinstance(tables, list) or not tables:
@@ -99,11 +124,11 @@ def read_recipe(name: str) -> list[Stage]:
     first = stages[0]
     if first.pseudo or first.init == "previous":
         raise InputError(f"{name}: the first stage has none before it to start from")
-    return stages
+    return Schedule(name, tuple(stages))
 
 
-def _stages(table: Mapping[str, Any], recipe: str, number: int) -> list[Stage]:
-    where = f"{recipe}: stage {number}"
+def _stages(table: Mapping[str, Any], schedule: str, number: int) -> list[Stage]:
+    where = f"{schedule}: stage {number}"
     if not isinstance(table, dict):
         raise InputError(f"{where}: {table!r} is not a table, as in [[stage]]")
     settings = {key: value for key, value in table.items() if key not in _OWN}
@@ -136,12 +161,7 @@ def _stages(table: Mapping[str, Any], recipe: str, number: int) -> list[Stage]:
     return [Stage(name, init, pseudo, fill, settings, augment)] * repeat
 
 
-def restarted(stages: Sequence[Stage], init: str) -> list[Stage]:
-    """Return the same stages, all but the first of which start from ``init``."""
-    return [replace(stage, init=init if i else stage.init) for i, stage in enumerate(stages)]
-
-
-def check_not_set(stages: Sequence[Stage], recipe: str, given: Iterable[str]) -> None:
+def check_not_set(schedule: Schedule, given: Iterable[str]) -> None:
     """Check that no setting of the command line is one that a stage sets for itself.
 
     Raises
@@ -150,11 +170,12 @@ def check_not_set(stages: Sequence[Stage], recipe: str, given: Iterable[str]) ->
         Naming the first one: it would do nothing.
     """
     for name in given:
-        for stage in stages:
+        for stage in schedule.stages:
             own = {**stage.settings, **{f"augment_{key}": v for key, v in stage.augment.items()}}
             if name in own:
                 name, value = name.removeprefix("augment_"), own[name]
+                where = f"stage '{stage.name}' of recipe {schedule.name}"
                 raise InputError(
-                    f"--{name.replace('_', '-')}: stage '{stage.name}' of recipe {recipe} sets "
-                    f"{name} = {value!r}; leave the option out, or write a recipe"
+                    f"--{name.replace('_', '-')}: {where} sets {name} = {value!r}; leave "
+                    "the option out, or write a recipe"
                 )

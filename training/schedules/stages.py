@@ -1,15 +1,14 @@
-"""A recipe's stages, trained: each from the last one's labels."""
+"""The stages of a schedule, trained: each from the last one's labels."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 
 from negmine.annotations import Annotations
 from negmine.annotations.recordings import Recordings
@@ -23,12 +22,12 @@ from training.data.unlabelled import Unlabelled
 from training.engine.checkpoint import Checkpoint
 from training.engine.distributed import joined_ranks
 from training.engine.history import scores_of
-from training.engine.inputs import HardInputs, RunContext, RunInputs
+from training.engine.inputs import RunContext, RunInputs
 from training.engine.run import run_training
 from training.engine.run_folder import only_run
 from training.schedules.pseudo import PseudoLabels, PseudoSettings, label_recordings
 from training.schedules.pseudo_rows import PseudoRows, decode_recordings
-from training.schedules.schedule import Stage
+from training.schedules.schedule import Schedule, Stage
 
 # What makes the network: weights of one are of no use in another.
 _NETWORK = ("backbone", "sample_rate", "n_mels", "pooling", "bands")
@@ -60,26 +59,53 @@ class StageResult:
         return own | dict(self.metrics) | {"checkpoint": str(self.checkpoint)}
 
 
+@dataclass(frozen=True)
+class Labelling:
+    """How a schedule's pseudo labels are made, and of what.
+
+    Attributes
+    ----------
+    settings : PseudoSettings
+    unlabelled : Unlabelled, optional
+        Recordings without annotations; stages with pseudo labels draw windows from them, too.
+    in_fold : bool
+        Train the run's own fold alone, whose model labels what it trained on, too.
+    """
+
+    settings: PseudoSettings = field(default_factory=PseudoSettings)
+    unlabelled: Unlabelled | None = None
+    in_fold: bool = False
+
+    def folds(self, config: TrainConfig) -> list[int]:
+        """Return the folds that each stage trains."""
+        return [config.fold] if self.in_fold else list(range(config.folds))
+
+    def others(self, config: TrainConfig) -> list[Mapping[str, AudioInfo]]:
+        """Return the recordings without annotations that the model of each fold labels."""
+        unlabelled, folds = self.unlabelled, self.folds(config)
+        if unlabelled is None or self.in_fold:
+            return [unlabelled.infos if unlabelled else {} for _ in folds]
+        return [unlabelled.of_fold(fold, config.folds, config.seed) for fold in folds]
+
+
+LABELLING = Labelling()
+
+
 def run_stages(
-    stages: Sequence[Stage],
+    schedule: Schedule,
     config: TrainConfig,
     inputs: RunInputs,
     out: Path,
     context: RunContext,
-    *,
-    hard: HardInputs | None = None,
-    labelling: PseudoSettings | None = None,
-    unlabelled: Unlabelled | None = None,
-    in_fold: bool = False,
+    labelling: Labelling = LABELLING,
 ) -> list[StageResult]:
-    """Train a recipe's stages; resumes where it was stopped.
+    """Train the stages of a schedule; resumes where it was stopped.
 
-    Every stage trains all folds, since a recording is labelled by the model that held it out. With
-    ``in_fold`` it trains ``config.fold`` alone, which labels what it trained on, too.
+    Every stage trains all folds, since a recording is labelled by the model that held it out.
 
     Parameters
     ----------
-    stages : sequence of Stage
+    schedule : Schedule
     config : TrainConfig
         What stages do not change.
     inputs : RunInputs
@@ -87,18 +113,16 @@ def run_stages(
         Each stage has a folder in it: ``1-lsoft/fold0/best.pt``, ``1-lsoft/pseudo.parquet``, ...
         ``stages.csv`` is the table of them all.
     context : RunContext
-    hard : HardInputs, optional
-    labelling : PseudoSettings, optional
-    unlabelled : Unlabelled, optional
-        Recordings without annotations; stages with pseudo labels draw windows from them, too.
-    in_fold : bool
+    labelling : Labelling
 
     Raises
     ------
     InputError
         If pseudo labels are wanted and no recording is held out, or as training itself raises.
     """
-    if config.folds == 1 and not in_fold and any(stage.pseudo for stage in stages):
+    stages, unlabelled = schedule.stages, labelling.unlabelled
+    annotations, recordings = inputs.annotations, inputs.recordings
+    if config.folds == 1 and not labelling.in_fold and schedule.labels:
         raise InputError(
             "with 1 fold every model trains on every recording, and none may label what it trained "
             "on; choose --folds 2 or more, or pass --pseudo-in-fold"
@@ -106,37 +130,34 @@ def run_stages(
     _check_networks(stages, config)
     changed = _configured(stages, config)
     _check_drawn(stages, changed, unlabelled)
-    folds = [config.fold] if in_fold else list(range(config.folds))
-    annotations, recordings = inputs.annotations, inputs.recordings
-    device, progress = context.device, context.progress
+    context = context.of_first()
+    folds, dealt = labelling.folds(config), labelling.others(config)
+    everything = dict(unlabelled.infos) if unlabelled else {}
     groups = {**(inputs.groups or {}), **(unlabelled.groups if unlabelled else {})}
-    # with one fold, or in it, there is none to keep any from
-    dealt = {
-        fold: unlabelled.of_fold(fold, config.folds, config.seed)
-        for fold in folds
-        if unlabelled and not in_fold
-    }
-    others = dict(unlabelled.infos) if unlabelled else {}
     results: list[StageResult] = []
     before: dict[int, Path] = {}
     soft: PseudoLabels | None = None
-    with only_run(out), joined_ranks(device) as ranks:
+    with only_run(out), joined_ranks(context.device) as ranks:
         for number, (stage, of_stage) in enumerate(zip(stages, changed, strict=True), start=1):
-            folder = out / f"{number}-{stage.name}"
+            title = f"{number}-{stage.name}"
             labels = soft if stage.pseudo else None
+            rows: list[PseudoRows] = []
             decoded: Path | None = None
             if labels and of_stage.pseudo_per_step:
-                infos = [*recordings.infos.values(), *others.values()]
+                infos = [*recordings.infos.values(), *everything.values()]
                 if ranks.first:
-                    decoded = decode_recordings(inputs.cache, infos, of_stage.sample_rate, progress)
+                    rate = of_stage.sample_rate
+                    decoded = decode_recordings(inputs.cache, infos, rate, context.progress)
                 decoded = ranks.from_first(decoded)
             checkpoints = []
-            for fold in folds:
+            for fold, labelled in zip(folds, dealt, strict=True):
                 run = replace(of_stage, fold=fold)
-                rows = []
                 if labels and decoded:
-                    kept = {n: info for n, info in others.items() if n not in dealt.get(fold, ())}
-                    rows = [PseudoRows(labels, annotations, recordings, kept, groups, decoded)]
+                    # in one fold there is none to keep any from
+                    out_of = () if labelling.in_fold else labelled
+                    kept = {name: i for name, i in everything.items() if name not in out_of}
+                    beside = PseudoRows(labels, annotations, recordings, kept, groups, decoded)
+                    rows = [beside]
                 of_run = replace(
                     inputs,
                     soft=labels if stage.fill else None,
@@ -144,38 +165,20 @@ def run_stages(
                     init=before[fold] if stage.init == "previous" else None,
                     band_table=inputs.band_table if run.uses_bands else None,
                 )
-                checkpoint = run_training(
-                    run,
-                    of_run,
-                    folder / f"fold{fold}",
-                    context,
-                    hard=hard,
-                    title=f"{number}-{stage.name}, fold {fold}",
-                ).checkpoint
-                checkpoints.append(checkpoint)
-                best = folder / f"fold{fold}" / "best.pt"
-                score = checkpoint.history[-1]
-                results.append(StageResult(folder.name, fold, run.loss, best, score))
-                before[fold] = best
+                folder = out / title / f"fold{fold}"
+                trained = run_training(run, of_run, folder, context, f"{title}, fold {fold}")
+                checkpoints.append(trained.checkpoint)
+                before[fold] = folder / "best.pt"
+                score = trained.checkpoint.history[-1]
+                results.append(StageResult(title, fold, run.loss, before[fold], score))
             if number < len(stages) and stages[number].pseudo:
-                total = len(recordings.infos) + len(others)
-                advance = _nothing
-                if ranks.first:
-                    advance = progress(f"{number}-{stage.name}: labelling", total)
                 with ranks.first_before_others():
-                    soft = _labels(
-                        folder / "pseudo.parquet", checkpoints, annotations, recordings, device,
-                        labelling, in_fold, advance,
-                        [dealt.get(fold, others) for fold in folds],
-                    )  # fmt: skip
+                    path = out / title / "pseudo.parquet"
+                    soft = _labels(path, checkpoints, inputs, context, labelling, dealt)
         if ranks.first:
             table = pd.DataFrame([result.to_dict() for result in results])
             write_csv(out / "stages.csv", table)
     return results
-
-
-def _nothing() -> None:
-    pass
 
 
 def _configured(stages: Sequence[Stage], config: TrainConfig) -> list[TrainConfig]:
@@ -243,15 +246,13 @@ def _check_networks(stages: Sequence[Stage], config: TrainConfig) -> None:
 def _labels(
     path: Path,
     checkpoints: Sequence[Checkpoint],
-    annotations: Annotations,
-    recordings: Recordings,
-    device: torch.device,
-    labelling: PseudoSettings | None,
-    in_fold: bool,
-    on_done: Callable[[], object],
-    others: Sequence[Mapping[str, AudioInfo]] = (),
+    inputs: RunInputs,
+    context: RunContext,
+    labelling: Labelling,
+    others: Sequence[Mapping[str, AudioInfo]],
 ) -> PseudoLabels:
     """Return a stage's pseudo labels: read if the same models made them so, else made."""
+    annotations, recordings, settings = inputs.annotations, inputs.recordings, labelling.settings
     found, given = None, _given(annotations, recordings, others)
     if path.exists():
         try:
@@ -259,15 +260,13 @@ def _labels(
         except DamageError as error:
             warn(f"{error}: recordings are labelled again")
     if found:
-        by = tuple(c.fingerprint for c in checkpoints)
-        names = set(recordings.infos).union(*others)
-        now = by, labelling or PseudoSettings(), given
+        now = tuple(c.fingerprint for c in checkpoints), settings, given
         same = (found.models, found.settings, found.given) == now
-        if same and found.recordings.keys() == names:
+        if same and found.recordings.keys() == set(recordings.infos).union(*others):
             return found
     made = label_recordings(
-        checkpoints, annotations, recordings, device, labelling,
-        others=others, in_fold=in_fold, on_done=on_done,
+        checkpoints, annotations, recordings, context, settings,
+        others=others, in_fold=labelling.in_fold, title=f"{path.parent.name}: labelling",
     )  # fmt: skip
     made.given = given
     made.write(path)
