@@ -184,7 +184,7 @@ class Bench:
     def label(self, bars: Bars) -> None:
         """Write pseudo labels of the training recordings: the mean of what each base says."""
         from training.engine.checkpoint import Checkpoint
-        from training.engine.scorer import choose_device
+        from training.engine.inputs import RunContext
         from training.schedules.pseudo import PseudoLabels, Windows, label_recordings
 
         path = self.out / "pseudo.parquet"
@@ -192,15 +192,13 @@ class Bench:
             return
         annotations, recordings = self.opened()
         bases = [Checkpoint.load(self.base(seed)) for seed in range(self.seeds)]
-        total = len(bases) * (len(recordings.infos) + len(self.unlabelled))
-        advance = bars("labelling", total, "recording")
+        context = RunContext(progress=bars)
         each = [
             label_recordings(
-                [base], annotations, recordings, choose_device("cpu"),
-                others=[self.unlabelled], in_fold=True, on_done=lambda: advance(1),
+                [base], annotations, recordings, context, others=[self.unlabelled], in_fold=True
             )
             for base in bases
-        ]  # fmt: skip
+        ]
         joined = {
             name: Windows(
                 windows.start_s,

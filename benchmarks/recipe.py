@@ -93,8 +93,8 @@ def run_arm(
     from negmine.annotations.recordings import open_annotated
     from training.config import AugmentSettings, TrainConfig
     from training.engine.train import train
-    from training.schedules.schedule import read_recipe
-    from training.schedules.stages import run_stages
+    from training.schedules.schedule import Schedule, read_schedule
+    from training.schedules.stages import Labelling, run_stages
 
     torch.set_num_threads(1)
     folder = out / f"seed{settings['seed']}" / arm
@@ -119,23 +119,19 @@ def run_arm(
     recordings, annotations = open_annotated(data / "train", annotations)
     inputs = RunInputs(annotations, recordings, out / "cache")
     if stages:
-        first, *later = read_recipe("rfcx")[:stages]
+        first, *later = read_schedule("rfcx").stages[:stages]
         shorter = {"steps_per_epoch": round_steps}
         later = [replace(stage, settings={**stage.settings, **shorter}) for stage in later]
         shared = out / f"seed{settings['seed']}" / ("stages-full" if arm == "full" else "stages")
+        schedule = Schedule("rfcx", (first, *later))
         results = run_stages(
-            [first, *later], config, inputs, shared,
-            RunContext(torch.device("cpu"), lambda *_: _nothing), in_fold=True,
-        )  # fmt: skip
+            schedule, config, inputs, shared, RunContext(), Labelling(in_fold=True)
+        )
         weights = results[-1].checkpoint.with_name("last.pt")
     else:
         train(config, inputs, folder)
         weights = folder / "last.pt"
     evaluate_weights(weights, config, data, most, stored)
-
-
-def _nothing(*_: object, **__: object) -> None:
-    pass
 
 
 @click.command(help=__doc__)

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from negmine.cli.main import main
 from negmine.errors import InputError
 from negmine.mining.strategy import parse_strategy
-from training.schedules.schedule import read_recipe
+from training.schedules.schedule import read_schedule
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_a_setting_of_a_file_is_held_to_the_same(tmp_path: Path, text: str, mess
 def test_a_recipe_is_held_to_the_same(tmp_path: Path, stage: str, message: str) -> None:
     (tmp_path / "r.toml").write_text(f'[[stage]]\nname = "a"\n{stage}\n')
     with pytest.raises(InputError, match=message):
-        read_recipe(str(tmp_path / "r.toml"))
+        read_schedule(str(tmp_path / "r.toml"))
 
 
 @pytest.mark.parametrize("value", ["1_0", "nan", "5.5", "inf", "\uff15"])

@@ -27,7 +27,7 @@ from negmine.models.description import describe
 from training.cli.options import run_config
 from training.cli.train import train
 from training.config import TrainConfig
-from training.schedules.schedule import read_recipe
+from training.schedules.schedule import read_schedule
 
 Table = dict[str, Any]
 
@@ -66,7 +66,7 @@ def recipe(path: Path) -> Table:
         "stage": [
             {**one.settings, "augment": dict(one.augment), "name": one.name, "init": one.init,
              "pseudo": one.pseudo, "fill": one.fill, "repeat": 1}
-            for one in read_recipe(str(path))
+            for one in read_schedule(str(path)).stages
         ]
     }  # fmt: skip
 

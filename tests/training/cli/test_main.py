@@ -23,7 +23,7 @@ from negmine.mining.selection import Chosen, Selection, open_selection
 from negmine.pool import open_pool
 from training.config import AUGMENT_PRESETS, AugmentSettings, HardMix, HardUse, TrainConfig
 from training.engine.checkpoint import Checkpoint
-from training.engine.inputs import HardInputs, RunInputs
+from training.engine.inputs import RunInputs
 from training.engine.train import train
 from training.models.detector import Detector
 from training.models.frontend import FrontEndSettings
@@ -262,8 +262,9 @@ def test_settings_of_hard_negatives_reach_the_run(
 ) -> None:
     seen: list[Any] = []
 
-    def stopped(*_: Any, hard: HardInputs | HardUse, **__: Any) -> None:
-        seen.append(hard.use if isinstance(hard, HardInputs) else hard)
+    def stopped(*given: Any) -> None:
+        # of a run's inputs, or of a loop's mining
+        seen.append(given[1].hard.use if command == "train" else given[-1].use)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(

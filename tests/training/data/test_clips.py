@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from negmine.progress import Progress, no_progress
 from training.data.clips import ClipStore
 
 STEP = 1 / 32767
@@ -23,7 +24,7 @@ def clips_of(lengths: list[int], seed: int = 0, peak: float = 1.0) -> list[np.nd
 def store_of(
     folder: Path,
     clips: list[np.ndarray],
-    progress: Callable[[int], Callable[[], object]] = lambda total: lambda: None,
+    progress: Progress = no_progress,
 ) -> ClipStore:
     keys = [(i, "clip") for i in range(len(clips))]
     return ClipStore.open(folder, keys, [len(c) for c in clips], lambda i: clips[i], progress)
@@ -110,7 +111,7 @@ def test_other_keys_or_lengths_are_another_store(
 def test_progress_is_told_of_every_clip(tmp_path: Path) -> None:
     totals, done = [], []
 
-    def progress(total: int) -> Callable[[], object]:
+    def progress(what: str, total: int, unit: str = "file", /) -> Callable[[], object]:
         totals.append(total)
         return lambda: done.append(1)
 

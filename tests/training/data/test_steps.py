@@ -218,7 +218,7 @@ def test_boxes_are_decoded_once(
     totals: list[int] = []
     done: list[int] = []
 
-    def progress(title: str, total: int) -> Callable[[], object]:
+    def progress(title: str, total: int, unit: str = "file", /) -> Callable[[], object]:
         totals.append(total)
         return lambda: done.append(1)
 

@@ -14,7 +14,7 @@ from negmine.errors import OutputError
 from training.demo import soundscapes
 from training.demo.beds import ELSEWHERE, FIELD, background
 from training.demo.calls import CLASSES, LOOKALIKES, Kind
-from training.demo.soundscapes import compose, make_soundscapes, reject
+from training.demo.soundscapes import DataSize, compose, make_soundscapes, reject
 from training.demo.template_match import Match, TemplateMatcher
 
 SAMPLE_RATE = 16_000
@@ -33,7 +33,7 @@ COLUMNS = ["recording_id", "species_id", "songtype_id", "t_min", "f_min", "t_max
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small data set, shared by the tests that only read it."""
     out = tmp_path_factory.mktemp("demo") / "data"
-    make_soundscapes(out, **SETTINGS)
+    make_soundscapes(out, DataSize(**SETTINGS))
     return out
 
 
@@ -127,9 +127,9 @@ def test_audio_is_mono_16_bit_neither_silent_nor_clipped(made: Path) -> None:
 
 def test_same_seed_same_bytes(made: Path, tmp_path: Path) -> None:
     again, other = tmp_path / "again", tmp_path / "other"
-    make_soundscapes(again, **SETTINGS)
+    make_soundscapes(again, DataSize(**SETTINGS))
     assert contents(again) == contents(made)
-    make_soundscapes(other, seed=1, **SETTINGS)
+    make_soundscapes(other, DataSize(**SETTINGS), seed=1)
     shared = [name for name, data in contents(other).items() if data == contents(made)[name]]
     assert shared == ["classes.csv"]
 
@@ -140,7 +140,7 @@ def test_no_two_recordings_are_alike(made: Path) -> None:
 
 
 def test_a_recording_does_not_depend_on_how_many_there_are(made: Path, tmp_path: Path) -> None:
-    make_soundscapes(tmp_path / "few", **{**SETTINGS, "train": 2, "external": 1})
+    make_soundscapes(tmp_path / "few", DataSize(**{**SETTINGS, "train": 2, "external": 1}))
     few, many = contents(tmp_path / "few"), contents(made)
     audio = [name for name in few if name.endswith(".flac")]
     assert len(audio) == 2 + 3 + 1
@@ -148,7 +148,7 @@ def test_a_recording_does_not_depend_on_how_many_there_are(made: Path, tmp_path:
 
 
 def test_no_recordings_make_empty_tables_with_columns(tmp_path: Path) -> None:
-    make_soundscapes(tmp_path / "none", train=0, test=0, external=0)
+    make_soundscapes(tmp_path / "none", DataSize(train=0, test=0, external=0))
     for table in ("train_tp", "train_fp", "train_events"):
         frame = pd.read_csv(tmp_path / "none" / f"{table}.csv")
         assert list(frame.columns) == COLUMNS
@@ -156,29 +156,27 @@ def test_no_recordings_make_empty_tables_with_columns(tmp_path: Path) -> None:
 
 
 def test_progress_counts_every_recording(tmp_path: Path) -> None:
-    seen: list[tuple[int, int]] = []
-    make_soundscapes(
-        tmp_path / "out",
-        train=2,
-        test=1,
-        external=1,
-        seconds=2.0,
-        progress=lambda done, total: seen.append((done, total)),
-    )
-    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    seen: list[int] = []
+
+    def progress(what: str, total: int, unit: str = "file", /) -> Any:
+        return lambda: seen.append(total)
+
+    size = DataSize(train=2, test=1, external=1, seconds=2.0)
+    make_soundscapes(tmp_path / "out", size, progress=progress)
+    assert seen == [4, 4, 4, 4]
 
 
 def test_out_must_be_new_or_empty(made: Path, tmp_path: Path) -> None:
     before = contents(made)
     with pytest.raises(FileExistsError, match="not an empty folder; name a new one"):
-        make_soundscapes(made, **SETTINGS)
+        make_soundscapes(made, DataSize(**SETTINGS))
     assert contents(made) == before
     file = tmp_path / "file"
     file.touch()
     with pytest.raises(FileExistsError, match="not an empty folder"):
         make_soundscapes(file)
     (tmp_path / "empty").mkdir()
-    make_soundscapes(tmp_path / "empty", train=1, test=0, external=0, seconds=2.0)
+    make_soundscapes(tmp_path / "empty", DataSize(train=1, test=0, external=0, seconds=2.0))
     assert (tmp_path / "empty" / "train" / "train0000.flac").is_file()
 
 
@@ -188,7 +186,7 @@ def test_a_failure_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(soundscapes, "write_flac", full)
     with pytest.raises(OutputError, match="no space left"):
-        make_soundscapes(tmp_path / "out", **SETTINGS)
+        make_soundscapes(tmp_path / "out", DataSize(**SETTINGS))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -200,7 +198,7 @@ def test_settings_that_cannot_hold_the_calls(
     tmp_path: Path, setting: dict[str, Any], text: str
 ) -> None:
     with pytest.raises(ValueError, match=text):
-        make_soundscapes(tmp_path / "out", **setting)
+        make_soundscapes(tmp_path / "out", DataSize(**setting))
     assert not (tmp_path / "out").exists()
 
 

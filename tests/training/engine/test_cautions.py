@@ -8,7 +8,6 @@ from typing import Any
 
 import pandas as pd
 import pytest
-import torch
 from click.testing import CliRunner, Result
 from conftest import Data, Opened, tiny_config
 
@@ -150,7 +149,6 @@ def test_training_on_calls_of_one_class_alone_writes_nothing(
             tiny_config(),
             RunInputs(Annotations(boxes, ("0",)), shared_opened.recordings, tmp_path / "cache"),
             tmp_path / "run",
-            device=torch.device("cpu"),
         )
     assert not list(tmp_path.iterdir())
 

@@ -10,6 +10,7 @@ import sys
 import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -36,9 +37,9 @@ from training.data.steps import BoxRows
 from training.engine import step as training_step
 from training.engine import train as training_loop
 from training.engine.checkpoint import Checkpoint
-from training.engine.inputs import RunInputs
+from training.engine.inputs import RunContext, RunInputs
 from training.engine.step import step_loss
-from training.engine.train import RunState, learning_rate
+from training.engine.train import learning_rate
 from training.engine.validate import ClipScorer, known_scores
 from training.models.detector import Detector, weights_fingerprint
 from training.models.frontend import FrontEndSettings
@@ -46,6 +47,30 @@ from training.models.frontend import FrontEndSettings
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 CPU = torch.device("cpu")
+
+
+class Steps:
+    """Keeps what the bar of steps is told; presses Ctrl-C after one of them."""
+
+    def __init__(self, stop_at: int | None = None, press: Callable[[], object] | None = None):
+        self._stop_at, self._press = stop_at, press
+        self.counts: list[int] = []
+        self.shown: list[dict[str, str]] = []
+        self.total = 0
+
+    def __call__(self, what: str, total: int, unit: str = "file", /) -> Callable[..., None]:
+        if unit != "step":
+            return lambda *_: None
+        self.total = total
+        return self._advance
+
+    def _advance(self, count: int, /, **shown: str) -> None:
+        self.counts.append(count)
+        self.shown.append(shown)
+        if sum(self.counts) == self._stop_at:
+            if self._press is None:
+                raise KeyboardInterrupt
+            self._press()
 
 
 @dataclass
@@ -62,17 +87,12 @@ class Runner:
         stop_at: int | None = None,
         plugins: Sequence[Any] = (),
         init: Path | None = None,
-        on_step: Callable[[RunState], object] = lambda state: None,
+        progress: Callable[..., Any] | None = None,
         annotations: Annotations | None = None,
         groups: dict[str, str] | None = None,
         loop: ModuleType = training_loop,
         **changes: object,
     ) -> Checkpoint:
-        def step_done(state: RunState) -> None:
-            on_step(state)
-            if state.step == stop_at:
-                raise KeyboardInterrupt
-
         result: Checkpoint = loop.train(
             tiny_config(**changes),
             RunInputs(
@@ -84,7 +104,7 @@ class Runner:
                 groups=groups,
             ),
             out,
-            on_step=step_done,
+            RunContext(progress=progress or Steps(stop_at)),
         )
         return result
 
@@ -142,10 +162,10 @@ def test_stopped_run_ends_as_if_it_had_never_stopped(
     for step in steps:
         run.stopped(tmp_path, stop_at=step)
         assert Checkpoint.load(tmp_path / "last.pt").step == step
-    seen: list[int] = []
-    run(tmp_path, on_step=lambda state: seen.append(state.step))
-    # nothing is done twice
-    assert seen == list(range(steps[-1] + 1, 7))
+    steps_done = Steps()
+    run(tmp_path, progress=steps_done)
+    # nothing is done twice: the first count is what was there, and one step
+    assert steps_done.counts == ([steps[-1] + 1] + [1] * (5 - steps[-1]) if steps[-1] < 6 else [])
     assert_same_run(tmp_path, whole)
 
 
@@ -703,20 +723,17 @@ def test_files_tell_the_run(whole: Path) -> None:
 
 
 def test_progress_is_told_of_every_step(run: Runner, whole: Path, tmp_path: Path) -> None:
-    states: list[RunState] = []
-    run(tmp_path, on_step=states.append)
+    steps = Steps()
+    run(tmp_path, progress=steps)
     last = Checkpoint.load(whole / "last.pt")
-    assert [s.step for s in states] == [1, 2, 3, 4, 5, 6]
-    assert [s.epoch for s in states] == [1, 1, 1, 2, 2, 2]
-    assert {s.total_steps for s in states} == {6}
+    assert (steps.total, steps.counts) == (6, [1] * 6)
     losses = last.losses
     want = [np.mean(losses[: i + 1]) for i in range(3)]
     want += [np.mean(losses[3 : i + 1]) for i in range(3, 6)]
-    np.testing.assert_allclose([s.loss for s in states], want)
-    scores = [entry["known_ap"] for entry in last.history]
-    np.testing.assert_equal(
-        [s.score for s in states], [math.nan, math.nan, scores[0], scores[0], scores[0], scores[1]]
-    )
+    assert [shown["loss"] for shown in steps.shown] == [f"{loss:.4f}" for loss in want]
+    scores = [f"{entry['known_ap']:.3f}" for entry in last.history]
+    shown_scores = [shown["known_ap"] for shown in steps.shown]
+    assert shown_scores == ["nan", "nan", scores[0], scores[0], scores[0], scores[1]]
 
 
 def test_bf16_trains(run: Runner, tmp_path: Path, whole: Path) -> None:
@@ -812,13 +829,10 @@ def test_a_stopped_run_of_any_kind_ends_as_if_it_had_never_stopped(
     o, config = shared_opened, tiny_config(**changes)
 
     def run(name: str, stop_at: int = 0) -> Checkpoint:
-        def on_step(state: RunState) -> None:
-            if state.step == stop_at:
-                signal.raise_signal(signal.SIGINT)
-
+        press = partial(signal.raise_signal, signal.SIGINT)
         return training_loop.train(
             config, RunInputs(o.annotations, o.recordings, shared_cache), tmp_path / name,
-            on_step=on_step,
+            RunContext(progress=Steps(stop_at, press)),
         )  # fmt: skip
 
     whole = run("whole")

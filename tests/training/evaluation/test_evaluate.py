@@ -313,9 +313,9 @@ def test_files_beside_the_truth_are_not_scored(test_set: Path, tmp_path: Path) -
         write(tmp_path / "t.csv", ["recording_id", "s0", "s1"], [("t2", 1, 1)]), None, ("0", "1")
     )
     done: list[int] = []
-    recordings = open_truth_recordings(test_set / "test", truth, lambda: done.append(1))
+    recordings = open_truth_recordings(test_set / "test", truth, lambda *_: lambda: done.append(1))
     assert list(recordings.infos) == ["t2"]
-    evaluate(scorer(), recordings, truth, on_done=lambda: done.append(1))
+    evaluate(scorer(), recordings, truth, progress=lambda *_: lambda: done.append(1))
     assert len(done) == 2
 
 

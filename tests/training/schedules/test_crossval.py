@@ -23,7 +23,7 @@ from training.evaluation.score_tables import read_scores, read_truth
 from training.metrics import known_ap
 from training.models.detector import FeatureMap
 from training.schedules import crossval
-from training.schedules.schedule import Stage
+from training.schedules.schedule import Schedule, Stage
 
 CPU = torch.device("cpu")
 
@@ -34,13 +34,9 @@ def opened(shared_data: Data) -> Opened:
     return open_data(shared_data, alternating=True)
 
 
-def silent(*_: object) -> Any:
-    return lambda *args, **kwargs: None
-
-
 def run(o: Opened, out: Path, cache: Path, seeds: int = 2, **changes: Any) -> list[dict[str, Any]]:
     config = tiny_config(folds=2, epochs=1, steps_per_epoch=2, seed=3)
-    inputs, context = RunInputs(o.annotations, o.recordings, cache), RunContext(CPU, silent)
+    inputs, context = RunInputs(o.annotations, o.recordings, cache), RunContext()
     return crossval.run_seeds(config, inputs, out, context, seeds=seeds, **changes)
 
 
@@ -116,7 +112,7 @@ def test_no_model_is_asked_about_what_it_trained_on(
     monkeypatch.setattr(Spy, "asked", [])
     o = opened
     checkpoints = [Checkpoint.load(done[0] / "seed4" / f"fold{k}" / "best.pt") for k in (0, 1)]
-    crossval.out_of_fold(checkpoints, o.annotations, o.recordings, CPU)
+    crossval.out_of_fold(checkpoints, o.annotations, o.recordings, RunContext())
     name = {samples.tobytes(): name for name, samples in read_recordings(o.recordings, 8000)}
     asked = {(fold, name[sound]) for fold, sound in Spy.asked}
     assert asked == {(f"fold{k}", n) for k in (0, 1) for n in checkpoints[k].held_out}
@@ -129,9 +125,9 @@ def test_models_that_are_not_the_folds_of_one_run(
     o = opened
     one = Checkpoint.load(done[0] / "seed3" / "fold0" / "best.pt")
     with pytest.raises(InputError, match=r"is held out by 0 of 1 models"):
-        crossval.out_of_fold([one], o.annotations, o.recordings, CPU)
+        crossval.out_of_fold([one], o.annotations, o.recordings, RunContext())
     with pytest.raises(InputError, match=r"is held out by (0|2) of 2 models"):
-        crossval.out_of_fold([one, one], o.annotations, o.recordings, CPU)
+        crossval.out_of_fold([one, one], o.annotations, o.recordings, RunContext())
 
 
 def test_the_mean_over_seeds_and_the_ensemble_agree(
@@ -188,8 +184,8 @@ def test_a_stopped_run_goes_on_and_ends_the_same(
 def test_recipes_are_scored_by_their_last_stage(
     opened: Opened, shared_cache: Path, tmp_path: Path
 ) -> None:
-    stages = [Stage("one"), Stage("two", pseudo=True, settings={"loss": "bce"})]
-    rows = run(opened, tmp_path, shared_cache, seeds=1, stages=stages)
+    stages = Stage("one"), Stage("two", pseudo=True, settings={"loss": "bce"})
+    rows = run(opened, tmp_path, shared_cache, seeds=1, schedule=Schedule("two stages", stages))
     assert [(row["seed"], row["fold"]) for row in rows] == [("3", "0"), ("3", "1"), ("3", "all")]
     paths = [Path(row["checkpoint"]) for row in rows[:2]]
     assert paths == [tmp_path / "seed3" / "2-two" / f"fold{k}" / "best.pt" for k in (0, 1)]

@@ -25,7 +25,7 @@ from training.engine.checkpoint import Checkpoint
 from training.engine.inputs import HardInputs, RunContext, RunInputs
 from training.engine.run import run_training
 from training.engine.scorer import CheckpointScorer
-from training.schedules.loop import LoopSettings, Round, loop_table, run_loop
+from training.schedules.loop import LoopSettings, Mining, Round, loop_table, run_loop
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -40,7 +40,7 @@ class Progress:
     bars: dict[str, tuple[int, str]] = field(default_factory=dict)
     done: dict[str, int] = field(default_factory=dict)
 
-    def __call__(self, title: str, total: int, unit: str = "file") -> Callable[..., object]:
+    def __call__(self, title: str, total: int, unit: str = "file", /) -> Callable[..., object]:
         self.bars[title] = (total, unit)
         self.done[title] = 0
 
@@ -71,12 +71,10 @@ def loop(opened: Opened, shared_pool: Path) -> Callable[..., list[Round]]:
         return run_loop(
             tiny_config(**STEPS),
             RunInputs(opened.annotations, opened.recordings, out / "cache"),
-            open_pool(shared_pool),
             out,
-            RunContext(torch.device("cpu"), progress or Progress(), caution),
+            RunContext(progress=progress or Progress(), caution=caution),
             LoopSettings(**(settings | changes)),
-            mining,
-            hard=HardUse(ratio=0.5),
+            Mining(open_pool(shared_pool), mining, HardUse(ratio=0.5)),
         )
 
     return run
@@ -315,11 +313,10 @@ def test_pool_that_does_not_fit_is_told_before_any_training(
         run_loop(
             tiny_config(**changes),
             RunInputs(annotations, opened.recordings, tmp_path / "cache"),
-            open_pool(shared_pool),
             tmp_path / "rounds",
-            RunContext(torch.device("cpu"), Progress()),
+            RunContext(),
             LoopSettings(),
-            MineSettings(),
+            Mining(open_pool(shared_pool), MineSettings()),
         )
     assert not (tmp_path / "rounds").exists()
 
@@ -349,13 +346,13 @@ def test_training_tells_how_many_negatives_it_used(
 ) -> None:
     progress = Progress()
     selection = whole[0] / "round1" / "hard.parquet"
+    hard = HardInputs(selection, HardUse(ratio=0.5))
     trained = run_training(
         tiny_config(**STEPS),
-        RunInputs(opened.annotations, opened.recordings, tmp_path / "cache"),
+        RunInputs(opened.annotations, opened.recordings, tmp_path / "cache", hard=hard),
         tmp_path / "run",
-        RunContext(torch.device("cpu"), progress),
-        hard=HardInputs(selection, HardUse(ratio=0.5)),
-        title="a title",
+        RunContext(progress=progress),
+        "a title",
     )
     assert trained.used == len(open_selection(selection).rows) == 6
     assert progress.done["a title"] == 2

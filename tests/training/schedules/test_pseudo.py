@@ -16,7 +16,7 @@ from negmine.errors import InputError, ModelError
 from training.data.rows import make_example
 from training.engine import train as training_loop
 from training.engine.checkpoint import Checkpoint
-from training.engine.inputs import RunInputs
+from training.engine.inputs import RunContext, RunInputs
 from training.schedules import pseudo
 from training.schedules.pseudo import (
     LEVELS,
@@ -111,7 +111,9 @@ def test_no_model_is_asked_about_what_it_trained_on(
 
     monkeypatch.setattr(pseudo, "read_ahead", spied)
     o = shared_opened
-    labels = label_recordings(folds, o.annotations, o.recordings, CPU, PseudoSettings(hop_s=0.25))
+    labels = label_recordings(
+        folds, o.annotations, o.recordings, RunContext(), PseudoSettings(hop_s=0.25)
+    )
     assert sorted(name for _, name in asked) == sorted(o.recordings.infos)
     held_out = {c.fingerprint: c.held_out for c in folds}
     assert all(name in held_out[model] for model, name in asked)
@@ -123,8 +125,8 @@ def test_no_model_is_asked_about_what_it_trained_on(
 def test_labels_in_fold_must_be_asked_for(shared_opened: Opened, folds: list[Checkpoint]) -> None:
     o = shared_opened
     with pytest.raises(InputError, match="no model may label what it trained on"):
-        label_recordings(folds[:1], o.annotations, o.recordings, CPU)
-    labels = label_recordings(folds[:1], o.annotations, o.recordings, CPU, in_fold=True)
+        label_recordings(folds[:1], o.annotations, o.recordings, RunContext())
+    labels = label_recordings(folds[:1], o.annotations, o.recordings, RunContext(), in_fold=True)
     assert labels.recordings.keys() == o.recordings.infos.keys()
 
 
@@ -177,7 +179,7 @@ def test_a_class_that_fires_everywhere_is_not_labelled_everywhere(
     o = shared_opened
     by = {
         level: label_recordings(
-            folds, o.annotations, o.recordings, CPU, PseudoSettings(level=level)
+            folds, o.annotations, o.recordings, RunContext(), PseudoSettings(level=level)
         )
         for level in LEVELS
     }

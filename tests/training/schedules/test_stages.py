@@ -9,34 +9,29 @@ from typing import Any
 
 import pandas as pd
 import pytest
-import torch
 from click.testing import CliRunner, Result
 from conftest import Data, Opened, tiny_config
 
 from negmine.annotations import Annotations
 from negmine.cli.main import main
 from negmine.errors import InputError
+from negmine.progress import Progress, no_progress
 from training.config import AugmentSettings
-from training.engine import run as training_run
 from training.engine.checkpoint import Checkpoint
 from training.engine.inputs import RunContext, RunInputs
 from training.models.detector import weights_fingerprint
 from training.schedules import stages as stages_module
 from training.schedules.pseudo import PseudoLabels, PseudoSettings
-from training.schedules.schedule import Stage, read_recipe, recipe_names, restarted
-from training.schedules.stages import StageResult, run_stages
+from training.schedules.schedule import Schedule, Stage, read_schedule, schedule_names
+from training.schedules.stages import Labelling, StageResult, run_stages
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def silent(*_: object) -> Any:
-    return lambda *args, **kwargs: None
-
-
 def test_the_rfcx_recipe_is_lsoft_then_pseudo_labels_then_ranking() -> None:
-    assert recipe_names() == ["pseudo-rows", "rfcx"]
-    assert [s.fill for s in read_recipe("pseudo-rows") if s.pseudo] == [False]
-    stages = read_recipe("rfcx")
+    assert schedule_names() == ["pseudo-rows", "rfcx"]
+    assert [s.fill for s in read_schedule("pseudo-rows").stages if s.pseudo] == [False]
+    stages = read_schedule("rfcx").stages
     assert [s.settings["loss"] for s in stages] == ["lsoft", *["bce"] * 3, *["lsep"] * 2]
     assert [s.pseudo for s in stages] == [False, *[True] * 5]
     assert [s.init for s in stages] == ["scratch", *["previous"] * 5]
@@ -71,32 +66,35 @@ def test_a_malformed_recipe_is_misuse(tmp_path: Path, text: str, message: str) -
     file = tmp_path / "mine.toml"
     file.write_text(text)
     with pytest.raises(InputError, match=message):
-        read_recipe(str(file))
+        read_schedule(str(file))
 
 
 def test_a_recipe_that_is_not_there_is_misuse(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no recipe 'rfxc' \(did you mean rfcx\?\)"):
-        read_recipe("rfxc")
+        read_schedule("rfxc")
     with pytest.raises(InputError, match="no such file"):
-        read_recipe(str(tmp_path / "none.toml"))
+        read_schedule(str(tmp_path / "none.toml"))
 
 
-STAGES = [
+def schedule(*stages: Stage) -> Schedule:
+    return Schedule("a test's", stages)
+
+
+SCHEDULE = schedule(
     Stage("first", settings={"loss": "lsoft"}),
     Stage("pseudo", "previous", True, settings={"loss": "bce"}),
     Stage("rank", "scratch", True, settings={"loss": "lsep"}),
-]
+)
+FIRST = SCHEDULE.stages[0]
+CONTEXT = RunContext()
 
 
-CONTEXT = RunContext(torch.device("cpu"), silent)
-
-
-def run(opened: Opened, out: Path, cache: Path, **options: Any) -> list[StageResult]:
+def run(
+    opened: Opened, out: Path, cache: Path, progress: Progress = no_progress
+) -> list[StageResult]:
     config = tiny_config(folds=2, epochs=1, pseudo_per_step=2)
-    return run_stages(
-        STAGES, config, RunInputs(opened.annotations, opened.recordings, cache), out, CONTEXT,
-        **options,
-    )  # fmt: skip
+    inputs = RunInputs(opened.annotations, opened.recordings, cache)
+    return run_stages(SCHEDULE, config, inputs, out, RunContext(progress=progress))
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +144,7 @@ def test_labels_that_fill_nothing_train_in_rows_of_their_own(
     found = {}
     for name, stage in (("beside", beside), ("everywhere", replace(beside, fill=True))):
         results = run_stages(
-            [STAGES[0], stage], config, RunInputs(confirmed, o.recordings, shared_cache),
+            schedule(FIRST, stage), config, RunInputs(confirmed, o.recordings, shared_cache),
             tmp_path / name, CONTEXT,
         )  # fmt: skip
         found[name] = [Checkpoint.load(result.checkpoint) for result in results]
@@ -157,7 +155,7 @@ def test_labels_that_fill_nothing_train_in_rows_of_their_own(
     assert first.fingerprint == found["everywhere"][0].fingerprint
     with pytest.raises(InputError, match=r"stage 2, 'beside': .* pseudo_per_step is 0"):
         run_stages(
-            [STAGES[0], beside], tiny_config(folds=2),
+            schedule(FIRST, beside), tiny_config(folds=2),
             RunInputs(o.annotations, o.recordings, shared_cache), tmp_path / "no", CONTEXT,
         )  # fmt: skip
 
@@ -168,51 +166,45 @@ def test_a_recipe_stopped_anywhere_ends_as_if_it_had_not(
     shared_opened: Opened,
     shared_cache: Path,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     at: int,
 ) -> None:
     steps = 0
-    train = training_run.train
 
-    def stopping(*args: Any, on_step: Any, **options: Any) -> Any:
-        def count(state: Any) -> None:
+    def progress(what: str, total: int, unit: str = "file", /) -> Any:
+        def advance(count: int = 1, /, **shown: object) -> None:
             nonlocal steps
-            steps += 1
-            on_step(state)
+            steps += unit == "step"
             if steps == at:
                 raise KeyboardInterrupt
 
-        return train(*args, on_step=count, **options)
+        return advance
 
-    monkeypatch.setattr(training_run, "train", stopping)
     with pytest.raises(KeyboardInterrupt):
-        run(shared_opened, tmp_path, shared_cache)
-    monkeypatch.setattr(training_run, "train", train)
+        run(shared_opened, tmp_path, shared_cache, progress)
     results = run(shared_opened, tmp_path, shared_cache)
     assert fingerprints(results) == fingerprints(whole[1])
 
 
 def test_labels_made_in_another_way_are_made_again(
-    whole: tuple[Path, list[StageResult]], shared_opened: Opened
+    whole: tuple[Path, list[StageResult]], shared_opened: Opened, shared_cache: Path
 ) -> None:
     out, results = whole
     models = [Checkpoint.load(r.checkpoint) for r in results[:2]]
     path = out / "1-first" / "pseudo.parquet"
     before = path.read_bytes()
 
-    def labels(settings: PseudoSettings | None) -> PseudoLabels:
+    def labels(settings: PseudoSettings) -> PseudoLabels:
         o = shared_opened
-        return stages_module._labels(
-            path, models, o.annotations, o.recordings, torch.device("cpu"), settings, False,
-            lambda: None,
-        )  # fmt: skip
+        inputs = RunInputs(o.annotations, o.recordings, shared_cache)
+        return stages_module._labels(path, models, inputs, CONTEXT, Labelling(settings), ())
 
-    assert labels(None).settings == PseudoSettings()
+    usual = PseudoSettings()
+    assert labels(usual).settings == PseudoSettings()
     assert path.read_bytes() == before
     softer = labels(PseudoSettings(temperature=5.0))
     assert softer.settings.temperature == 5.0
     assert path.read_bytes() != before
-    assert labels(None).settings == PseudoSettings()
+    assert labels(usual).settings == PseudoSettings()
     assert path.read_bytes() == before
     # nor are they those of another file of the same name
     infos = shared_opened.recordings.infos
@@ -233,8 +225,9 @@ def test_one_fold_alone_must_be_told_to_label_itself(
     config = tiny_config(folds=1, epochs=1)
     inputs = RunInputs(o.annotations, o.recordings, shared_cache)
     with pytest.raises(InputError, match="none may label what it trained on"):
-        run_stages(STAGES, config, inputs, tmp_path, CONTEXT)
-    results = run_stages(STAGES, config, inputs, tmp_path, CONTEXT, in_fold=True)
+        run_stages(SCHEDULE, config, inputs, tmp_path, CONTEXT)
+    in_fold = Labelling(in_fold=True)
+    results = run_stages(SCHEDULE, config, inputs, tmp_path, CONTEXT, in_fold)
     assert [r.fold for r in results] == [0, 0, 0]
     assert weights_fingerprint(Checkpoint.load(results[0].checkpoint).model)
 
@@ -242,17 +235,18 @@ def test_one_fold_alone_must_be_told_to_label_itself(
 def test_a_stage_of_another_network_cannot_start_from_the_one_before(
     shared_opened: Opened, tmp_path: Path
 ) -> None:
-    stages = [Stage("a"), Stage("b", "previous", settings={"pooling": "mean"})]
+    other = schedule(Stage("a"), Stage("b", "previous", settings={"pooling": "mean"}))
     inputs = RunInputs(shared_opened.annotations, shared_opened.recordings, tmp_path / "cache")
     with pytest.raises(InputError, match=r"stage 2, 'b': pooling = 'mean', but .* 'positive'"):
-        run_stages(stages, tiny_config(), inputs, tmp_path, CONTEXT)
+        run_stages(other, tiny_config(), inputs, tmp_path, CONTEXT)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_stages_started_afresh() -> None:
-    assert [s.init for s in restarted(STAGES, "scratch")] == ["scratch"] * 3
-    assert [s.init for s in restarted(STAGES, "previous")] == ["scratch", *["previous"] * 2]
-    assert [s.settings for s in restarted(STAGES, "scratch")] == [s.settings for s in STAGES]
+    scratch, previous = (SCHEDULE.restarted(init).stages for init in ("scratch", "previous"))
+    assert [s.init for s in scratch] == ["scratch"] * 3
+    assert [s.init for s in previous] == ["scratch", *["previous"] * 2]
+    assert [s.settings for s in scratch] == [s.settings for s in SCHEDULE.stages]
 
 
 def call(*arguments: object) -> Result:
@@ -299,7 +293,7 @@ def test_a_stage_changes_the_augmentation_it_names_and_no_other(tmp_path: Path) 
         "[[stage]]\nname = 'a'\n[[stage]]\nname = 'b'\nlr = 1\n"
         "[stage.augment]\nnoise = 0.5\nnoise_snr_db = [0, 10]\n"
     )
-    first, second = read_recipe(str(file))
+    first, second = read_schedule(str(file)).stages
     config = tiny_config(augment=AugmentSettings(noise=0.25, gain=0.75))
     assert first.configured(config) == config
     changed = second.configured(config).augment
@@ -324,7 +318,7 @@ def test_malformed_augmentation_of_a_stage_is_misuse(
     file = tmp_path / "mine.toml"
     file.write_text(f"[[stage]]\nname = 'a'\n{text}\n")
     with pytest.raises(InputError, match=f"stage 1: .*{message}"):
-        read_recipe(str(file))
+        read_schedule(str(file))
 
 
 def test_an_option_of_augmentation_that_a_stage_sets_would_do_nothing(
@@ -343,7 +337,7 @@ def test_settings_of_stages_that_do_not_fit_are_told_before_any_training(
     shared_opened: Opened, tmp_path: Path
 ) -> None:
     inputs = RunInputs(shared_opened.annotations, shared_opened.recordings, tmp_path / "cache")
-    stages = [Stage("a"), Stage("b", augment={"shift": 1.0, "shift_s": 2.0})]
+    other = schedule(Stage("a"), Stage("b", augment={"shift": 1.0, "shift_s": 2.0}))
     with pytest.raises(InputError, match=r"stage 2, 'b': a shift of 2 s leaves nothing"):
-        run_stages(stages, tiny_config(), inputs, tmp_path, CONTEXT)
+        run_stages(other, tiny_config(), inputs, tmp_path, CONTEXT)
     assert list(tmp_path.iterdir()) == []
