@@ -92,7 +92,6 @@ def selection(pool: Pool, per_class: int = 20) -> Selection:
                     nearest_call="",
                     distance=np.nan,
                     doubt=0.25 if rank < 2 else 0.0,
-                    spread=0.0,
                 )
             )
     return Selection(tuple(rows[::-1]), pool.path, pool.digest, "model")

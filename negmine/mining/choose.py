@@ -14,8 +14,8 @@ from negmine.mining.nearest import call_similarity
 from negmine.mining.rules import without_duplicates
 from negmine.mining.rules.chain import Candidates, Strategy
 from negmine.pool import Pool
+from negmine.scores.embed import Scores
 from negmine.scores.index import EmbeddingIndex
-from negmine.scores.joint import JointScores
 
 DOUBT, DUPLICATES = "doubt", "duplicates"
 # The head of a shortlist that is looked at first, as a multiple of the rows wanted.
@@ -56,7 +56,7 @@ class Chooser:
     Parameters
     ----------
     pool : Pool
-    scores : JointScores
+    scores : Scores
     doubt : DoubtModel
     strategy : Strategy
     min_distance : float
@@ -68,7 +68,7 @@ class Chooser:
     def __init__(
         self,
         pool: Pool,
-        scores: JointScores,
+        scores: Scores,
         doubt: DoubtModel,
         strategy: Strategy,
         min_distance: float,
@@ -89,8 +89,8 @@ class Chooser:
 
     def _choose(self, known: KnownClass, shortlist: np.ndarray, wanted: int) -> Choice:
         embeddings = self._scores.embeddings(shortlist)
-        by_model = self._scores.by_model(shortlist)[:, :, known.column]
-        features = known.features(by_model, call_similarity(embeddings, known.embeddings))
+        logits = self._scores.logits(shortlist)[:, known.column]
+        features = known.features(logits, call_similarity(embeddings, known.embeddings))
         confidence = self._pool.recipes.confidence(known.name, shortlist)
         doubted = self._doubt.probability(features, confidence) > self._max_doubt
         alive = np.flatnonzero(~doubted)

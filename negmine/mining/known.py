@@ -13,7 +13,7 @@ from negmine.mining.rules.chain import ClassScores
 from negmine.pool import Pool
 from negmine.pool.recipe_table import RecipeTable
 from negmine.recipes.labels import CERTIFICATES, Certificate
-from negmine.scores.joint import JointScores
+from negmine.scores.embed import Scores
 from negmine.scores.scan import Eligible
 
 # Rows of the pool whose scores represent all: quantiles are then known to half a thousandth. With
@@ -41,8 +41,8 @@ class KnownCalls:
         Its confirmed calls among the pool's, each sound once.
     calls : array of str, shape (P,)
         Their ids.
-    by_model : float32 array, shape (M, P)
-        Their logits, by model.
+    logits : float32 array, shape (P,)
+        Theirs, of the class.
     embeddings : float32 array, shape (P, D)
         L2-normalised.
     """
@@ -51,12 +51,12 @@ class KnownCalls:
     column: int
     rows: np.ndarray
     calls: np.ndarray
-    by_model: np.ndarray
+    logits: np.ndarray
     embeddings: np.ndarray
 
-    def features(self, by_model: np.ndarray, similarity: np.ndarray) -> np.ndarray:
-        """Return doubt's features of clips: logits (M, N), similarity (N,) to the nearest call."""
-        return clip_features(by_model, self.by_model, similarity)
+    def features(self, logits: np.ndarray, similarity: np.ndarray) -> np.ndarray:
+        """Return doubt's features, (N, 2), of logits and similarity to the nearest call."""
+        return clip_features(logits, self.logits, similarity)
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class KnownClass(KnownCalls):
     scores: ClassScores
 
 
-def know_calls(pool: Pool, classes: Sequence[str], calls: JointScores) -> list[KnownCalls]:
+def know_calls(pool: Pool, classes: Sequence[str], calls: Scores) -> list[KnownCalls]:
     """Gather each class's confirmed calls, scored by the models."""
     rows_of = [pool.calls_of(name) for name in classes]
     # read at once, and kept once: each class has a view of its own
@@ -83,7 +83,7 @@ def know_calls(pool: Pool, classes: Sequence[str], calls: JointScores) -> list[K
             column,
             rows,
             np.asarray(pool.calls.ids[rows]),
-            calls.by_model(rows)[:, :, column],
+            calls.logits(rows)[:, column],
             embeddings[column],
         )
         for column, (name, rows) in enumerate(zip(classes, rows_of, strict=True))
@@ -93,8 +93,8 @@ def know_calls(pool: Pool, classes: Sequence[str], calls: JointScores) -> list[K
 def know_classes(
     pool: Pool,
     classes: Sequence[str],
-    scores: JointScores,
-    calls: JointScores,
+    scores: Scores,
+    calls: Scores,
     eligible: Eligible,
     rng: np.random.Generator,
 ) -> list[KnownClass]:
@@ -110,10 +110,10 @@ def know_classes(
             one.column,
             one.rows,
             one.calls,
-            one.by_model,
+            one.logits,
             one.embeddings,
             ClassScores(
-                one.by_model.mean(axis=0),
+                one.logits,
                 by_class[one.column][eligible.of_class(one.column)[sample]],
             ),
         )
@@ -124,7 +124,7 @@ def know_classes(
 def fit_doubt(
     pool: Pool,
     known: Sequence[KnownCalls],
-    scores: JointScores,
+    scores: Scores,
     held_out: frozenset[str],
     rng: np.random.Generator,
 ) -> tuple[DoubtModel, bool]:
@@ -149,14 +149,14 @@ def fit_doubt(
         # a call is not its own neighbour
         others[_shared(pool, one.rows, own)] = -1.0
         nearest = others.max(axis=1, initial=-1.0)
-        found[1].append(one.features(one.by_model[:, own], nearest))
+        found[1].append(one.features(one.logits[own], nearest))
         rows[1].append(one.rows[own])
         drawn = fp[pool.recipes.confidence(one.name, fp) > 0]
         rng.shuffle(drawn)
         drawn = np.sort(drawn[:_FITTED])
         chosen = drawn[pool.recipes.certificates(one.name, drawn) == _VERIFIED]
         near = call_similarity(scores.embeddings(chosen), one.embeddings)
-        found[0].append(one.features(scores.by_model(chosen)[:, :, one.column], near))
+        found[0].append(one.features(scores.logits(chosen)[:, one.column], near))
         rows[0].append(chosen)
     rejections, calls = (
         _Judged(np.concatenate(features), np.concatenate(of_rows), table)
@@ -172,11 +172,11 @@ def fit_doubt(
 
 
 def _drawn(
-    pool: Pool, known: Sequence[KnownCalls], scores: JointScores, rng: np.random.Generator
+    pool: Pool, known: Sequence[KnownCalls], scores: Scores, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return doubt's features of random rows, of each class they are certified free of."""
     rows = np.sort(rng.permutation(len(pool))[:_SETTLED])
-    by_model, embeddings = scores.by_model(rows), scores.embeddings(rows)
+    logits, embeddings = scores.logits(rows), scores.embeddings(rows)
     with_calls = [one for one in known if len(one.calls)]
     features: list[np.ndarray] = []
     confidences: list[np.ndarray] = []
@@ -185,7 +185,7 @@ def _drawn(
         confidence = pool.recipes.confidence(one.name, rows)
         free = np.flatnonzero(confidence > 0)
         near = call_similarity(embeddings[free], one.embeddings)
-        features.append(one.features(by_model[:, free, one.column], near))
+        features.append(one.features(logits[free, one.column], near))
         confidences.append(confidence[free])
     if not features:
         return np.zeros((0, 2)), np.zeros(0)

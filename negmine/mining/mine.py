@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from negmine.errors import ModelError, PoolError, did_you_mean
+from negmine.errors import PoolError, did_you_mean
 from negmine.mining.choose import Chooser
 from negmine.mining.doubt import DoubtModel
 from negmine.mining.known import KnownClass, fit_doubt, know_classes
@@ -22,10 +22,8 @@ from negmine.models.scorer import Scorer
 from negmine.pool import Pool, check_classes
 from negmine.recipes.cache import CachedReader
 from negmine.recipes.labels import CERTIFICATES
-from negmine.scores.embed import score_pool
-from negmine.scores.joint import JointScores
+from negmine.scores.embed import Scores, score_pool
 from negmine.scores.scan import Eligible
-from negmine.storage.digests import text_fingerprint
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ class Mined:
 
 
 def mine(
-    scorers: Scorer | Sequence[Scorer],
+    scorer: Scorer,
     pool: Pool,
     scores_folder: Path,
     settings: MineSettings | None = None,
@@ -78,9 +76,8 @@ def mine(
 
     Parameters
     ----------
-    scorers : Scorer, or sequence of them
-        Several score as one, by their mean logits. Nothing is chosen from a recording that all of
-        them hold out; training leaves out what its own model holds out.
+    scorer : Scorer
+        Nothing is chosen from a recording that it holds out.
     pool : Pool
     scores_folder : Path
         Where scores are kept; a second run with the same model and pool reads them.
@@ -95,7 +92,7 @@ def mine(
     Raises
     ------
     ModelError
-        If the model returns NaN, or several models have different classes.
+        If the model returns NaN.
     PoolError
         If model and pool have different classes, or ``exclude`` names a recipe or a
         class that is not there.
@@ -117,29 +114,20 @@ def mine(
     True
     >>> mined.selection.write(Path("hard.parquet"))
     """
-    models = list(scorers) if isinstance(scorers, Sequence) else [scorers]
     s = settings or MineSettings()
-    classes = models[0].classes
+    classes, held_out = scorer.classes, scorer.held_out
     check_classes(classes, pool.classes, f"pool {pool.path} does not fit the model")
-    if any(model.classes != classes for model in models):
-        raise ModelError("the models have different classes, or the same in another order")
-    scored = [
-        score_pool(
-            model, pool, scores_folder, batch_size=s.batch_size, reader=reader, on_rows=on_rows
-        )
-        for model in models
-    ]
-    scores, calls = (JointScores(of_table) for of_table in zip(*scored, strict=True))
-    held_out = frozenset.intersection(*(model.held_out for model in models))
+    scores, calls = score_pool(
+        scorer, pool, scores_folder, batch_size=s.batch_size, reader=reader, on_rows=on_rows
+    )
     leaking = pool.recipes.draws_on(held_out)
     eligible = _eligible(pool, classes, ~leaking, exclude)
     rng = np.random.default_rng(s.seed)
     known = know_classes(pool, classes, scores, calls, eligible, rng)
     doubt, held = fit_doubt(pool, known, scores, held_out, rng)
-    fingerprint = _joint_fingerprint(models)
 
     def selection(rows: list[Chosen]) -> Selection:
-        return Selection(tuple(rows), pool.path, pool.digest, fingerprint)
+        return Selection(tuple(rows), pool.path, pool.digest, scorer.fingerprint)
 
     chooser = Chooser(pool, scores, doubt, s.strategy, s.min_distance, s.max_doubt)
     picked, found = pick(known, scores, eligible, chooser, s.strategy, s.per_class)
@@ -186,21 +174,20 @@ def _eligible(
 class _Describer:
     """Rows of a pool in parts as chosen negatives, ranked as they come in their part."""
 
-    def __init__(self, pool: Pool, scores: JointScores, doubt: DoubtModel) -> None:
+    def __init__(self, pool: Pool, scores: Scores, doubt: DoubtModel) -> None:
         self._pool, self._scores, self._doubt = pool, scores, doubt
 
     def __call__(self, known: KnownClass, *parts: np.ndarray) -> list[list[Chosen]]:
         rows = np.concatenate(parts)
         embeddings = self._scores.embeddings(rows)
         nearest, similarity = nearest_call(embeddings, known.embeddings)
-        by_model = self._scores.by_model(rows)[:, :, known.column]
-        score, spread = by_model.mean(axis=0, dtype=np.float32), by_model.std(axis=0)
+        score = self._scores.logits(rows)[:, known.column]
         recipes = self._pool.recipes
         # from columns: a thousand recipes made take as long as a pass over all scores
         names, codes = recipes.kind_names, recipes.kind_codes[rows].tolist()
         certificates = recipes.certificates(known.name, rows).tolist()
         confidence = recipes.confidence(known.name, rows)
-        doubts = self._doubt.probability(known.features(by_model, similarity), confidence)
+        doubts = self._doubt.probability(known.features(score, similarity), confidence)
         ids = recipes.ids[rows].tolist()
         ranks = [rank for part in parts for rank in range(1, len(part) + 1)]
         every = [
@@ -215,16 +202,8 @@ class _Describer:
                 nearest_call=str(known.calls[nearest[i]]) if nearest[i] >= 0 else "",
                 distance=1.0 - float(similarity[i]) if nearest[i] >= 0 else float("nan"),
                 doubt=float(doubts[i]),
-                spread=float(spread[i]),
             )
             for i, rank in enumerate(ranks)
         ]
         ends = np.cumsum([len(part) for part in parts]).tolist()
         return [every[end - len(part) : end] for part, end in zip(parts, ends, strict=True)]
-
-
-def _joint_fingerprint(models: Sequence[Scorer]) -> str:
-    if len(models) == 1:
-        return models[0].fingerprint
-    text = " ".join(model.fingerprint for model in models)
-    return text_fingerprint(text)

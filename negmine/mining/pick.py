@@ -9,7 +9,7 @@ import numpy as np
 from negmine.mining.choose import Choice, Chooser
 from negmine.mining.known import KnownClass
 from negmine.mining.rules.chain import Strategy
-from negmine.scores.joint import JointScores
+from negmine.scores.embed import Scores
 from negmine.scores.scan import Eligible, Shortlists, highest
 
 # A class's first shortlist is this many times the number wanted; one that is too short grows
@@ -22,7 +22,7 @@ _PASSES = 10
 
 def pick(
     known: Sequence[KnownClass],
-    scores: JointScores,
+    scores: Scores,
     eligible: Eligible,
     chooser: Chooser,
     strategy: Strategy,

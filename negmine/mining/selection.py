@@ -38,7 +38,6 @@ COLUMNS = {
     "nearest_call": pa.string(),
     "distance": pa.float32(),
     "doubt": pa.float32(),
-    "spread": pa.float32(),
 }
 
 
@@ -64,8 +63,6 @@ class Chosen:
         To it: 1 - cosine similarity; NaN where there is none.
     doubt : float
         Estimated probability that the class is there after all (`negmine.mining.doubt`).
-    spread : float
-        Standard deviation of the logit over several models; 0 for one.
     """
 
     recipe: str
@@ -78,7 +75,6 @@ class Chosen:
     nearest_call: str
     distance: float
     doubt: float
-    spread: float
 
 
 @dataclass(frozen=True)

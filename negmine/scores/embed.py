@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,38 +15,11 @@ from negmine.pool.recipe_table import RecipeTable
 from negmine.recipes.cache import CachedReader
 from negmine.recipes.recipe import ID_BYTES, Recipe
 from negmine.recipes.render import RENDERING, render_batches
-from negmine.scores.store import ScoreStore, Shard
+from negmine.scores.store import ScoreStore
 from negmine.storage.locks import only_here
 
 # Rows scored between two writes: what a run that is killed loses at most.
 SHARD_ROWS = 2048
-
-
-@dataclass(frozen=True)
-class Block:
-    """Scores of some rows of a table.
-
-    Attributes
-    ----------
-    rows : int64 array, shape (n,)
-        In the order in which they are kept.
-    logits : float32 array, shape (n, C)
-    shard : Shard
-        That they are in.
-    inside : int64 array, shape (n,), or None
-        Where in the shard; None: they are all of it, in its order.
-    """
-
-    rows: np.ndarray
-    logits: np.ndarray
-    shard: Shard
-    inside: np.ndarray | None
-
-    @property
-    def embeddings(self) -> np.ndarray:
-        """bfloat16, shape (n, D); read when asked for: they are nearly all of a store."""
-        every = self.shard.embeddings
-        return every if self.inside is None else every[self.inside]
 
 
 class Scores:
@@ -86,8 +58,8 @@ class Scores:
     def __len__(self) -> int:
         return len(self._position)
 
-    def __iter__(self) -> Iterator[Block]:
-        """Yield blocks that together hold every row once."""
+    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield blocks that together hold every row once: numbers (n,), and logits (n, C)."""
         sorted_positions = self._position[self._by_position]
         for shard in self.store:
             first, last = np.searchsorted(sorted_positions, [shard.start, shard.end])
@@ -96,9 +68,9 @@ class Scores:
             rows = self._by_position[first:last]
             inside = sorted_positions[first:last] - shard.start
             if last - first == len(shard.ids) and (np.diff(inside) == 1).all():
-                yield Block(rows, shard.logits, shard, None)
+                yield rows, shard.logits
             else:
-                yield Block(rows, shard.logits[inside], shard, inside)
+                yield rows, shard.logits[inside]
 
     def logits(self, rows: np.ndarray) -> np.ndarray:
         """Read logits of some rows, in their order: float32, shape (len(rows), C)."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from negmine.scores.joint import JointScores
+from negmine.scores.embed import Scores
 from negmine.scores.top import TopRows
 
 
@@ -58,12 +58,12 @@ class Shortlists:
     outside: np.ndarray
 
 
-def highest(scores: JointScores, eligible: Eligible, limits: np.ndarray, length: int) -> Shortlists:
+def highest(scores: Scores, eligible: Eligible, limits: np.ndarray, length: int) -> Shortlists:
     """Find the rows that score highest for each class, in one pass.
 
     Parameters
     ----------
-    scores : JointScores
+    scores : Scores
     eligible : Eligible
     limits : float array, shape (C, 2)
         The lowest and the highest score that may enter, by class.
@@ -73,17 +73,16 @@ def highest(scores: JointScores, eligible: Eligible, limits: np.ndarray, length:
     classes = len(limits)
     found = Shortlists(TopRows(classes, length), np.zeros((classes, 2), dtype=np.int64))
     limited = bool(np.isfinite(limits).any())
-    for block in scores:
-        keys = block.logits
+    for rows, keys in scores:
         if limited:
             below, above = keys < limits[:, 0], keys > limits[:, 1]
-            may = eligible.of_rows(block.rows, classes)
+            may = eligible.of_rows(rows, classes)
             found.outside[:, 0] += (below & may).sum(axis=0)
             found.outside[:, 1] += (above & may).sum(axis=0)
             keys = np.where(below | above, -np.inf, keys)
         # once lists are full, few reach their floors: only those are asked whether they may
         inside, columns = np.divmod(np.flatnonzero(keys >= found.top.floor), classes)
-        rows = block.rows[inside]
-        allowed = eligible.at(rows, columns)
-        found.top.offer(rows[allowed], columns[allowed], keys[inside[allowed], columns[allowed]])
+        allowed = eligible.at(rows[inside], columns)
+        inside, columns = inside[allowed], columns[allowed]
+        found.top.offer(rows[inside], columns, keys[inside, columns])
     return found

@@ -21,7 +21,6 @@ from negmine.mining.nearest import call_similarity
 from negmine.models.scorer import Scorer
 from negmine.pool import Pool
 from negmine.scores.embed import Scores
-from negmine.scores.joint import JointScores
 
 
 class Guard:
@@ -87,7 +86,7 @@ class Guard:
             return np.zeros(len(logits), dtype=bool)
         known = self._known[column]
         near = call_similarity(embeddings, known.embeddings)
-        features = known.features(logits[None], near)
+        features = known.features(logits, near)
         doubtful = self._doubt.probability(features, confidence) > self._max_doubt
         for i, of_one in enumerate(parents or ()):
             doubtful[i] |= any(column in self._refused.get(parent, ()) for parent in of_one)
@@ -110,6 +109,6 @@ def fit_guard(
     """
     if scores is None or calls is None:
         return Guard(max_doubt)
-    known = know_calls(pool, scorer.classes, JointScores([calls]))
-    doubt, _ = fit_doubt(pool, known, JointScores([scores]), scorer.held_out, rng)
+    known = know_calls(pool, scorer.classes, calls)
+    doubt, _ = fit_doubt(pool, known, scores, scorer.held_out, rng)
     return Guard(max_doubt, doubt, known) if doubt.fitted else Guard(max_doubt)

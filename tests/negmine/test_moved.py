@@ -28,7 +28,7 @@ def select(pool: Path, out: Path) -> Path:
     """A selection of the first row of each class."""
     opened = open_pool(pool)
     rows = [
-        Chosen(recipe.id, label, 1.0, 1, recipe.kind, "verified", 1.0, "", 0.5, 0.0, 0.0)
+        Chosen(recipe.id, label, 1.0, 1, recipe.kind, "verified", 1.0, "", 0.5, 0.0)
         for label in opened.classes
         for recipe in list(opened)[:12]
         if label in recipe.labels.absent

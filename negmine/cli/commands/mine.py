@@ -97,7 +97,7 @@ def choosing_settings(
     type=click.Path(path_type=Path),
     required=True,
     multiple=True,
-    help="A checkpoint, or what a plug-in reads. Repeatable: several are scored as one model.",
+    help="A checkpoint, or what a plug-in reads.",
 )
 @pool_option
 @click.option(
@@ -183,30 +183,32 @@ def mine(
     from negmine.pool import open_pool
     from negmine.storage.locks import only_writer
 
-    if budget and len(models) > 1:
-        raise click.UsageError("--synthesise searches with one model; name one --model")
+    if len(models) > 1:
+        raise click.UsageError(
+            "mining scores with one model; that several score as one was removed, it gained "
+            "nothing: name one --model"
+        )
     if page:
         check_page(page)
     settings = choosing_settings(batch_size=batch_size, seed=seed, **choosing)
     opened = open_pool(pool)
     excluded = read_exclusions(exclude, opened) if exclude else frozenset()
-    scorers = [load_scorer(model, device, compiled=compiled) for model in models]
-    for scorer in scorers:
-        if scorer.clip_s != opened.clip_s:
-            warn(f"the pool's clips are {opened.clip_s:g} s, the model's were {scorer.clip_s:g} s")
-        if scorer.sample_rate != opened.sample_rate:
-            warn(
-                f"the pool was built at {opened.sample_rate} Hz, and its clips are resampled for "
-                f"the model, which receives {scorer.sample_rate} Hz"
-            )
-    reader = open_cache(pool, opened.sources, scorers[0].sample_rate, cache)
+    scorer = load_scorer(models[0], device, compiled=compiled)
+    if scorer.clip_s != opened.clip_s:
+        warn(f"the pool's clips are {opened.clip_s:g} s, the model's were {scorer.clip_s:g} s")
+    if scorer.sample_rate != opened.sample_rate:
+        warn(
+            f"the pool was built at {opened.sample_rate} Hz, and its clips are resampled for "
+            f"the model, which receives {scorer.sample_rate} Hz"
+        )
+    reader = open_cache(pool, opened.sources, scorer.sample_rate, cache)
     kept = scores or out.parent / "scores"
     with Bars(quiet) as bars:
         if budget:
-            opened = _synthesise(opened, scorers[0], budget, kept, settings, reader, bars)
-        total = (len(opened) + len(opened.calls)) * len(scorers)
+            opened = _synthesise(opened, scorer, budget, kept, settings, reader, bars)
+        total = len(opened) + len(opened.calls)
         mined = run_mining(
-            scorers, opened, kept, settings,
+            scorer, opened, kept, settings,
             exclude=excluded, reader=reader, on_rows=bars("scoring", total, "clip"),
         )  # fmt: skip
     report = mined.report.to_dict() | {"selection": mined.selection.digest}

@@ -153,7 +153,7 @@ def test_a_run_of_one_rate_takes_no_pool_of_another(
 ) -> None:
     pool = open_pool(shared_pool)
     rows = [
-        Chosen(one.id, label, 0.0, 1, one.kind, "external", 0.99, "", 0.0, 0.01, 0.0)
+        Chosen(one.id, label, 0.0, 1, one.kind, "external", 0.99, "", 0.0, 0.01)
         for one in pool
         for label in one.labels.absent
     ]

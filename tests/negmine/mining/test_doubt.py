@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from negmine.mining.doubt import DoubtModel, Evidence, clip_features, relative_scores
+from negmine.mining.doubt import DoubtModel, Evidence, clip_features
 
 _FIRST, _OTHERS = slice(0, 60), slice(60, 400)
 
@@ -19,20 +19,12 @@ def evidence(rng: np.random.Generator, mean: float, count: int) -> Evidence:
 
 
 def test_relative_scores_do_not_turn_round_where_scores_are_negative() -> None:
-    calls = np.array([-5.0, -4.0, -3.0, -2.0, -1.0])
-    found = relative_scores(np.array([-3.0, -1.0, 1.0]), calls)
-    np.testing.assert_allclose(found, [0.0, 1.0, 2.0])
-    assert relative_scores(np.ones(3), np.zeros(0)).tolist() == [0.0] * 3
+    calls, near = np.array([-5.0, -4.0, -3.0, -2.0, -1.0]), np.array([0.5, 0.25, 0.0])
+    found = clip_features(np.array([-3.0, -1.0, 1.0]), calls, near)
+    np.testing.assert_allclose(found, [[0.0, 0.5], [1.0, 0.25], [2.0, 0.0]])
+    assert clip_features(np.ones(3), np.zeros(0), near)[:, 0].tolist() == [0.0] * 3
     # calls that all score alike do not make every row infinitely far
-    np.testing.assert_allclose(relative_scores(np.array([1.0]), np.zeros(4)), [2.0])
-
-
-def test_several_models_add_the_lowest_of_their_scores() -> None:
-    calls = np.array([[0.0, 1.0, 2.0], [0.0, 1.0, 2.0]])
-    logits = np.array([[1.0, 3.0], [1.0, -1.0]])
-    found = clip_features(logits, calls, np.array([0.5, 0.25]))
-    np.testing.assert_allclose(found, [[0.0, 0.5, 0.0], [0.0, 0.25, -2.0]])
-    assert clip_features(logits[:1], calls[:1], np.zeros(2)).shape == (2, 2)
+    np.testing.assert_allclose(clip_features(np.array([1.0]), np.zeros(4), near[:1])[:, 0], [2.0])
 
 
 def test_doubt_is_the_share_of_hidden_calls_it_names() -> None:
@@ -121,12 +113,12 @@ def test_recordings_that_are_judged_were_not_fitted_on(monkeypatch: pytest.Monke
             self._fitted = set(features[:, 0])
             fitted_on.append(len(features))
 
-        def log_odds(self, features: np.ndarray) -> np.ndarray:
+        def decision_function(self, features: np.ndarray) -> np.ndarray:
             assert not self._fitted & set(features[:, 0])
             judged.extend(features[:, 0])
             return features[:, 0]
 
-    monkeypatch.setattr("negmine.mining.doubt.fit_logistic", Recorded)
+    monkeypatch.setattr("negmine.mining.doubt._fit", Recorded)
     assert 0 < DoubtModel(calls, rejected).auc < 1
     assert sorted(judged) == sorted(every.features[:, 0])
     # all but a fifth each, and at last on all

@@ -50,8 +50,8 @@ class FakeScores:
     def __init__(self, of_row: np.ndarray) -> None:
         self._of_row = of_row
 
-    def by_model(self, rows: np.ndarray) -> np.ndarray:
-        return np.zeros((1, len(rows), 1), dtype=np.float32)
+    def logits(self, rows: np.ndarray) -> np.ndarray:
+        return np.zeros((len(rows), 1), dtype=np.float32)
 
     def embeddings(self, rows: np.ndarray) -> np.ndarray:
         angle = self._of_row[rows]

@@ -362,8 +362,8 @@ def test_a_head_of_doubted_rows_longer_than_any_shortlist_is_passed_over(
         def probability(self, features: np.ndarray, confidence: np.ndarray) -> np.ndarray:
             return np.where(features[:, 0] > 0, 0.9, 0.1)
 
-    def features(self: Any, by_model: np.ndarray, similarity: np.ndarray) -> np.ndarray:
-        return (by_model[0] >= heads[self.name][-1])[:, None].astype(float)
+    def features(self: Any, scores: np.ndarray, similarity: np.ndarray) -> np.ndarray:
+        return (scores >= heads[self.name][-1])[:, None].astype(float)
 
     monkeypatch.setattr("negmine.mining.mine.fit_doubt", lambda *_: (Doubting(), False))
     monkeypatch.setattr("negmine.mining.known.KnownCalls.features", features)

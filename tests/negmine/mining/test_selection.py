@@ -18,7 +18,7 @@ from negmine.storage.files import write_table
 
 def chosen(recipe: str, label: str = "0", rank: int = 1) -> Chosen:
     # numbers that float32 holds exactly
-    return Chosen(recipe, label, 1.25, rank, "fp", "verified", 0.5, "call", 0.125, 0.25, 0.5)
+    return Chosen(recipe, label, 1.25, rank, "fp", "verified", 0.5, "call", 0.125, 0.25)
 
 
 def selection(pool: Path, rows: int = 4) -> Selection:

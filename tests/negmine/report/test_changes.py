@@ -12,7 +12,7 @@ from negmine.report.changes import by_class, compare, compare_classes, median_sc
 
 
 def chosen(recipe: str, score: float, label: str = "0", rank: int = 1) -> Chosen:
-    return Chosen(recipe, label, score, rank, "fp", "verified", 1.0, "", math.nan, 0.1, 0.0)
+    return Chosen(recipe, label, score, rank, "fp", "verified", 1.0, "", math.nan, 0.1)
 
 
 def test_rows_are_new_kept_and_gone() -> None:

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from negmine.scores.embed import Scores
-from negmine.scores.joint import JointScores
 from negmine.scores.scan import Eligible, highest
 from negmine.scores.store import ScoreStore
 
@@ -16,19 +15,16 @@ ROWS, WIDTH, CLASSES = 300, 24, 11
 
 
 @pytest.fixture
-def scores(tmp_path: Path) -> JointScores:
-    """Two models' scores, in shards of different cuts and orders."""
+def scores(tmp_path: Path) -> Scores:
+    """A model's scores, in shards of different sizes, in no order."""
     rng = np.random.default_rng(0)
     ids = rng.integers(0, 256, size=(ROWS, 12), dtype=np.uint8)
-    members = []
-    for model in ("a", "b"):
-        store = ScoreStore(tmp_path, f"model-{model}")
-        embeddings = rng.normal(size=(ROWS, WIDTH)).astype(np.float32)
-        logits = rng.normal(size=(ROWS, CLASSES)).astype(np.float32)
-        for part in np.array_split(rng.permutation(ROWS), 3 if model == "a" else 5):
-            store.append(ids[part], embeddings[part], logits[part])
-        members.append(Scores(store, ids))
-    return JointScores(members)
+    store = ScoreStore(tmp_path, "model")
+    embeddings = rng.normal(size=(ROWS, WIDTH)).astype(np.float32)
+    logits = rng.normal(size=(ROWS, CLASSES)).astype(np.float32)
+    for part in np.array_split(rng.permutation(ROWS), 5):
+        store.append(ids[part], embeddings[part], logits[part])
+    return Scores(store, ids)
 
 
 def some_eligible(rng: np.random.Generator) -> tuple[Eligible, np.ndarray]:
@@ -47,10 +43,9 @@ def test_a_bit_a_class_says_who_may() -> None:
     np.testing.assert_array_equal(eligible.at(rows, columns), wanted[rows, columns])
 
 
-def test_the_highest_are_those_of_plain_sorting(scores: JointScores) -> None:
+def test_the_highest_are_those_of_plain_sorting(scores: Scores) -> None:
     eligible, wanted = some_eligible(np.random.default_rng(1))
-    logits = scores.by_model(np.arange(ROWS)).mean(axis=0)
-    np.testing.assert_allclose(scores.logits(np.arange(ROWS)), logits, rtol=1e-6)
+    logits = scores.logits(np.arange(ROWS))
     limits = np.tile([-np.inf, np.inf], (CLASSES, 1))
     limits[1] = [-0.3, 0.8]
     found = highest(scores, eligible, limits, 20)

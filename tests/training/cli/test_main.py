@@ -86,7 +86,7 @@ def hard(shared_pool: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def write_selection(path: Path, pool_path: Path, kind: str = "external") -> Path:
     pool = open_pool(pool_path)
     rows = [
-        Chosen(recipe.id, label, 0.0, 1, recipe.kind, "external", 0.99, "", 0.0, 0.01, 0.0)
+        Chosen(recipe.id, label, 0.0, 1, recipe.kind, "external", 0.99, "", 0.0, 0.01)
         for recipe in pool
         if recipe.kind == kind
         for label in recipe.labels.absent
@@ -289,7 +289,7 @@ def test_a_run_takes_hard_negatives_of_a_pool_that_was_moved(
 ) -> None:
     pool = open_pool(shared_pool)
     rows = tuple(
-        Chosen(recipe.id, min(recipe.labels.absent), 1.0, 1, "fp", "verified", 1.0, "", 0.5, 0, 0)
+        Chosen(recipe.id, min(recipe.labels.absent), 1.0, 1, "fp", "verified", 1.0, "", 0.5, 0)
         for recipe in list(pool)[:12]
     )
     hard, place = tmp_path / "hard.parquet", tmp_path / "gone"

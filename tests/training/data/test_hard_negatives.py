@@ -36,7 +36,7 @@ def chosen(recipe: Recipe, label: str) -> Chosen:
     absence = recipe.labels.absent[label]
     certificate = absence.certificate.value
     return Chosen(
-        recipe.id, label, 1.0, 1, recipe.kind, certificate, absence.confidence, "", 0.5, 0.0, 0.0
+        recipe.id, label, 1.0, 1, recipe.kind, certificate, absence.confidence, "", 0.5, 0.0
     )
 
 

@@ -22,7 +22,7 @@ from training.data.steps import BoxRows, StepDataset, step_loader
 def test_epochs_with_hard_negatives_take_no_more_memory_each(data: Data, tmp_path: Path) -> None:
     pool = open_pool(make_pool(data, tmp_path / "pool", mix=3000))
     rows = tuple(
-        Chosen(recipe.id, label, 1.0, 1, recipe.kind, "mixed", 0.9, "", 0.5, 0.0, 0.0)
+        Chosen(recipe.id, label, 1.0, 1, recipe.kind, "mixed", 0.9, "", 0.5, 0.0)
         for recipe in pool
         for label in sorted(recipe.labels.absent)[:1]
     )

@@ -212,7 +212,7 @@ def test_one_class_has_no_other_to_mix_by(
     absence = picked.labels.absent["0"]
     row = Chosen(
         picked.id, "0", 1.0, 1, "external", absence.certificate.value, absence.confidence, "",
-        0.5, 0.0, 0.0,
+        0.5, 0.0,
     )  # fmt: skip
     Selection((row,), pool.path, pool.digest, "model").write(tmp_path / "hard.parquet")
     negatives = ["--hard-negatives", tmp_path / "hard.parquet"]

@@ -131,7 +131,7 @@ def hard(shared_pool: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A selection of external clips, which no fold leaves out."""
     pool = open_pool(shared_pool)
     rows = [
-        Chosen(recipe.id, label, 0.0, 1, "external", "external", 0.99, "", 0.0, 0.01, 0.0)
+        Chosen(recipe.id, label, 0.0, 1, "external", "external", 0.99, "", 0.0, 0.01)
         for recipe in pool
         if recipe.kind == "external"
         for label in pool.classes

@@ -1,4 +1,4 @@
-"""``negmine mine``: strategies, several models, doubt, exclusion, search and page."""
+"""``negmine mine``: strategies, doubt, exclusion, search and page."""
 
 from __future__ import annotations
 
@@ -16,17 +16,6 @@ from negmine.mining.selection import open_selection
 from negmine.pool import open_pool
 
 
-class Tilted(PlaceholderScorer):
-    """Another model: it hears the second half of every clip."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.fingerprint = "tilted".ljust(32, "0")
-
-    def score(self, waveforms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return super().score(waveforms[:, waveforms.shape[1] // 2 :])
-
-
 @pytest.fixture(autouse=True)
 def models(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Models of made-up files; returns of which was asked that they be compiled."""
@@ -34,7 +23,7 @@ def models(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
 
     def load(path: Path, device: str, compiled: bool) -> PlaceholderScorer:
         asked.append(compiled)
-        return Tilted() if "tilted" in path.name else PlaceholderScorer()
+        return PlaceholderScorer()
 
     monkeypatch.setattr("negmine.models.scorer.load_scorer", load)
     return asked
@@ -50,20 +39,10 @@ def run(pool: Path, out: Path, *more: object) -> Result:
     return CliRunner().invoke(main, ["mine", *map(str, [*options, *more])])
 
 
-def test_several_models_score_as_one(pool: Path, tmp_path: Path) -> None:
-    out = tmp_path / "hard.parquet"
-    assert run(pool, out, "--model", "tilted.pt", "--max-doubt", 1).exit_code == 0
-    rows = open_selection(out).rows
-    recipes = {recipe.id: recipe for recipe in open_pool(pool)}
-    for row in rows:
-        sound = recipes[row.recipe].render()[None]
-        both = [
-            float(model.score(sound)[1][0, int(row.label)])
-            for model in (PlaceholderScorer(), Tilted())
-        ]
-        assert row.score == pytest.approx(np.mean(both), rel=1e-4)
-        assert row.spread == pytest.approx(np.std(both), abs=1e-4)
-    assert len({path.name for path in (tmp_path / "scores").iterdir()}) == 2
+def test_several_models_are_refused(pool: Path, tmp_path: Path) -> None:
+    result = run(pool, tmp_path / "hard.parquet", "--model", "tilted.pt")
+    assert result.exit_code == 2
+    assert "name one --model" in result.stderr
 
 
 def test_models_are_compiled_where_asked(pool: Path, tmp_path: Path, models: list[bool]) -> None:
@@ -138,8 +117,6 @@ def test_a_search_first_adds_harder_ones(pool: Path, tmp_path: Path) -> None:
     again = run(pool, out, "--synthesise", 260)
     assert "not searched again" not in again.stderr
     assert len(open_pool(pool)) > len(grown)
-    result = run(pool, out, "--synthesise", 200, "--model", "tilted.pt")
-    assert "--synthesise searches with one model" in result.output
 
 
 def test_a_search_looks_for_nothing_that_mining_would_doubt(tmp_path: Path) -> None:

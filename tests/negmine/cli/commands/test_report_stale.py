@@ -15,7 +15,7 @@ from negmine.storage.files import write_json
 def test_a_report_of_another_selection_is_left_out(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    row = Chosen("a", "0", 1.0, 1, "fp", "verified", 1.0, "", 0.5, 0.0, 0.0)
+    row = Chosen("a", "0", 1.0, 1, "fp", "verified", 1.0, "", 0.5, 0.0)
     chosen = Selection((row,), tmp_path / "pool", "digest", "model")
     report = {"classes": {}, "selection": chosen.digest}
     write_json(tmp_path / "hard.report.json", report)
