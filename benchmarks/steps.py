@@ -104,7 +104,7 @@ def select(pool: Path, path: Path, most: int = 300) -> None:
         chosen.append(
             Chosen(
                 recipe.id, label, 1.0, 1, recipe.kind, sure.certificate.value, sure.confidence, "",
-                0.5, 0.0, 0.0,
+                0.5, 0.0,
             )
         )  # fmt: skip
     Selection(tuple(chosen), opened.path, opened.digest, "model").write(path)
