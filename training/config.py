@@ -175,10 +175,13 @@ class HardUse:
         Rows of them in a step, as a share of the TP and FP rows they are added to.
     mix : HardMix or None
         How they are mixed into other rows; None mixes none.
+    own : bool
+        A row is zero for the class it was mined for alone, not for all that it is certified for.
     """
 
     ratio: float = HARD_RATIO
     mix: HardMix | None = HARD_MIX
+    own: bool = False
 
 
 HARD_USE = HardUse()

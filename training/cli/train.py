@@ -164,9 +164,9 @@ def train(
         check_mix_by(annotations.classes)
         other = _rate_of(init, hard_negatives, pool)
         config = at_own_rate(config, options["sample_rate"], opened, annotations, other, quiet)
-        hard = None
+        hard = []
         if hard_negatives:
-            hard = HardInputs(hard_negatives, HardUse(hard_ratio, mixed), pool)
+            hard.append(HardInputs(hard_negatives, HardUse(hard_ratio, mixed), pool))
         inputs = RunInputs(
             annotations,
             opened,

@@ -13,39 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from negmine.audio.windows import to_samples
 from negmine.errors import PoolError
 from negmine.mining.selection import open_selection
-from negmine.pool import Pool, check_classes
 from negmine.progress import Progress, no_progress
-from negmine.recipes.render import RENDERING
 from training.config import HardMix, MixBy, TrainConfig
-from training.data.clips import ClipStore
 from training.data.mixup import mix
+from training.data.pool_rows import PoolRows, check_pool
 from training.data.rows import Example, Row, RowKind, make_example
 from training.data.streams import Stream
-
-
-def check_pool(pool: Pool, config: TrainConfig, classes: Sequence[str], where: str) -> None:
-    """Check that a pool's clips may enter a run.
-
-    Raises
-    ------
-    PoolError
-        If it has other classes, or clips of another length or rate: what is certified reaches as
-        high as the pool's rate lets it.
-    """
-    check_classes(classes, pool.classes, where)
-    if pool.clip_s != config.clip_s:
-        raise PoolError(
-            f"{where}: clips of {pool.clip_s:g} s, but this run trains on {config.clip_s:g} s; "
-            "build the pool with the same --clip-s"
-        )
-    if pool.sample_rate != config.sample_rate:
-        raise PoolError(
-            f"{where}: built at {pool.sample_rate} Hz, but this run is at {config.sample_rate} Hz; "
-            f"pass --sample-rate {pool.sample_rate}, or build the pool at {config.sample_rate} Hz"
-        )
 
 
 class HardNegatives:
@@ -70,6 +45,8 @@ class HardNegatives:
         Of the rendering.
     pool : Path, optional
         Where the selection's pool is now.
+    own : bool
+        A row is zero for the class it was mined for alone.
     mix : HardMix, optional
         What is mixed into the step's rows. None: nothing.
     on_unmixed : callable
@@ -84,17 +61,21 @@ class HardNegatives:
         progress: Progress = no_progress,
         mix: HardMix | None = None,
         *,
+        own: bool = False,
         pool: Path | None = None,
         on_unmixed: Callable[[list[str]], object] = lambda names: None,
     ) -> None:
         self._path = path
         self._mix = mix if mix and mix.share else None
         self._ratio = ratio
+        self._own = own
         self._cache = cache
         self._progress = progress
         self._selection = open_selection(path, pool)
         self._on_unmixed = on_unmixed
         self.description = f"hard negatives {self._selection.digest} at {ratio:g}"
+        if own:
+            self.description += ", own cells"
         if self._mix:
             low, high = self._mix.snr_db
             self.description += (
@@ -132,11 +113,7 @@ class HardNegatives:
             raise PoolError(
                 f"{self._path}: none of its {len(selection.rows)} rows may train this fold"
             )
-        self._by_class = [np.array(by_class[name]) for name in sorted(by_class)]
-        self._counts = np.array([len(rows) for rows in self._by_class])
         self._classes = tuple(classes)
-        # the model's output of each class that has negatives
-        self._columns = np.array([self._classes.index(name) for name in sorted(by_class)])
         certified = set().union(*(labels.absent for labels in {r.labels for r in self._recipes}))
         self._free = np.array([name in certified for name in classes])
         if self._mix and not self._free.all():
@@ -144,21 +121,14 @@ class HardNegatives:
         self._free_rows: dict[int, np.ndarray] = {}
         self._config = config
         self._per_step = max(1, round(self._ratio * (config.tp_per_step + config.fp_per_step)))
-        self._length = to_samples(config.clip_s, config.sample_rate)
-        self._store = ClipStore.open(
-            self._cache,
-            [(recipe.id, config.sample_rate, RENDERING) for recipe in self._recipes],
-            [self._length] * len(self._recipes),
-            lambda i: self._recipes[i].render(config.sample_rate),
-            self._progress,
-            "rendering negatives",
-        )
+        self._rows = PoolRows(self._recipes, by_class, classes, config, self._cache, self._progress)
 
     def rows(self, step: int) -> list[Row]:
         """Return the rows added in a step: the same for the same step."""
         rng = np.random.default_rng([self._config.seed, step, Stream.HARD_ROWS])
-        every = np.arange(len(self._by_class))
-        return [self._row(self._draw(rng, every)) for _ in range(self._per_step)]
+        every = np.arange(len(self._rows.names))
+        drawn = [self._rows.draw(rng, every) for _ in range(self._per_step)]
+        return [self._rows.row(i, place if self._own else None) for i, place in drawn]
 
     def transform(self, example: Example, step: int, index: int) -> Example:
         """Mix a negative into a row of the step, or not: the same for the same row."""
@@ -170,15 +140,8 @@ class HardNegatives:
         partner = self._partner(example, self._mix.by, rng)
         if partner is None:
             return example
-        negative = self._row(partner)
+        negative = self._rows.row(partner)
         return mix(example, make_example(negative, self._classes), rng.uniform(*self._mix.snr_db))
-
-    def _draw(self, rng: np.random.Generator, places: np.ndarray) -> int:
-        """Draw a row of some classes, each as likely: a class's share is its budget."""
-        upto = self._counts[places].cumsum()
-        drawn = int(rng.integers(upto[-1]))
-        place = int(upto.searchsorted(drawn, side="right"))
-        return int(self._by_class[places[place]][drawn - upto[place]])
 
     def _partner(self, example: Example, by: MixBy, rng: np.random.Generator) -> int | None:
         """Draw the negative that joins a row, by its place in `_recipes`; None if none may."""
@@ -196,9 +159,9 @@ class HardNegatives:
         else:
             preferred = [any_class]
         for mask in preferred:
-            places = np.flatnonzero(mask[self._columns])
+            places = np.flatnonzero(mask[self._rows.columns])
             if len(places):
-                return self._draw(rng, places)
+                return self._rows.draw(rng, places)[0]
         # nothing fooled a class that this row is free of; but what fooled another may be free of it
         columns = np.flatnonzero(absent & self._free)
         if not len(columns):
@@ -213,10 +176,6 @@ class HardNegatives:
             found = [i for i, recipe in enumerate(self._recipes) if name in recipe.labels.absent]
             self._free_rows[column] = np.array(found)
         return self._free_rows[column]
-
-    def _row(self, index: int) -> Row:
-        waveform = self._store.read(index, 0, self._length)
-        return Row(waveform, self._recipes[index].labels, RowKind.POOL)
 
     def __getstate__(self) -> dict[str, Any]:
         # what talks to the terminal stays in its process

@@ -20,3 +20,5 @@ class Stream(IntEnum):
     UNLABELLED_FOLDS = 6
     """Behind the seed and the number of folds, whose own deal has none."""
     SILENCE = 7
+    SCENES = 8
+    NEGATIVES = 9

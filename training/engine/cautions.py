@@ -130,5 +130,14 @@ def unmixed(names: Iterable[str], annotations: Annotations, share: float, select
     )
 
 
+def elsewhere(count: int) -> str:
+    """Warn of random negatives that are all of other sound than the recordings."""
+    return (
+        f"none of the {count:,} random negatives is of the annotated recordings: the network may "
+        "learn where a row is from, not what calls; add --scenes, or rejected detections (--fp) to "
+        "the pool"
+    )
+
+
 def _named(names: Iterable[str]) -> str:
     return shorten(f"'{name}'" for name in sorted(names))

@@ -13,6 +13,7 @@ from negmine.annotations.recordings import Recordings
 from negmine.notices import warn
 from negmine.progress import Progress, no_progress
 from training.config import HARD_USE, HardUse
+from training.data.sampled_rows import What
 from training.data.steps import RowSource, Soft
 from training.engine.distributed import is_first_process
 
@@ -33,6 +34,23 @@ class HardInputs:
     selection: Path
     use: HardUse = HARD_USE
     pool: Path | None = None
+
+
+@dataclass(frozen=True)
+class SampleInputs:
+    """Rows of a pool, drawn at random.
+
+    Attributes
+    ----------
+    pool : Path
+    what : {"scenes", "negatives"}
+    ratio : float
+        Rows in a step, see `training.data.sampled_rows.SampledRows`.
+    """
+
+    pool: Path
+    what: What
+    ratio: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -57,8 +75,10 @@ class RunInputs:
         Pseudo labels, see `training.data.steps.BoxRows`.
     plugins : sequence of RowSource
         Rows that are added to every step.
-    hard : HardInputs, optional
-        Hard negatives, which `training.engine.run.run_training` makes a plug-in of.
+    hard : sequence of HardInputs
+        Hard negatives, which `training.engine.run.run_training` makes plug-ins of.
+    samples : sequence of SampleInputs
+        Scenes and random negatives, likewise.
     """
 
     annotations: Annotations
@@ -69,7 +89,8 @@ class RunInputs:
     groups: Mapping[str, str] | None = None
     soft: Soft | None = None
     plugins: Sequence[RowSource] = ()
-    hard: HardInputs | None = None
+    hard: Sequence[HardInputs] = ()
+    samples: Sequence[SampleInputs] = ()
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,20 @@
-"""One run of training, with its bars, its processes and its hard negatives."""
+"""One run of training, with its bars, its processes and the rows of pools that it adds."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from training.config import TrainConfig
 from training.data.folds import held_out_recordings
 from training.data.hard_negatives import HardNegatives
+from training.data.sampled_rows import SampledRows
 from training.engine.board import Board
-from training.engine.cautions import cautions, unmixed
+from training.engine.cautions import cautions, elsewhere, unmixed
 from training.engine.checkpoint import Checkpoint
 from training.engine.distributed import joined_ranks
-from training.engine.inputs import RunContext, RunInputs
+from training.engine.inputs import HardInputs, RunContext, RunInputs
 from training.engine.run_folder import only_run
 from training.engine.train import train
 
@@ -27,11 +29,14 @@ class Trained:
         The best.
     used, left_out : int
         Rows of the hard negatives that trained, and those that draw on what validates.
+    sampled : mapping of str to int
+        Rows that were drawn from pools, by what they are.
     """
 
     checkpoint: Checkpoint
     used: int = 0
     left_out: int = 0
+    sampled: Mapping[str, int] = field(default_factory=dict)
 
 
 def run_training(
@@ -41,22 +46,12 @@ def run_training(
     context: RunContext,
     title: str = "training",
 ) -> Trained:
-    """Train with a progress bar of this title; the run's hard negatives become a plug-in."""
-    annotations, recordings, hard = inputs.annotations, inputs.recordings, inputs.hard
+    """Train with a progress bar of this title; the run's rows of pools become plug-ins."""
+    annotations, recordings = inputs.annotations, inputs.recordings
     context = context.of_first()
-    negatives: HardNegatives | None = None
-    if hard:
-        use, selection = hard.use, hard.selection
-
-        def unmixed_classes(names: list[str]) -> None:
-            share = use.mix.share if use.mix else 0.0
-            context.caution(unmixed(names, annotations, share, selection))
-
-        negatives = HardNegatives(
-            selection, use.ratio, inputs.cache, context.progress, use.mix,
-            pool=hard.pool, on_unmixed=unmixed_classes,
-        )  # fmt: skip
-        inputs = replace(inputs, plugins=[*inputs.plugins, negatives])
+    negatives = [_hard_negatives(one, inputs, context) for one in inputs.hard]
+    samples = _samples(inputs, context)
+    inputs = replace(inputs, plugins=[*inputs.plugins, *samples, *negatives])
     with only_run(out), joined_ranks(context.device) as ranks:
         held_out = held_out_recordings(
             annotations, recordings.infos, config.folds, config.fold, config.seed, inputs.groups
@@ -70,6 +65,35 @@ def run_training(
         finally:
             if board:
                 board.close()
-    if negatives is None:
-        return Trained(checkpoint)
-    return Trained(checkpoint, negatives.used, negatives.left_out)
+    return Trained(
+        checkpoint,
+        used=sum(one.used for one in negatives),
+        left_out=sum(one.left_out for one in negatives),
+        sampled={one.what: one.used for one in samples},
+    )
+
+
+def _samples(inputs: RunInputs, context: RunContext) -> list[SampledRows]:
+    # scenes are on the same sound, so that where a row is from says nothing
+    alone = all(one.what == "negatives" for one in inputs.samples)
+    return [
+        SampledRows(
+            one.pool, one.what, one.ratio, inputs.cache, context.progress,
+            recordings=inputs.recordings.infos if alone else (),
+            on_elsewhere=lambda count: context.caution(elsewhere(count)),
+        )
+        for one in inputs.samples
+    ]  # fmt: skip
+
+
+def _hard_negatives(hard: HardInputs, inputs: RunInputs, context: RunContext) -> HardNegatives:
+    use = hard.use
+
+    def unmixed_classes(names: list[str]) -> None:
+        share = use.mix.share if use.mix else 0.0
+        context.caution(unmixed(names, inputs.annotations, share, hard.selection))
+
+    return HardNegatives(
+        hard.selection, use.ratio, inputs.cache, context.progress, use.mix,
+        own=use.own, pool=hard.pool, on_unmixed=unmixed_classes,
+    )  # fmt: skip

@@ -17,7 +17,7 @@ from negmine.report.read import read_report, report_path
 from negmine.storage.digests import text_fingerprint
 from negmine.storage.files import write_json
 from training.config import HARD_USE, HardUse, TrainConfig
-from training.data.hard_negatives import check_pool
+from training.data.pool_rows import check_pool
 from training.engine.checkpoint import Checkpoint
 from training.engine.history import scores_of, validation_score
 from training.engine.inputs import HardInputs, RunContext, RunInputs
@@ -135,7 +135,7 @@ def run_loop(
     results: list[Round] = []
 
     def run(number: int, arm: str, selection: Path | None, folder: Path, title: str) -> Checkpoint:
-        hard = HardInputs(selection, mining.use, pool.path) if selection else None
+        hard = [HardInputs(selection, mining.use, pool.path)] if selection else []
         trained = run_training(config, replace(inputs, hard=hard), folder, context, title)
         best = trained.checkpoint.history[-1]
         results.append(Round(number, arm, trained.used, folder / "best.pt", best))

@@ -264,7 +264,7 @@ def test_settings_of_hard_negatives_reach_the_run(
 
     def stopped(*given: Any) -> None:
         # of a run's inputs, or of a loop's mining
-        seen.append(given[1].hard.use if command == "train" else given[-1].use)
+        seen.append(given[1].hard[0].use if command == "train" else given[-1].use)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(

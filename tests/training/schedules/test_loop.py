@@ -349,7 +349,7 @@ def test_training_tells_how_many_negatives_it_used(
     hard = HardInputs(selection, HardUse(ratio=0.5))
     trained = run_training(
         tiny_config(**STEPS),
-        RunInputs(opened.annotations, opened.recordings, tmp_path / "cache", hard=hard),
+        RunInputs(opened.annotations, opened.recordings, tmp_path / "cache", hard=[hard]),
         tmp_path / "run",
         RunContext(progress=progress),
         "a title",
