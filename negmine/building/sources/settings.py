@@ -24,9 +24,6 @@ Placements = Annotated[int, Field(ge=1, le=100)]
 Seconds = Annotated[float, Field(ge=0, le=MOST_CLIP_S)]
 
 
-_REJECTED = (When("--fp"), When("--verdicts"))
-
-
 class FpSettings(Settings, frozen=True):
     """Rejected detections."""
 
@@ -35,16 +32,16 @@ class FpSettings(Settings, frozen=True):
         "Confidence a rejected box keeps per second that a clip reaches beyond it; "
         "0: a clip must be inside the box.",
         flag="--fp-beyond",
-        needs=_REJECTED,
+        needs=When("--fp"),
     )
     pad: Literal["beyond", "bed", "both"] = setting(
         "both",
         "What surrounds a rejected box shorter than the clip: the recording itself, other sound "
         "that is certified free of the class, or a clip of each.",
-        needs=_REJECTED,
+        needs=When("--fp"),
     )
     placements: Placements = setting(
-        1, "Clips a rejected box, evenly placed on it.", needs=_REJECTED
+        1, "Clips a rejected box, evenly placed on it.", needs=When("--fp")
     )
 
 

@@ -9,7 +9,6 @@ import click
 
 from negmine.cli.console import CleanGroup, print_json, quiet_and_json, say
 from negmine.limits import LAST_SEED
-from negmine.notices import warn
 from negmine.storage.file_names import is_file_name
 from negmine.text_tables import table
 
@@ -86,8 +85,9 @@ def _shares(
 @click.option(
     "--by",
     type=click.Choice(["group"]),
-    hidden=True,
-    help="Of earlier versions: groups stay together, without it as well.",
+    default="group",
+    show_default=True,
+    help="What stays together: a group, that is a recording or what was named for it.",
 )
 @click.option(
     "-o",
@@ -104,10 +104,8 @@ def _shares(
     help="Of the groups' order.",
 )
 @quiet_and_json
-def split(
-    pool: Path, into: Any, by: str | None, out: Path, seed: int, quiet: bool, as_json: bool
-) -> None:
-    """Split a POOL so that no group (a recording, or what was named for it) is in two parts.
+def split(pool: Path, into: Any, by: str, out: Path, seed: int, quiet: bool, as_json: bool) -> None:
+    """Split a POOL so that no group is in two parts, not even as a partner in a mix.
 
     Recipes that draw on groups of several parts are left out and counted. Generated sound belongs
     to no group: recipes of it alone go to the first part.
@@ -118,8 +116,6 @@ def split(
     """
     from negmine.pool.split import split_pool
 
-    if by:
-        warn("--by has no effect: groups stay together without it")
     done = split_pool(pool, into, out, seed=seed)
     if as_json:
         print_json(done.to_dict())

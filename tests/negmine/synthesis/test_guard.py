@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -50,8 +51,9 @@ def searched(
     done = synthesise(
         PlaceholderScorer(),
         pool,
-        SETTINGS.replace(max_doubt=max_doubt),
-        known=(scores, calls),
+        replace(SETTINGS, max_doubt=max_doubt),
+        scores=scores,
+        calls=calls,
         on_scored=lambda recipes, embeddings, logits: seen.update((r.id, r) for r in recipes),
     )
     return done, seen
