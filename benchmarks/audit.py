@@ -25,7 +25,8 @@ from negmine.annotations import read_rfcx
 from negmine.audit.files import Key, Verdict
 from negmine.audit.frames import Claim, PoolFrame
 from negmine.audit.rates import Audit
-from negmine.audit.sample import DrawSettings, draw_calls, draw_claims
+from negmine.audit.sample import draw_calls, draw_claims
+from negmine.audit.settings import DrawSettings
 from negmine.building import PoolSettings, build_pool
 from negmine.building.sources.settings import MixSettings
 from negmine.cli.console import Bars

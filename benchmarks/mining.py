@@ -78,7 +78,7 @@ def mined(pool_path: Path, scores: Path, per_class: int) -> dict[str, float]:
     from negmine.mining.mine import MineSettings, mine
     from negmine.pool import open_pool
 
-    settings = MineSettings(per_class)
+    settings = MineSettings(per_class=per_class)
     with Timed() as timed:
         pool = open_pool(pool_path)
         found = mine(Told(pool.classes), pool, scores, settings)

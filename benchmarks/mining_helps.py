@@ -38,7 +38,6 @@ from negmine.building.sources.settings import (
 )
 from negmine.cli.console import Bars
 from negmine.mining.mine import MineSettings, mine
-from negmine.mining.strategy import parse_strategy
 from negmine.pool import Pool, open_pool
 from negmine.scores.embed import score_pool
 from negmine.storage.files import write_json, writing_folder
@@ -153,8 +152,7 @@ class Bench:
             choice = CHOICES[name]
             if (folder / f"{name}.parquet").exists():
                 continue
-            strategy = parse_strategy(choice.strategy)
-            settings = MineSettings(self.per_class, seed=seed, strategy=strategy)
+            settings = MineSettings(per_class=self.per_class, seed=seed, strategy=choice.strategy)
             drawn = self.searched(seed, pool, choice.budget) if choice.budget else pool
             mined = mine(load(self.base(seed), "cpu"), drawn, self.out / "scores", settings)
             write_json(folder / f"{name}.report.json", mined.report.to_dict())
@@ -174,11 +172,9 @@ class Bench:
         own = open_pool(path)
         if not read_ancestry(path):
             scorer = load(self.base(seed), "cpu")
-            known, calls = score_pool(scorer, own, self.out / "scores")
-            search = SynthesisSettings(
-                budget=budget, seed=seed, per_class=self.per_class, moves=rules_for(own, None)
-            )
-            synthesise_into(scorer, own, search, scores=known, calls=calls, store=known.store)
+            known = score_pool(scorer, own, self.out / "scores")
+            search = SynthesisSettings(budget=budget, seed=seed, per_class=self.per_class)
+            synthesise_into(scorer, own, search, rules_for(own, None), known=known)
         return open_pool(path)
 
     def label(self, bars: Bars) -> None:

@@ -27,6 +27,7 @@ import numpy as np
 
 from benchmarks.certificates import Auditor, read_events
 from negmine.annotations import read_rfcx
+from negmine.limits import MOST_ROWS
 from negmine.models.scorer import Scorer, load_scorer
 from negmine.pool import Pool, open_pool
 from negmine.recipes.cache import find_cache
@@ -91,12 +92,7 @@ class Bench:
     ) -> list[Found]:
         """Search cold: pay for what it learns of the pool, too, and use no guard."""
         settings = SynthesisSettings(
-            self.budget,
-            seed=seed,
-            per_class=10**9,
-            threshold=dict(zip(self.scorer.classes, self.bars.tolist(), strict=True)),
-            max_doubt=max_doubt,
-            moves=rules,
+            budget=self.budget, seed=seed, per_class=MOST_ROWS, max_doubt=max_doubt
         )
         scored: list[Found] = []
 
@@ -107,8 +103,9 @@ class Bench:
             self.scorer,
             self.pool,
             settings,
-            scores=self.scores if warm else None,
-            calls=self.calls if warm else None,
+            rules,
+            floors=dict(zip(self.scorer.classes, self.bars.tolist(), strict=True)),
+            known=(self.scores, self.calls) if warm else None,
             reader=self.reader,
             on_scored=keep,
         )
@@ -125,14 +122,14 @@ class Bench:
         """Count finds, those without a call, the share of others, refusals; the threshold rises."""
         recipes: dict[str, Recipe] = {}
         settings = SynthesisSettings(
-            self.budget, seed=seed, per_class=per_class, max_doubt=max_doubt, moves=rules
+            budget=self.budget, seed=seed, per_class=per_class, max_doubt=max_doubt
         )
         done = synthesise(
             self.scorer,
             self.pool,
             settings,
-            scores=self.scores,
-            calls=self.calls,
+            rules,
+            known=(self.scores, self.calls),
             reader=self.reader,
             on_scored=lambda made, *scores: recipes.update((one.id, one) for one in made),
         )

@@ -195,6 +195,7 @@ class _About:
     common: bool
     needs: tuple[When, ...]
     shown: str | None
+    joined: bool
 
 
 def setting(
@@ -207,6 +208,7 @@ def setting(
     common: bool = False,
     needs: When | tuple[When, ...] = (),
     shown: str | None = None,
+    joined: bool = False,
 ) -> Any:
     """Declare a field of a model of settings.
 
@@ -216,8 +218,8 @@ def setting(
     help : str
         For ``--help`` and the docs.
     flag : str, optional
-        Such as ``--mix``, or ``--on/--off`` of a switch. By default the field's name, after its
-        section's.
+        Such as ``--mix``, ``-b,--batch-size``, or ``--on/--off`` of a switch. By default the
+        field's name, after its section's.
     metavar : str, optional
     group : str, optional
         Heading in ``--help``; by default the first line of the model's documentation.
@@ -227,9 +229,11 @@ def setting(
         Any one of them gives it an effect.
     shown : str, optional
         What ``--help`` shows as its default, where the default is found out later.
+    joined : bool
+        Of several values: the flag takes them joined by commas, instead of being repeated.
     """
     wanted = needs if isinstance(needs, tuple) else (needs,)
-    about: Any = {"about": _About(flag, metavar, group, common, wanted, shown)}
+    about: Any = {"about": _About(flag, metavar, group, common, wanted, shown, joined)}
     return Field(default, description=help, json_schema_extra=about)
 
 
@@ -243,7 +247,7 @@ class Setting:
         The names of its sections, and its own.
     kind : Kind
     default
-    help, flag, metavar, group, common, needs, shown
+    help, flag, metavar, group, common, needs, shown, joined
         See `setting`.
     """
 
@@ -257,6 +261,7 @@ class Setting:
     common: bool
     needs: tuple[When, ...]
     shown: str | None
+    joined: bool
     _adapter: TypeAdapter[Any]
 
     def check(self, value: Any, said: str) -> Any:
@@ -276,7 +281,7 @@ class Setting:
         try:
             return self._adapter.validate_python(_tupled(value))
         except ValidationError as error:
-            raise InputError(f"{said}: {_told(error, self.kind)}") from error
+            raise InputError(_wrong(said, value, error, self.kind)) from error
 
     def of(self, made: Any) -> Any:
         """Return its value in an instance of the model."""
@@ -317,6 +322,7 @@ def _settings(model: type[Settings], path: tuple[str, ...]) -> Iterator[Setting]
             common=about.common,
             needs=about.needs,
             shown=about.shown,
+            joined=about.joined,
             _adapter=TypeAdapter(alone, config=Settings.model_config),
         )
 
@@ -357,11 +363,13 @@ def _tupled(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _told(error: ValidationError, kind: Kind) -> str:
+def _wrong(said: str, value: Any, error: ValidationError, kind: Kind) -> str:
+    """Return what is wrong with a value, as pydantic found it, in a line."""
     first = error.errors()[0]
     if first["type"] == "value_error":
-        return str(first["ctx"]["error"])
-    return f"expected {kind.told()}"
+        return f"{said}: {first['ctx']['error']}"
+    near = did_you_mean(value, kind.choices) if isinstance(value, str) else ""
+    return f"{said}{near}: expected {kind.told()}"
 
 
 def _fault(model: type[Settings], values: Mapping[str, Any], error: ValidationError) -> str:
@@ -370,11 +378,12 @@ def _fault(model: type[Settings], values: Mapping[str, Any], error: ValidationEr
     name = str(first["loc"][0]) if first["loc"] else ""
     if first["type"] == "extra_forbidden":
         return _unknown(model, name)
-    if name not in values:
-        return _told(error, Kind(str))
-    if section := _section(model.model_fields[name]):
-        return f"{name} = {values[name]!r}: expected {section.__name__}"
-    return f"{name} = {values[name]!r}: {_told(error, _kind(model.model_fields[name]))}"
+    if not name:
+        return str(first["ctx"]["error"])
+    said, field = f"{name} = {values[name]!r}", model.model_fields[name]
+    if section := _section(field):
+        return f"{said}: expected {section.__name__}"
+    return _wrong(said, values[name], error, _kind(field))
 
 
 def _unknown(model: type[Settings], name: str) -> str:
@@ -498,5 +507,5 @@ def _missing(one: Setting, made: Settings, beside: Mapping[str, object]) -> str:
 
 
 def first_flag(one: Setting) -> str:
-    """Return a setting's flag; of a switch, that which turns it on."""
-    return one.flag.split("/")[0]
+    """Return a setting's flag: the long one, and of a switch that which turns it on."""
+    return one.flag.split(",")[-1].split("/")[0]

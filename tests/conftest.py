@@ -188,7 +188,7 @@ def shared_pool(shared_data: Data, tmp_path_factory: pytest.TempPathFactory) -> 
 def shared_audit(shared_pool: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An audit drawn from the shared pool, no verdict filled in: 30 claims, 6 controls."""
     from negmine.audit.draw import draw_audit
-    from negmine.audit.sample import DrawSettings
+    from negmine.audit.settings import DrawSettings
     from negmine.building.sources.context import no_progress
 
     out = tmp_path_factory.mktemp("audit") / "audit"

@@ -36,6 +36,7 @@ ALIASES = {
 
 # Of one name, and yet two settings.
 OTHERS = {
+    ("mine", "SynthesisSettings.budget"): "without --synthesise there is no search",
     ("mine", "SynthesisSettings.max_doubt"): "of the search before mining, documented as its own",
     ("mine", "SynthesisSettings.min_distance"): "of the search before mining",
     ("mine", "clips_to_render.per_class"): "rows of a class on the page",
@@ -57,7 +58,8 @@ def functions_of(function: Callable[..., Any]) -> Iterator[Any]:
             module = importlib.import_module(node.module)
             found += [getattr(module, alias.name, None) for alias in node.names]
     for one in found:
-        own = getattr(one, "__module__", "").split(".")[0] in ("negmine", "training")
+        module = getattr(one, "__module__", "")
+        own = module.split(".")[0] in ("negmine", "training") and module != "negmine.settings"
         an_error = inspect.isclass(one) and issubclass(one, Exception)
         if own and not an_error and (inspect.isclass(one) or inspect.isfunction(one)):
             yield one

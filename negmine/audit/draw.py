@@ -23,7 +23,8 @@ from negmine.audit.files import (
     write_verdicts,
 )
 from negmine.audit.frames import Claim, Frame, PoolFrame, SelectionFrame
-from negmine.audit.sample import DrawSettings, draw_sample
+from negmine.audit.sample import draw_sample
+from negmine.audit.settings import DrawSettings
 from negmine.errors import InputError, OutputError, did_you_mean
 from negmine.mining.selection import open_selection
 from negmine.pool import open_pool
@@ -80,7 +81,7 @@ def draw_audit(
     for name in settings.classes:
         if name not in opened.classes:
             raise InputError(f"--class {name}: no such class{did_you_mean(name, opened.classes)}")
-    by = settings.by or usual
+    by = tuple(dict.fromkeys(settings.by)) or usual
     shuffled, examples = draw_sample(frame, opened, by, settings)
     digest = hashlib.blake2b(
         repr((opened.digest, [(c.recipe, c.label, c.stratum) for c in shuffled])).encode(),

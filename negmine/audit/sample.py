@@ -8,50 +8,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from negmine.audit.frames import Claim, Frame
+from negmine.audit.settings import DrawSettings
 from negmine.errors import InputError, PoolError, did_you_mean
 from negmine.pool import Pool
-
-
-@dataclass(frozen=True)
-class DrawSettings:
-    """How a sample is drawn.
-
-    Attributes
-    ----------
-    sample : int
-        Claims; controls come on top.
-    by : tuple of str
-        What strata are made of, see `FIELDS`; empty: the default of a selection or a pool.
-    equal : bool
-        As many from each stratum; else in proportion to its size.
-    least : int
-        From each stratum, if it has as many.
-    controls : float
-        Confirmed calls as a share of the sample.
-    examples : int
-        Confirmed calls of each class that the listener may hear as such.
-    classes : tuple of str
-        Ask about these alone; empty: about all.
-    certificates, kinds : tuple of str
-        Ask about claims of these alone; empty: about all.
-    seed : int
-    """
-
-    sample: int = 200
-    by: tuple[str, ...] = ()
-    equal: bool = True
-    least: int = 5
-    controls: float = 0.1
-    examples: int = 2
-    classes: tuple[str, ...] = ()
-    certificates: tuple[str, ...] = ()
-    kinds: tuple[str, ...] = ()
-    seed: int = 0
 
 
 def draw_claims(
@@ -108,7 +72,8 @@ def draw_claims(
     used = np.flatnonzero(sizes_of)
     if not len(used):
         raise PoolError("nothing to audit: no row is certified so of any of these classes")
-    wanted = allocate(sizes_of[used], settings.sample, equal=settings.equal, least=settings.least)
+    equal, least = settings.allocate == "equal", settings.least
+    wanted = allocate(sizes_of[used], settings.sample, equal=equal, least=least)
     rng = np.random.default_rng([settings.seed, 1])
     picked: dict[int, dict[int, np.ndarray]] = defaultdict(dict)
     for one, n in zip(used.tolist(), wanted.tolist(), strict=True):

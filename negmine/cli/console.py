@@ -7,7 +7,7 @@ import logging
 import math
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from negmine.cli.goes_with import Beside, GoesWith
 from negmine.cli.stopping import stop_code, stopping_alike
 from negmine.errors import NegmineError, one_line, visible
 from negmine.extras import what_is_missing
@@ -27,9 +26,6 @@ if TYPE_CHECKING:
     from negmine.audio.folder import SoundFolder
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-# Of `data_options`.
-VERDICTS_GO_WITH: GoesWith = ((("verdict_recordings",), (Beside("verdicts"),)),)
 
 
 class _Printed(logging.Handler):
@@ -106,6 +102,7 @@ class CleanCommand(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         with one_line_errors():
             _check_finite(ctx)
+            _warn_no_effect(ctx)
             return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -122,11 +119,39 @@ class CleanCommand(click.Command):
 
 
 class GroupedOption(click.Option):
-    """An option that ``--help`` shows below a heading of its own."""
+    """An option with a place of its own in ``--help``, or that acts beside others alone.
 
-    def __init__(self, *arguments: Any, group: str | None = None, **options: Any) -> None:
+    Parameters
+    ----------
+    group : str, optional
+        The heading that ``--help`` shows it below.
+    needs : sequence of str
+        Flags, any one of which gives it an effect; given without, it is warned of.
+    """
+
+    def __init__(
+        self, *arguments: Any, group: str | None = None, needs: Sequence[str] = (), **options: Any
+    ) -> None:
         super().__init__(*arguments, **options)
-        self.group = group
+        self.group, self.needs = group, needs
+
+
+def given(name: str) -> bool:
+    """Return whether an option of the running command is given, by its parameter's name."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source is ParameterSource.COMMANDLINE
+
+
+def _warn_no_effect(context: click.Context) -> None:
+    values = {
+        flag: context.params.get(one.name or "")
+        for one in context.command.params
+        for flag in one.opts
+    }
+    for one in context.command.params:
+        needs = one.needs if isinstance(one, GroupedOption) else ()
+        if needs and given(one.name or "") and not any(values[flag] for flag in needs):
+            warn(f"{max(one.opts, key=len)} has no effect without {' or '.join(needs)}")
 
 
 def _check_finite(context: click.Context) -> None:
@@ -160,6 +185,8 @@ def data_options(command: Command) -> Command:
             "--verdict-recordings",
             type=click.Path(file_okay=False, path_type=Path),
             help="Folder of recordings that --verdicts names, where they are not in RECORDINGS.",
+            cls=GroupedOption,
+            needs=["--verdicts"],
         ),
         click.option(
             "--verdicts",

@@ -15,10 +15,8 @@ from negmine.cli.commands.mine import mine
 from negmine.cli.commands.models import models
 from negmine.cli.commands.pool import pool as pool_commands
 from negmine.cli.console import (
-    VERDICTS_GO_WITH,
     Bars,
     CleanGroup,
-    NameType,
     data_options,
     note,
     print_json,
@@ -26,10 +24,10 @@ from negmine.cli.console import (
     say,
     tell_found,
 )
-from negmine.cli.goes_with import Beside, check_goes_with
-from negmine.cli.settings import config_option, settings_options, take_settings
-from negmine.limits import LAST_SEED, MOST_HZ, MOST_ROWS
+from negmine.cli.settings import config_option, with_settings
+from negmine.limits import MOST_HZ
 from negmine.notices import warn, warn_each
+from negmine.pool.settings import RowChoice
 
 ENTRY_POINTS = "negmine.commands"
 
@@ -89,7 +87,7 @@ def main() -> None:
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path), required=True, help="The pool's folder."
 )
-@settings_options(PoolSettings)
+@with_settings(PoolSettings)
 @config_option
 @click.option(
     "--holdout",
@@ -121,7 +119,7 @@ def build_pool(
     verdicts: tuple[Path, ...],
     verdict_recordings: Path | None,
     out: Path,
-    config: tuple[Path, ...],
+    settings: PoolSettings,
     holdout: tuple[str, ...],
     sites: Path | None,
     site_regex: str | None,
@@ -130,7 +128,6 @@ def build_pool(
     append: bool,
     quiet: bool,
     as_json: bool,
-    **flags: Any,
 ) -> None:
     """Build a pool of certified negatives from RECORDINGS and other sound.
 
@@ -158,8 +155,6 @@ def build_pool(
         site_of = partial(sites_by_pattern, pattern=site_regex)
     if force and append:
         raise click.UsageError("--force replaces a pool and --append adds to it; choose one")
-    settings = take_settings(PoolSettings(), config, flags)
-    check_goes_with(VERDICTS_GO_WITH)
     annotations = add_verdicts(read_rfcx(tp, fp, songtypes=songtypes), verdicts)
     warn_each(annotations.notes)
     with only_writer(out), Bars(quiet) as bars:
@@ -232,30 +227,16 @@ def inspect(pool: Path, png: Path | None, quiet: bool, as_json: bool) -> None:
     required=True,
     help="Folder for the clips and their table.",
 )
-@click.option("--ids", multiple=True, metavar="ID", help="A recipe's id. Repeatable.")
-@click.option("--kind", help="Recipes of this kind alone.")
-@click.option(
-    "--class", "label", type=NameType(), help="Recipes certified free of this class alone."
-)
-@click.option(
-    "--sample", type=click.IntRange(1, MOST_ROWS), help="This many of them, drawn at random."
-)
+@with_settings(RowChoice, "choice")
 @click.option(
     "--sample-rate", type=click.IntRange(1000, MOST_HZ), help="Hz.  [default: the pool's]"
-)
-@click.option(
-    "--seed", type=click.IntRange(0, LAST_SEED), default=0, show_default=True, help="Of the draw."
 )
 @quiet_and_json
 def render(
     pool: Path,
     out: Path,
-    ids: tuple[str, ...],
-    kind: str | None,
-    label: str | None,
-    sample: int | None,
+    choice: RowChoice,
     sample_rate: int | None,
-    seed: int,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -268,13 +249,12 @@ def render(
     Example:
       negmine render pool --kind mix --class 3 --sample 20 --out listen
     """
-    check_goes_with(((("seed",), (Beside("sample"),)),))
     from negmine.pool import open_pool
     from negmine.pool.render_files import TABLE, choose_rows, render_rows
     from negmine.storage.locks import only_here
 
     opened = open_pool(pool)
-    rows = choose_rows(opened, ids, kind, label, sample, seed)
+    rows = choose_rows(opened, choice)
     with only_here(out), Bars(quiet or as_json) as bars:
         made = render_rows(
             opened, rows, out, sample_rate=sample_rate, on_clip=bars("rendering", len(rows), "clip")

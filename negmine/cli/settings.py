@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,30 @@ config_option = click.option(
 )
 
 
+def with_settings(
+    model: type[Settings], name: str = "settings"
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return a decorator that adds a model's flags to a command, and hands it what they set.
+
+    Parameters
+    ----------
+    model : type of Settings
+    name : str
+        The keyword of the command that takes them. Those of its ``--config`` files, where it has
+        such an option, are among them.
+    """
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(command)
+        def run(*arguments: Any, **options: Any) -> Any:
+            options[name] = take_settings(model(), options.pop("config", ()), options)
+            return command(*arguments, **options)
+
+        return settings_options(model)(run)
+
+    return decorate
+
+
 def settings_options(model: type[Settings]) -> Callable[[Command], Command]:
     """Return a decorator that adds the flags of a model's settings to a command."""
 
@@ -48,6 +73,8 @@ def _option(one: Setting) -> Callable[[Command], Command]:
     extra: dict[str, Any]
     if one.kind.type is bool:
         extra = {"is_flag": True}
+    elif one.joined:
+        extra = {"type": _Joined(_type(one.kind))}
     elif one.kind.count == 0:
         extra = {"multiple": True, "type": _type(one.kind)}
     else:
@@ -56,7 +83,7 @@ def _option(one: Setting) -> Callable[[Command], Command]:
         shown = one.shown or one.default is not None
         extra = {"type": many if one.kind.count > 1 else kind, "show_default": shown}
     return click.option(
-        one.flag,
+        *one.flag.split(","),
         parameter(one),
         cls=GroupedOption,
         group=None if one.common else one.group,
@@ -65,6 +92,21 @@ def _option(one: Setting) -> Callable[[Command], Command]:
         metavar=one.metavar,
         **extra,
     )
+
+
+class _Joined(click.ParamType):  # type: ignore[type-arg]
+    """Several values, joined by commas."""
+
+    name = "text"
+
+    def __init__(self, kind: click.ParamType) -> None:  # type: ignore[type-arg]
+        self._kind = kind
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[Any, ...]:
+        if isinstance(value, tuple):
+            return value
+        words = filter(None, (word.strip() for word in value.split(",")))
+        return tuple(self._kind.convert(word, param, ctx) for word in words)
 
 
 def _type(kind: Kind) -> Any:

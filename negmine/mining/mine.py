@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,40 +16,14 @@ from negmine.mining.nearest import nearest_call
 from negmine.mining.pick import pick
 from negmine.mining.report import MineReport, class_report
 from negmine.mining.rules import matched_random
-from negmine.mining.rules.chain import Strategy
 from negmine.mining.selection import Chosen, Selection
+from negmine.mining.settings import MineSettings as MineSettings
 from negmine.models.scorer import Scorer
 from negmine.pool import Pool, check_classes
 from negmine.recipes.cache import CachedReader
 from negmine.recipes.labels import CERTIFICATES
 from negmine.scores.embed import Scores, score_pool
 from negmine.scores.scan import Eligible
-
-
-@dataclass(frozen=True)
-class MineSettings:
-    """How negatives are chosen.
-
-    Attributes
-    ----------
-    per_class : int
-    min_distance : float
-        Two sounds nearer than this (1 - cosine similarity of their embeddings) are duplicates.
-    batch_size : int
-    seed : int
-        Of the random control, and of samples of very large pools.
-    strategy : Strategy
-        By what rules rows are taken away.
-    max_doubt : float
-        Rows that hold the class with a higher probability go to review.
-    """
-
-    per_class: int = 50
-    min_distance: float = 0.005
-    batch_size: int = 32
-    seed: int = 0
-    strategy: Strategy = field(default_factory=Strategy)
-    max_doubt: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -115,6 +89,7 @@ def mine(
     >>> mined.selection.write(Path("hard.parquet"))
     """
     s = settings or MineSettings()
+    strategy = s.rules
     classes, held_out = scorer.classes, scorer.held_out
     check_classes(classes, pool.classes, f"pool {pool.path} does not fit the model")
     scores, calls = score_pool(
@@ -129,10 +104,10 @@ def mine(
     def selection(rows: list[Chosen]) -> Selection:
         return Selection(tuple(rows), pool.path, pool.digest, scorer.fingerprint)
 
-    chooser = Chooser(pool, scores, doubt, s.strategy, s.min_distance, s.max_doubt)
-    picked, found = pick(known, scores, eligible, chooser, s.strategy, s.per_class)
+    chooser = Chooser(pool, scores, doubt, strategy, s.min_distance, s.max_doubt)
+    picked, found = pick(known, scores, eligible, chooser, strategy, s.per_class)
     report = MineReport(
-        len(pool), scores.scored, int(leaking.sum()), s.strategy.text, doubt.auc, held
+        len(pool), scores.scored, int(leaking.sum()), strategy.text, doubt.auc, held
     )
     describe = _Describer(pool, scores, doubt)
     selections: tuple[list[Chosen], list[Chosen], list[Chosen]] = ([], [], [])

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from negmine.errors import InputError, did_you_mean
-from negmine.mining.rules.chain import RULES, Strategy, make_step
+from negmine.mining.rules.chain import RULES, Step, Strategy, make_step
 from negmine.storage.text_files import read_toml
 
 PRESETS = MappingProxyType(
@@ -69,13 +69,23 @@ def with_window(strategy: Strategy, text: str) -> Strategy:
     InputError
         If the text is not a window.
     """
+    return Strategy((parse_window(text), *strategy.steps))
+
+
+def parse_window(text: str) -> Step:
+    """Parse a hardness window, ``LOW,HIGH``.
+
+    Raises
+    ------
+    InputError
+        If the text is not a window.
+    """
     where = f"--window '{text}'"
     low, comma, high = text.partition(",")
     if not comma:
         gone = "'auto' was removed, it gained nothing; " if text == "auto" else ""
         raise InputError(f"{where}: {gone}expected two quantiles, as in 0.9,0.999")
-    step = make_step("window", {"low": low, "high": high}, where)
-    return Strategy((step, *strategy.steps))
+    return make_step("window", {"low": low, "high": high}, where)
 
 
 def _from_toml(path: Path) -> Strategy:

@@ -12,6 +12,7 @@ from negmine.audio.write import write_flac
 from negmine.errors import OutputError, PoolError, did_you_mean, shorten
 from negmine.notices import warn
 from negmine.pool import Pool
+from negmine.pool.settings import RowChoice
 from negmine.recipes.render import render_with_gain
 from negmine.storage.csv_tables import write_csv
 from negmine.storage.file_names import is_file_name
@@ -20,14 +21,7 @@ from negmine.storage.files import writing
 TABLE = "clips.csv"
 
 
-def choose_rows(
-    pool: Pool,
-    ids: Sequence[str] = (),
-    kind: str | None = None,
-    label: str | None = None,
-    sample: int | None = None,
-    seed: int = 0,
-) -> list[int]:
+def choose_rows(pool: Pool, choice: RowChoice) -> list[int]:
     """Choose rows of a pool: those named, else those of a kind and class; some at random.
 
     Raises
@@ -35,8 +29,9 @@ def choose_rows(
     PoolError
         If an id, kind or class is not there, or nothing is left.
     """
-    if ids:
-        rows = np.array(sorted({pool.recipes.row_of(name) for name in ids}))
+    kind, label, sample = choice.kind, choice.label, choice.sample
+    if choice.ids:
+        rows = np.array(sorted({pool.recipes.row_of(name) for name in choice.ids}))
     else:
         rows = np.arange(len(pool))
     if kind is not None:
@@ -54,7 +49,7 @@ def choose_rows(
     if not len(rows):
         raise PoolError(f"{pool.path}: no row meets all conditions")
     if sample is not None and sample < len(rows):
-        rows = np.sort(np.random.default_rng(seed).choice(rows, sample, replace=False))
+        rows = np.sort(np.random.default_rng(choice.seed).choice(rows, sample, replace=False))
     return [int(row) for row in rows]
 
 

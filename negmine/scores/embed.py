@@ -15,6 +15,7 @@ from negmine.pool.recipe_table import RecipeTable
 from negmine.recipes.cache import CachedReader
 from negmine.recipes.recipe import ID_BYTES, Recipe
 from negmine.recipes.render import RENDERING, render_batches
+from negmine.scores.settings import BATCH_SIZE
 from negmine.scores.store import ScoreStore
 from negmine.storage.locks import only_here
 
@@ -93,7 +94,7 @@ def score_recipes(
     recipes: RecipeTable,
     folder: Path | ScoreStore,
     *,
-    batch_size: int = 32,
+    batch_size: int = BATCH_SIZE,
     reader: CachedReader | None = None,
     on_rows: Callable[[int], object] = lambda rows: None,
 ) -> Scores:
@@ -166,7 +167,7 @@ def score_pool(
     pool: Pool,
     folder: Path,
     *,
-    batch_size: int = 32,
+    batch_size: int = BATCH_SIZE,
     reader: CachedReader | None = None,
     on_rows: Callable[[int], object] = lambda rows: None,
 ) -> tuple[Scores, Scores]:

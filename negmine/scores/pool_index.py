@@ -12,6 +12,7 @@ from negmine.errors import DamageError, InputError
 from negmine.notices import warn
 from negmine.scores.embed import Scores
 from negmine.scores.index import FaissIndex
+from negmine.scores.settings import SearchSettings
 from negmine.storage.digests import file_digest
 from negmine.storage.files import write_json, writing
 from negmine.storage.locks import only_here
@@ -119,9 +120,9 @@ class PoolIndex:
 def open_index(
     scores: Scores,
     content: str,
-    *,
     factory: str | None = None,
-    memory_bytes: float = 4 * 2**30,
+    memory_gib: float = SearchSettings().memory_gib,
+    *,
     on_rows: Callable[[int], object] = lambda rows: None,
 ) -> tuple[PoolIndex, bool]:
     """Open the index beside a store; build it where there is none, or another is asked for.
@@ -133,7 +134,8 @@ def open_index(
         Digest of the rows that are scored, such as the pool's. Other rows need another index.
     factory : str, optional
         As FAISS's ``index_factory`` reads it; by default the size decides: `choose_factory`.
-    memory_bytes : float
+    memory_gib : float
+        That the index may take.
     on_rows : callable
         Called with a number of rows as they are added.
 
@@ -148,7 +150,7 @@ def open_index(
         If FAISS knows no such factory, or it does not fit the rows.
     """
     with only_here(scores.store.folder / "index", wait=True):
-        return _open_or_build(scores, content, factory, memory_bytes, on_rows)
+        return _open_or_build(scores, content, factory, memory_gib * 2**30, on_rows)
 
 
 def _open_or_build(

@@ -20,8 +20,7 @@ from negmine.pool import Pool, check_classes
 from negmine.pool.append import append_recipes
 from negmine.recipes.reader import Reader
 from negmine.recipes.recipe import Recipe
-from negmine.scores.embed import Keeper, Scores
-from negmine.scores.store import ScoreStore
+from negmine.scores.embed import Keeper
 from negmine.settings import Model, settings_from
 from negmine.storage.files import write_table
 from negmine.storage.parquet import read_table
@@ -29,7 +28,7 @@ from negmine.synthesis.found import Synthesised
 from negmine.synthesis.moves import MoveRules
 from negmine.synthesis.searches import describe_search, note_search
 from negmine.synthesis.settings import SynthesisSettings
-from negmine.synthesis.synthesise import OnScored, synthesise
+from negmine.synthesis.synthesise import Known, OnScored, synthesise
 
 # In the pool's folder.
 ANCESTRY = "ancestry.parquet"
@@ -56,17 +55,16 @@ def synthesise_into(
     scorer: Scorer,
     pool: Pool,
     settings: SynthesisSettings,
+    rules: MoveRules | None = None,
     *,
-    scores: Scores | None = None,
-    calls: Scores | None = None,
+    known: Known | None = None,
     reader: Reader | None = None,
     on_scored: OnScored = lambda recipes, embeddings, logits: None,
-    store: ScoreStore | None = None,
 ) -> Added:
     """Search as `negmine.synthesis.synthesise` does, and append what it keeps to the pool.
 
-    What the search scores is kept in ``store``, if one is given, before the pool knows it: mining
-    then scores no product a second time. It must be the model's own, of sound from this reader.
+    Where scores are known, what the search scores is kept in the same store before the pool knows
+    it: mining then scores no product a second time. It must be of sound from this reader.
 
     After Ctrl-C what was found by then is appended; ``search.stopped`` says so. The ancestry is
     written before the recipes are: no recipe is in the pool without it.
@@ -78,8 +76,9 @@ def synthesise_into(
     OutputError
         If the pool's folder cannot be written.
     """
-    described = describe_search(pool.path, scorer.fingerprint, settings)
-    keeper = Keeper(store) if store else None
+    rules = rules or MoveRules()
+    described = describe_search(pool.path, scorer.fingerprint, settings, rules)
+    keeper = Keeper(known[0].store) if known else None
 
     def scored(recipes: Sequence[Recipe], embeddings: np.ndarray, logits: np.ndarray) -> None:
         if keeper:
@@ -91,8 +90,8 @@ def synthesise_into(
             scorer,
             pool,
             settings,
-            scores=scores,
-            calls=calls,
+            rules,
+            known=known,
             reader=reader,
             on_scored=scored,
         )

@@ -13,30 +13,34 @@ from negmine.errors import InputError
 from negmine.pool.files import read_info
 from negmine.storage.files import write_json
 from negmine.storage.text_files import read_json
+from negmine.synthesis.moves import MoveRules
 from negmine.synthesis.settings import SynthesisSettings
 
 FILE = "searches.json"
 FORMAT, VERSION = "negmine-searches", 1
 
 
-def describe_search(pool: Path, model: str, settings: SynthesisSettings) -> dict[str, Any]:
+def describe_search(
+    pool: Path, model: str, settings: SynthesisSettings, rules: MoveRules
+) -> dict[str, Any]:
     """Describe what makes two searches of a pool the same: model, settings, earlier finds.
 
     What searches added is no part of it, or each would make room for the next.
     """
-    built = [p["digest"] for p in read_info(pool)["parts"] if "synthesis" not in p["settings"]]
+    info, above = read_info(pool), settings.above
+    built = [p["digest"] for p in info["parts"] if "synthesis" not in p["settings"]]
     return {
         "model": model,
         "built": built[-1] if built else "",
         "budget": settings.budget,
         "seed": settings.seed,
         "per_class": settings.per_class,
-        "threshold": dict(settings.threshold),
+        "threshold": {} if above is None else dict.fromkeys(info["classes"], above),
         "classes": list(settings.classes),
         "min_distance": settings.min_distance,
         "max_doubt": settings.max_doubt,
         # boxes and bands come from annotations
-        "annotations": bool(settings.moves.boxes),
+        "annotations": bool(rules.boxes),
     }
 
 

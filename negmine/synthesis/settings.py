@@ -1,43 +1,44 @@
-"""How synthesis searches."""
+"""How synthesis searches. Imports nothing heavy."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from typing import Annotated
 
-from negmine.synthesis.moves import MoveRules
+from pydantic import AfterValidator, Field
+
+from negmine.limits import LAST_SEED, MOST_ROWS
+from negmine.scores.settings import ScoringSettings
+from negmine.settings import Share, When, setting
+from negmine.storage.names import clean_name
 
 
-@dataclass(frozen=True)
-class SynthesisSettings:
-    """How synthesis searches.
+class SynthesisSettings(ScoringSettings, frozen=True):
+    """The search."""
 
-    Attributes
-    ----------
-    budget : int
-        Forwards: clips scored.
-    seed : int
-    per_class : int
-        The lowest score of this many hardest of a class is the threshold.
-    threshold : mapping of str to float
-        By class, a score at or below which nothing is a find.
-    classes : collection of str
-        To find negatives of; empty: all.
-    min_distance : float
-        Nearer embeddings (1 - cosine similarity) are the same sound.
-    max_doubt : float
-        A clip that holds a class with a higher probability is neither parent nor find for it; see
-        `negmine.synthesis.guard`.
-    batch_size : int
-    moves : MoveRules
-    """
-
-    budget: int
-    seed: int = 0
-    per_class: int = 50
-    threshold: Mapping[str, float] = field(default_factory=dict)
-    classes: Collection[str] = ()
-    min_distance: float = 0.02
-    max_doubt: float = 0.1
-    batch_size: int = 32
-    moves: MoveRules = field(default_factory=MoveRules)
+    budget: Annotated[int, Field(ge=1, le=MOST_ROWS)] = setting(
+        5000, "Forwards of the model: clips scored in the search.", common=True
+    )
+    classes: tuple[Annotated[str, AfterValidator(clean_name)], ...] = setting(
+        (),
+        "A class to find negatives of. Repeatable.  [default: all]",
+        flag="--class",
+        metavar="CLASS",
+        common=True,
+    )
+    per_class: Annotated[int, Field(ge=1, le=MOST_ROWS)] = setting(
+        50, "A find must score above the lowest of this many hardest negatives of its class."
+    )
+    above: float | None = setting(
+        None, "A score that a find must be above in any case.", metavar="LOGIT"
+    )
+    min_distance: Annotated[float, Field(ge=0, le=2)] = setting(
+        0.02, "Nearer embeddings (1 - cosine) are the same sound: the highest-scoring is kept."
+    )
+    # see `negmine.synthesis.guard`
+    max_doubt: Share = setting(
+        0.1,
+        "Clips that hold the class with a higher estimated probability are neither parents nor "
+        "finds.",
+        needs=When("--scores"),
+    )
+    seed: Annotated[int, Field(ge=0, le=LAST_SEED)] = setting(0, "Of all draws.")

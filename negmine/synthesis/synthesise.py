@@ -7,7 +7,7 @@ scores rows of the pool that have no score yet, so that a search can start from 
 
 A *find* is a clip certified free of a class that scores above the class's threshold and is no near
 copy of what is known there already. The threshold is the lowest score of the class's ``per_class``
-hardest so far, and at least ``threshold`` of the settings. What may well hold the class after all
+hardest so far, and at least ``above`` of the settings. What may well hold the class after all
 is refused by a *guard* (`negmine.synthesis.guard`): it is neither parent nor find, and no part of
 the threshold.
 """
@@ -15,7 +15,7 @@ the threshold.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -32,6 +32,7 @@ from negmine.synthesis.bandit import Bandit
 from negmine.synthesis.families import EXPLORE, Proposal, Proposer, factors, families_of
 from negmine.synthesis.found import Find, Product, Synthesised
 from negmine.synthesis.guard import fit_guard
+from negmine.synthesis.moves import MoveRules
 from negmine.synthesis.roots import hardest_roots
 from negmine.synthesis.settings import SynthesisSettings
 
@@ -49,14 +50,18 @@ _ROOTS = 0.25
 # A call of `OnScored`: recipes, unit embeddings (n, D), logits (n, C), all in order.
 OnScored = Callable[[Sequence[Recipe], np.ndarray, np.ndarray], object]
 
+# Scores of a pool's rows, and of its confirmed calls.
+Known = tuple[Scores, Scores | None]
+
 
 def synthesise(
     scorer: Scorer,
     pool: Pool,
     settings: SynthesisSettings,
+    rules: MoveRules | None = None,
     *,
-    scores: Scores | None = None,
-    calls: Scores | None = None,
+    floors: Mapping[str, float] | None = None,
+    known: Known | None = None,
     reader: Reader | None = None,
     on_scored: OnScored = lambda recipes, embeddings, logits: None,
 ) -> Synthesised:
@@ -67,10 +72,13 @@ def synthesise(
     scorer : Scorer
     pool : Pool
     settings : SynthesisSettings
-    scores : Scores, optional
-        Of the pool's rows, what the search starts from.
-    calls : Scores, optional
-        Of the pool's confirmed calls: with both, doubt is fitted as in mining, and the guard works.
+    rules : MoveRules, optional
+        See `negmine.synthesis.pool.rules_for`.
+    floors : mapping of str to float, optional
+        For some classes, what takes the place of ``settings.above``.
+    known : (Scores, Scores or None), optional
+        Of the pool's rows, what the search starts from, and of its confirmed calls: with both,
+        doubt is fitted as in mining, and the guard works.
     reader : Reader, optional
         Where sound is read from; from its files by default.
     on_scored : callable
@@ -83,7 +91,8 @@ def synthesise(
     PoolError
         If model and pool have different classes, or a class of the settings is unknown.
     """
-    search = _Search(scorer, pool, settings, scores, calls, reader)
+    rules, floors = rules or MoveRules(), floors or {}
+    search = _Search(scorer, pool, settings, rules, floors, known, reader)
     stopped = False
     try:
         while search.forwards < settings.budget:
@@ -104,22 +113,23 @@ class _Search:
         scorer: Scorer,
         pool: Pool,
         settings: SynthesisSettings,
-        scores: Scores | None,
-        calls: Scores | None,
+        rules: MoveRules,
+        floors: Mapping[str, float],
+        known: Known | None,
         reader: Reader | None,
     ) -> None:
         check_classes(scorer.classes, pool.classes, f"pool {pool.path} does not fit the model")
         classes = scorer.classes
+        scores, calls = known or (None, None)
         wanted = settings.classes or classes
-        for name in (*wanted, *settings.threshold):
+        for name in (*wanted, *floors):
             if name not in classes:
                 raise PoolError(f"no class '{name}'{did_you_mean(name, classes)}")
         self._scorer, self._pool, self._settings, self._reader = scorer, pool, settings, reader
         self._names = {column: name for column, name in enumerate(classes) if name in wanted}
+        above = -math.inf if settings.above is None else settings.above
         self._archives = {
-            column: Archive(
-                settings.per_class, settings.threshold.get(name, -math.inf), settings.min_distance
-            )
+            column: Archive(settings.per_class, floors.get(name, above), settings.min_distance)
             for column, name in self._names.items()
         }
         held_out = pool.recipes.draws_on(scorer.held_out)
@@ -143,7 +153,7 @@ class _Search:
             classes,
             self._families,
             self._beams,
-            settings.moves,
+            rules,
             np.flatnonzero(unscored),
             scorer.held_out,
             self._rng,

@@ -7,9 +7,7 @@ from typing import Any
 
 import click
 
-from negmine.cli.commands.mine import choosing_options, choosing_settings
 from negmine.cli.console import (
-    VERDICTS_GO_WITH,
     Bars,
     CleanCommand,
     data_options,
@@ -19,6 +17,8 @@ from negmine.cli.console import (
 )
 from negmine.cli.goes_with import Beside, GoesWith, check_goes_with
 from negmine.cli.scoring_options import open_cache
+from negmine.cli.settings import with_settings
+from negmine.mining.settings import ChoiceSettings, MineSettings
 from negmine.text_tables import table
 from training.cli.data import Cautions, Heard, at_own_rate, open_data, warn_if_emulated
 from training.cli.options import band_table_option, run_config, run_options
@@ -69,7 +69,7 @@ _GO_WITH: GoesWith = (
     show_default=True,
     help="End after this many rounds without a better validation score; 0 never does.",
 )
-@choosing_options
+@with_settings(ChoiceSettings, "choice")
 @hard_options
 @click.option(
     "--control", is_flag=True, help="Train each round with as many random negatives, too."
@@ -95,11 +95,7 @@ def loop(
     rounds: int,
     replay: float,
     stop_after: int,
-    per_class: int,
-    strategy: str,
-    window: str | None,
-    max_doubt: float,
-    min_distance: float,
+    choice: ChoiceSettings,
     hard_ratio: float,
     hard_mix: float,
     hard_mix_snr: tuple[float, float],
@@ -125,12 +121,9 @@ def loop(
     config, mixed = run_config(options), read_hard_mix(hard_mix, hard_mix_snr, hard_mix_by)
     check_used(config, {"recipe": None, "hard_negatives": True})
     check_goes_with(_GO_WITH, {"folds": config.folds})
-    check_goes_with(VERDICTS_GO_WITH)
     heard = Heard(verdicts, verdict_recordings)
     group = grouping(fold_by, sites, site_regex)
-    mining = choosing_settings(
-        per_class, strategy, window, max_doubt, min_distance, seed=config.seed
-    )
+    mining = MineSettings(**choice.to_dict(), seed=config.seed)
     from negmine.pool import open_pool
     from training.config import HardUse
     from training.engine.inputs import RunContext, RunInputs

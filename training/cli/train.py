@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from negmine.cli.console import (
-    VERDICTS_GO_WITH,
     Bars,
     CleanCommand,
     data_options,
@@ -18,7 +17,7 @@ from negmine.cli.console import (
     say,
     tell_found,
 )
-from negmine.cli.goes_with import check_goes_with, given_options
+from negmine.cli.goes_with import given_options
 from negmine.cli.scoring_options import moved_pool_option
 from negmine.notices import warn
 from negmine.text_tables import table
@@ -149,7 +148,6 @@ def train(
             schedule = schedule.restarted(stage_init)
         config = replace(config, pseudo_per_step=pseudo_per_step)
     check_used(config, {}, schedule.stages if schedule else ())
-    check_goes_with(VERDICTS_GO_WITH)
     heard = Heard(verdicts, verdict_recordings)
     group = grouping(fold_by, sites, site_regex)
     from training.config import HardUse

@@ -197,7 +197,7 @@ def _made_with(
     # batch_size changes how fast it is, not what comes out
     settings = {
         "per-class": mining.per_class,
-        "strategy": mining.strategy.text,
+        "strategy": mining.rules.text,
         # an earlier version could choose it while mining
         "window": "in the strategy",
         "max-doubt": mining.max_doubt,

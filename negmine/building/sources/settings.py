@@ -24,6 +24,9 @@ Placements = Annotated[int, Field(ge=1, le=100)]
 Seconds = Annotated[float, Field(ge=0, le=MOST_CLIP_S)]
 
 
+_REJECTED = (When("--fp"), When("--verdicts"))
+
+
 class FpSettings(Settings, frozen=True):
     """Rejected detections."""
 
@@ -32,16 +35,16 @@ class FpSettings(Settings, frozen=True):
         "Confidence a rejected box keeps per second that a clip reaches beyond it; "
         "0: a clip must be inside the box.",
         flag="--fp-beyond",
-        needs=When("--fp"),
+        needs=_REJECTED,
     )
     pad: Literal["beyond", "bed", "both"] = setting(
         "both",
         "What surrounds a rejected box shorter than the clip: the recording itself, other sound "
         "that is certified free of the class, or a clip of each.",
-        needs=When("--fp"),
+        needs=_REJECTED,
     )
     placements: Placements = setting(
-        1, "Clips a rejected box, evenly placed on it.", needs=When("--fp")
+        1, "Clips a rejected box, evenly placed on it.", needs=_REJECTED
     )
 
 

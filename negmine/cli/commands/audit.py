@@ -7,19 +7,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from negmine.cli.console import Bars, CleanGroup, NameType, print_json, quiet_and_json, say
-from negmine.cli.goes_with import given_options
+from negmine.audit.settings import DrawSettings
+from negmine.cli.console import Bars, CleanGroup, given, print_json, quiet_and_json, say
 from negmine.cli.scoring_options import moved_pool_option
-from negmine.limits import LAST_SEED, MOST_ROWS
+from negmine.cli.settings import with_settings
 from negmine.notices import warn
 from negmine.text_tables import table
 
 if TYPE_CHECKING:
     from negmine.audit.confidence import NewConfidence
     from negmine.audit.rates import Audit, HiddenRate
-
-# Named here so that the command line need not import negmine.audit.frames.
-_FIELDS = ("certificate", "kind", "hardness", "class")
 
 
 @click.group(cls=CleanGroup)
@@ -33,14 +30,6 @@ def audit() -> None:
     """
 
 
-def _fields(context: click.Context, option: click.Parameter, value: str | None) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(n.strip() for n in (value or "").split(",") if n.strip()))
-    for name in names:
-        if name not in _FIELDS:
-            raise click.BadParameter(f"'{name}' is none of {', '.join(_FIELDS)}")
-    return names
-
-
 @audit.command()
 @click.argument("source", metavar="POOL_OR_SELECTION", type=click.Path(path_type=Path))
 @moved_pool_option
@@ -51,77 +40,13 @@ def _fields(context: click.Context, option: click.Parameter, value: str | None) 
     required=True,
     help="A new folder for clips, page, verdicts and key.",
 )
-@click.option(
-    "--sample",
-    type=click.IntRange(1, MOST_ROWS),
-    default=200,
-    show_default=True,
-    help="Claims to hear.",
-)
-@click.option(
-    "--class",
-    "classes",
-    type=NameType(),
-    multiple=True,
-    help="Ask about this class alone. Repeatable.",
-)
-@click.option("--certificate", "certificates", multiple=True, help="Likewise. Repeatable.")
-@click.option(
-    "--kind", "kinds", multiple=True, help="Ask about this kind of row alone. Repeatable."
-)
-@click.option(
-    "--by",
-    callback=_fields,
-    metavar="FIELD,...",
-    help="Strata: certificate, kind, class, and of a selection hardness.  [default: "
-    "certificate,kind of a pool; certificate,hardness of a selection]",
-)
-@click.option(
-    "--allocate",
-    type=click.Choice(["equal", "proportional"]),
-    default="equal",
-    show_default=True,
-    help="As many from each stratum, or in proportion to its size.",
-)
-@click.option(
-    "--least",
-    type=click.IntRange(1, MOST_ROWS),
-    default=5,
-    show_default=True,
-    help="Fewest clips of each stratum, if it has as many.",
-)
-@click.option(
-    "--controls",
-    type=click.FloatRange(0, 1),
-    default=0.1,
-    show_default=True,
-    help="Confirmed calls hidden among the clips, as a share of --sample.",
-)
-@click.option(
-    "--examples",
-    type=click.IntRange(0, MOST_ROWS),
-    default=2,
-    show_default=True,
-    help="Confirmed calls of each class that the page plays as such.",
-)
-@click.option(
-    "--seed", type=click.IntRange(0, LAST_SEED), default=0, show_default=True, help="Of all draws."
-)
+@with_settings(DrawSettings)
 @quiet_and_json
 def draw(
     source: Path,
     pool: Path | None,
     out: Path,
-    sample: int,
-    classes: tuple[str, ...],
-    certificates: tuple[str, ...],
-    kinds: tuple[str, ...],
-    by: tuple[str, ...],
-    allocate: str,
-    least: int,
-    controls: float,
-    examples: int,
-    seed: int,
+    settings: DrawSettings,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -136,28 +61,15 @@ def draw(
     """
     from negmine.audit.draw import describe_claims, draw_audit
     from negmine.audit.files import PAGE
-    from negmine.audit.sample import DrawSettings
     from negmine.storage.locks import only_writer
 
     if pool and source.is_dir():
         raise click.UsageError(f"--pool is where a selection's pool is, and {source} is a folder")
-    settings = DrawSettings(
-        sample=sample,
-        by=by,
-        equal=allocate == "equal",
-        least=least,
-        controls=controls,
-        examples=examples,
-        classes=classes,
-        certificates=certificates,
-        kinds=kinds,
-        seed=seed,
-    )
     with only_writer(out), Bars(quiet or as_json) as bars:
         key = draw_audit(source, out, settings, pool=pool, progress=bars)
     found = sum(claim.control for claim in key.claims)
     drawn = len(key.claims) - found
-    wanted = round(controls * drawn)
+    wanted = round(settings.controls * drawn)
     if found < wanted:
         warn(f"{found} controls instead of {wanted}: the classes have no more confirmed calls")
     strata = describe_claims(key.claims)
@@ -220,12 +132,13 @@ def read(
     key = read_key(folder / KEY)
     found = Audit(key, read_verdicts(verdicts or folder / VERDICTS, key))
     of_pool = key.about["source"] == "pool"
-    for_pools = [f"--out {out}"] if out else ["--prior"] if "prior" in given_options() else []
-    if for_pools and not of_pool:
+    if out and not of_pool:
         raise InputError(
-            f"{for_pools[0]}: a selection holds a pool's hardest rows, and their doubt is not the "
+            f"--out {out}: a selection holds a pool's hardest rows, and their doubt is not the "
             f"pool's; audit {key.about['pool']} for new confidences"
         )
+    if not of_pool and given("prior"):
+        warn("--prior has no effect: a selection's audit gives no new confidences")
     confidences = new_confidences(found, key.about["settings"], prior) if of_pool else []
     if found.unheard_strata:
         warn(

@@ -1,4 +1,4 @@
-"""The command ``negmine mine``, and the options of choosing that other commands share."""
+"""The command ``negmine mine``."""
 
 from __future__ import annotations
 
@@ -8,86 +8,24 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from negmine.cli.console import Bars, CleanCommand, Command, print_json, quiet_and_json, say
+from negmine.cli.console import Bars, CleanCommand, print_json, quiet_and_json, say
 from negmine.cli.scoring_options import (
-    batch_size_option,
     cache_option,
     compile_option,
     device_option,
     open_cache,
     pool_option,
 )
-from negmine.limits import LAST_SEED, MOST_ROWS
+from negmine.cli.settings import with_settings
+from negmine.limits import MOST_ROWS
+from negmine.mining.settings import MineSettings
 from negmine.notices import warn
 
 if TYPE_CHECKING:
-    from negmine.mining.mine import Mined, MineSettings
+    from negmine.mining.mine import Mined
     from negmine.models.scorer import Scorer
     from negmine.pool import Pool
     from negmine.recipes.cache import CachedReader
-
-_CHOOSING = (
-    click.option(
-        "--per-class", type=click.IntRange(1, MOST_ROWS), default=50, show_default=True,
-        help="Negatives a class.",
-    ),
-    click.option(
-        "--strategy", default="hard", show_default=True, metavar="TEXT|FILE.toml",
-        help="A preset (hard, spread), or rules (window, margin, diverse, quota) joined by '+', or "
-        "a TOML file.",
-    ),
-    click.option(
-        "--window", metavar="LOW,HIGH",
-        help="Hardness window: only rows between two quantiles of hardness, before the strategy's "
-        "rules.",
-    ),
-    click.option(
-        "--max-doubt", type=click.FloatRange(0, 1), default=0.5, show_default=True,
-        help="Rows that hold the class with a higher estimated probability go to review.",
-    ),
-    click.option(
-        "--min-distance", type=click.FloatRange(0, 2), default=0.005, show_default=True,
-        help="Nearer embeddings (1 - cosine) are duplicates: the better ranked is kept.",
-    ),
-)  # fmt: skip
-
-
-def choosing_options(command: Command) -> Command:
-    """Add the options that say which negatives are chosen."""
-    for option in reversed(_CHOOSING):
-        command = option(command)
-    return command
-
-
-def choosing_settings(
-    per_class: int,
-    strategy: str,
-    window: str | None,
-    max_doubt: float,
-    min_distance: float,
-    **others: Any,
-) -> MineSettings:
-    """Make the settings of these options.
-
-    Raises
-    ------
-    InputError
-        If strategy or window is malformed.
-    """
-    from negmine.mining.mine import MineSettings
-    from negmine.mining.strategy import parse_strategy, with_window
-
-    chain = parse_strategy(strategy)
-    if window is not None:
-        chain = with_window(chain, window)
-
-    return MineSettings(
-        per_class=per_class,
-        strategy=chain,
-        max_doubt=max_doubt,
-        min_distance=min_distance,
-        **others,
-    )
 
 
 @click.command(cls=CleanCommand)
@@ -107,7 +45,7 @@ def choosing_settings(
     required=True,
     help="The selection, Parquet.",
 )
-@choosing_options
+@with_settings(MineSettings)
 @click.option(
     "--control", is_flag=True, help="Also write as many random negatives, to OUT with '.control'."
 )
@@ -136,34 +74,24 @@ def choosing_settings(
     help="Folder for scores.  [default: scores beside OUT]",
 )
 @cache_option
-@batch_size_option
 @device_option
 @compile_option
-@click.option(
-    "--seed",
-    type=click.IntRange(0, LAST_SEED),
-    default=0,
-    show_default=True,
-    help="Of the control.",
-)
 @quiet_and_json
 def mine(
     models: tuple[Path, ...],
     pool: Path,
     out: Path,
+    settings: MineSettings,
     control: bool,
     exclude: Path | None,
     budget: int | None,
     page: Path | None,
     scores: Path | None,
     cache: Path | None,
-    batch_size: int,
     device: str,
     compiled: bool,
-    seed: int,
     quiet: bool,
     as_json: bool,
-    **choosing: Any,
 ) -> None:
     """Score a pool with a model and choose, per class, the certified negatives that fool it most.
 
@@ -190,7 +118,6 @@ def mine(
         )
     if page:
         check_page(page)
-    settings = choosing_settings(batch_size=batch_size, seed=seed, **choosing)
     opened = open_pool(pool)
     excluded = read_exclusions(exclude, opened) if exclude else frozenset()
     scorer = load_scorer(models[0], device, compiled=compiled)
@@ -269,11 +196,11 @@ def _synthesise(
             seed=settings.seed,
             per_class=settings.per_class,
             # what mining would send to review is not searched for either
-            max_doubt=min(SynthesisSettings.max_doubt, settings.max_doubt),
+            max_doubt=min(SynthesisSettings().max_doubt, settings.max_doubt),
             batch_size=settings.batch_size,
-            moves=rules_for(pool, None),
         )
-        described = describe_search(pool.path, scorer.fingerprint, search)
+        rules = rules_for(pool, None)
+        described = describe_search(pool.path, scorer.fingerprint, search, rules)
         if found := find_search(pool.path, described):
             warn(
                 f"{pool.path}: not searched again: the same search added {found['kept']} recipes "
@@ -281,7 +208,7 @@ def _synthesise(
             )
             return pool
         on_rows = bars("scoring", len(pool) + len(pool.calls), "clip")
-        known, calls = score_pool(
+        known = score_pool(
             scorer, pool, scores, batch_size=settings.batch_size, reader=reader, on_rows=on_rows
         )
         advance = bars("searching", budget, "clip")
@@ -289,11 +216,10 @@ def _synthesise(
             scorer,
             pool,
             search,
-            scores=known,
-            calls=calls,
+            rules,
+            known=known,
             reader=reader,
             on_scored=lambda recipes, embeddings, logits: advance(len(recipes)),
-            store=known.store,
         )
         if done.search.stopped:
             raise KeyboardInterrupt

@@ -9,6 +9,7 @@ import click
 
 from negmine.cli.console import CleanGroup, print_json, quiet_and_json, say
 from negmine.limits import LAST_SEED
+from negmine.notices import warn
 from negmine.storage.file_names import is_file_name
 from negmine.text_tables import table
 
@@ -85,9 +86,8 @@ def _shares(
 @click.option(
     "--by",
     type=click.Choice(["group"]),
-    default="group",
-    show_default=True,
-    help="What stays together: a group, that is a recording or what was named for it.",
+    hidden=True,
+    help="Of earlier versions: groups stay together, without it as well.",
 )
 @click.option(
     "-o",
@@ -104,8 +104,10 @@ def _shares(
     help="Of the groups' order.",
 )
 @quiet_and_json
-def split(pool: Path, into: Any, by: str, out: Path, seed: int, quiet: bool, as_json: bool) -> None:
-    """Split a POOL so that no group is in two parts, not even as a partner in a mix.
+def split(
+    pool: Path, into: Any, by: str | None, out: Path, seed: int, quiet: bool, as_json: bool
+) -> None:
+    """Split a POOL so that no group (a recording, or what was named for it) is in two parts.
 
     Recipes that draw on groups of several parts are left out and counted. Generated sound belongs
     to no group: recipes of it alone go to the first part.
@@ -116,6 +118,8 @@ def split(pool: Path, into: Any, by: str, out: Path, seed: int, quiet: bool, as_
     """
     from negmine.pool.split import split_pool
 
+    if by:
+        warn("--by has no effect: groups stay together without it")
     done = split_pool(pool, into, out, seed=seed)
     if as_json:
         print_json(done.to_dict())

@@ -6,17 +6,16 @@ from pathlib import Path
 
 import click
 
-from negmine.cli.console import Bars, CleanCommand, NameType, print_json, quiet_and_json, say
-from negmine.cli.goes_with import given_options
+from negmine.cli.console import Bars, CleanCommand, print_json, quiet_and_json, say
 from negmine.cli.scoring_options import (
-    batch_size_option,
     compile_option,
     device_option,
     model_option,
     open_cache,
     pool_option,
 )
-from negmine.limits import MOST_ROWS
+from negmine.cli.settings import with_settings
+from negmine.scores.settings import SearchSettings
 from negmine.text_tables import table
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -26,23 +25,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.argument("clip", type=_FILE)
 @pool_option
 @model_option
-@click.option(
-    "--at",
-    type=click.FloatRange(0),
-    default=0.0,
-    show_default=True,
-    metavar="S",
-    help="Where in the file the clip starts; it is as long as the pool's.",
-)
-@click.option(
-    "-k",
-    "--count",
-    type=click.IntRange(1, MOST_ROWS),
-    default=11,
-    show_default=True,
-    help="Neighbours.",
-)
-@click.option("--class", "label", type=NameType(), help="Only clips certified free of this class.")
+@with_settings(SearchSettings)
 @click.option("-o", "--out", type=_FILE, help="Write the table as CSV.")
 @click.option("--png", type=_FILE, help="Draw the clip and its neighbours.")
 @click.option(
@@ -50,21 +33,6 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder for scores, as of 'negmine mine'.  [default: scores beside POOL]",
 )
-@click.option(
-    "--index",
-    "factory",
-    metavar="FACTORY",
-    help="FAISS index: Flat, HNSW32, IVF4096,SQ8, ...  [default: by size and memory]",
-)
-@click.option(
-    "--memory",
-    type=click.FloatRange(0, min_open=True),
-    default=4.0,
-    show_default=True,
-    metavar="GIB",
-    help="Memory that the index may take.",
-)
-@batch_size_option
 @device_option
 @compile_option
 @quiet_and_json
@@ -72,15 +40,10 @@ def search(
     clip: Path,
     pool: Path,
     model: Path,
-    at: float,
-    count: int,
-    label: str | None,
+    settings: SearchSettings,
     out: Path | None,
     png: Path | None,
     scores: Path | None,
-    factory: str | None,
-    memory: float,
-    batch_size: int,
     device: str,
     compiled: bool,
     quiet: bool,
@@ -94,7 +57,8 @@ def search(
     Example:
       negmine search strange.wav --pool pool --model run0/best.pt --png strange.png
     """  # fmt: skip
-    if factory and "memory" in given_options():
+    at, label = settings.at, settings.label
+    if settings.index and "memory_gib" in settings.model_fields_set:
         raise click.UsageError(
             "--index names an index and --memory lets one be chosen; pass one of the two"
         )
@@ -130,14 +94,15 @@ def search(
     reader = open_cache(pool, opened.sources, scorer.sample_rate)
     with Bars(quiet or as_json) as bars:
         found = score_recipes(
-            scorer, opened.recipes, scores or pool.parent / "scores", batch_size=batch_size,
-            reader=reader, on_rows=bars("scoring", len(opened), "clip"),
+            scorer, opened.recipes, scores or pool.parent / "scores",
+            batch_size=settings.batch_size, reader=reader,
+            on_rows=bars("scoring", len(opened), "clip"),
         )  # fmt: skip
         index, built = open_index(
-            found, opened.digest, factory=factory, memory_bytes=memory * 2**30,
+            found, opened.digest, settings.index, settings.memory_gib,
             on_rows=bars("indexing", len(opened), "clip"),
         )  # fmt: skip
-    neighbours, _ = find_neighbours(samples, scorer, opened, found, index, count, label)
+    neighbours, _ = find_neighbours(samples, scorer, opened, found, index, settings.count, label)
     shown = neighbour_table(neighbours, scorer.classes)
     if out:
         write_neighbours(out, shown)

@@ -7,27 +7,21 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from negmine.cli.console import Bars, CleanCommand, NameType, print_json, quiet_and_json, say
-from negmine.cli.goes_with import Beside, check_goes_with
+from negmine.cli.console import Bars, CleanCommand, GroupedOption, print_json, quiet_and_json, say
 from negmine.cli.scoring_options import (
-    batch_size_option,
     cache_option,
     compile_option,
     device_option,
     model_option,
     open_cache,
 )
-from negmine.limits import LAST_SEED, MOST_ROWS
+from negmine.cli.settings import with_settings
 from negmine.notices import warn_each
+from negmine.synthesis.settings import SynthesisSettings
 from negmine.text_tables import table
 
 if TYPE_CHECKING:
     from negmine.synthesis.found import Synthesised
-
-_GO_WITH = (
-    (("fp", "songtypes"), (Beside("tp"),)),
-    (("max_doubt",), (Beside("scores"),)),
-)
 
 # Arms in the printed table.
 _SHOWN = 15
@@ -36,49 +30,7 @@ _SHOWN = 15
 @click.command(cls=CleanCommand)
 @click.argument("pool", type=click.Path(path_type=Path))
 @model_option
-@click.option(
-    "--budget",
-    type=click.IntRange(1, MOST_ROWS),
-    default=5000,
-    show_default=True,
-    help="Forwards of the model: clips scored in the search.",
-)
-@click.option(
-    "--class",
-    "classes",
-    type=NameType(),
-    multiple=True,
-    metavar="CLASS",
-    help="A class to find negatives of. Repeatable.  [default: all]",
-)
-@click.option(
-    "--per-class",
-    type=click.IntRange(1, MOST_ROWS),
-    default=50,
-    show_default=True,
-    help="A find must score above the lowest of this many hardest negatives of its class.",
-)
-@click.option(
-    "--above",
-    type=float,
-    metavar="LOGIT",
-    help="A score that a find must be above in any case.",
-)
-@click.option(
-    "--min-distance",
-    type=click.FloatRange(0, 2),
-    default=0.02,
-    show_default=True,
-    help="Nearer embeddings (1 - cosine) are the same sound: the highest-scoring is kept.",
-)
-@click.option(
-    "--max-doubt",
-    type=click.FloatRange(0, 1),
-    default=0.1,
-    show_default=True,
-    help="Clips that hold the class with a higher estimated probability are neither parents nor "
-    "finds; goes with --scores.",
-)
+@with_settings(SynthesisSettings)
 @click.option(
     "--scores",
     type=click.Path(file_okay=False, path_type=Path),
@@ -95,6 +47,8 @@ _SHOWN = 15
     "--fp",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Rejected detections, beside --tp.",
+    cls=GroupedOption,
+    needs=["--tp"],
 )
 @click.option(
     "--songtypes",
@@ -102,33 +56,24 @@ _SHOWN = 15
     default="merge",
     show_default=True,
     help="As the pool was built.",
+    cls=GroupedOption,
+    needs=["--tp"],
 )
 @cache_option
-@batch_size_option
 @device_option
 @compile_option
-@click.option(
-    "--seed", type=click.IntRange(0, LAST_SEED), default=0, show_default=True, help="Of all draws."
-)
 @quiet_and_json
 def synthesise(
     pool: Path,
     model: Path,
-    budget: int,
-    classes: tuple[str, ...],
-    per_class: int,
-    above: float | None,
-    min_distance: float,
-    max_doubt: float,
+    settings: SynthesisSettings,
     scores: Path | None,
     tp: Path | None,
     fp: Path | None,
     songtypes: Literal["merge", "split"],
     cache: Path | None,
-    batch_size: int,
     device: str,
     compiled: bool,
-    seed: int,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -141,14 +86,12 @@ def synthesise(
     Example:
       negmine synthesise pool --model run0/best.pt --budget 5000 --tp train_tp.csv --fp train_fp.csv
     """
-    check_goes_with(_GO_WITH)
     from negmine.annotations import read_rfcx
     from negmine.models.scorer import load_scorer
     from negmine.pool import open_pool
     from negmine.scores.embed import score_pool
     from negmine.storage.locks import only_writer
     from negmine.synthesis.pool import rules_for, synthesise_into
-    from negmine.synthesis.settings import SynthesisSettings
 
     annotations = read_rfcx(tp, fp, songtypes=songtypes) if tp else None
     warn_each(annotations.notes if annotations else ())
@@ -157,33 +100,22 @@ def synthesise(
     with only_writer(pool), Bars(quiet or as_json) as bars:
         opened, scorer = open_pool(pool), load_scorer(model, device, compiled=compiled)
         reader = open_cache(pool, opened.sources, scorer.sample_rate, cache)
-        settings = SynthesisSettings(
-            budget=budget,
-            seed=seed,
-            per_class=per_class,
-            threshold={} if above is None else dict.fromkeys(scorer.classes, above),
-            classes=classes,
-            min_distance=min_distance,
-            max_doubt=max_doubt,
-            batch_size=batch_size,
-            moves=rules_for(opened, annotations),
-        )
-        known = of_calls = None
+        known = None
         if scores is not None:
-            on_rows = bars("scoring", len(opened) + len(opened.calls), "clip")
-            known, of_calls = score_pool(
-                scorer, opened, scores, batch_size=batch_size, reader=reader, on_rows=on_rows
-            )
-        advance = bars("searching", budget, "clip")
+            total, size = len(opened) + len(opened.calls), settings.batch_size
+            known = score_pool(
+                scorer, opened, scores, batch_size=size, reader=reader,
+                on_rows=bars("scoring", total, "clip"),
+            )  # fmt: skip
+        advance = bars("searching", settings.budget, "clip")
         done = synthesise_into(
             scorer,
             opened,
             settings,
-            scores=known,
-            calls=of_calls,
+            rules_for(opened, annotations),
+            known=known,
             reader=reader,
             on_scored=lambda recipes, embeddings, logits: advance(len(recipes)),
-            store=known.store if known else None,
         )
     if as_json:
         print_json({"pool": str(pool), "added": done.added, **_summary(done.search)})

@@ -122,20 +122,22 @@ def test_a_selection_is_drawn_by_hardness(shared_pool: Path, tmp_path: Path) -> 
     read = json.loads(call("read", tmp_path / "a", "--json").stdout)
     assert list(read["rates"]["hardness"]) == ["top 10%", "next 40%", "rest"]
     assert read["confidences"] == []
-    for option in (("--prior", 10), ("-o", tmp_path / "audit.toml")):
-        result = call("read", tmp_path / "a", *option)
-        fails(result, "a selection holds a pool's hardest rows, and their doubt is not the pool's")
+    result = call("read", tmp_path / "a", "-o", tmp_path / "audit.toml")
+    fails(result, "a selection holds a pool's hardest rows, and their doubt is not the pool's")
     assert not (tmp_path / "audit.toml").exists()
     assert [one["estimated"] for one in read["rates"]["hardness"].values()] == [0.25, 0.0, 0.0]
     assert read["rates"]["all"][""]["estimated"] == pytest.approx(4 / 40 * 0.25)
     fails(call("read", tmp_path / "a", "-o", tmp_path / "a.toml"), "hardest rows.*audit /.*/pool ")
+    result = call("read", tmp_path / "a", "--prior", 10)
+    assert result.exit_code == 0
+    assert "warning: --prior has no effect: a selection's audit gives no" in result.stderr
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--class", "7"], "--class 7: no such class"),
-        (["--by", "hardnes"], "'hardnes' is none of certificate, kind, hardness, class"),
+        (["--by", "hardnes"], "'hardnes' is not one of 'certificate', 'kind', 'hardness', 'class'"),
         (["--by", "hardness"], "no such stratum here; a pool has no scores"),
         (["--sample", "3"], "--sample 3: 3 strata of at least 5 need 15"),
     ],

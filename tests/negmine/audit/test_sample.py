@@ -11,7 +11,8 @@ import pytest
 from auditing import selection
 
 from negmine.audit.frames import PoolFrame, SelectionFrame
-from negmine.audit.sample import DrawSettings, allocate, draw_calls, draw_claims, draw_sample
+from negmine.audit.sample import allocate, draw_calls, draw_claims, draw_sample
+from negmine.audit.settings import DrawSettings
 from negmine.errors import InputError, PoolError
 from negmine.pool import Pool, open_pool
 from negmine.recipes.labels import Certificate
@@ -51,7 +52,7 @@ def test_a_draw_stands_for_its_strata_and_repeats(pool: Pool) -> None:
     by = ("certificate", "kind")
     drawn = draw_claims(PoolFrame(pool), pool.classes, by, settings)
     assert draw_claims(PoolFrame(pool), pool.classes, by, settings) == drawn
-    other = draw_claims(PoolFrame(pool), pool.classes, by, replace(settings, seed=1))
+    other = draw_claims(PoolFrame(pool), pool.classes, by, settings.replace(seed=1))
     assert {c.recipe for c in other} != {c.recipe for c in drawn}
     assert Counter(c.stratum for c in drawn) == dict.fromkeys({c.stratum for c in drawn}, 4)
     assert len({(c.recipe, c.label) for c in drawn}) == 12
@@ -144,9 +145,9 @@ def test_controls_and_examples_are_calls_of_the_classes_that_are_asked_about(poo
     for name in used:
         assert pool.calls[pool.calls.row_of(name)].labels.present >= {"1"}
     # there are eight calls of a class; what the listener misses comes before examples
-    controls, examples = draw_calls(pool, claims, replace(settings, controls=1.0))
+    controls, examples = draw_calls(pool, claims, settings.replace(controls=1.0))
     assert (len(controls), examples) == (8, {"1": []})
-    none = replace(settings, controls=0.0, examples=0)
+    none = settings.replace(controls=0.0, examples=0)
     assert draw_calls(pool, claims, none) == ([], {"1": []})
 
 

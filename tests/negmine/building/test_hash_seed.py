@@ -19,7 +19,6 @@ from negmine.annotations import read_rfcx
 from negmine.building import build_pool
 from negmine.mining.mine import MineSettings, mine
 from negmine.pool import open_pool
-from negmine.mining.strategy import parse_strategy
 from negmine.synthesis.pool import rules_for, synthesise_into
 from negmine.synthesis.settings import SynthesisSettings
 
@@ -34,10 +33,10 @@ build_pool(data.recordings, annotations, out / "pool", external=[f"{data.externa
            settings=settings, site_of=sites, holdout=["rec01"])
 pool = open_pool(out / "pool")
 scorer = PlaceholderScorer(held_out=frozenset({"rec00", "rec05"}))
-found = SynthesisSettings(budget=60, per_class=5, moves=rules_for(pool, annotations))
-synthesise_into(scorer, pool, found)
+found = SynthesisSettings(budget=60, per_class=5)
+synthesise_into(scorer, pool, found, rules_for(pool, annotations))
 pool = open_pool(out / "pool")
-strategy = parse_strategy("top + quota:by=group,most=3 + diverse")
+strategy = "top + quota:by=group,most=3 + diverse"
 mined = mine(scorer, pool, out / "scores", MineSettings(per_class=9, strategy=strategy))
 (out / "mined.txt").write_text(repr((mined.selection.rows, mined.control.rows, mined.review.rows,
                                      mined.report.to_dict())))

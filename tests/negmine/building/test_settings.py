@@ -132,9 +132,9 @@ def test_every_source_has_a_section_and_every_flag_its_own_name() -> None:
 POOL = ["build-pool", "train", "--tp", "tp.csv", "--out", "pool"]
 
 WITHOUT = [
-    ("--fp-beyond 0", "--fp"),
-    ("--fp-pad bed", "--fp"),
-    ("--fp-placements 2", "--fp"),
+    ("--fp-beyond 0", "--fp or --verdicts"),
+    ("--fp-pad bed", "--fp or --verdicts"),
+    ("--fp-placements 2", "--fp or --verdicts"),
     ("--external-confidence 0.9", "--external"),
     ("--external-windows energy", "--external"),
     ("--noise-kind rain", "--noise"),

@@ -120,7 +120,7 @@ def test_bars_follow_one_another_and_are_quiet_when_asked(
             advance = bars("reading", 3)
             advance()
             advance(2, loss=0.5)
-            bars("scoring", 7, unit="clip")(7)
+            bars("scoring", 7, "clip")(7)
         printed = capsys.readouterr()
         assert printed.out == ""
         if quiet:

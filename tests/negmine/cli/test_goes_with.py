@@ -21,10 +21,6 @@ OF_OTHERS = [
     (ENSEMBLE, "--how rank", "--out"),
     (["ensemble", "a.csv", "b.csv", "--out", "c.csv"], "--row-scale max",
      "--how row-scaled or --truth"),
-    (["render", "pool", "--out", "clips"], "--seed 1", "--sample"),
-    (["synthesise", "pool", "--model", "best.pt"], "--fp fp.csv", "--tp"),
-    (["synthesise", "pool", "--model", "best.pt"], "--songtypes split", "--tp"),
-    (["synthesise", "pool", "--model", "best.pt"], "--max-doubt 0.2", "--scores"),
 ]  # fmt: skip
 
 
@@ -47,7 +43,6 @@ def test_what_would_do_nothing_is_refused(before: list[str], option: str, wanted
     [
         (PREDICT, "--per-recording each --hop-s 0.1"),
         (ENSEMBLE, "--row-scale max"),
-        (["synthesise", "pool", "--model", "best.pt", "--tp", "tp.csv"], "--fp fp.csv"),
     ],
 )
 def test_what_does_something_is_not(before: list[str], option: str) -> None:

@@ -239,8 +239,8 @@ def test_the_control_has_as_many_of_each_class_and_kind(pool: Pool, scores: Path
     certified = {(r.id, name) for r in pool for name in r.labels.absent}
     assert set(cells) <= certified
     assert set(cells) != {(row.recipe, row.label) for row in mined.selection.rows}
-    again = mine(scorer, pool, scores, MineSettings(12, 0.0, seed=0)).control
-    other = mine(scorer, pool, scores, MineSettings(12, 0.0, seed=1)).control
+    again = mine(scorer, pool, scores, MineSettings(per_class=12, min_distance=0.0, seed=0)).control
+    other = mine(scorer, pool, scores, MineSettings(per_class=12, min_distance=0.0, seed=1)).control
     assert again == mined.control
     assert {row.recipe for row in other.rows} != {row.recipe for row in again.rows}
 

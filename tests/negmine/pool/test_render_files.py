@@ -15,6 +15,7 @@ from negmine.cli.main import main
 from negmine.errors import PoolError
 from negmine.pool import Pool, open_pool
 from negmine.pool.render_files import choose_rows, render_rows
+from negmine.pool.settings import RowChoice
 from negmine.pool.summary import summarise_pool
 from negmine.pool.summary_figure import draw_summary
 
@@ -60,31 +61,30 @@ def test_clips_of_an_earlier_run_are_made_again_or_said(
 
 
 def test_rows_are_chosen_by_id_kind_class_and_at_random(pool: Pool) -> None:
-    assert choose_rows(pool, [pool[5].id, pool[2].id]) == [2, 5]
-    mixes = choose_rows(pool, kind="mix")
+    assert choose_rows(pool, RowChoice(ids=(pool[5].id, pool[2].id))) == [2, 5]
+    mixes = choose_rows(pool, RowChoice(kind="mix"))
     assert mixes
     assert all(pool[row].kind == "mix" for row in mixes)
-    free = choose_rows(pool, label="1")
+    free = choose_rows(pool, RowChoice(label="1"))
     assert free == [i for i, recipe in enumerate(pool) if "1" in recipe.labels.absent]
-    drawn = choose_rows(pool, sample=5, seed=3)
+    three, four = RowChoice(sample=5, seed=3), RowChoice(sample=5, seed=4)
+    drawn = choose_rows(pool, three)
     assert drawn == sorted(set(drawn))
     assert len(drawn) == 5
-    assert drawn == choose_rows(pool, sample=5, seed=3) != choose_rows(pool, sample=5, seed=4)
+    assert drawn == choose_rows(pool, three) != choose_rows(pool, four)
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("choice", "message"),
     [
-        ({"ids": ["0" * 24]}, "no recipe"),
-        ({"kind": "mixx"}, r"no rows of kind 'mixx' \(did you mean mix\?\)"),
-        ({"label": "7"}, "no class '7'"),
+        (RowChoice(ids=("0" * 24,)), "no recipe"),
+        (RowChoice(kind="mixx"), r"no rows of kind 'mixx' \(did you mean mix\?\)"),
+        (RowChoice(label="7"), "no class '7'"),
     ],
 )
-def test_what_is_not_there_cannot_be_rendered(
-    pool: Pool, options: dict[str, object], message: str
-) -> None:
+def test_what_is_not_there_cannot_be_rendered(pool: Pool, choice: RowChoice, message: str) -> None:
     with pytest.raises(PoolError, match=message):
-        choose_rows(pool, **options)  # type: ignore[arg-type]
+        choose_rows(pool, choice)
 
 
 def test_the_command_renders_a_sample(shared_pool: Path, tmp_path: Path) -> None:

@@ -210,7 +210,7 @@ def test_hostile_classes_and_files(data: Any, tmp_path: Path) -> None:
     (data.recordings / "rec03.flac").rename(data.recordings / "a&b <c> 100%.flac")
     made = open_pool(make_pool(data, tmp_path / "pool"))
     scorer = PlaceholderScorer(classes=made.classes)
-    found = mine(scorer, made, tmp_path / "scores", MineSettings(100, 0.0))
+    found = mine(scorer, made, tmp_path / "scores", MineSettings(per_class=100, min_distance=0.0))
     strange = [
         row
         for row, recipe in zip(found.selection.rows, found.selection.recipes(made), strict=True)

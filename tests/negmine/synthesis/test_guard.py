@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,9 +50,8 @@ def searched(
     done = synthesise(
         PlaceholderScorer(),
         pool,
-        replace(SETTINGS, max_doubt=max_doubt),
-        scores=scores,
-        calls=calls,
+        SETTINGS.replace(max_doubt=max_doubt),
+        known=(scores, calls),
         on_scored=lambda recipes, embeddings, logits: seen.update((r.id, r) for r in recipes),
     )
     return done, seen

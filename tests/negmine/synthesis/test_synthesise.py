@@ -47,7 +47,7 @@ def settings(budget: int = 130, **changes: object) -> SynthesisSettings:
 
 @pytest.fixture(scope="module")
 def searched(pool: Pool, rules: MoveRules) -> Synthesised:
-    return synthesise(PlaceholderScorer(held_out=HELD_OUT), pool, settings(260, moves=rules))
+    return synthesise(PlaceholderScorer(held_out=HELD_OUT), pool, settings(260), rules)
 
 
 def slow_absent(recipe: Recipe, pool: Pool) -> dict[str, float] | None:
@@ -163,7 +163,7 @@ def test_the_same_seed_finds_the_same_whatever_the_batch(pool: Pool) -> None:
 def test_from_known_scores_nothing_is_explored(pool: Pool, tmp_path: Path) -> None:
     scorer = PlaceholderScorer()
     scores = score_recipes(scorer, pool.recipes, tmp_path)
-    done = synthesise(scorer, pool, settings(80), scores=scores)
+    done = synthesise(scorer, pool, settings(80), known=(scores, None))
     assert "explore" not in {family.move for family in done.families}
     # a find beats the fifth of the pool's own
     for column, name in enumerate(scorer.classes):
@@ -175,7 +175,7 @@ def test_from_known_scores_nothing_is_explored(pool: Pool, tmp_path: Path) -> No
 
 def test_a_threshold_is_a_floor(pool: Pool) -> None:
     floor = {"0": 4.0, "1": 1e9}
-    done = synthesise(PlaceholderScorer(), pool, settings(130, threshold=floor, per_class=10**6))
+    done = synthesise(PlaceholderScorer(), pool, settings(130, per_class=10**6), floors=floor)
     assert {find.label for find in done.finds} == {"0"}
     assert min(find.score for find in done.finds) > 4.0
 
@@ -240,7 +240,7 @@ def own_pool(pool: Pool, tmp_path: Path) -> Path:
 
 def test_products_are_appended_with_their_ancestry(own_pool: Path, rules: MoveRules) -> None:
     before = open_pool(own_pool)
-    done = synthesise_into(PlaceholderScorer(), before, settings(130, moves=rules))
+    done = synthesise_into(PlaceholderScorer(), before, settings(130), rules)
     after = open_pool(own_pool)
     assert done.added == len(after) - len(before) == len(done.search.kept) > 0
     kept = {product.recipe.id: product.recipe for product in done.search.kept}
@@ -250,7 +250,7 @@ def test_products_are_appended_with_their_ancestry(own_pool: Path, rules: MoveRu
     rows = read_ancestry(own_pool)
     assert {row["recipe"] for row in rows} == {p.recipe.id for p in done.search.lineage}
     # again with another seed: what stands stays, what is new is added
-    again = synthesise_into(PlaceholderScorer(), after, settings(130, seed=1, moves=rules))
+    again = synthesise_into(PlaceholderScorer(), after, settings(130, seed=1), rules)
     more = read_ancestry(own_pool)
     assert more[: len(rows)] == rows
     assert len(more) > len(rows)
@@ -299,7 +299,7 @@ def test_what_the_search_scored_is_not_scored_again(
     before, folder = open_pool(own_pool), tmp_path / "scores"
     scorer = Scorer()
     known = score_recipes(scorer, before.recipes, folder)
-    done = synthesise_into(scorer, before, settings(310), scores=known, store=known.store)
+    done = synthesise_into(scorer, before, settings(310), known=(known, None))
     assert done.search.stopped == stop
     assert done.added > 0
     if not stop:
@@ -363,9 +363,9 @@ def test_the_command_fits_doubt_where_it_has_scores(
     assert re.search(r"\n\d+ refused as parents and finds, by doubt .* AUC [01]\.\d{3}\n", shown)
 
 
-def test_the_command_wants_tp_beside_fp(own_pool: Path, shared_data: Data) -> None:
+def test_the_command_warns_of_fp_without_tp(own_pool: Path, shared_data: Data) -> None:
     result = CliRunner().invoke(
         main, ["synthesise", str(own_pool), "--model", "x.pt", "--fp", str(shared_data.fp)]
     )
     assert result.exit_code == 2
-    assert "--fp goes with --tp" in result.stderr
+    assert "warning: --fp has no effect without --tp\n" in result.stderr

@@ -17,7 +17,6 @@ from negmine.annotations import Annotations
 from negmine.errors import InputError, PoolError
 from negmine.mining.mine import MineSettings
 from negmine.mining.selection import Selection, open_selection
-from negmine.mining.strategy import parse_strategy
 from negmine.notices import warn
 from negmine.pool import open_pool
 from training.config import HardUse
@@ -366,7 +365,7 @@ def test_training_tells_how_many_negatives_it_used(
         ({"mining": MineSettings(per_class=2)}, r"another per-class \(3, now 2\); choose another"),
         ({"mining": MineSettings(per_class=3, max_doubt=0.75)}, "another max-doubt "),
         (
-            {"mining": MineSettings(2, 0.25, seed=1, strategy=parse_strategy("spread"))},
+            {"mining": MineSettings(per_class=2, min_distance=0.25, seed=1, strategy="spread")},
             "another per-class .*, another strategy .*, another min-distance .*, another seed",
         ),
     ],

@@ -1,0 +1,57 @@
+"""What changes nothing is a warning in one line, and the command goes on."""
+
+from __future__ import annotations
+
+import pytest
+from click.testing import CliRunner, Result
+
+from negmine.cli.main import main
+
+# What stands before the option; nothing of it is there, and nothing is looked for.
+RENDER = "render pool --out clips"
+SYNTHESISE = "synthesise pool --model best.pt"
+SPLIT = "pool split pool --into a=1 --into b=1 --out folds"
+BUILD = "build-pool train --tp tp.csv --out pool"
+
+
+def call(line: str) -> Result:
+    return CliRunner().invoke(main, line.split())
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "line"),
+    [
+        (RENDER, "--seed 1", "--seed has no effect without --sample"),
+        (SYNTHESISE, "--fp fp.csv", "--fp has no effect without --tp"),
+        (SYNTHESISE, "--songtypes split", "--songtypes has no effect without --tp"),
+        (SYNTHESISE, "--max-doubt 0.2", "--max-doubt has no effect without --scores"),
+        (SPLIT, "--by group", "--by has no effect: groups stay together without it"),
+        (
+            BUILD,
+            "--verdict-recordings heard",
+            "--verdict-recordings has no effect without --verdicts",
+        ),
+    ],
+)
+def test_an_option_without_effect_is_told_and_the_command_goes_on(
+    command: str, option: str, line: str
+) -> None:
+    result = call(f"{command} {option}")
+    assert result.stderr.splitlines()[0] == f"warning: {line}"
+    assert result.stderr.splitlines()[-1].startswith("Error: ")  # nothing is there
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"{RENDER} --seed 1 --sample 3",
+        f"{SYNTHESISE} --tp tp.csv --fp fp.csv --songtypes split",
+        f"{SYNTHESISE} --scores scores --max-doubt 0.2",
+        SPLIT,
+        f"{BUILD} --verdicts heard.csv --verdict-recordings heard",
+    ],
+)
+def test_what_has_an_effect_is_not_warned_of(line: str) -> None:
+    result = call(line)
+    assert result.exit_code != 0
+    assert "no effect" not in result.stderr
