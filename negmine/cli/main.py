@@ -11,6 +11,7 @@ import click
 
 from negmine import __version__
 from negmine.building.settings import PoolSettings
+from negmine.cli.commands.ask import ask
 from negmine.cli.commands.mine import mine
 from negmine.cli.commands.models import models
 from negmine.cli.commands.pool import pool as pool_commands
@@ -197,6 +198,7 @@ def build_pool(
     _show_pool(out, quiet, as_json)
 
 
+main.add_command(ask)
 main.add_command(mine)
 main.add_command(pool_commands)
 main.add_command(models)
