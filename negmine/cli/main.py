@@ -91,13 +91,6 @@ def main() -> None:
 @with_settings(PoolSettings)
 @config_option
 @click.option(
-    "--holdout",
-    multiple=True,
-    metavar="NAME",
-    help="Recording, other file or site that must not enter in any form, nor in a mix; or a .txt "
-    "file with one a line. Repeatable.",
-)
-@click.option(
     "--sites",
     type=click.Path(dir_okay=False, path_type=Path),
     help="CSV with columns recording_id, site: a recording's group, and for sites in --holdout.",
@@ -106,7 +99,6 @@ def main() -> None:
     "--site-regex",
     help="What of a recording's name is its site: its group, and for sites in --holdout.",
 )
-@click.option("--skip-bad", is_flag=True, help="Report unreadable files and continue without them.")
 @click.option("--force", is_flag=True, help="Replace another pool at --out.")
 @click.option(
     "--append", is_flag=True, help="Add what is new to the pool at --out; nothing there is changed."
@@ -121,10 +113,8 @@ def build_pool(
     verdict_recordings: Path | None,
     out: Path,
     settings: PoolSettings,
-    holdout: tuple[str, ...],
     sites: Path | None,
     site_regex: str | None,
-    skip_bad: bool,
     force: bool,
     append: bool,
     quiet: bool,
@@ -144,7 +134,6 @@ def build_pool(
     from negmine.annotations.sites import SiteOf, sites_by_pattern, sites_by_table
     from negmine.annotations.verdicts import add_verdicts
     from negmine.building import build_pool as build
-    from negmine.building.holdout import read_names
     from negmine.storage.locks import only_writer
 
     if sites and site_regex:
@@ -163,12 +152,9 @@ def build_pool(
             recordings,
             annotations,
             out,
-            settings=settings,
+            settings,
             verdict_recordings=verdict_recordings,
-            skip_bad=skip_bad,
-            force=force,
-            append=append,
-            holdout=read_names(holdout),
+            existing="replace" if force else "append" if append else "keep",
             site_of=site_of,
             progress=bars,
         )
