@@ -81,7 +81,7 @@ def main(
             out / "pool",
             external=[str(data / "external")],
             settings=PoolSettings(mix=MixSettings(count=mix)),
-            existing="replace",
+            force=True,
             progress=bars,
         )
         pool = open_pool(out / "pool")

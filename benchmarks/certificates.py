@@ -272,7 +272,7 @@ def main(
                     transplant=TransplantSettings(count=each),
                     mix=MixSettings(count=each),
                 ),
-                existing="replace",
+                force=True,
                 progress=bars,
             )
         found = audit(open_pool(pool), auditor, bars)

@@ -27,7 +27,6 @@ from torch.utils.data import DataLoader, Dataset
 
 from negmine.pool import open_pool
 from negmine.recipes.cache import CachedReader
-from negmine.recipes.cache_files import DATA
 from negmine.recipes.render import render
 
 
@@ -35,14 +34,16 @@ class Rendered(Dataset[Any]):
     """A pool's clips, rendered from a cache."""
 
     def __init__(self, pool: Path, cache: Path) -> None:
-        self._recipes, self._reader = open_pool(pool).recipes, CachedReader(cache)
+        opened = open_pool(pool)
+        self._recipes, self._rate = opened.recipes, opened.sample_rate
+        self._reader = CachedReader(cache)
 
     def __len__(self) -> int:
         return len(self._recipes)
 
     def __getitems__(self, rows: Sequence[int]) -> torch.Tensor:
-        rate, reader = self._reader.sample_rate, self._reader
-        clips = [render(recipe, rate, reader) for recipe in self._recipes.at(np.array(rows))]
+        recipes, rate = self._recipes.at(np.array(rows)), self._rate
+        clips = [render(recipe, rate, self._reader) for recipe in recipes]
         return torch.from_numpy(np.stack(clips))
 
 
@@ -82,7 +83,7 @@ def _mib(line: str) -> float:
 def main(
     pool: Path, cache: Path, workers: int, epochs: int, batch_size: int, first_s: float
 ) -> None:
-    data, file = Rendered(pool, cache), cache / DATA
+    data, (file,) = Rendered(pool, cache), cache.glob("*.i16")
     loader: Any = DataLoader(
         data, batch_size, shuffle=True, num_workers=workers, collate_fn=lambda batch: batch,
         persistent_workers=True, generator=torch.Generator().manual_seed(0),

@@ -106,7 +106,7 @@ def main(pool: Path, cache: Path, clips: int, least: float, seed: int) -> None:
     # audiomentations says of each file that it was resampled
     warnings.filterwarnings("ignore", module="audiomentations")
     opened, reader = open_pool(pool), CachedReader(cache)
-    rate = reader.sample_rate
+    rate = reader.sample_rates[0]
     rng = np.random.default_rng(seed)
     folder = next(source.root for source in opened.sources if not source.is_synthetic)
     for recipe in opened.recipes[:1000]:

@@ -24,16 +24,15 @@ from negmine.errors import AudioError, NegmineError
 from negmine.mining.selection import Chosen, Selection, open_selection
 from negmine.pool import open_pool
 from negmine.recipes.cache import CachedReader
-from negmine.recipes.cache_build import build_cache, sounds_of_folder
-from negmine.recipes.cache_files import DATA, INDEX, JOURNAL
-from negmine.recipes.source import Source
+from negmine.recipes.cache_files import Clips, Piece
+from negmine.recipes.cache_fill import Item, fill
+from negmine.recipes.cache_items import build_cache, sounds_of_folder
 from negmine.report.read import read_report
 from negmine.scores.embed import open_store, score_recipes
 from negmine.scores.pool_index import open_index
 from negmine.storage.files import write_json, write_table
 from negmine.synthesis import pool as synthesis_pool
 from negmine.synthesis.pool import ANCESTRY, read_ancestry
-from training.data.clips import ClipStore
 from training.engine.validate import KnownScores
 from training.schedules.crossval import OOF, OOF_VERDICTS, OutOfFold, scored_by
 from training.schedules.pseudo import PseudoLabels, Windows
@@ -99,7 +98,7 @@ def pools(shared_pool: Path, folder: Path) -> Kind:
 
 
 def selections(shared_pool: Path, folder: Path) -> Kind:
-    row = Chosen("a" * 24, "0", 1.5, 1, "fp", "verified", 1.0, "", 0.25, 0.1, 0.0)
+    row = Chosen("a" * 24, "0", 1.5, 1, "fp", "verified", 1.0, "", 0.25, 0.1)
     rows = tuple(row for _ in range(50))
     Selection(rows, Path("/pool"), "digest", "model").write(folder / "hard.parquet")
     return Kind(folder, ("hard.parquet",), lambda at: open_selection(at / "hard.parquet"))
@@ -149,48 +148,38 @@ def fingerprints(shared_pool: Path, folder: Path) -> Kind:
 
 
 def caches(data: Data, folder: Path) -> Kind:
-    sounds = sounds_of_folder(sorted(data.external.rglob("*.wav")))
-    build_cache(folder / "cache", sounds, 8000)
-    sources = [Source(s.path.parent, s.path.name, s.fingerprint, s.duration_s, "") for s in sounds]
+    sources = sounds_of_folder(sorted(data.external.rglob("*.wav")))
+    build_cache(folder / "cache", sources, 8000)
 
     def read(at: Path) -> object:
         reader = CachedReader(at / "cache")
         return [reader.read(source, 0.1, source.duration_s, 8000).tobytes() for source in sources]
 
-    return Kind(folder, (f"cache/{INDEX}", f"cache/{DATA}"), read)
+    return Kind(folder, files_of(folder / "cache", folder), read)
 
 
-def stopped_caches(data: Data, folder: Path) -> Kind:
-    """A cache whose making was stopped after two sounds."""
-    sounds = sounds_of_folder(sorted(data.external.rglob("*.wav")))
-
-    class StoppedError(Exception):
-        pass
-
-    def stopping(total: int) -> Callable[[], None]:
-        done = iter(range(2))
-        return lambda: next(done, None) is None and _raise(StoppedError())
-
-    with pytest.raises(StoppedError):
-        build_cache(folder, sounds, 8000, workers=1, progress=stopping)
+def filled_caches(data: Data, folder: Path) -> Kind:
+    """A cache that is filled further."""
+    sources = sounds_of_folder(sorted(data.external.rglob("*.wav")))
+    build_cache(folder, sources[:2], 8000)
 
     def read(at: Path) -> object:
-        build_cache(at, sounds, 8000, workers=1)
-        return (at / DATA).read_bytes(), (at / INDEX).read_bytes()
+        build_cache(at, sources, 8000, workers=1)
+        return [CachedReader(at).read(one, 0.1, one.duration_s, 8000).tobytes() for one in sources]
 
-    # most of the samples are still to come
-    return Kind(folder, (JOURNAL, DATA), read, remade=True, said=0.3)
+    return Kind(folder, files_of(folder, folder), read, remade=True)
 
 
-def _raise(error: Exception) -> None:
-    raise error
+def files_of(folder: Path, root: Path) -> tuple[str, ...]:
+    return tuple(sorted(str(path.relative_to(root)) for path in folder.iterdir()))
 
 
 def clips(shared_pool: Path, folder: Path) -> Kind:
     made = [np.random.default_rng(i).normal(0, 0.5, 50).astype(np.float32) for i in range(5)]
 
     def read(at: Path) -> object:
-        store = ClipStore.open(at, ["a", "b", "c", "d", "e"], [50] * 5, lambda i: made[i])
+        items = [Item(str(i), str(i), 50, lambda i=i: [made[i]]) for i in range(5)]
+        store = Clips(fill(at, items).cache, [Piece(item.key, 0, 50) for item in items])
         return [store.read(i, 0, 50).tobytes() for i in range(5)]
 
     read(folder)
@@ -257,7 +246,7 @@ def test_damage_is_said_or_mended(
     check(make(shared_pool, folder), tmp_path, lambda: capsys.readouterr().err)
 
 
-@pytest.mark.parametrize("make", [caches, stopped_caches])
+@pytest.mark.parametrize("make", [caches, filled_caches])
 def test_damage_of_a_cache_is_said_or_mended(
     make: Callable[[Data, Path], Kind],
     shared_data: Data,
@@ -282,7 +271,8 @@ def test_damage_of_an_audit_s_key_is_said(
 def test_a_damaged_cache_without_its_sound_is_an_error(data: Data, tmp_path: Path) -> None:
     kind = caches(data, tmp_path)
     kind.read(tmp_path)
-    (tmp_path / "cache" / DATA).write_bytes(b"")
+    (samples,) = (tmp_path / "cache").glob("*.i16")
+    samples.write_bytes(b"")
     shutil.rmtree(data.external)
     with pytest.raises(AudioError, match=r"no such file|cannot be read"):
         kind.read(tmp_path)

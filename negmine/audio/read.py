@@ -130,6 +130,12 @@ def promised(path: Path) -> tuple[float, int]:
         return _promised_frames(path, file, extent) / rate, rate
 
 
+def is_mono_at(path: Path, sample_rate: int) -> bool:
+    """Return whether a file is mono and of this rate: decoded, it is what it stores."""
+    with _opened(path) as (file, _):
+        return bool(file.channels == 1 and file.samplerate == sample_rate)
+
+
 def stream(path: Path, sample_rate: int) -> Iterator[np.ndarray]:
     """Yield a whole file as mono at another rate, in blocks, decoded and checked on the way.
 

@@ -1,67 +1,59 @@
-"""Sound decoded once, at one rate, into a file that is mapped into memory.
+"""Sound decoded once, into files that are mapped into memory.
 
-::
+A cache holds whole sound files, which `CachedReader` reads, and clips (`Clips`). Each is found by a
+key that says what determines its samples: the fingerprint of a file's bytes, or a recipe's id; the
+rate; what is cut. So what is read is what the recipe was made of, though the file itself be moved,
+changed or gone since.
 
-    samples.i16    every sound after the other, int16, little-endian
-    cache.json     rate, and of each sound: fingerprint, place, length, scale, checksum
-    journal.jsonl  while it is being built: a line for each sound that is done
-
-Sounds are found by the fingerprint of their file's bytes, which recipes carry. So what is read is
-what the recipe was made of, though the file itself be moved, changed or gone since.
+Samples are rounded to 16 bits: steps of 2^-15, or of a 32,767th of the peak of sound that is louder
+than full scale. A file of another rate is resampled as a whole, not span by span: spans then start
+on the cache's own samples, up to half a sample of the file off. A mono file of 16 bits and the
+cache's rate comes back to the bit; its entry is marked as exact.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from threading import Lock
-from typing import Any
 
-import numpy as np
-
+from negmine.audio.fingerprint import file_fingerprint
+from negmine.audio.read import stream
 from negmine.audio.windows import to_samples
 from negmine.errors import DamageError, PoolError
 from negmine.notices import warn
-from negmine.recipes.cache_files import DATA, INDEX, Entry, read_index
+from negmine.recipes.cache_files import REMEDY, Cache, Samples, find_indices, sound_key
+from negmine.recipes.cache_fill import decode_again, file_item
+from negmine.recipes.reader import DIRECT
 from negmine.recipes.source import Source
-from negmine.storage.files import open_in_place
+
+# Samples that are handed on at a time.
+_BLOCK = 1 << 20
 
 
 class CachedReader:
-    """Reads spans of sounds from a cache: see `negmine.recipes.reader.Reader`.
+    """Reads spans of sound files from a cache: see `negmine.recipes.reader.Reader`.
 
     Samples are checked against their checksum when a sound is first read. What is damaged, or was
     cut off, is decoded again into its place, and said.
-
-    Against reading the file itself, samples are rounded to 16 bits, and a file of another rate was
-    resampled as a whole, not span by span: spans then start on the cache's own samples, up to half
-    a sample of the file off. A mono file of 16 bits and the cache's rate comes back to the bit.
-
-    Threads may share a reader. Another process that is handed one maps the same file, and so shares
-    its pages.
     """
 
     def __init__(self, folder: Path) -> None:
-        index = read_index(folder)
+        if not find_indices(folder):
+            raise PoolError(f"{folder}: no finished cache; run 'negmine cache' first")
         self.folder = folder
-        self._entries = _entries(folder, index)
-        self.sample_rate = int(index["sample_rate"])
+        self._cache = Cache(folder)
         self._sound: set[str] = set()
         self._checking, self._warned = Lock(), False
-        data, size = folder / DATA, 2 * int(index["samples"])
-        if not data.is_file() or data.stat().st_size < size:
-            _lengthen(data, size)
-            self._warn()
-        # as a plain array: slices of a memmap take longer to make
-        self._samples = np.memmap(data, dtype="<i2", mode="r").view(np.ndarray)
 
     def __reduce__(self) -> tuple[type[CachedReader], tuple[Path]]:
-        # a pickled map would be a copy of all samples
         return CachedReader, (self.folder,)
 
-    def __len__(self) -> int:
-        return len(self._entries)
+    @property
+    def sample_rates(self) -> list[int]:
+        """Of its sound files, in Hz."""
+        kinds = (key.split() for key in self._cache)
+        return sorted({int(rest[-1]) for kind, *rest in kinds if kind == "sound"})
 
     def check(self, sources: Iterable[Source], sample_rate: int) -> None:
         """See that all these can be read at a rate.
@@ -69,99 +61,104 @@ class CachedReader:
         Raises
         ------
         PoolError
-            If the cache has another rate, or lacks one of them.
+            If the cache has other rates, or lacks one of them.
         """
-        if sample_rate != self.sample_rate:
-            raise PoolError(
-                f"{self.folder}: holds sound at {self.sample_rate} Hz, not {sample_rate} Hz; "
-                f"make another with 'negmine cache --sample-rate {sample_rate}'"
-            )
         for source in sources:
-            if not source.is_synthetic and source.fingerprint not in self._entries:
+            if source.is_synthetic or sound_key(source.fingerprint, sample_rate) in self._cache:
+                continue
+            rates = self.sample_rates
+            if rates and sample_rate not in rates:
                 raise PoolError(
-                    f"{self.folder}: lacks '{source.name}', or holds it as it was before a change; "
-                    "run 'negmine cache' again"
+                    f"{self.folder}: holds sound at {', '.join(map(str, rates))} Hz, not "
+                    f"{sample_rate} Hz; make another with 'negmine cache --sample-rate "
+                    f"{sample_rate}'"
+                )
+            raise PoolError(
+                f"{self.folder}: lacks '{source.name}', or holds it as it was before a change; "
+                f"{REMEDY}"
+            )
+
+    def is_exact(self, source: Source, sample_rate: int) -> bool:
+        """Return whether what is read of a file is its own samples, to the bit."""
+        key = sound_key(source.fingerprint, sample_rate)
+        return key in self._cache and self._cache[key].exact and self._is_sound(key)
+
+    def read(self, source: Source, start_s: float, duration_s: float, sample_rate: int) -> Samples:
+        """See `negmine.recipes.reader.Reader.read`."""
+        key = sound_key(source.fingerprint, sample_rate)
+        if key not in self._sound:
+            self.check([source], sample_rate)
+            self._mend(source, key, sample_rate)
+        start, length = to_samples(start_s, sample_rate), to_samples(duration_s, sample_rate)
+        return self._cache.read(key, start, length)
+
+    def blocks(self, path: Path, sample_rate: int) -> Iterator[Samples]:
+        """Yield a whole file in blocks; one that the cache lacks is decoded.
+
+        See `negmine.audio.read.stream`.
+        """
+        fingerprint = file_fingerprint(path)
+        key = sound_key(fingerprint, sample_rate)
+        if key not in self._cache:
+            yield from stream(path, sample_rate)
+            return
+        source = Source(path.parent, path.name, fingerprint, 0.0, "")
+        self._mend(source, key, sample_rate)
+        length = self._cache[key].length
+        for start in range(0, length, _BLOCK):
+            yield self._cache.read(key, start, min(_BLOCK, length - start))
+
+    def _is_sound(self, key: str) -> bool:
+        """Check an entry's samples, if it was not done before."""
+        if key in self._sound:
+            return True
+        if not (self._cache.pack_of(key).is_whole and self._cache.holds(key)):
+            self._warn(self._cache.pack_of(key).data)
+            return False
+        self._sound.add(key)
+        return True
+
+    def _mend(self, source: Source, key: str, sample_rate: int) -> None:
+        """Decode a sound again, if it is damaged."""
+        with self._checking:
+            if self._is_sound(key):
+                return
+            decode_again(self._cache, file_item(source, sample_rate))
+            if not self._is_sound(key):
+                raise PoolError(
+                    f"{self._cache.pack_of(key).data}: the samples of '{source.name}' are damaged, "
+                    f"and decoding gives others now; {REMEDY}"
                 )
 
-    def read(
-        self, source: Source, start_s: float, duration_s: float, sample_rate: int
-    ) -> np.ndarray:
-        """See `negmine.recipes.reader.Reader.read`."""
-        entry = self._entries.get(source.fingerprint)
-        if entry is None or sample_rate != self.sample_rate:
-            self.check([source], sample_rate)
-            raise AssertionError("checked")
-        if source.fingerprint not in self._sound:
-            self._check_sound(source, entry)
-        length, start = to_samples(duration_s, sample_rate), to_samples(start_s, sample_rate)
-        first, last = max(start, 0), min(start + length, entry.length)
-        span = self._samples[entry.offset + first : entry.offset + max(first, last)]
-        sound = span * np.float32(entry.scale)
-        if len(sound) == length:
-            return sound
-        out = np.zeros(length, dtype=np.float32)
-        out[first - start : first - start + len(sound)] = sound
-        return out
-
-    def _check_sound(self, source: Source, entry: Entry) -> None:
-        with self._checking:
-            if source.fingerprint in self._sound:
-                return
-            data = self.folder / DATA
-            if not self._holds(entry):
-                from negmine.recipes.cache_build import decode_again
-
-                self._warn()
-                decode_again(data, source, entry, self.sample_rate)
-                if not self._holds(entry):
-                    raise PoolError(
-                        f"{data}: the samples of '{source.name}' are damaged, and decoding gives "
-                        "others now; run 'negmine cache' again"
-                    )
-            self._sound.add(source.fingerprint)
-
-    def _warn(self) -> None:
+    def _warn(self, data: Path) -> None:
         # once: a cut file may lack thousands of sounds
         if not self._warned:
             self._warned = True
-            warn(
-                f"{self.folder / DATA}: damaged; sound is decoded again where it fails its checksum"
-            )
-
-    def _holds(self, entry: Entry) -> bool:
-        return entry.holds(self._samples[entry.offset : entry.offset + entry.length])
+            warn(f"{data}: damaged; sound is decoded again where it fails its checksum")
 
 
-def _entries(folder: Path, index: dict[str, Any]) -> dict[str, Entry]:
-    """Read the sounds of an index, each in its own place.
+class ExactReader:
+    """Reads from caches what comes back from them to the bit, and all else from its files.
 
-    An index of an earlier version has no seal: what it says is looked at.
+    So whether there is a cache changes no sample: see `negmine.recipes.reader.Reader`. A cache that
+    is damaged is not used, which is said.
     """
-    try:
-        entries = [Entry(**one) for one in index["sounds"]]
-        end = 0
-        for entry in sorted(entries, key=lambda entry: entry.offset):
-            if entry.offset < end or entry.length < 0 or not 0 < entry.scale < math.inf:
-                raise ValueError(entry.fingerprint)
-            end = entry.offset + entry.length
-        if end > int(index["samples"]) or int(index["sample_rate"]) < 1:
-            raise ValueError("sample_rate, samples")
-    except (KeyError, TypeError, ValueError) as error:
-        where = folder / INDEX
-        raise DamageError(f"{where}: damaged: {error}; run 'negmine cache' again") from error
-    return {entry.fingerprint: entry for entry in entries}
 
+    def __init__(self, *folders: Path) -> None:
+        self._caches = []
+        for folder in dict.fromkeys(folders):
+            try:
+                if find_indices(folder):
+                    self._caches.append(CachedReader(folder))
+            except PoolError as error:
+                warn(f"reading the sound files: {error}")
 
-def _lengthen(data: Path, size: int) -> None:
-    """Make a file of samples that was cut as long as it was: what it lacks fails its checksum."""
-    try:
-        with open_in_place(data, "ab") as file:
-            file.truncate(size)
-    except OSError as error:
-        raise DamageError(
-            f"{data}: missing or cut short, and cannot be written ({error.strerror}); run 'negmine "
-            "cache' again"
-        ) from error
+    def read(self, source: Source, start_s: float, duration_s: float, sample_rate: int) -> Samples:
+        """See `negmine.recipes.reader.Reader.read`."""
+        for cache in self._caches:
+            if cache.is_exact(source, sample_rate):
+                return cache.read(source, start_s, duration_s, sample_rate)
+        return DIRECT.read(source, start_s, duration_s, sample_rate)
 
 
 def find_cache(
@@ -184,7 +181,7 @@ def find_cache(
     PoolError
         If the one that was named does not fit.
     """
-    if named is None and not (pool / "cache" / INDEX).exists():
+    if named is None and not find_indices(pool / "cache"):
         return None, ""
     try:
         reader = CachedReader(named or pool / "cache")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from negmine.audio.silence import SILENT_LOGIT, is_silent
 from negmine.errors import ModelError
 from negmine.models.scorer import Scorer
 from negmine.pool import Pool
-from negmine.pool.recipe_table import Ids
+from negmine.pool.recipe_table import RecipeTable
 from negmine.recipes.cache import CachedReader
 from negmine.recipes.recipe import ID_BYTES, Recipe
 from negmine.recipes.render import RENDERING, render_batches
@@ -22,15 +21,6 @@ from negmine.storage.locks import only_here
 
 # Rows scored between two writes: what a run that is killed loses at most.
 SHARD_ROWS = 2048
-
-
-class Clips(Protocol):
-    """Recipes that can be scored: a table of a pool, or any others with their ids."""
-
-    @property
-    def ids(self) -> Ids: ...
-    def __len__(self) -> int: ...
-    def __getitem__(self, index: int, /) -> Recipe: ...
 
 
 class Scores:
@@ -95,13 +85,13 @@ class Scores:
 def open_store(scorer: Scorer, folder: Path, reader: CachedReader | None = None) -> ScoreStore:
     """Open a model's scores in a folder of stores, of sound that a reader reads."""
     # from the cache, sound is rounded to 16 bits: scores are near the same, not the same
-    heard = f"-cache{reader.sample_rate}" if reader else ""
+    heard = f"-cache{scorer.sample_rate}" if reader else ""
     return ScoreStore(folder, f"{scorer.fingerprint}.r{RENDERING}{heard}")
 
 
 def score_recipes(
     scorer: Scorer,
-    recipes: Clips,
+    recipes: RecipeTable,
     folder: Path | ScoreStore,
     *,
     batch_size: int = BATCH_SIZE,
@@ -113,7 +103,7 @@ def score_recipes(
     Parameters
     ----------
     scorer : Scorer
-    recipes : Clips
+    recipes : RecipeTable
     folder : Path or ScoreStore
         Of the stores; or the model's own, opened by `open_store`: its checksums are then read once
         for several tables.
@@ -143,7 +133,7 @@ def score_recipes(
 
 def _score_missing(
     scorer: Scorer,
-    recipes: Clips,
+    recipes: RecipeTable,
     ids: np.ndarray,
     store: ScoreStore,
     batch_size: int,

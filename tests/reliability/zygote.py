@@ -19,7 +19,7 @@ from typing import Any
 # What the commands import when they run.
 _EARLY = (
     "faiss", "matplotlib.backends.backend_agg", "matplotlib.figure", "pandas", "scipy.signal",
-    "negmine.audit.draw", "negmine.building", "negmine.recipes.cache_build", "negmine.cli.main",
+    "negmine.audit.draw", "negmine.building", "negmine.recipes.cache_items", "negmine.cli.main",
     "negmine.mining.mine", "negmine.pool.render_files", "negmine.report.html",
     "negmine.synthesis.pool", "training.cli.main", "training.cli.ensemble",
     "training.cli.score", "training.schedules.crossval", "training.evaluation.evaluate",

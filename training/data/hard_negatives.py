@@ -121,7 +121,9 @@ class HardNegatives:
         self._free_rows: dict[int, np.ndarray] = {}
         self._config = config
         self._per_step = max(1, round(self._ratio * (config.tp_per_step + config.fp_per_step)))
-        self._rows = PoolRows(self._recipes, by_class, classes, config, self._cache, self._progress)
+        self._rows = PoolRows(
+            self._recipes, by_class, classes, config, self._cache, pool.path, self._progress
+        )
 
     def rows(self, step: int) -> list[Row]:
         """Return the rows added in a step: the same for the same step."""

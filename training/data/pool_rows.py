@@ -12,11 +12,10 @@ from negmine.audio.windows import to_samples
 from negmine.errors import PoolError
 from negmine.pool import Pool, check_classes
 from negmine.progress import Progress
+from negmine.recipes.cache_items import cache_clips
 from negmine.recipes.labels import PartialLabels
 from negmine.recipes.recipe import Recipe
-from negmine.recipes.render import RENDERING
 from training.config import TrainConfig
-from training.data.clips import ClipStore
 from training.data.rows import Row, RowKind
 
 
@@ -55,6 +54,8 @@ class PoolRows:
     config : TrainConfig
     cache : Path
         Folder for the rendered clips.
+    pool : Path
+        Theirs: its cache of sound, if there is one, is read as well.
     progress : Progress
         Of the rendering.
     """
@@ -66,6 +67,7 @@ class PoolRows:
         classes: Sequence[str],
         config: TrainConfig,
         cache: Path,
+        pool: Path,
         progress: Progress,
     ) -> None:
         self.recipes = list(recipes)
@@ -75,15 +77,7 @@ class PoolRows:
         self._by_class = [np.array(by_class[name]) for name in self.names]
         self._counts = np.array([len(rows) for rows in self._by_class])
         self._length = to_samples(config.clip_s, config.sample_rate)
-        rate = config.sample_rate
-        self._store = ClipStore.open(
-            cache,
-            [(recipe.id, rate, RENDERING) for recipe in self.recipes],
-            [self._length] * len(self.recipes),
-            lambda i: self.recipes[i].render(rate),
-            progress,
-            "rendering clips of the pool",
-        )
+        self._clips = cache_clips(cache, self.recipes, config.sample_rate, pool / "cache", progress)
 
     def draw(self, rng: np.random.Generator, places: NDArray[np.int64]) -> tuple[int, int]:
         """Draw a row of some classes, each row as likely: a class's share is its budget.
@@ -124,7 +118,7 @@ class PoolRows:
         labels = self.recipes[index].labels
         if own is not None:
             labels = own_cell(labels, self.names[own])
-        return Row(self._store.read(index, 0, self._length), labels, RowKind.POOL)
+        return Row(self._clips.read(index, 0, self._length), labels, RowKind.POOL)
 
 
 def own_cell(labels: PartialLabels, name: str) -> PartialLabels:

@@ -109,7 +109,9 @@ class SampledRows:
         sources = {source.recording for recipe in recipes for source in recipe.sources}
         if self._recordings and sources.isdisjoint(self._recordings):
             self._on_elsewhere(self.used)
-        self._rows = PoolRows(recipes, by_class, classes, config, self._cache, self._progress)
+        self._rows = PoolRows(
+            recipes, by_class, classes, config, self._cache, pool.path, self._progress
+        )
         own = config.tp_per_step + (0 if self.what == "scenes" else config.fp_per_step)
         self._per_step = max(1, round(self._ratio * own))
         self._seed = config.seed

@@ -20,12 +20,12 @@ from negmine.annotations import Annotation, Annotations
 from negmine.annotations.class_bands import class_bands
 from negmine.annotations.long_boxes import loud_starts
 from negmine.annotations.recordings import Recordings
-from negmine.audio.read import AudioInfo, read_span
+from negmine.audio.read import AudioInfo
 from negmine.audio.windows import Span, to_microseconds, to_samples
 from negmine.progress import Progress, no_progress
+from negmine.recipes.cache_items import cache_spans
 from negmine.recipes.labels import label_clip
 from training.config import TrainConfig
-from training.data.clips import ClipStore
 from training.data.mixup import mix
 from training.data.rows import Batch, Call, Example, Row, RowKind, make_example, stack
 from training.data.streams import Stream
@@ -106,16 +106,11 @@ class BoxRows:
             RowKind.TP: _rows_by_class(self._boxes, present=True),
             RowKind.FP: _rows_by_class(self._boxes, present=False),
         }
-        rate = config.sample_rate
-        spans = [(s.start_s, s.duration_s + config.clip_s) for s in self._starts]
-        sources = [recordings.source(box.recording) for box in self._boxes]
-        self._store = ClipStore.open(
-            cache,
-            [(s.fingerprint, start, rate) for s, (start, _) in zip(sources, spans, strict=True)],
-            [to_samples(duration, rate) for _, duration in spans],
-            lambda i: read_span(sources[i].path, *spans[i], rate),
-            progress,
-        )
+        spans = [
+            (recordings.source(box.recording), s.start_s, s.duration_s + config.clip_s)
+            for box, s in zip(self._boxes, self._starts, strict=True)
+        ]
+        self._clips = cache_spans(cache, spans, config.sample_rate, progress)
 
     def draw(self, step: int) -> list[Draw]:
         """Draw the rows of a step: the same for the same step, whatever was drawn before."""
@@ -146,7 +141,7 @@ class BoxRows:
             if box.present and box.label in labels.present
         )
         soft = self._soft(recording, clip) if self._soft else None
-        return Row(self._store.read(draw.box, offset, length), labels, draw.kind, soft, calls)
+        return Row(self._clips.read(draw.box, offset, length), labels, draw.kind, soft, calls)
 
     def bands(self) -> Mapping[str, tuple[float, float]]:
         """Return those of the confirmed boxes."""

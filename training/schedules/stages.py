@@ -15,6 +15,7 @@ from negmine.annotations.recordings import Recordings
 from negmine.audio.read import AudioInfo
 from negmine.errors import DamageError, InputError
 from negmine.notices import warn
+from negmine.recipes.cache_items import build_cache
 from negmine.storage.csv_tables import write_csv
 from negmine.storage.digests import text_fingerprint
 from training.config import TrainConfig
@@ -26,7 +27,7 @@ from training.engine.inputs import RunContext, RunInputs
 from training.engine.run import run_training
 from training.engine.run_folder import only_run
 from training.schedules.pseudo import PseudoLabels, PseudoSettings, label_recordings
-from training.schedules.pseudo_rows import PseudoRows, decode_recordings
+from training.schedules.pseudo_rows import PseudoRows, source_of
 from training.schedules.schedule import Schedule, Stage
 
 # What makes the network: weights of one are of no use in another.
@@ -142,13 +143,15 @@ def run_stages(
             title = f"{number}-{stage.name}"
             labels = soft if stage.pseudo else None
             rows: list[PseudoRows] = []
-            decoded: Path | None = None
-            if labels and of_stage.pseudo_per_step:
-                infos = [*recordings.infos.values(), *everything.values()]
-                if ranks.first:
-                    rate = of_stage.sample_rate
-                    decoded = decode_recordings(inputs.cache, infos, rate, context.progress)
-                decoded = ranks.from_first(decoded)
+            decoded = bool(labels and of_stage.pseudo_per_step)
+            if decoded:
+                infos = (recordings.infos | everything).values()
+                sources = [source_of(info) for info in infos]
+                with ranks.first_before_others():
+                    if ranks.first:
+                        build_cache(
+                            inputs.cache, sources, of_stage.sample_rate, progress=context.progress
+                        )
             checkpoints = []
             for fold, labelled in zip(folds, dealt, strict=True):
                 run = replace(of_stage, fold=fold)
@@ -156,7 +159,7 @@ def run_stages(
                     # in one fold there is none to keep any from
                     out_of = () if labelling.in_fold else labelled
                     kept = {name: i for name, i in everything.items() if name not in out_of}
-                    beside = PseudoRows(labels, annotations, recordings, kept, groups, decoded)
+                    beside = PseudoRows(labels, annotations, recordings, kept, groups, inputs.cache)
                     rows = [beside]
                 of_run = replace(
                     inputs,

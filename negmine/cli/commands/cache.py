@@ -49,12 +49,12 @@ def cache(
     """
     from negmine.audio.folder import open_folder
     from negmine.pool import open_pool
-    from negmine.recipes.cache_build import build_cache, sounds_of_folder, sounds_of_pool
+    from negmine.recipes.cache_items import build_cache, sounds_of_folder
     from negmine.storage.locks import only_here
 
     if (sound / "pool.json").is_file():
         pool = open_pool(sound)
-        sounds = sounds_of_pool(pool.sources)
+        sounds = list(pool.sources)
         out, sample_rate = out or sound / "cache", sample_rate or pool.sample_rate
     elif out is None or sample_rate is None:
         raise click.UsageError(f"{sound} is not a pool: name --out and --sample-rate")
@@ -68,7 +68,7 @@ def cache(
             sounds,
             sample_rate,
             workers=workers,
-            progress=lambda total: bars("decoding", total),
+            progress=bars,
         )
     if as_json:
         print_json(

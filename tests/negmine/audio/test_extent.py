@@ -13,7 +13,7 @@ import soundfile as sf
 
 from negmine.audio.read import probe, promised_s, read_all, read_span, stream
 from negmine.errors import AudioError
-from negmine.recipes.cache_build import sounds_of_folder
+from negmine.recipes.cache_items import sounds_of_folder
 
 RATE = 8000
 SECONDS = 6

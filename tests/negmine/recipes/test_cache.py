@@ -19,8 +19,9 @@ from negmine.audio.folder import open_folder
 from negmine.cli.main import main
 from negmine.errors import AudioError, PoolError
 from negmine.pool import open_pool
-from negmine.recipes.cache import CachedReader
-from negmine.recipes.cache_build import CacheReport, build_cache, sounds_of_folder
+from negmine.recipes import cache_fill
+from negmine.recipes.cache import CachedReader, ExactReader
+from negmine.recipes.cache_items import CacheReport, build_cache, sounds_of_folder
 from negmine.recipes.reader import DIRECT
 from negmine.recipes.render import render
 from negmine.recipes.source import Source
@@ -59,6 +60,16 @@ def build(sound: Path, out: Path, workers: int = 2) -> CacheReport:
     return build_cache(out, sounds_of_folder(open_folder(sound).paths), RATE, workers=workers)
 
 
+def packs(folder: Path) -> dict[str, bytes]:
+    """The files of a cache."""
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def samples_of(folder: Path) -> Path:
+    (path,) = folder.glob("*.i16")
+    return path
+
+
 def test_sixteen_bit_sound_at_its_own_rate_comes_back_to_the_bit(sound: Path) -> None:
     build(sound, sound.parent / "c")
     reader = CachedReader(sound.parent / "c")
@@ -89,12 +100,11 @@ def test_other_sound_is_off_by_rounding_alone(sound: Path) -> None:
 def test_bytes_do_not_depend_on_the_workers(sound: Path) -> None:
     for workers in (1, 4):
         build(sound, sound.parent / f"c{workers}", workers=workers)
-    for name in ("samples.i16", "cache.json"):
-        one, four = (sound.parent / f"c{workers}" / name for workers in (1, 4))
-        assert one.read_bytes() == four.read_bytes()
+    assert packs(sound.parent / "c1") == packs(sound.parent / "c4")
 
 
-def test_a_run_that_was_stopped_goes_on(sound: Path) -> None:
+def test_a_run_that_was_stopped_goes_on(sound: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache_fill, "PACK", 1)  # a sound each
     whole, out = sound.parent / "whole", sound.parent / "c"
     build(sound, whole)
     seen = 0
@@ -102,36 +112,36 @@ def test_a_run_that_was_stopped_goes_on(sound: Path) -> None:
     def stop() -> None:
         nonlocal seen
         seen += 1
-        if seen == 2:
+        if seen == 3:
             raise KeyboardInterrupt
 
     sounds = sounds_of_folder(open_folder(sound).paths)
     with pytest.raises(KeyboardInterrupt):
-        build_cache(out, sounds, RATE, workers=1, progress=lambda total: stop)
-    with pytest.raises(PoolError, match="no finished cache; run 'negmine cache'"):
-        CachedReader(out)
-    # the kill fell into a line of the journal
-    with (out / "journal.jsonl").open("a") as journal:
-        journal.write('{"fingerprint": "12')
+        build_cache(out, sounds, RATE, workers=1, progress=lambda *_: stop)
+    left = {path.name for path in out.iterdir()}
+    assert len(left) == 4
+    # what a kill between samples and index leaves
+    (out / "pack-0.i16").write_bytes(b"00")
     assert build(sound, out).decoded == 4
-    assert not (out / "journal.jsonl").exists()
-    assert (out / "samples.i16").read_bytes() == (whole / "samples.i16").read_bytes()
-    assert (out / "cache.json").read_bytes() == (whole / "cache.json").read_bytes()
+    assert packs(out) == packs(whole)
     assert build(sound, out).decoded == 0
 
 
-def test_damage_is_found_and_mended(sound: Path) -> None:
+def test_damage_is_found_and_mended(sound: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = sound.parent / "c"
     build(sound, out)
-    good = (out / "samples.i16").read_bytes()
+    data, want = samples_of(out), packs(out)
+    good = data.read_bytes()
     spoilt = bytearray(good)
     spoilt[100] ^= 1
-    (out / "samples.i16").write_bytes(spoilt)
+    data.write_bytes(spoilt)
     assert build(sound, out).decoded == 1
-    assert (out / "samples.i16").read_bytes() == good
-    (out / "samples.i16").write_bytes(good[:-1000])
+    assert "1 sounds are damaged" in capsys.readouterr().err
+    assert packs(out) == want
+    data.write_bytes(good[:-1000])
     assert build(sound, out).decoded >= 1
-    assert (out / "samples.i16").read_bytes() == good
+    assert "cut short" in capsys.readouterr().err
+    assert packs(out) == want
 
 
 @pytest.mark.parametrize("accident", ["cut", "emptied", "gone", "flipped"])
@@ -140,7 +150,7 @@ def test_a_reader_decodes_again_what_a_cache_has_lost(
 ) -> None:
     out = sound.parent / "c"
     build(sound, out)
-    data = out / "samples.i16"
+    data = samples_of(out)
     good = data.read_bytes()
     sources = [source(path) for path in sorted(sound.iterdir())]
     want = [CachedReader(out).read(one, 0, 2, RATE) for one in sources]
@@ -157,7 +167,7 @@ def test_a_reader_decodes_again_what_a_cache_has_lost(
     assert data.read_bytes() == good
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 1
-    assert "samples.i16: damaged; sound is decoded again" in said[0]
+    assert f"{data.name}: damaged; sound is decoded again" in said[0]
 
 
 def test_a_cache_without_its_index_is_made_anew(
@@ -165,26 +175,73 @@ def test_a_cache_without_its_index_is_made_anew(
 ) -> None:
     out = sound.parent / "c"
     build(sound, out)
-    (out / "cache.json").write_text("{")
+    want, index = packs(out), samples_of(out).with_suffix(".json")
+    index.write_text("{")
     assert build(sound, out).decoded == 6
-    assert "cache.json: not readable as JSON" in capsys.readouterr().err
+    assert f"{index.name}: not readable as JSON" in capsys.readouterr().err
+    assert packs(out) == want
 
 
 def test_sound_that_is_added_leaves_the_rest(sound: Path) -> None:
     out = sound.parent / "c"
     build(sound, out)
-    before = (out / "samples.i16").read_bytes()
-    sf.write(sound / "zz.wav", low_noise(RATE, 1, 9), RATE)
-    assert build(sound, out).decoded == 1
-    assert (out / "samples.i16").read_bytes()[: len(before)] == before
-    # a mapped file is never written over by another order
-    reader = CachedReader(out)
-    one = source(sound / "own0.flac")
+    before = packs(out)
+    reader, one = CachedReader(out), source(sound / "own0.flac")
     expected = reader.read(one, 0, 1, RATE)
-    sf.write(sound / "aa.wav", low_noise(RATE, 1, 10), RATE)
-    assert build(sound, out).decoded == 8
-    np.testing.assert_array_equal(reader.read(one, 0, 1, RATE), expected)
-    np.testing.assert_array_equal(CachedReader(out).read(one, 0, 1, RATE), expected)
+    for number, name in enumerate(["zz.wav", "aa.wav"]):
+        sf.write(sound / name, low_noise(RATE, 1, 9 + number), RATE)
+        assert build(sound, out).decoded == 1
+    assert packs(out).items() > before.items()
+    for again in (reader, CachedReader(out)):
+        np.testing.assert_array_equal(again.read(one, 0, 1, RATE), expected)
+
+
+def test_a_cache_of_version_1_is_read_and_filled_further(sound: Path) -> None:
+    out, old = sound.parent / "c", sound.parent / "old"
+    build(sound, out)
+    data = samples_of(out)
+    index = json.loads(data.with_suffix(".json").read_text())
+    for entry in index["sounds"]:
+        entry["fingerprint"] = entry.pop("key").split()[1]
+        del entry["exact"]
+    del index["seal"]
+    old.mkdir()
+    (old / "samples.i16").write_bytes(data.read_bytes())
+    (old / "cache.json").write_text(json.dumps(index | {"version": 1, "sample_rate": RATE}))
+    for path in sorted(sound.iterdir()):
+        one = source(path)
+        want = CachedReader(out).read(one, 0.1, 2, RATE)
+        np.testing.assert_array_equal(CachedReader(old).read(one, 0.1, 2, RATE), want)
+    sf.write(sound / "zz.wav", low_noise(RATE, 1, 9), RATE)
+    assert build(sound, old).decoded == 1
+    CachedReader(old).check([source(path) for path in sound.iterdir()], RATE)
+
+
+def test_only_sound_that_comes_back_to_the_bit_is_read_exactly(sound: Path) -> None:
+    out = sound.parent / "c"
+    build(sound, out)
+    cached, exact = CachedReader(out), ExactReader(out)
+    sources = {path.name: source(path) for path in sound.iterdir()}
+    found = {name for name, one in sources.items() if cached.is_exact(one, RATE)}
+    assert found == {"own0.flac", "own1.flac", "own2.flac", "short.wav"}
+    for one in sources.values():
+        for start_s, length_s in ((0.0, 2.0), (0.37, 0.5), (1.8, 1.0), (-0.2, 0.5)):
+            want = DIRECT.read(one, start_s, length_s, RATE)
+            np.testing.assert_array_equal(exact.read(one, start_s, length_s, RATE), want)
+    (sound / "own0.flac").unlink()
+    assert exact.read(sources["own0.flac"], 0, 1, RATE).any()
+
+
+def test_exact_reading_passes_over_damage(sound: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = sound.parent / "c"
+    build(sound, out)
+    one, data = source(sound / "own0.flac"), samples_of(out)
+    data.write_bytes(bytes(len(data.read_bytes())))
+    for _ in range(2):
+        got = ExactReader(out).read(one, 0, 2, RATE)
+        np.testing.assert_array_equal(got, DIRECT.read(one, 0, 2, RATE))
+        assert "damaged" in capsys.readouterr().err
+        data.write_bytes(b"")
 
 
 def test_a_changed_file_is_named(sound: Path) -> None:
@@ -208,12 +265,13 @@ def test_another_rate_is_refused(sound: Path) -> None:
 def test_another_process_maps_the_same_file(sound: Path) -> None:
     out = sound.parent / "c"
     build(sound, out)
-    packed = pickle.dumps(CachedReader(out))
-    assert len(packed) < 1000
+    assert len(pickle.dumps(CachedReader(out))) < 1000
+    packed = pickle.dumps((CachedReader(out), source(sound / "own0.flac")))
     program = """
 import pickle, sys
-reader = pickle.loads(bytes.fromhex(sys.argv[1]))
-print(sum(l.split()[-1].endswith("samples.i16") for l in open("/proc/self/maps") if " r--s " in l))
+reader, source = pickle.loads(bytes.fromhex(sys.argv[1]))
+reader.read(source, 0, 1, 8000)
+print(sum(l.split()[-1].endswith(".i16") for l in open("/proc/self/maps") if " r--s " in l))
 """
     if not Path("/proc/self/maps").exists():
         pytest.skip("only Linux lists a process's maps")

@@ -16,21 +16,21 @@ from torch.utils.data import DataLoader, Dataset
 
 from negmine.pool import open_pool
 from negmine.recipes.cache import CachedReader
-from negmine.recipes.cache_build import build_cache, sounds_of_pool
-from negmine.recipes.cache_files import DATA
+from negmine.recipes.cache_items import build_cache
 from negmine.recipes.render import render
 
 
 class Rendered(Dataset[Any]):
     def __init__(self, pool: Path, cache: Path) -> None:
-        self._recipes, self._reader = open_pool(pool).recipes, CachedReader(cache)
+        opened = open_pool(pool)
+        self._recipes, self._rate = opened.recipes, opened.sample_rate
+        self._reader = CachedReader(cache)
 
     def __len__(self) -> int:
         return len(self._recipes)
 
     def __getitems__(self, rows: Sequence[int]) -> torch.Tensor:
-        rate = self._reader.sample_rate
-        made = [render(one, rate, self._reader) for one in self._recipes.at(np.array(rows))]
+        made = [render(one, self._rate, self._reader) for one in self._recipes.at(np.array(rows))]
         return torch.from_numpy(np.stack(made))
 
 
@@ -39,7 +39,7 @@ class Rendered(Dataset[Any]):
 def test_epochs_of_rendering_take_no_more_memory_each(data: Data, tmp_path: Path) -> None:
     pool = open_pool(make_pool(data, tmp_path / "pool", mix=6000))
     cache = tmp_path / "cache"
-    build_cache(cache, sounds_of_pool(pool.sources), pool.sample_rate)
+    build_cache(cache, list(pool.sources), pool.sample_rate)
     loader: Any = DataLoader(
         Rendered(pool.path, cache), 32, shuffle=True, num_workers=2,
         collate_fn=lambda batch: batch, persistent_workers=True,
@@ -51,6 +51,7 @@ def test_epochs_of_rendering_take_no_more_memory_each(data: Data, tmp_path: Path
         held.append(held_mib([os.getpid(), *workers]))
     # an epoch's clips are 190 MiB; the first epochs still fill what is kept
     assert held[3] - held[1] < 6
-    once, each = mapped_kib(workers, cache / DATA)
-    assert each > 0.9 * 2 * (cache / DATA).stat().st_size / 1024
+    (samples,) = cache.glob("*.i16")
+    once, each = mapped_kib(workers, samples)
+    assert each > 0.9 * 2 * samples.stat().st_size / 1024
     assert once == pytest.approx(each / 2, rel=0.05)

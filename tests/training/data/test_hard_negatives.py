@@ -15,12 +15,16 @@ from batches import make_batch
 from conftest import SAMPLE_RATE, Data, make_pool, tiny_config
 
 from negmine.annotations import read_rfcx
+from negmine.audio.read import read_span
 from negmine.building import PoolSettings, build_pool
 from negmine.errors import PoolError
 from negmine.mining.selection import Chosen, Selection, open_selection
 from negmine.pool import Pool, open_pool
+from negmine.recipes.cache_items import build_cache
 from negmine.recipes.labels import Absence, Certificate, PartialLabels, State
+from negmine.recipes.reader import DirectReader
 from negmine.recipes.recipe import Recipe
+from negmine.recipes.source import Source
 from training.config import HardMix, MixBy
 from training.data.hard_negatives import HardNegatives
 from training.data.rows import Batch, Example, Row, RowKind, make_example, stack
@@ -515,3 +519,31 @@ def test_mixing_changes_neither_which_rows_are_added_nor_anything_at_share_0(
 def test_impossible_mixing_is_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         HardMix(**settings)
+
+
+def test_the_pool_s_cache_of_sound_is_read_and_changes_no_bit(
+    shared_pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Path(shutil.copytree(shared_pool, tmp_path / "pool"))
+    pool = open_pool(place)
+    rows = [(recipe, label) for recipe in pool for label in sorted(recipe.labels.absent)]
+    path = write_selection(tmp_path / "hard.parquet", pool, rows)
+    read: list[str] = []
+
+    def counted(
+        self: object, source: Source, start_s: float, duration_s: float, rate: int
+    ) -> np.ndarray:
+        read.append(source.name)
+        return read_span(source.path, start_s, duration_s, rate)
+
+    monkeypatch.setattr(DirectReader, "read", counted)
+    plain = [batch_of(prepared(path, tmp_path / "plain"), step).waveforms for step in range(3)]
+    from_files = set(read)
+    build_cache(place / "cache", list(pool.sources), SAMPLE_RATE)
+    read.clear()
+    cached = [batch_of(prepared(path, tmp_path / "cached"), step).waveforms for step in range(3)]
+    for one, other in zip(plain, cached, strict=True):
+        assert torch.equal(one, other)
+    # the external files have two channels and another rate: they do not come back to the bit
+    assert {name for name in from_files if name.startswith("rec")}
+    assert set(read) == {name for name in from_files if not name.startswith("rec")}

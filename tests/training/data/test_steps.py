@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from negmine.annotations import Annotation, Annotations
 from negmine.audio.windows import Span
+from negmine.recipes.cache_items import build_cache
 from negmine.recipes.labels import Certificate, PartialLabels, label_clip
 from training.config import AugmentSettings
 from training.data.rows import Batch, Example, Row, RowKind
@@ -224,12 +225,13 @@ def test_boxes_are_decoded_once(
 
     o = shared_opened
     first = BoxRows(o.annotations, o.recordings, tiny_config(), tmp_path, progress)
-    assert totals == [len(done)] == [len(o.annotations.boxes)]
+    spans = {(box.recording, box.span) for box in o.annotations.boxes}
+    assert totals == [len(done)] == [len(spans)]
 
     def decoded_again(*_: object) -> None:
         raise AssertionError("decoded again")
 
-    monkeypatch.setattr("training.data.steps.read_span", decoded_again)
+    monkeypatch.setattr("negmine.recipes.cache_items.read_span", decoded_again)
     assert same(batch_of(rows_of(shared_opened, tmp_path), 1), batch_of(first, 1))
 
 
@@ -506,3 +508,21 @@ def test_boxes_that_touch_a_clip_are_those_that_share_sound_with_it() -> None:
     annotations = Annotations(tuple(boxes), ("0",))
     assert [box.where for box in annotations.touching("a", Span(1.0, 4.0))] == ["1", "2", "3"]
     assert annotations.touching("b", Span(0.0, 1.0)) == []
+
+
+def test_whole_files_in_the_cache_are_read_and_change_no_bit(
+    shared_opened: Opened, tmp_path: Path
+) -> None:
+    o, totals = shared_opened, []
+
+    def progress(what: str, total: int, unit: str = "file", /) -> Callable[[], object]:
+        totals.append(total)
+        return lambda: None
+
+    plain = rows_of(o, tmp_path / "plain")
+    sources = [o.recordings.source(name) for name in o.recordings.infos]
+    build_cache(tmp_path / "whole", sources, SAMPLE_RATE)
+    whole = BoxRows(o.annotations, o.recordings, tiny_config(), tmp_path / "whole", progress)
+    assert not totals
+    for step in range(20):
+        assert same(batch_of(plain, step), batch_of(whole, step))

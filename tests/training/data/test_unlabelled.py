@@ -14,18 +14,15 @@ from conftest import SAMPLE_RATE, Data, Opened, tiny_config
 
 from negmine.cli.main import main
 from negmine.errors import InputError
+from negmine.recipes.cache_items import build_cache
 from training.data.unlabelled import Unlabelled, open_beside
 from training.engine.checkpoint import Checkpoint
 from training.engine.inputs import RunInputs
 from training.schedules import pseudo, stages
 from training.schedules.pseudo import PseudoLabels, Windows
-from training.schedules.pseudo_rows import PseudoRows, decode_recordings
+from training.schedules.pseudo_rows import PseudoRows, source_of
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-def nothing(*_: object) -> Any:
-    return lambda: None
 
 
 @pytest.fixture
@@ -76,9 +73,9 @@ def test_rows_from_the_cache_are_those_of_the_files(
     infos = {**o.recordings.infos, **others}
     grid = Windows(np.arange(4.0), np.arange(4.0) + 1, np.full((4, 2), 0.5, np.float32))
     soft = PseudoLabels(o.annotations.classes, dict.fromkeys(infos, grid), ())
-    cache = decode_recordings(tmp_path, infos.values(), config.sample_rate, nothing)
+    build_cache(tmp_path, [source_of(info) for info in infos.values()], config.sample_rate)
     plain = PseudoRows(soft, o.annotations, o.recordings, others)
-    cached = PseudoRows(soft, o.annotations, o.recordings, others, cache=cache)
+    cached = PseudoRows(soft, o.annotations, o.recordings, others, cache=tmp_path)
     for plugin in (plain, cached):
         plugin.prepare(config, o.annotations.classes, frozenset())
     for one, other in zip(plain.rows(3), cached.rows(3), strict=True):

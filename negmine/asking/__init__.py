@@ -1,1 +1,0 @@
-"""Asking: which windows of unlabelled recordings a person should hear."""
