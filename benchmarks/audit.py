@@ -81,7 +81,7 @@ def main(
             out / "pool",
             external=[str(data / "external")],
             settings=PoolSettings(mix=MixSettings(count=mix)),
-            force=True,
+            existing="replace",
             progress=bars,
         )
         pool = open_pool(out / "pool")

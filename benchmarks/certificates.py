@@ -272,7 +272,7 @@ def main(
                     transplant=TransplantSettings(count=each),
                     mix=MixSettings(count=each),
                 ),
-                force=True,
+                existing="replace",
                 progress=bars,
             )
         found = audit(open_pool(pool), auditor, bars)

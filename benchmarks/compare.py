@@ -25,8 +25,9 @@ def evaluate_weights(
 
     from negmine.storage.files import write_json
     from training.engine.checkpoint import Checkpoint
-    from training.evaluation.evaluate import Truth, evaluate, open_truth_recordings
+    from training.evaluation.evaluate import evaluate
     from training.evaluation.inference import RecordingScorer
+    from training.evaluation.truth import Truth, open_truth_recordings
 
     device = torch.device("cpu")
     checkpoint = Checkpoint.load(weights)

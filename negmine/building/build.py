@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from negmine.annotations.recordings import (
 from negmine.annotations.sites import SiteOf, alike_sites
 from negmine.building.declarations import Declaration, check_used, declared_files, read_declarations
 from negmine.building.dedup.acoustic_files import read_prints, write_prints
+from negmine.building.holdout import read_names
 from negmine.building.settings import PoolSettings
 from negmine.building.sound import BuildSound
 from negmine.building.sources import LEAVES, ORDER, rows_of
@@ -75,14 +76,11 @@ def build_pool(
     recordings: Path,
     annotations: Annotations,
     out: Path,
+    settings: PoolSettings | None = None,
     *,
     external: Sequence[str] = (),
-    settings: PoolSettings | None = None,
     verdict_recordings: Path | None = None,
-    skip_bad: bool = False,
-    force: bool = False,
-    append: bool = False,
-    holdout: Sequence[str] = (),
+    existing: Literal["keep", "replace", "append"] = "keep",
     site_of: SiteOf | None = None,
     progress: Callable[..., Callable[..., object]] = no_progress,
 ) -> BuildReport:
@@ -95,21 +93,15 @@ def build_pool(
     annotations : Annotations
     out : Path
         The pool's folder. If the same pool is there already, nothing is changed.
+    settings : PoolSettings, optional
     external : sequence of str
         ``DIR`` or ``DIR=CLASS,CLASS``, see `negmine.annotations.recordings.parse_external`; besides
         those of the settings.
-    settings : PoolSettings, optional
     verdict_recordings : Path, optional
         Another folder, for annotated recordings that are not in the first.
-    skip_bad : bool
-        Leave out unreadable files.
-    force : bool
-        Replace another pool at ``out``.
-    append : bool
-        Add what is not there yet to the pool at ``out``, and change nothing that is.
-    holdout : sequence of str
-        Recordings, other files or sites that must not enter in any form: not as a source, a
-        partner in a mix, a bed, a donor, nor as a confirmed call to compare with.
+    existing : {"keep", "replace", "append"}
+        What becomes of another pool at ``out``: it stays, which is an error; it is replaced; or
+        what is not there yet is added to it, and nothing that is there is changed.
     site_of : callable, optional
         Gives the site of each of some recordings, see `negmine.annotations.sites`: then their
         group.
@@ -135,8 +127,8 @@ def build_pool(
     ...     Path("data/train"),
     ...     annotations,
     ...     Path("pool"),
+    ...     PoolSettings(clip_s=1.0),
     ...     external=["data/external"],
-    ...     settings=PoolSettings(clip_s=1.0),
     ... )
     >>> len(report.pool), report.pool.classes
     (41, ('0', '1'))
@@ -149,14 +141,14 @@ def build_pool(
     if out.exists() and not (out / "pool.json").is_file():
         raise PoolError(f"{out}: exists and is not a pool; choose another folder for --out")
     standing = None
-    if append:
+    if existing == "append":
         standing = open_to_append(out, annotations.classes, s.clip_s, s.sample_rate)
     scorers = open_scorers(s, annotations.classes)
     annotated, annotations = open_annotated(
         recordings,
         annotations,
         beside=verdict_recordings,
-        skip_bad=skip_bad,
+        skip_bad=s.skip_bad,
         progress=lambda total: progress("reading recordings", total),
     )
     rate = s.sample_rate or (standing.sample_rate if standing else None)
@@ -171,7 +163,7 @@ def build_pool(
         opened.append(
             open_external(
                 folder,
-                skip_bad=skip_bad,
+                skip_bad=s.skip_bad,
                 progress=lambda total: progress("reading external", total),
             )
         )
@@ -183,7 +175,7 @@ def build_pool(
     if s.unlabelled is not None:
         unlabelled = open_unlabelled(
             Path(s.unlabelled),
-            skip_bad=skip_bad,
+            skip_bad=s.skip_bad,
             progress=lambda total: progress("reading unlabelled", total),
         )
         if unlabelled.root not in roots.values():
@@ -197,6 +189,7 @@ def build_pool(
     stand = standing.sources if standing else ()
     roles = standing_roles(standing) if standing else {}
     sound = sound.as_standing(stand, sited=site_of is not None)
+    holdout = read_names(s.holdout)
     held_out = sound.held_out(holdout, sites)
     near = None
     if s.near_duplicates:
@@ -232,6 +225,7 @@ def build_pool(
         for folder, (_, absent) in zip(folders, declared, strict=True)
     }
     record["holdout"] = sorted(holdout)
+    del record["skip_bad"]  # what was left out is none of it
     if standing is not None:
         changed = append_part(standing, writer, roots, record)
     else:
@@ -242,7 +236,7 @@ def build_pool(
             sample_rate=context.sample_rate,
             roots=roots,
             settings=record,
-            replace=force,
+            replace=existing == "replace",
         )
     if near:
         write_prints(out, near.prints)

@@ -54,6 +54,7 @@ class PoolSettings(Settings, frozen=True):
         True,
         "Whether to look for files that hold the same sound, re-encoded, at another gain or cut.",
     )
+    skip_bad: bool = setting(False, "Report unreadable files and continue without them.")
     bands: BandSettings = BandSettings()
     fp: FpSettings = FpSettings()
     external: ExternalSettings = ExternalSettings()
@@ -64,3 +65,9 @@ class PoolSettings(Settings, frozen=True):
     transplant: TransplantSettings = TransplantSettings()
     mix: MixSettings = MixSettings()
     scene: SceneSettings = SceneSettings()
+    holdout: tuple[str, ...] = setting(
+        (),
+        "Recording, other file or site that must not enter in any form, nor in a mix; or a .txt "
+        "file with one a line. Repeatable.",
+        metavar="NAME",
+    )

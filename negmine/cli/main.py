@@ -11,6 +11,7 @@ import click
 
 from negmine import __version__
 from negmine.building.settings import PoolSettings
+from negmine.cli.commands.ask import ask
 from negmine.cli.commands.mine import mine
 from negmine.cli.commands.models import models
 from negmine.cli.commands.pool import pool as pool_commands
@@ -90,13 +91,6 @@ def main() -> None:
 @with_settings(PoolSettings)
 @config_option
 @click.option(
-    "--holdout",
-    multiple=True,
-    metavar="NAME",
-    help="Recording, other file or site that must not enter in any form, nor in a mix; or a .txt "
-    "file with one a line. Repeatable.",
-)
-@click.option(
     "--sites",
     type=click.Path(dir_okay=False, path_type=Path),
     help="CSV with columns recording_id, site: a recording's group, and for sites in --holdout.",
@@ -105,7 +99,6 @@ def main() -> None:
     "--site-regex",
     help="What of a recording's name is its site: its group, and for sites in --holdout.",
 )
-@click.option("--skip-bad", is_flag=True, help="Report unreadable files and continue without them.")
 @click.option("--force", is_flag=True, help="Replace another pool at --out.")
 @click.option(
     "--append", is_flag=True, help="Add what is new to the pool at --out; nothing there is changed."
@@ -120,10 +113,8 @@ def build_pool(
     verdict_recordings: Path | None,
     out: Path,
     settings: PoolSettings,
-    holdout: tuple[str, ...],
     sites: Path | None,
     site_regex: str | None,
-    skip_bad: bool,
     force: bool,
     append: bool,
     quiet: bool,
@@ -143,7 +134,6 @@ def build_pool(
     from negmine.annotations.sites import SiteOf, sites_by_pattern, sites_by_table
     from negmine.annotations.verdicts import add_verdicts
     from negmine.building import build_pool as build
-    from negmine.building.holdout import read_names
     from negmine.storage.locks import only_writer
 
     if sites and site_regex:
@@ -162,12 +152,9 @@ def build_pool(
             recordings,
             annotations,
             out,
-            settings=settings,
+            settings,
             verdict_recordings=verdict_recordings,
-            skip_bad=skip_bad,
-            force=force,
-            append=append,
-            holdout=read_names(holdout),
+            existing="replace" if force else "append" if append else "keep",
             site_of=site_of,
             progress=bars,
         )
@@ -197,6 +184,7 @@ def build_pool(
     _show_pool(out, quiet, as_json)
 
 
+main.add_command(ask)
 main.add_command(mine)
 main.add_command(pool_commands)
 main.add_command(models)

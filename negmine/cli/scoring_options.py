@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from negmine.limits import MOST_BATCH
+from negmine.cli.console import GroupedOption
 from negmine.notices import warn
 
 if TYPE_CHECKING:
@@ -16,7 +16,12 @@ if TYPE_CHECKING:
     from negmine.recipes.source import Source
 
 device_option = click.option(
-    "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ..."
+    "--device",
+    default="auto",
+    show_default=True,
+    help="auto, cpu, cuda, cuda:1, ...",
+    cls=GroupedOption,
+    group="How it runs",
 )
 pool_option = click.option(
     "--pool", type=click.Path(path_type=Path), required=True, help="From 'negmine build-pool'."
@@ -37,20 +42,16 @@ cache_option = click.option(
     "--cache",
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder written by 'negmine cache'.  [default: the one in the pool's folder, if it fits]",
-)
-batch_size_option = click.option(
-    "-b",
-    "--batch-size",
-    type=click.IntRange(1, MOST_BATCH),
-    default=32,
-    show_default=True,
-    help="Clips scored at a time.",
+    cls=GroupedOption,
+    group="How it runs",
 )
 compile_option = click.option(
     "--compile",
     "compiled",
     is_flag=True,
     help="Compile the network first: minutes, won back with some ten thousand clips.",
+    cls=GroupedOption,
+    group="How it runs",
 )
 
 

@@ -46,6 +46,10 @@ class Evidence:
     features: np.ndarray
     groups: Sequence[str]
 
+    def only(self, rows: np.ndarray) -> Evidence:
+        """Return that of some of the clips."""
+        return Evidence(self.features[rows], [self.groups[row] for row in rows.tolist()])
+
 
 def clip_features(logits: np.ndarray, calls: np.ndarray, similarity: np.ndarray) -> np.ndarray:
     """Return the features of the regression: float64, shape (N, 2).

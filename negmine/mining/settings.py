@@ -64,7 +64,7 @@ class ChoiceSettings(Settings, frozen=True):
         return with_window(parsed, self.window) if self.window else parsed
 
 
-class MineSettings(ChoiceSettings, ScoringSettings, frozen=True):
+class MineSettings(ScoringSettings, ChoiceSettings, frozen=True):
     """Which negatives are chosen."""
 
     seed: Annotated[int, Field(ge=0, le=LAST_SEED)] = setting(

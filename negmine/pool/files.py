@@ -23,7 +23,7 @@ import numpy as np
 import pyarrow as pa
 
 from negmine.errors import PoolError
-from negmine.pool.blocks import RecipeBlock, Tables, as_blocks
+from negmine.pool.blocks import RecipeBlock
 from negmine.pool.columns import write_columns
 from negmine.pool.writer import PoolWriter
 from negmine.recipes.labels import PartialLabels
@@ -62,36 +62,29 @@ PRESENT = "present"
 Rows = Iterable[Recipe | RecipeBlock]
 
 
-def write_pool(
+def write_new(
     path: Path,
+    writer: PoolWriter,
     *,
     classes: Sequence[str],
-    clip_s: float,
     sample_rate: int,
     roots: Mapping[str, Path],
-    recipes: Rows,
-    calls: Rows = (),
     settings: Mapping[str, Any],
-    tables: Tables | None = None,
     replace: bool = False,
 ) -> bool:
-    """Write a pool folder, whole or not at all.
-
-    Recipes with the same id enter once, the first of them.
+    """Write what a writer holds as a pool of one part, whole or not at all.
 
     Parameters
     ----------
     path : Path
+        The pool's folder.
+    writer : PoolWriter
     classes : sequence of str
-    clip_s : float
     sample_rate : int
     roots : mapping of str to Path
         The folders that the recipes' sources are in.
-    recipes, calls : iterable of Recipe or RecipeBlock
     settings : mapping
         What the pool is made with, for the record.
-    tables : Tables, optional
-        What blocks among the rows name by number.
     replace : bool
         Replace another pool that is there.
 
@@ -107,38 +100,6 @@ def write_pool(
     OutputError
         If the folder cannot be written.
     """
-    writer = PoolWriter(clip_s)
-    add_rows(writer, recipes, calls, tables or Tables())
-    return write_new(
-        path,
-        writer,
-        classes=classes,
-        sample_rate=sample_rate,
-        roots=roots,
-        settings=settings,
-        replace=replace,
-    )
-
-
-def add_rows(writer: PoolWriter, recipes: Rows, calls: Rows, tables: Tables) -> None:
-    """Pack recipes and calls that come in any form."""
-    for block in as_blocks(recipes, tables):
-        writer.add(block, tables)
-    for block in as_blocks(calls, tables):
-        writer.add_calls(block, tables)
-
-
-def write_new(
-    path: Path,
-    writer: PoolWriter,
-    *,
-    classes: Sequence[str],
-    sample_rate: int,
-    roots: Mapping[str, Path],
-    settings: Mapping[str, Any],
-    replace: bool = False,
-) -> bool:
-    """Write what a writer holds as a pool of one part: see `write_pool`."""
     if not len(writer):
         raise PoolError(
             f"{path}: nothing to put into the pool: no rejected detection, no external sound"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property, reduce
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,12 @@ class Ids(Sequence[str]):
         text = self.raw.tobytes().hex()
         width = 2 * ID_BYTES
         return (text[at : at + width] for at in range(0, len(text), width))
+
+
+def ids_of(recipes: Iterable[Recipe]) -> Ids:
+    """Return the ids of some recipes."""
+    raw = b"".join(bytes.fromhex(recipe.id) for recipe in recipes)
+    return Ids(np.frombuffer(raw, dtype=f"V{ID_BYTES}"))
 
 
 class RecipeTable(Sequence[Recipe]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from negmine.audio.silence import SILENT_LOGIT, is_silent
 from negmine.errors import ModelError
 from negmine.models.scorer import Scorer
 from negmine.pool import Pool
-from negmine.pool.recipe_table import RecipeTable
+from negmine.pool.recipe_table import Ids
 from negmine.recipes.cache import CachedReader
 from negmine.recipes.recipe import ID_BYTES, Recipe
 from negmine.recipes.render import RENDERING, render_batches
@@ -21,6 +22,15 @@ from negmine.storage.locks import only_here
 
 # Rows scored between two writes: what a run that is killed loses at most.
 SHARD_ROWS = 2048
+
+
+class Clips(Protocol):
+    """Recipes that can be scored: a table of a pool, or any others with their ids."""
+
+    @property
+    def ids(self) -> Ids: ...
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> Recipe: ...
 
 
 class Scores:
@@ -91,7 +101,7 @@ def open_store(scorer: Scorer, folder: Path, reader: CachedReader | None = None)
 
 def score_recipes(
     scorer: Scorer,
-    recipes: RecipeTable,
+    recipes: Clips,
     folder: Path | ScoreStore,
     *,
     batch_size: int = BATCH_SIZE,
@@ -103,7 +113,7 @@ def score_recipes(
     Parameters
     ----------
     scorer : Scorer
-    recipes : RecipeTable
+    recipes : Clips
     folder : Path or ScoreStore
         Of the stores; or the model's own, opened by `open_store`: its checksums are then read once
         for several tables.
@@ -133,7 +143,7 @@ def score_recipes(
 
 def _score_missing(
     scorer: Scorer,
-    recipes: RecipeTable,
+    recipes: Clips,
     ids: np.ndarray,
     store: ScoreStore,
     batch_size: int,

@@ -17,7 +17,7 @@ class ScoringSettings(Settings, frozen=True):
     """Scoring."""
 
     batch_size: Annotated[int, Field(ge=1, le=MOST_BATCH)] = setting(
-        BATCH_SIZE, "Clips scored at a time.", flag="-b,--batch-size", group="Scoring"
+        BATCH_SIZE, "Clips scored at a time.", flag="-b,--batch-size", group="How it runs"
     )
 
 

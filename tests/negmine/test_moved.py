@@ -112,7 +112,7 @@ def test_more_is_added_to_a_pool_that_was_moved(moved: Path) -> None:
         moved / "pool",
         external=[str(data.external)],
         settings=small_settings(mix=3, seed=5),
-        append=True,
+        existing="append",
     ).pool
     assert len(made) == len(before) + 3
     roots = json.loads((moved / "pool" / "pool.json").read_text())["roots"]

@@ -22,8 +22,8 @@ from negmine.building.declarations import read_declarations
 from negmine.building.sources.exclusive import read_exclusive
 from negmine.mining.exclusions import read_exclusions
 from negmine.pool import open_pool
-from training.evaluation.evaluate import Truth
 from training.evaluation.score_tables import read_scores, read_truth
+from training.evaluation.truth import Truth
 
 CLASSES = ("0", "1", "ãra")
 RECORDINGS = ("rec00", "rec01", "réc02")

@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, label_ranking_average_precision_score
 
-from training import metrics
 from training.metrics import (
     average_precision,
     evaluate,
@@ -26,6 +25,7 @@ from training.metrics import (
     masked_lwlrap,
     match_windows,
     neg_at_k,
+    ranking,
     validate,
 )
 
@@ -159,7 +159,7 @@ def test_lwlrap_is_its_definition(case: tuple[np.ndarray, np.ndarray, np.ndarray
 def test_blocks_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
     truth, scores, known = random_case(7, clips=23, levels=3)
     whole = lwlrap(truth, scores), *lwlrap_bounds(truth, scores, known)
-    monkeypatch.setattr(metrics, "BLOCK_CELLS", 40)  # 3 clips at a time, the last block short
+    monkeypatch.setattr(ranking, "BLOCK_CELLS", 40)  # 3 clips at a time, the last block short
     assert (lwlrap(truth, scores), *lwlrap_bounds(truth, scores, known)) == pytest.approx(whole)
 
 
@@ -509,7 +509,7 @@ def test_evaluate_is_each_metric() -> None:
 
 
 def test_examples_in_docstrings() -> None:
-    result = doctest.testmod(metrics)
+    result = doctest.testmod(ranking)
     assert result.attempted > 0
     assert result.failed == 0
 

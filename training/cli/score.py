@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -21,11 +21,7 @@ from negmine.cli.goes_with import Beside, GoesWith, check_goes_with
 from negmine.cli.scoring_options import device_option
 from negmine.cli.stopping import stop_code
 from negmine.notices import warn, warn_each
-from negmine.text_tables import table
 from training.config import READOUTS
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -174,7 +170,14 @@ def predict(
 
 @click.command(cls=CleanCommand)
 @click.argument("recordings", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--model", type=_FILE, required=True, help="A checkpoint.")
+@click.option(
+    "--model",
+    "models",
+    type=_FILE,
+    required=True,
+    multiple=True,
+    help="A checkpoint. Several (--model A --model B) are compared with the first, in pairs.",
+)
 @click.option(
     "--truth",
     type=_FILE,
@@ -184,10 +187,18 @@ def predict(
 @click.option(
     "--events",
     type=_FILE,
-    help="CSV of every call: recording_id, species_id, t_min, t_max. For false positives per hour.",
+    help="CSV of every call: recording_id, species_id, t_min, t_max. For false positives per hour, "
+    "precision, and recall at a rate of false positives.",
 )
 @click.option(
     "--readout", type=click.Choice(READOUTS), help="Another readout than the checkpoint's."
+)
+@click.option(
+    "--resamples",
+    type=click.IntRange(0),
+    default=1000,
+    show_default=True,
+    help="Times that the recordings are drawn again for intervals (bootstrap); 0 makes none.",
 )
 @click.option(
     "--scores-out", type=_FILE, help="Write the clips' scores as CSV, an RFCX submission's layout."
@@ -195,16 +206,17 @@ def predict(
 @click.option(
     "--classes-out",
     type=_FILE,
-    help="Write each class's average precision as CSV; with --events also its false positives.",
+    help="Write each class's metrics as CSV, with thresholds and intervals.",
 )
 @device_option
 @quiet_and_json
 def evaluate(
     recordings: Path,
-    model: Path,
+    models: tuple[Path, ...],
     truth: Path,
     events: Path | None,
     readout: Any,
+    resamples: int,
     scores_out: Path | None,
     classes_out: Path | None,
     device: str,
@@ -217,13 +229,17 @@ def evaluate(
     Example:
       negmine evaluate test/ --model run1/best.pt --truth test_truth.csv --events test_events.csv
     """
+    if len(set(models)) < len(models):
+        raise click.UsageError("--model: the same checkpoint twice")
+    if scores_out and len(models) > 1:
+        raise click.UsageError("--scores-out is of one model; give one --model")
+    from training.cli.evaluation_tables import as_dict, as_text
     from training.engine.scorer import choose_device
-    from training.evaluation.evaluate import Truth, open_truth_recordings
-    from training.evaluation.evaluate import evaluate as run_evaluation
+    from training.evaluation.evaluate import evaluate_all, write_classes
     from training.evaluation.predict import open_scorers
-    from training.metrics import NAMES
+    from training.evaluation.truth import Truth, open_truth_recordings
 
-    scorers, classes, _ = open_scorers([model], choose_device(device), readout=readout)
+    scorers, classes, _ = open_scorers(models, choose_device(device), readout=readout)
     known = Truth(truth, events, classes)
     warn_each(known.notes)
     with Bars(quiet) as bars:
@@ -231,26 +247,28 @@ def evaluate(
         opened = open_truth_recordings(recordings, known, bars)
         bars.close()
         tell_found(opened.folder, quiet, total, "in the truth")
-        rates = (info.sample_rate for info in opened.infos.values())
-        _tell_lower(rates, scorers[0].config.sample_rate)
-        found = run_evaluation(scorers[0], opened, known, progress=bars)
-    for line in opened.notes:
-        warn(line)
-    if found.silent_s:
-        warn(f"{found.silent_s:.1f} s of silence were left out of scores")
+        rates = [info.sample_rate for info in opened.infos.values()]
+        for rate in sorted({scorer.config.sample_rate for scorer in scorers}):
+            _tell_lower(rates, rate)
+        found = evaluate_all(scorers, opened, known, resamples=resamples, progress=bars)
+    warn_each(opened.notes)
+    warn_each(dict.fromkeys(line for one in found for line in one.notes))
+    if found[0].silent_s:
+        warn(f"{found[0].silent_s:.1f} s of silence were left out of scores")
+    if events and len({f"{one.window_s:.3f} {one.hop_s:.3f}" for one in found}) > 1:
+        warn(
+            "the models cut windows of different lengths: false positives are counted in windows, "
+            "and their numbers do not compare"
+        )
+    names = [str(model) for model in models]
     if scores_out:
-        found.scores.write(scores_out)
+        found[0].scores.write(scores_out)
     if classes_out:
-        found.write_classes(classes_out)
+        write_classes(classes_out, found, names)
     if as_json:
-        print_json(found.metrics | {"classes": found.classes.to_dict("records")})
+        print_json(as_dict(found, names))
         return
-    rows = [[name, f"{value:.4f}"] for name, value in found.metrics.items()]
-    say(table(["metric", "value"], rows), quiet)
-    if left := [name for name in NAMES if name not in found.metrics]:
-        say(f"left out, the same for any model by this truth: {', '.join(left)}", quiet)
-    say("", quiet)
-    say(_class_table(found.classes), quiet)
+    say(as_text(found, names, resamples, events is not None), quiet)
 
 
 def _tell_lower(rates: Iterable[int], sample_rate: int) -> None:
@@ -260,13 +278,3 @@ def _tell_lower(rates: Iterable[int], sample_rate: int) -> None:
     advice = "it was trained on such sound, and its scores of them may be off"
     if lower := told_upsampled(rates, sample_rate, advice):
         warn(lower)
-
-
-def _class_table(classes: pd.DataFrame) -> str:
-    shown = [name for name in classes.columns if not name.startswith("threshold")]
-    digits = {"ap": 3} | {name: 1 for name in shown if name.startswith("fp/h")}
-    rows = [
-        [f"{row[name]:.{digits[name]}f}" if name in digits else str(row[name]) for name in shown]
-        for row in classes.to_dict("records")
-    ]
-    return table(shown, rows)

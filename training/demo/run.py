@@ -29,9 +29,10 @@ from training.demo.soundscapes import DATA_SIZE, DataSize, make_soundscapes
 from training.engine.checkpoint import Checkpoint
 from training.engine.inputs import RunContext, RunInputs
 from training.engine.scorer import CheckpointScorer
-from training.evaluation.evaluate import Truth, evaluate, open_truth_recordings
+from training.evaluation.evaluate import evaluate
 from training.evaluation.figure import Panel, draw_negatives
 from training.evaluation.inference import RecordingScorer
+from training.evaluation.truth import Truth, open_truth_recordings
 from training.schedules.loop import LoopSettings, Mining, Round, run_loop
 
 CLIP_S = 2.0

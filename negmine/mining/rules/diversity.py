@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 
-def k_center(embeddings: np.ndarray, count: int) -> np.ndarray:
+def k_center(embeddings: np.ndarray, count: int, given: int = 0) -> np.ndarray:
     """Take rows by greedy k-center: from the first on, always the farthest from all taken.
 
     Its covering radius is at most twice the best possible (Gonzalez 1985, "Clustering to minimize
@@ -16,18 +16,23 @@ def k_center(embeddings: np.ndarray, count: int) -> np.ndarray:
     embeddings : float32 array, shape (N, D)
         L2-normalised, the hardest first: it is taken first, and ties go to the harder.
     count : int
+    given : int
+        The first rows that are taken already, and not returned.
 
     Returns
     -------
-    int64 array, shape (min(count, N),)
+    int64 array, shape (min(count, N - given),)
         Ranks, in the order in which they were taken.
     """
-    taken: list[int] = []
+    taken = list(range(given))
     nearest = np.full(len(embeddings), -np.inf)
-    while len(taken) < min(count, len(embeddings)):
+    if given:
+        nearest = (embeddings @ embeddings[:given].T).max(axis=1).astype(np.float64)
+        nearest[:given] = np.inf
+    while len(taken) < min(given + count, len(embeddings)):
         # the farthest has the lowest similarity to its nearest row taken
         best = int(np.argmin(nearest)) if taken else 0
         taken.append(best)
         nearest = np.maximum(nearest, embeddings @ embeddings[best])
         nearest[best] = np.inf
-    return np.array(taken, dtype=np.int64)
+    return np.array(taken[given:], dtype=np.int64)

@@ -229,7 +229,7 @@ def test_the_same_folders_spelled_otherwise_are_the_same_pool(
     assert pool.settings["external"]["folders"] == {str(shared_data.external.resolve()): ["0", "1"]}
     monkeypatch.chdir(shared_data.root)
     for spelled in ("external", "./train/../external", "external=1,0"):
-        again = build(shared_data, tmp_path / "pool", external=[spelled], force=False)
+        again = build(shared_data, tmp_path / "pool", external=[spelled])
         assert again.changed is False
     with pytest.raises(PoolError, match="another pool is there already"):
         build(shared_data, tmp_path / "pool", external=["external=1"])
@@ -242,7 +242,7 @@ def test_another_pool_is_replaced_by_force_alone(shared_data: Data, tmp_path: Pa
     with pytest.raises(PoolError, match=r"another pool is there already; .* pass --force"):
         build(shared_data, out, seed=1)
     assert content(out) == before
-    report = build(shared_data, out, seed=1, force=True)
+    report = build(shared_data, out, seed=1, existing="replace")
     assert report.changed
     assert report.pool.settings["seed"] == 1
     assert content(out) != before
@@ -257,7 +257,7 @@ def test_a_folder_that_is_no_pool_is_never_replaced(
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "letter.txt").write_text("dear")
     with pytest.raises(PoolError, match=r"home: exists and is not a pool; choose another folder"):
-        build(shared_data, tmp_path / "home", force=force)
+        build(shared_data, tmp_path / "home", existing="replace" if force else "keep")
     assert listing(tmp_path) == ["home", "home/letter.txt"]
 
 
@@ -348,7 +348,7 @@ def test_a_full_disk_leaves_no_pool(
 
     monkeypatch.setattr("negmine.storage.files.pq.write_table", full)
     with pytest.raises(OutputError, match="cannot be written: No space left on device"):
-        build(data, out, seed=2, force=True)
+        build(data, out, seed=2, existing="replace")
     assert content(out) == before
     with pytest.raises(OutputError, match="cannot be written: No space left on device"):
         build(data, tmp_path / "pools" / "other", seed=2)
@@ -369,7 +369,9 @@ def test_rows_that_repeat_are_told_apart_from_those_of_the_pool(data: Data, tmp_
     repeated = "left out 16: rows of 'fp' that repeat another row of this build"
     first = build(data, tmp_path / "pool", external=[], mix=0)
     assert first.told == (repeated,)
-    again = build(data, tmp_path / "pool", external=[], mix=0, append=True, noise={"count": 2})
+    again = build(
+        data, tmp_path / "pool", external=[], mix=0, existing="append", noise={"count": 2}
+    )
     assert again.told == ("left out 32: rows that the pool has already",)
 
 
@@ -381,5 +383,5 @@ def test_a_pool_of_other_sites_is_another_pool(shared_data: Data, tmp_path: Path
     assert not build(shared_data, tmp_path / "pool").changed
     with pytest.raises(PoolError, match="another pool is there already"):
         build(shared_data, tmp_path / "pool", site_of=sites)
-    assert build(shared_data, tmp_path / "pool", site_of=sites, force=True).changed
+    assert build(shared_data, tmp_path / "pool", site_of=sites, existing="replace").changed
     assert set(open_pool(tmp_path / "pool").sources.groups) >= {"one"}

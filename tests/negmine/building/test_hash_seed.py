@@ -26,11 +26,11 @@ data, out = Data(Path(sys.argv[1])), Path(sys.argv[2])
 annotations = read_rfcx(data.tp, data.fp)
 settings = small_settings(
     mix=60, erase={"count": 20}, transplant={"count": 20}, noise={"count": 8},
-    near={"exclusive": sys.argv[3]},
+    near={"exclusive": sys.argv[3]}, holdout=("rec01",),
 )
 sites = lambda names, partial=False: {n: f"site{sum(n.encode()) % 3}" for n in names}
 build_pool(data.recordings, annotations, out / "pool", external=[f"{data.external}=1,0"],
-           settings=settings, site_of=sites, holdout=["rec01"])
+           settings=settings, site_of=sites)
 pool = open_pool(out / "pool")
 scorer = PlaceholderScorer(held_out=frozenset({"rec00", "rec05"}))
 found = SynthesisSettings(budget=60, per_class=5)

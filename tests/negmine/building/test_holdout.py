@@ -67,8 +67,7 @@ def build(data: Data, out: Path, holdout: tuple[str, ...], section: dict[str, An
         read_rfcx(data.tp, data.fp),
         out,
         external=[str(data.external)],
-        settings=small_settings(**section),
-        holdout=holdout,
+        settings=small_settings(**section, holdout=holdout),
     ).pool
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import json
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 from conftest import Data
+from onnx_models import make_model
 
 from negmine.cli.main import main
 from negmine.pool import open_pool
@@ -95,3 +98,120 @@ def test_training_takes_them(
     again = run(*train, "--out", tmp_path / "run")
     assert again.exit_code == 2
     assert run(*train, "--out", tmp_path / "run", *heard_too).exit_code == 0
+
+
+# ---- the whole way round: ask, hear, train
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """An ONNX model of four levels of a clip, and classes 0 and 1."""
+    make_model(tmp_path / "m.onnx")
+    (tmp_path / "m.toml").write_text(
+        'classes = ["0", "1"]\nsample_rate = 8000\nclip_s = 1.0\nembeddings = "levels"\n'
+        'logits = "scores"\n'
+    )
+    return tmp_path / "m.onnx"
+
+
+def asking(data: Data, model: Path, field: Path, out: Path, *options: object) -> Result:
+    small = ("--model", model, "--unlabelled", field, "--device", "cpu")
+    return run("ask", *data.options, *small, "--out", out, *options)
+
+
+def fill(table: Path, word: str) -> list[list[str]]:
+    """Write the same verdict in every row; return the rows."""
+    header, *rows = csv.reader(table.read_text().splitlines())
+    place = header.index("verdict")
+    for row in rows:
+        row[place] = word
+    with table.open("w", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+    return rows
+
+
+def test_what_is_asked_is_heard_and_not_asked_again(
+    data: Data, heard: tuple[Path, Path], model: Path, tmp_path: Path
+) -> None:
+    field, _ = heard
+    out = tmp_path / "one.csv"
+    result = asking(data, model, field, out, "--per-class", 2)
+    assert result.exit_code == 0, result.output
+    assert f"{out}: 4 windows to hear" in result.stdout
+    assert "warning: the thresholds of 2 of 2 classes (0, 1) are of calls that a model trained" in (
+        result.stderr
+    )
+    lines = out.read_text().splitlines()
+    assert lines[0] == "recording,class,t_min,t_max,score,strategy,verdict,listener,model"
+    assert len(lines) == 5
+    assert all(line.split(",")[5:8] == ["threshold", "", ""] for line in lines[1:])
+    report = json.loads((tmp_path / "one.report.json").read_text())
+    assert report["settings"]["per_class"] == 2
+    assert lines[1].endswith(f",{report['model']}")
+    before = out.read_bytes()
+    again = asking(data, model, field, out, "--per-class", 2)
+    assert again.exit_code == 0
+    assert out.read_bytes() == before
+
+    first = fill(out, "absent")
+    refused = asking(data, model, field, out)
+    assert refused.exit_code == 2
+    assert f"{out}: 4 of its 4 rows have a verdict; pass it as --verdicts" in refused.stderr
+    two = tmp_path / "two.csv"
+    heard_too = ("--verdicts", out, "--verdict-recordings", field)
+    result = asking(data, model, field, two, "--per-class", 20, "--strategy", "random", *heard_too)
+    assert result.exit_code == 0, result.output
+    assert "warning: 2 of 2 classes get fewer than 20 windows (0, 1)" in result.stderr
+    for name, label, start, end, *_ in csv.reader(two.read_text().splitlines()[1:]):
+        for other in (row for row in first if row[:2] == [name, label]):
+            assert float(end) <= float(other[2]) or float(start) >= float(other[3])
+
+    pool = tmp_path / "pool"
+    small = ("--clip-s", "1", "--sample-rate", "8000", "--external", data.external)
+    built = run("build-pool", *data.options, *small, "--out", pool, *heard_too)
+    assert built.exit_code == 0, built.output
+    found = {
+        (recipe.layers[0].source.recording, name, str(recipe.layers[0].start_s))
+        for recipe in open_pool(pool).recipes
+        if recipe.layers[0].source and recipe.layers[0].source.root == field
+        for name in recipe.labels.absent
+    }
+    assert {(row[0], row[1], row[2]) for row in first} <= found
+
+
+def test_a_table_of_something_else_is_never_written_over(
+    data: Data, heard: tuple[Path, Path], model: Path
+) -> None:
+    field, _ = heard
+    before = data.tp.read_bytes()
+    result = asking(data, model, field, data.tp)
+    assert result.exit_code == 2
+    assert f"{data.tp}: exists and is no table of 'negmine ask'" in result.stderr
+    assert data.tp.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--per-site", 3, "--sites", "a.csv", "--site-regex", "."), "both name sites"),
+        (("--per-site", 3, "--site-regex", "xyz"), "finds no site in recording 'rec06'"),
+        (("--strategy", "disagreement"), "name two or more different models by --model"),
+        (("--verdicts", "{out}"), "no verdict is filled in yet"),
+    ],
+)
+def test_what_would_ask_nothing_is_one_clear_error(
+    data: Data,
+    heard: tuple[Path, Path],
+    model: Path,
+    tmp_path: Path,
+    options: tuple[object, ...],
+    message: str,
+) -> None:
+    field, _ = heard
+    out = tmp_path / "out.csv"
+    assert asking(data, model, field, out).exit_code == 0
+    given = [str(one).replace("{out}", str(out)) for one in options]
+    result = asking(data, model, field, tmp_path / "other.csv", *given)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert not (tmp_path / "other.csv").exists()

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pools import write_pool
 
 from negmine.mining import known
 from negmine.mining.doubt import DoubtModel, Evidence
 from negmine.mining.known import fit_doubt, know_calls
 from negmine.pool import Pool, open_pool
-from negmine.pool.files import write_pool
 from negmine.recipes.labels import Absence, Certificate, PartialLabels
 from negmine.recipes.layer import Layer
 from negmine.recipes.recipe import Recipe

@@ -16,6 +16,7 @@ import pytest
 from conftest import Data, make_pool
 from ml_dtypes import bfloat16
 from placeholder import PlaceholderScorer
+from pools import write_pool
 
 from negmine.annotations import read_rfcx
 from negmine.building import PoolSettings, build_pool
@@ -24,7 +25,6 @@ from negmine.mining.mine import Mined, MineSettings, mine
 from negmine.mining.selection import Selection
 from negmine.models.scorer import Scorer
 from negmine.pool import Pool, open_pool
-from negmine.pool.files import write_pool
 from negmine.recipes.recipe import Recipe
 from negmine.scores import embed
 

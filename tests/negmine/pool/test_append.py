@@ -22,14 +22,14 @@ from negmine.pool import open_pool
 from negmine.pool.merge import merge_pools
 
 
-def build(data: Data, out: Path, append: bool = False, **sections: Any) -> BuildReport:
+def build(data: Data, out: Path, existing: Any = "keep", **sections: Any) -> BuildReport:
     return build_pool(
         data.recordings,
         read_rfcx(data.tp, data.fp),
         out,
         external=[str(data.external)],
         settings=small_settings(**sections),
-        append=append,
+        existing=existing,
     )
 
 
@@ -43,7 +43,7 @@ def test_what_stands_stays_and_what_is_new_comes_after_it(data: Data, tmp_path: 
     before, rows = part_bytes(tmp_path / "pool"), list(first)
     rng = np.random.default_rng(9)
     sf.write(data.external / "new.wav", rng.normal(0, 0.05, 2 * SAMPLE_RATE), SAMPLE_RATE)
-    report = build(data, tmp_path / "pool", append=True, mix=10, seed=1, noise={"count": 4})
+    report = build(data, tmp_path / "pool", existing="append", mix=10, seed=1, noise={"count": 4})
     pool = report.pool
     assert report.changed
     after = part_bytes(tmp_path / "pool")
@@ -63,7 +63,7 @@ def test_what_stands_stays_and_what_is_new_comes_after_it(data: Data, tmp_path: 
 def test_the_same_again_adds_nothing(data: Data, tmp_path: Path) -> None:
     first = build(data, tmp_path / "pool", mix=10).pool
     info = (tmp_path / "pool" / "pool.json").read_bytes()
-    report = build(data, tmp_path / "pool", append=True, mix=10)
+    report = build(data, tmp_path / "pool", existing="append", mix=10)
     assert (report.changed, report.pool.digest) == (False, first.digest)
     assert (tmp_path / "pool" / "pool.json").read_bytes() == info
 
@@ -82,7 +82,7 @@ def test_new_recordings_bring_their_calls_and_folders(
         read_rfcx(data.tp, data.fp),
         tmp_path / "pool",
         settings=small_settings(),
-        append=True,
+        existing="append",
     ).pool
     assert len(pool.calls) == 32
     assert {source.root.name for source in pool.sources} == {"train", "external", "other"}
@@ -91,9 +91,9 @@ def test_new_recordings_bring_their_calls_and_folders(
 
 def test_a_selection_from_the_pool_as_it_was_still_holds(data: Data, tmp_path: Path) -> None:
     first = build(data, tmp_path / "pool").pool
-    row = Chosen(first[0].id, "0", 1.0, 1, "external", "external", 0.99, "", 0.5, 0.01, 0.0)
+    row = Chosen(first[0].id, "0", 1.0, 1, "external", "external", 0.99, "", 0.5, 0.01)
     selection = Selection((row,), first.path, first.digest, "model")
-    build(data, tmp_path / "pool", append=True, noise={"count": 2})
+    build(data, tmp_path / "pool", existing="append", noise={"count": 2})
     assert selection.recipes(selection.open_pool()) == [first[0]]
 
 
@@ -108,9 +108,9 @@ def test_a_part_left_by_a_stopped_run_is_written_over(
     with monkeypatch.context() as patched:
         patched.setattr("negmine.pool.append.write_json", stop)
         with pytest.raises(KeyboardInterrupt):
-            build(data, tmp_path / "pool", append=True, noise={"count": 2})
+            build(data, tmp_path / "pool", existing="append", noise={"count": 2})
     assert len(open_pool(tmp_path / "pool").digests) == 1
-    pool = build(data, tmp_path / "pool", append=True, noise={"count": 2}).pool
+    pool = build(data, tmp_path / "pool", existing="append", noise={"count": 2}).pool
     assert len(pool.digests) == 2
     assert (pool.recipes.kinds == "noise").sum() == 2
 
@@ -127,17 +127,17 @@ def test_a_pool_of_other_clips_is_not_added_to(
 ) -> None:
     build(data, tmp_path / "pool")
     with pytest.raises(PoolError, match=message):
-        build(data, tmp_path / "pool", append=True, **sections)
+        build(data, tmp_path / "pool", existing="append", **sections)
 
 
 def test_there_must_be_a_pool_of_these_classes(data: Data, tmp_path: Path) -> None:
     with pytest.raises(PoolError, match="no pool to add to; leave out --append"):
-        build(data, tmp_path / "pool", append=True)
+        build(data, tmp_path / "pool", existing="append")
     build(data, tmp_path / "pool")
     for path in (data.tp, data.fp):
         path.write_text(path.read_text().replace(",1,1,", ",7,1,"))
     with pytest.raises(PoolError, match="class '7' is unknown there"):
-        build(data, tmp_path / "pool", append=True)
+        build(data, tmp_path / "pool", existing="append")
 
 
 def test_the_command_adds_and_does_not_both_add_and_replace(data: Data, tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ def test_a_file_that_was_replaced_is_not_appended_to(data: Data, tmp_path: Path)
     sf.write(path, samples[::-1], rate)
     said = r"1 files of this pool were replaced since: rec03\.flac; .* --force, not --append"
     with pytest.raises(PoolError, match=said):
-        build(data, tmp_path / "pool", append=True, noise={"count": 2})
+        build(data, tmp_path / "pool", existing="append", noise={"count": 2})
     assert (tmp_path / "pool" / "pool.json").read_bytes() == before
     # nor do pools of the two contents join
     build(data, tmp_path / "other")
@@ -192,6 +192,6 @@ def test_a_part_that_no_run_came_to_name_is_removed(data: Data, tmp_path: Path) 
     left = tmp_path / "pool" / "parts" / "0001-01234567"
     left.mkdir()
     (left / "labels.parquet").write_text("of a run that was killed")
-    build(data, tmp_path / "pool", append=True, noise={"count": 2})
+    build(data, tmp_path / "pool", existing="append", noise={"count": 2})
     assert not left.exists()
     assert len(list((tmp_path / "pool" / "parts").iterdir())) == 2

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pools import write_pool
 
 from negmine.pool import open_pool
 from negmine.pool.block_checks import check_block
@@ -24,7 +25,6 @@ from negmine.pool.blocks import (
     plain_block,
     split_block,
 )
-from negmine.pool.files import write_pool
 from negmine.recipes.labels import Certificate, PartialLabels
 from negmine.recipes.layer import Layer
 from negmine.recipes.recipe import Recipe

@@ -14,10 +14,10 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pools import write_pool
 
 from negmine.pool import open_pool
 from negmine.pool.append import append_recipes
-from negmine.pool.files import write_pool
 from negmine.recipes.labels import Absence, Certificate, PartialLabels
 from negmine.recipes.layer import Layer
 from negmine.recipes.recipe import Recipe

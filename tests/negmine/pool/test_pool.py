@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pools import add_rows, write_pool
 
 import negmine
 from negmine.errors import PoolError
@@ -22,7 +23,6 @@ from negmine.pool import check_classes, open_pool
 from negmine.pool.append import append_recipes
 from negmine.pool.blocks import Tables
 from negmine.pool.columns import TABLES
-from negmine.pool.files import add_rows, write_pool
 from negmine.pool.writer import PoolWriter
 from negmine.recipes.labels import Absence, Certificate, PartialLabels
 from negmine.recipes.layer import Layer

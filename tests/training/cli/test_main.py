@@ -583,13 +583,17 @@ def test_evaluate_prints_a_table(
         tmp_path / "classes.csv",
     )
     assert result.exit_code == 0
-    of_clips, of_classes = result.stdout.split("\n\n")
+    of_clips, of_classes, about = result.stdout.split("\n\n")
     *table, left_out = of_clips.splitlines()
-    rows = dict(line.split() for line in table)
     # both classes call in every recording: no ranking can be wrong
-    assert rows.keys() == {
-        "metric", "------------", "fp/h@0.7", "fp/h@0.7:bed", "fp/h@0.9", "fp/h@0.9:bed"
-    }  # fmt: skip
+    assert [line.split()[0] for line in table] == [
+        "metric", "-------------", "fp/h@0.7", "fp/h@0.7:bed", "precision@0.7", "fp/h@0.9",
+        "fp/h@0.9:bed", "precision@0.9", "recall@1fp/h", "recall@10fp/h",
+    ]  # fmt: skip
+    assert about == (
+        "8 recordings, 0.00889 h; calls against windows of 0.512 s side by side; "
+        "intervals: bootstrap over recordings, 1000 resamples\n"
+    )
     assert left_out == (
         "left out, the same for any model by this truth: lwlrap, macro_ap, neg@1, neg@3, neg@5"
     )
@@ -609,8 +613,44 @@ def test_evaluate_as_json(shared_data: Data, shared_checkpoint: Path, truth: Pat
     result = run_evaluate(shared_data, shared_checkpoint, truth / "truth.csv", "--json")
     assert result.exit_code == 0
     value = json.loads(result.stdout)
-    assert set(value) == {"classes"}
+    assert set(value) == {"classes", "recordings", "hours", "window_s", "hop_s", "intervals"}
+    assert (value["recordings"], value["window_s"], value["intervals"]) == (8, 0.512, {})
     assert [row["ap"] for row in value["classes"]] == [1.0, 1.0]
+
+
+def test_evaluate_compares_several_models(
+    shared_data: Data, shared_checkpoint: Path, truth: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.pt"
+    shutil.copy(shared_checkpoint, other)
+    more = ("--events", truth / "events.csv", "--model", other, "--resamples", 50)
+    table = truth / "truth.csv"
+    result = run_evaluate(shared_data, shared_checkpoint, table, *more)
+    assert result.exit_code == 0
+    of_first, of_second, compared, *classes, about = result.stdout.split("\n\n")
+    assert of_first.splitlines()[0] == classes[0].splitlines()[0] == str(shared_checkpoint)
+    assert of_second.splitlines()[0] == classes[1].splitlines()[0] == str(other)
+    assert compared.splitlines()[0] == f"{other} against {shared_checkpoint}, in pairs"
+    rows = {line.split()[0]: line.split()[1:] for line in compared.splitlines()[3:]}
+    assert rows["precision@0.7"] == ["+0.0000", "+0.0000..+0.0000"]
+    assert "50 resamples" in about
+    assert "none, and recall@1fp/h is the recall above the highest of them" in result.stderr
+
+    value = json.loads(run_evaluate(shared_data, shared_checkpoint, table, *more, "--json").stdout)
+    first, second = value["models"]
+    assert (first.pop("model"), second.pop("model")) == (str(shared_checkpoint), str(other))
+    assert first == second
+    (difference,) = value["differences"]
+    assert (difference["model"], difference["against"]) == (str(other), str(shared_checkpoint))
+    assert difference["metrics"]["recall@10fp/h"]["value"] == 0
+    alone = json.loads(run_evaluate(shared_data, other, table, *more[:2], "--json").stdout)
+    assert {k: v for k, v in alone.items() if k != "intervals"}.keys() <= first.keys()
+    assert alone["fp/h@0.7"] == first["fp/h@0.7"]
+
+    more = ("--model", other, "--scores-out", tmp_path / "scores.csv")
+    assert_one_line(run_evaluate(shared_data, shared_checkpoint, table, *more), 2, "give one")
+    again = run_evaluate(shared_data, other, table, "--model", other)
+    assert_one_line(again, 2, "the same checkpoint twice")
 
 
 def test_evaluate_quietly(shared_data: Data, shared_checkpoint: Path, truth: Path) -> None:

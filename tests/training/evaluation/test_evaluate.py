@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,9 +16,13 @@ from conftest import SAMPLE_RATE, TONE_HZ, tiny_config, tone, tone_detector
 
 from negmine.errors import AnnotationError, AudioError, InputError
 from training import metrics
-from training.evaluation.evaluate import Truth, evaluate, open_truth_recordings
+from training.evaluation.differences import differences
+from training.evaluation.evaluate import Evaluation, evaluate, evaluate_all, write_classes
 from training.evaluation.inference import Reading, RecordingScorer
+from training.evaluation.measured import Measured
 from training.evaluation.score_tables import read_scores
+from training.evaluation.truth import Truth, open_truth_recordings
+from training.metrics import Curves, RecordingWindows
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -69,7 +75,7 @@ class MadeUpScorer:
     """Stands in for a RecordingScorer: says the same of every recording."""
 
     def __init__(self, logit: float) -> None:
-        self.config = tiny_config()
+        self.config, self.grid = tiny_config(), (0.5, 0.5)
         starts = np.arange(0, RECORDING_S, 0.5)
         windows = np.full((len(starts), 2), logit, np.float32)
         audible = np.ones(len(starts), dtype=bool)
@@ -85,6 +91,18 @@ class MadeUpScorer:
         return self.reading
 
 
+class NoisyScorer(MadeUpScorer):
+    """Says something else of every recording, rounded so that scores tie."""
+
+    def __init__(self, seed: int, window_s: float = 0.5) -> None:
+        super().__init__(0.0)
+        self.rng, self.grid = np.random.default_rng(seed), (window_s, window_s)
+
+    def end(self) -> Reading:
+        windows = self.rng.normal(size=self.reading.windows.shape).round(1)
+        return replace(self.reading, clip=windows.max(axis=0), windows=windows)
+
+
 def test_perfect_scores(test_set: Path) -> None:
     truth = read_truth(test_set)
     recordings = open_truth_recordings(test_set / "test", truth)
@@ -97,8 +115,12 @@ def test_perfect_scores(test_set: Path) -> None:
         "neg@5": 0.0,
         "fp/h@0.7": 0.0,
         "fp/h@0.7:bed": 0.0,
+        "precision@0.7": 1.0,
         "fp/h@0.9": 0.0,
         "fp/h@0.9:bed": 0.0,
+        "precision@0.9": 1.0,
+        "recall@1fp/h": 1.0,
+        "recall@10fp/h": 1.0,
     }
 
 
@@ -149,10 +171,123 @@ def test_each_class_has_a_row(test_set: Path, tmp_path: Path) -> None:
     assert table["ap"].tolist() == pytest.approx([2 / 5, 3 / 5])
     assert table["fp/h@0.25"].sum() == pytest.approx(found.metrics["fp/h@0.25"])
     assert (table["threshold@0.25"] == 0.5).all()
-    found.write_classes(tmp_path / "classes.csv")
+    write_classes(tmp_path / "classes.csv", [found], ["one"])
     back = pd.read_csv(tmp_path / "classes.csv", dtype={"class": str})
     np.testing.assert_allclose(back["ap"], table["ap"])
     assert [path.name for path in tmp_path.iterdir()] == ["classes.csv"]
+
+
+def noisy(root: Path, *seeds: int, resamples: int = 0) -> list[Evaluation]:
+    truth = read_truth(root)
+    recordings = open_truth_recordings(root / "test", truth)
+    scorers: list[Any] = [NoisyScorer(seed) for seed in seeds]
+    return evaluate_all(scorers, recordings, truth, resamples=resamples)
+
+
+def test_several_models_are_each_evaluated(test_set: Path) -> None:
+    together, alone = noisy(test_set, 1, 2), [noisy(test_set, seed)[0] for seed in (1, 2)]
+    for one, other in zip(together, alone, strict=True):
+        assert one.metrics == other.metrics
+        pd.testing.assert_frame_equal(one.classes, other.classes)
+    assert together[0].metrics != together[1].metrics
+
+
+def test_a_resample_is_an_evaluation_of_the_recordings_drawn() -> None:
+    rng = np.random.default_rng(0)
+    windows, logits, present = [], rng.normal(size=(6, 3)).round(1), rng.random((6, 3)) < 0.5
+    for row in range(6):
+        scores = rng.normal(size=(rng.integers(0, 5), 3)).round(1)
+        absent = rng.random(scores.shape) < 0.7
+        calls = [(int(c), float(rng.normal())) for c in np.flatnonzero(present[row])]
+        windows.append(RecordingWindows(scores, absent, calls, 0.5))
+    measured = Measured(present, logits, Curves(windows), (0.7,), (1.0, 2.0))
+    weights = metrics.resamples(6, 25)
+    found, ends = measured.resampled(weights)
+    assert {name.partition(":")[2] for name in ends} == {"low", "high"}
+    calling = (measured.curves.calls > 0).sum()  # type: ignore[union-attr]
+    for row, counts in enumerate(weights):
+        drawn = np.repeat(np.arange(6), counts)
+        curves = Curves([windows[i] for i in drawn])
+        once, _ = replace(
+            measured, present=present[drawn], logits=logits[drawn], curves=curves
+        ).once()
+        # the sum over classes is of those that call in the whole test
+        scale = calling / max(1, (curves.calls > 0).sum())
+        for name, values in found.items():
+            factor = scale if name.startswith("fp/h") else 1
+            expected = once.get(name, math.nan) * factor
+            assert values[row] == pytest.approx(expected, nan_ok=True), name
+
+
+def test_intervals_hold_the_value_and_are_the_same_again(test_set: Path) -> None:
+    (found,) = noisy(test_set, 3, resamples=200)
+    (again,) = noisy(test_set, 3, resamples=200)
+    assert found.intervals.keys() == found.metrics.keys()
+    assert found.intervals == again.intervals
+    for name, (low, high) in found.intervals.items():
+        assert low <= found.metrics[name] <= high, name
+    low, high = (found.classes[f"fp/h@0.7:{end}"] for end in ("low", "high"))
+    assert ((low <= found.classes["fp/h@0.7"]) & (found.classes["fp/h@0.7"] <= high)).all()
+    assert noisy(test_set, 3)[0].intervals == {}
+
+
+def test_models_are_compared_in_pairs(test_set: Path) -> None:
+    first, second, same = noisy(test_set, 1, 2, 1, resamples=200)
+    for name, found in differences(first, same).items():
+        assert (found.value, found.interval) == (0, (0, 0)), name
+    found = differences(first, second)
+    assert found.keys() == first.metrics.keys()
+    for name, one in found.items():
+        assert one.value == second.metrics[name] - first.metrics[name]
+        assert one.interval[0] <= one.value <= one.interval[1], name
+    rate = found["fp/h@0.9"]
+    assert rate.share == second.metrics["fp/h@0.9"] / first.metrics["fp/h@0.9"] - 1
+    # in pairs, the interval is narrower than between two sets of recordings
+    (low, high), (other_low, other_high) = (one.intervals["macro_ap"] for one in (first, second))
+    ends = found["macro_ap"].interval
+    assert ends[1] - ends[0] < (high - low) + (other_high - other_low)
+    without = differences(*noisy(test_set, 1, 2))
+    assert without["fp/h@0.9"].value == rate.value
+    assert np.isnan(without["fp/h@0.9"].interval).all()
+
+
+def test_a_class_that_never_calls_is_left_out_of_means(test_set: Path, tmp_path: Path) -> None:
+    events = pd.read_csv(test_set / "events.csv", dtype=str)
+    only = events[events["species_id"] == "0"]
+    only.to_csv(tmp_path / "events.csv", index=False)
+    table = pd.read_csv(test_set / "truth.csv").assign(s1=0)
+    table.to_csv(tmp_path / "truth.csv", index=False)
+    truth = Truth(tmp_path / "truth.csv", tmp_path / "events.csv", ("0", "1"))
+    recordings = open_truth_recordings(test_set / "test", truth)
+    found = evaluate(NoisyScorer(0), recordings, truth, resamples=50)  # type: ignore[arg-type]
+    rows = found.classes.set_index("class")
+    assert rows["calls"].tolist() == [3, 0]
+    for name in ("precision@0.7", "recall@1fp/h", "fp/h@0.7"):
+        assert math.isnan(rows.loc["1", name])
+        assert found.metrics[name] == rows.loc["0", name]
+
+
+def test_a_short_test_says_so(test_set: Path) -> None:
+    truth = read_truth(test_set)
+    recordings = open_truth_recordings(test_set / "test", truth)
+    # 20 s: 360 false positives an hour are two
+    notes = evaluate(NoisyScorer(0), recordings, truth, rates=(1, 360)).notes  # type: ignore[arg-type]
+    (line,) = notes
+    assert "0.0056 h long: at 1 false positives an hour and class it allows none" in line
+    assert "it takes 1 h at the least" in line
+    # class 0 has 17 s of windows without its calls, class 1 18 s: less than 1/190 h both
+    (line,) = evaluate(NoisyScorer(0), recordings, truth, rates=(190,)).notes  # type: ignore[arg-type]
+    assert line.startswith("2 classes (0, 1) have less than 0.00526 h of windows without a call")
+    assert evaluate(NoisyScorer(0), recordings, truth, rates=(360,)).notes == ()  # type: ignore[arg-type]
+    without = read_truth(test_set, events=False)
+    assert evaluate(NoisyScorer(0), recordings, without).notes == ()  # type: ignore[arg-type]
+
+
+def test_classes_of_several_models_are_one_table(test_set: Path, tmp_path: Path) -> None:
+    write_classes(tmp_path / "classes.csv", noisy(test_set, 1, 2), ["a.pt", "b.pt"])
+    table = pd.read_csv(tmp_path / "classes.csv", dtype={"class": str})
+    assert table["model"].tolist() == ["a.pt", "a.pt", "b.pt", "b.pt"]
+    assert table["class"].tolist() == ["0", "1", "0", "1"]
 
 
 def test_recordings_may_stand_in_any_order_in_the_truth(test_set: Path, tmp_path: Path) -> None:
@@ -279,11 +414,28 @@ def test_an_event_counts_once_and_lies_in_its_recording(tmp_path: Path) -> None:
     found = Truth(truth, write(tmp_path / "e.csv", columns, rows), ("0",))
     assert found.events == {"r": [(0, 0.0, 1.0), (0, 0.0, 1.5)]}
     assert [line.partition(": ")[2][:20] for line in found.notes] == [
-        "left out 1 events th", "has no event for 1 o"
+        "left out 1 of 3 even", "has no event for 1 o"
     ]  # fmt: skip
     found.check_durations({"r": 1.45})
     with pytest.raises(AnnotationError, match=r"row 4: the event ends at 1\.5 s but recording 'r'"):
         found.check_durations({"r": 1.2})
+
+
+def test_events_that_differ_by_rounding_count_once(tmp_path: Path) -> None:
+    truth = write(tmp_path / "t.csv", ["recording_id", "s0", "s1"], [("r", 1, 1), ("q", 1, 0)])
+    columns = ["recording_id", "species_id", "t_min", "t_max"]
+    rows = [
+        ("r", "0", 1.0, 2.0), ("r", "0", 1.0004, 1.9996), ("r", "1", 1.0004, 2.0),
+        ("q", "0", 1.0, 2.0), ("r", "0", 1.0, 2.1),
+    ]  # fmt: skip
+    found = Truth(truth, write(tmp_path / "e.csv", columns, rows), ("0", "1"))
+    assert found.events == {
+        "r": [(0, 1.0, 2.0), (1, 1.0004, 2.0), (0, 1.0, 2.1)],
+        "q": [(0, 1.0, 2.0)],
+    }
+    (line,) = found.notes
+    assert "left out 1 of 5 events" in line
+    assert line.endswith("to rounding; the first: " + str(tmp_path / "e.csv") + " row 3")
 
 
 def test_events_without_a_column(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from negmine.pool.split import split_pool
 
 
 def build(data: Data, out: Path, **options: Any) -> BuildReport:
-    names = ("append", "holdout", "site_of", "force")
+    names = ("existing", "site_of")
     given = {name: options.pop(name) for name in names if name in options}
     return build_pool(
         data.recordings,
@@ -132,9 +132,9 @@ def test_what_is_unchanged_is_not_decoded_again(
     assert made == []
     rng = np.random.default_rng(7)
     sf.write(data.external / "new.wav", rng.normal(0, 0.05, 16_000), 8000)
-    assert build(data, tmp_path / "pool", append=True).changed
+    assert build(data, tmp_path / "pool", existing="append").changed
     assert made == ["new.wav"]
-    assert build(data, tmp_path / "pool", force=True, mix=5).changed
+    assert build(data, tmp_path / "pool", existing="replace", mix=5).changed
     assert made == ["new.wav"]
     assert len(read_prints(tmp_path / "pool")) == 12
 
@@ -144,7 +144,7 @@ def test_what_is_added_joins_the_group_that_stands(data: Data, tmp_path: Path) -
     # by name before those that stand, and the first folder's files gone
     copy(data.external / "other1.wav", data.external / "a.ogg")
     (data.external / "other1.wav").unlink()
-    report = build(data, tmp_path / "pool", append=True)
+    report = build(data, tmp_path / "pool", existing="append")
     assert groups_of(report)["a.ogg"] == "external/other1.wav"
     assert "one group 'external/other1.wav'" in report.near_duplicates[0]
 
@@ -166,9 +166,8 @@ def test_external_sound_that_stands_may_hold_nothing_of_an_added_recording(
             data.recordings,
             read_rfcx(data.tp, data.fp),
             tmp_path / "pool",
-            settings=small_settings(),
-            append=True,
-            holdout=holdout,
+            settings=small_settings(holdout=holdout),
+            existing="append",
         )
     assert f": {of_other1.sum()} rows draw on external sound" in str(error.value)
     assert listing(tmp_path / "pool") == listed
@@ -183,7 +182,7 @@ def test_the_same_file_may_not_stand_as_external_sound(
     (data.external / "other1.wav").rename(data.recordings / "late.wav")
     data.tp.write_text(data.tp.read_text() + "late,0,1,0.5,800.0,1.0,1200.0\n")
     with pytest.raises(PoolError, match=r"other1\.wav is the same file as .*late\.wav"):
-        build(data, tmp_path / "pool", append=True, near_duplicates=near_duplicates)
+        build(data, tmp_path / "pool", existing="append", near_duplicates=near_duplicates)
 
 
 def test_a_recording_that_stands_keeps_added_external_sound_out(data: Data, tmp_path: Path) -> None:
@@ -194,7 +193,7 @@ def test_a_recording_that_stands_keeps_added_external_sound_out(data: Data, tmp_
     for table in (data.tp, data.fp):
         lines = table.read_text().splitlines(keepends=True)
         table.write_text("".join(line for line in lines if not line.startswith("rec05,")))
-    report = build(data, tmp_path / "pool", append=True)
+    report = build(data, tmp_path / "pool", existing="append")
     assert "innocent.ogg" not in groups_of(report)
     assert report.left_out["external files that hold part of a recording"] == 1
 
@@ -244,9 +243,9 @@ def test_a_held_out_recording_is_known_in_the_group_of_its_site(data: Data, tmp_
 def test_a_site_that_what_stands_does_not_have_is_an_error(data: Data, tmp_path: Path) -> None:
     build(data, tmp_path / "pool")
     with pytest.raises(PoolError, match=r"is in the pool in group 'rec00', and its site is"):
-        build(data, tmp_path / "pool", site_of=by_number, append=True)
+        build(data, tmp_path / "pool", site_of=by_number, existing="append")
     build(data, tmp_path / "sited", site_of=by_number)
-    report = build(data, tmp_path / "sited", site_of=by_number, append=True, mix=30, seed=1)
+    report = build(data, tmp_path / "sited", site_of=by_number, existing="append", mix=30, seed=1)
     assert groups_of(report)["rec01.flac"] == "site0"
 
 

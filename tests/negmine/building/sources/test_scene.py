@@ -95,8 +95,7 @@ def test_a_held_out_recording_enters_no_scene(data: Data, tmp_path: Path) -> Non
         read_rfcx(data.tp, data.fp),
         tmp_path / "pool",
         external=[str(data.external)],
-        settings=small_settings(scene={"count": 60}),
-        holdout=["rec00", "rec01"],
+        settings=small_settings(scene={"count": 60}, holdout=("rec00", "rec01")),
     )
     made = [recipe for recipe in report.pool if recipe.kind == "scene"]
     assert len(made) == 60

@@ -1,4 +1,4 @@
-"""Ranking and detection metrics for partly labelled clips.
+"""Ranking metrics for partly labelled clips.
 
 ``truth`` (N, C): 1 where the class is present in the clip, else 0. ``scores`` (N, C): higher is
 more present, on any scale; infinities are allowed, NaN is not. ``known`` (N, C) bool: False where
@@ -7,14 +7,13 @@ unknown; ``truth`` is not read there, since unknown is not absent.
 Ties go against the model: the rank of a cell is the number of cells that score at least as much.
 A metric that nothing defines (no label at all, a class without calls) is NaN, never 0 or 1.
 
-All of it is for other projects, too, `lwlrap_bounds` for them alone: it knows nothing of this one.
+`lwlrap_bounds` is for other projects alone.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
@@ -171,86 +170,6 @@ def macro_average_precision(
     values = average_precision(truth, scores, known)
     defined = values[~np.isnan(values)]
     return float(defined.mean()) if defined.size else math.nan
-
-
-@dataclass(frozen=True, eq=False)
-class FalsePositives:
-    """False positives an hour at a fixed recall; NaN for a class without calls."""
-
-    per_class: Float64s  # (C,)
-    threshold: Float64s  # (C,)
-    total: float  # over the classes with calls
-
-
-def false_positives_per_hour(
-    window_scores: ArrayLike,
-    window_absent: ArrayLike,
-    call_scores: Sequence[ArrayLike],
-    hours: float,
-    recall: float,
-) -> FalsePositives:
-    """Count false positives an hour at the thresholds that find a share of each class's calls.
-
-    A class's threshold is the highest that at least ``recall`` of its calls reach; each window
-    without its call that reaches it is a false positive. If a call that no window touches (-inf)
-    is needed for the recall, every such window is one.
-
-    ``window_scores`` (W, C); ``window_absent`` (W, C) bool: the window touches no call of the
-    class; ``call_scores``: an array for each class, with the best score of the windows that touch
-    each call. ``match_windows`` gives the last two. ``hours`` is the length of the recordings, not
-    of the windows, which may overlap; ``recall`` is in (0, 1].
-    """
-    absent, ranked, _ = validate(window_absent, window_scores)
-    if len(call_scores) != absent.shape[1]:
-        count = f"{len(call_scores)} arrays for {absent.shape[1]} classes"
-        raise ValueError(f"call_scores has {count} (give a class without calls an empty one)")
-    if not hours > 0:
-        raise ValueError(f"hours is {hours}, expected more than 0")
-    if not 0 < recall <= 1:
-        raise ValueError(f"recall is {recall}, expected a share in (0, 1] (is it in per cent?)")
-    threshold = np.full(absent.shape[1], np.nan)
-    for index, one_class in enumerate(call_scores):
-        calls = np.sort(np.asarray(one_class, dtype=np.float64), axis=None)
-        if np.isnan(calls).any():
-            raise ValueError(f"call_scores[{index}] holds NaN (give a call off all windows -inf)")
-        if calls.size:
-            # Less a hair: 0.55 * 100 comes out as 55.00000000000001, and still needs 55 calls.
-            threshold[index] = calls[-max(1, math.ceil(recall * calls.size - 1e-9))]
-    has_calls = ~np.isnan(threshold)
-    rate = np.where(has_calls, ((ranked >= threshold) & absent).sum(axis=0) / hours, np.nan)
-    total = float(rate[has_calls].sum()) if has_calls.any() else math.nan
-    return FalsePositives(rate, threshold, total)
-
-
-def match_windows(
-    window_start_s: ArrayLike, window_end_s: ArrayLike, window_scores: ArrayLike, events: ArrayLike
-) -> tuple[Bools, list[tuple[int, float]]]:
-    """Match the windows (W,) of one recording with its calls, for ``false_positives_per_hour``.
-
-    ``events`` holds one (class index, t_min, t_max) a call, in seconds, and may be empty. Returns
-    whether each window touches no call of each class, (W, C), and for each event, in order, its
-    class and the best score of the windows that touch it, -inf where none does. Spans are
-    half-open: a window that ends where a call begins does not touch it.
-    """
-    start, end = np.asarray(window_start_s, np.float64), np.asarray(window_end_s, np.float64)
-    _, scores, _ = validate(np.zeros(np.shape(window_scores), bool), window_scores)
-    if start.shape != scores.shape[:1] or end.shape != start.shape:
-        raise ValueError(f"{start.shape} window starts, {end.shape} ends, {scores.shape} scores")
-    table = np.asarray(events, dtype=np.float64)
-    table = table if table.size else table.reshape(0, 3)
-    if table.ndim != 2 or table.shape[1] != 3:
-        raise ValueError(f"events has shape {table.shape}, expected (E, 3): class, t_min, t_max")
-    if not np.isin(table[:, 0], np.arange(scores.shape[1])).all():
-        raise ValueError(f"a class is not in 0..{scores.shape[1] - 1} (is it the first column?)")
-    classes, t_min, t_max = table[:, 0].astype(int), table[:, 1], table[:, 2]
-    if not ((t_min < t_max).all() and (start < end).all()):
-        raise ValueError("a call or a window does not end after it starts (columns swapped?)")
-    touch = (start[:, None] < t_max) & (end[:, None] > t_min)
-    absent = np.ones(scores.shape, dtype=bool)
-    window, event = np.nonzero(touch)
-    absent[window, classes[event]] = False
-    best = scores[:, classes].max(axis=0, where=touch, initial=-np.inf)
-    return absent, list(zip(classes.tolist(), best.tolist(), strict=True))
 
 
 def evaluate(

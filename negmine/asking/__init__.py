@@ -1,0 +1,1 @@
+"""Asking: which windows of unlabelled recordings a person should hear."""

@@ -1,0 +1,45 @@
+"""How windows are chosen for a person to hear: `AskSettings`. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field
+
+from negmine.limits import LAST_SEED, MOST_CLIP_S, MOST_ROWS
+from negmine.scores.settings import ScoringSettings
+from negmine.settings import When, setting
+
+Strategy = Literal["threshold", "top", "half", "diverse", "doubt", "disagreement", "random"]
+STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
+
+_Count = Annotated[int, Field(ge=1, le=MOST_ROWS)]
+
+
+class AskSettings(ScoringSettings, frozen=True):
+    """Choice of windows."""
+
+    per_class: _Count = setting(10, "Windows a class.", common=True)
+    strategy: Strategy = setting(
+        "threshold",
+        "Which windows: those that score closest to the operating threshold; the highest; half "
+        "threshold, half random; the highest, spread over embedding space; those most in doubt; "
+        "those on which several models disagree most; or any.",
+        common=True,
+    )
+    at_recall: Annotated[float, Field(gt=0, le=1)] = setting(
+        0.7,
+        "The operating threshold finds this share of a class's confirmed calls.",
+        needs=When("strategy", "threshold", "half"),
+    )
+    hop_s: Annotated[float, Field(gt=0, le=MOST_CLIP_S)] | None = setting(
+        None, "Step from one window to the next, seconds.", shown="half a clip"
+    )
+    per_site: _Count | None = setting(
+        None,
+        "At most this many windows of a class from one site.",
+        needs=(When("--sites"), When("--site-regex")),
+    )
+    seed: Annotated[int, Field(ge=0, le=LAST_SEED)] = setting(
+        0, "Of random windows.", needs=When("strategy", "random", "half")
+    )
