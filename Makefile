@@ -9,7 +9,7 @@ UV := $(BIN)/uv --quiet
 LOCK = $(UV) pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --custom-compile-command "make lock" $(UPGRADE)
 
-.PHONY: demo test slow lint package lock clean
+.PHONY: demo test slow lint docs package lock clean
 
 demo: .venv/run.stamp
 	$(BIN)/negmine demo --out demo
@@ -26,6 +26,10 @@ lint: .venv/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+# Writes the tables of settings in docs/ again
+docs: .venv/dev.stamp
+	$(BIN)/python -m negmine.cli.settings_docs
 
 # wheel and sdist in dist/, and the whole job by the wheel in an environment of its own
 package: .venv/dev.stamp

@@ -493,17 +493,31 @@ def _missing(one: Setting, made: Settings, beside: Mapping[str, object]) -> str:
 
     What it needs must act itself.
     """
-    known = {other.path: other for other in settings_of(type(made))}
-    deeper, lacking = [], []
+    missing = []
     for when in one.needs:
-        if when.name.startswith("--"):
-            deeper += [""] if when.holds(beside.get(when.name)) else []
-            lacking.append(when.told(when.name))
-            continue
-        other = known[when.path(one.path)]
-        deeper += [_missing(other, made, beside)] if when.holds(other.of(made)) else []
-        lacking.append(when.told(first_flag(other)))
-    return min(deeper) if deeper else " or ".join(lacking)
+        other = _needed(type(made), one, when)
+        if other is None and when.holds(beside.get(when.name)):
+            return ""
+        if other and when.holds(other.of(made)):
+            missing.append(_missing(other, made, beside))
+    # the empty one comes first
+    return min(missing, default=needs_told(type(made), one))
+
+
+def _needed(model: type[Settings], one: Setting, when: When) -> Setting | None:
+    """Return the setting that another needs; None for an option that is no setting."""
+    if when.name.startswith("--"):
+        return None
+    path = when.path(one.path)
+    return next(other for other in settings_of(model) if other.path == path)
+
+
+def needs_told(model: type[Settings], one: Setting) -> str:
+    """Return what a setting of a model needs to act, as flags; nothing if it always acts."""
+    others = ((when, _needed(model, one, when)) for when in one.needs)
+    return " or ".join(
+        when.told(first_flag(other) if other else when.name) for when, other in others
+    )
 
 
 def first_flag(one: Setting) -> str:

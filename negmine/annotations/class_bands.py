@@ -6,6 +6,7 @@ from pathlib import Path
 
 from negmine.annotations import Annotations
 from negmine.errors import AnnotationError
+from negmine.notices import warn
 from negmine.storage.csv_tables import known_name, number_in, read_rows
 
 Band = tuple[float, float]
@@ -70,6 +71,12 @@ def class_bands(
             )
         bands[name] = low, min(high, nyquist_hz)
     return bands
+
+
+def warn_of_margin(table: Path | str | None, classes: tuple[str, ...]) -> None:
+    """Warn that a margin that was asked for has no effect: a table names the band of each class."""
+    if table and set(classes) <= _read(Path(table), classes).keys():
+        warn(f"--band-margin has no effect: {table} names every class, and its bands get no margin")
 
 
 def _widened(low: float, high: float, margin: float) -> Band:

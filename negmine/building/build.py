@@ -10,6 +10,7 @@ from typing import Literal, cast
 import numpy as np
 
 from negmine.annotations import Annotations
+from negmine.annotations.class_bands import warn_of_margin
 from negmine.annotations.rates import check_audible, own_rate
 from negmine.annotations.recordings import (
     Recordings,
@@ -155,6 +156,8 @@ def build_pool(
     s = s.replace(sample_rate=rate or own_rate(annotated.infos.values()))
     check_audible(annotations, annotated.infos, cast(int, s.sample_rate))
     table = _table(s, annotations.classes, declared)
+    if "margin" in s.bands.model_fields_set and (s.erase.count or s.transplant.count):
+        warn_of_margin(s.bands.table, annotations.classes)
     opened = []
     roots = {"recordings": annotated.root}
     if annotated.beside is not None and annotated.beside != annotated.root:

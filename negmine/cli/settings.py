@@ -85,13 +85,21 @@ def _option(one: Setting) -> Callable[[Command], Command]:
     return click.option(
         *one.flag.split(","),
         parameter(one),
-        cls=GroupedOption,
-        group=None if one.common else one.group,
+        cls=SettingOption,
+        setting=one,
         default=one.default,
         help=one.help,
         metavar=one.metavar,
         **extra,
     )
+
+
+class SettingOption(GroupedOption):
+    """The flag of a setting."""
+
+    def __init__(self, *arguments: Any, setting: Setting, **options: Any) -> None:
+        super().__init__(*arguments, group=None if setting.common else setting.group, **options)
+        self.setting = setting
 
 
 class _Joined(click.ParamType):  # type: ignore[type-arg]

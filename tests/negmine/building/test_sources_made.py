@@ -456,3 +456,20 @@ def test_a_class_without_a_call_has_no_band_to_erase() -> None:
     context = BuildContext(Annotations((call,), ("a", "b")), recordings)
     assert usable_bands(context).names == ("a",)
     assert context.left_out["classes without a confirmed call that gives their band"] == 1
+
+
+def test_a_margin_beside_a_table_of_all_classes_is_told_to_have_no_effect(
+    data: Data, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    table, line = tmp_path / "bands.csv", "--band-margin has no effect: "
+    table.write_text("class,f_min,f_max\n0,700,1400\n1,2200,2800\n")
+    both: dict[str, Any] = {"erase": {"count": 5}, "transplant": {"count": 5}}
+    build(data, tmp_path / "a", bands={"table": str(table), "margin": 0.1}, **both)
+    assert [text.startswith(line) for text in caplog.messages] == [True]
+    caplog.clear()
+    build(data, tmp_path / "b", bands={"table": str(table)}, **both)
+    # one class has none in the table, and gets it
+    table.write_text("class,f_min,f_max\n0,700,1400\n")
+    build(data, tmp_path / "c", bands={"table": str(table), "margin": 0.1}, **both)
+    build(data, tmp_path / "d", bands={"margin": 0.1}, **both)
+    assert caplog.messages == []
