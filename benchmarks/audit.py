@@ -22,9 +22,9 @@ import numpy as np
 
 from benchmarks.certificates import Auditor, read_events
 from negmine.annotations import read_rfcx
-from negmine.audit.files import Key, Verdict
+from negmine.audit.audit_folder import ClipVerdict, Key
 from negmine.audit.frames import Claim, PoolFrame
-from negmine.audit.rates import Audit
+from negmine.audit.hidden_rates import Audit
 from negmine.audit.sample import draw_calls, draw_claims
 from negmine.audit.settings import DrawSettings
 from negmine.building import PoolSettings, build_pool
@@ -53,7 +53,7 @@ def hear(
     heard = there & (rng.random(len(claims)) >= misses)
     names = tuple(map(str, range(len(claims))))
     key = Key(names, tuple(claims), {"by": list(_BY)})
-    return Audit(key, [Verdict("present" if yes else "absent", "") for yes in heard])
+    return Audit(key, [ClipVerdict("present" if yes else "absent", "") for yes in heard])
 
 
 @click.command()

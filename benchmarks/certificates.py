@@ -154,7 +154,6 @@ class Auditor:
 
     Attributes
     ----------
-    truth : Truth
     calls : set of (Layer, str)
         The confirmed calls that the pool was built from: what is cut, and the class.
     outside : list of float

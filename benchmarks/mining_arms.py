@@ -11,7 +11,6 @@ class Arm:
 
     Attributes
     ----------
-    title : str
     control : str or None
         The arm it is held against.
     chosen : str or None
@@ -44,7 +43,6 @@ class Choice:
 
     Attributes
     ----------
-    strategy : str
     budget : int
         Forwards of a search for harder ones, before.
     """

@@ -41,7 +41,7 @@ from negmine.mining.mine import MineSettings, mine
 from negmine.pool import Pool, open_pool
 from negmine.scores.embed import score_pool
 from negmine.storage.files import write_json, writing_folder
-from negmine.synthesis.pool import read_ancestry, rules_for, synthesise_into
+from negmine.synthesis.into_pool import read_ancestry, rules_for, synthesise_into
 from negmine.synthesis.settings import SynthesisSettings
 from training.engine.inputs import RunInputs
 
@@ -181,7 +181,7 @@ class Bench:
         """Write pseudo labels of the training recordings: the mean of what each base says."""
         from training.engine.checkpoint import Checkpoint
         from training.engine.inputs import RunContext
-        from training.schedules.pseudo import PseudoLabels, Windows, label_recordings
+        from training.schedules.pseudo import PseudoLabels, WindowLabels, label_recordings
 
         path = self.out / "pseudo.parquet"
         if path.exists():
@@ -196,7 +196,7 @@ class Bench:
             for base in bases
         ]
         joined = {
-            name: Windows(
+            name: WindowLabels(
                 windows.start_s,
                 windows.end_s,
                 np.stack([one.recordings[name].values for one in each]).mean(0, dtype=np.float32),

@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from negmine.audio.dsp.noise import generate
+from negmine.audio.dsp.generators import generate
 from negmine.audio.windows import to_samples
 from negmine.recipes.labels import PartialLabels
 from negmine.recipes.layer import Layer

@@ -78,8 +78,6 @@ def run_arm(
 
     Parameters
     ----------
-    arm : str
-    data, out : Path
     most : int
         Test recordings used, the first by name.
     round_steps : int

@@ -35,8 +35,8 @@ from negmine.recipes.reader import Reader
 from negmine.recipes.recipe import Recipe
 from negmine.recipes.render import SilentError, render
 from negmine.scores.embed import Scores, score_pool
+from negmine.synthesis.into_pool import rules_for
 from negmine.synthesis.moves import MoveRules, mix
-from negmine.synthesis.pool import rules_for
 from negmine.synthesis.settings import SynthesisSettings
 from negmine.synthesis.synthesise import synthesise
 
@@ -61,7 +61,7 @@ class Bench:
     scorer: Scorer
     scores: Scores
     calls: Scores
-    bars: np.ndarray
+    thresholds: np.ndarray
     reader: Reader | None
     budget: int
     usable: np.ndarray
@@ -104,13 +104,13 @@ class Bench:
             self.pool,
             settings,
             rules,
-            floors=dict(zip(self.scorer.classes, self.bars.tolist(), strict=True)),
+            floors=dict(zip(self.scorer.classes, self.thresholds.tolist(), strict=True)),
             known=(self.scores, self.calls) if warm else None,
             reader=self.reader,
             on_scored=keep,
         )
-        for family in done.families[:12]:
-            click.echo(f"  {family}", err=True)
+        for arm in done.arms[:12]:
+            click.echo(f"  {arm}", err=True)
         refused = defaultdict(set)
         for recipe, label in done.refused:
             refused[recipe].add(label)
@@ -170,11 +170,13 @@ class Bench:
 
     def finds(self, scored: Sequence[Found], column: int, name: str) -> list[Found]:
         """Return those of one class, the hardest first."""
-        bar = self.bars[column]
+        threshold = self.thresholds[column]
         found = [
             f
             for f in scored
-            if f.logits[column] > bar and name in f.recipe.labels.absent and name not in f.refused
+            if f.logits[column] > threshold
+            and name in f.recipe.labels.absent
+            and name not in f.refused
         ]
         return sorted(found, key=lambda f: -float(f.logits[column]))
 
@@ -249,16 +251,16 @@ def main(
         folder = scores or Path(temporary)
         known, of_calls = score_pool(scorer, opened, folder, reader=reader)
         free = ~opened.recipes.draws_on(scorer.held_out)
-        bars, certified = [], np.zeros(len(opened), dtype=bool)
+        thresholds, certified = [], np.zeros(len(opened), dtype=bool)
         for column, name in enumerate(scorer.classes):
             rows = np.flatnonzero((opened.confidence(name) > 0) & free)
             certified[rows] = True
             values = known.logits(rows)[:, column]
             if calls:
                 values = of_calls.logits(np.flatnonzero(opened.calls.present(name)))[:, column]
-            bars.append(np.median(values) if calls else np.quantile(values, quantile))
+            thresholds.append(np.median(values) if calls else np.quantile(values, quantile))
         bench = Bench(
-            opened, scorer, known, of_calls, np.array(bars), reader, budget,
+            opened, scorer, known, of_calls, np.array(thresholds), reader, budget,
             np.flatnonzero(certified),
         )  # fmt: skip
         arms: dict[str, Callable[[int], list[Found]]] = {

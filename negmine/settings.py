@@ -130,7 +130,7 @@ class When:
             return tuple(filter(None, self.name.split(".")))
         return (*beside[:-1], self.name)
 
-    def told(self, flag: str) -> str:
+    def words(self, flag: str) -> str:
         """Return it as written on the command line."""
         if self.least is not None:
             return f"{flag} {self.least:g} or more"
@@ -145,8 +145,6 @@ class Kind:
     ----------
     type : type
         bool, int, float or str, of each value.
-    choices : tuple of str
-    low, high : float, optional
     low_open, high_open : bool
         Whether the end itself is left out.
     place : {"file", "folder"}, optional
@@ -163,13 +161,13 @@ class Kind:
     place: Literal["file", "folder"] | None = None
     count: int = 1
 
-    def told(self) -> str:
+    def words(self) -> str:
         """Return it in words."""
         if self.count == 1:
-            return self._told_one()
-        return f"a list{f' of {self.count}' if self.count else ''}, each {self._told_one()}"
+            return self._words_of_one()
+        return f"a list{f' of {self.count}' if self.count else ''}, each {self._words_of_one()}"
 
-    def _told_one(self) -> str:
+    def _words_of_one(self) -> str:
         if self.choices:
             return f"one of {', '.join(self.choices)}"
         if self.type is bool:
@@ -214,13 +212,11 @@ def setting(
 
     Parameters
     ----------
-    default
     help : str
         For ``--help`` and the docs.
     flag : str, optional
         Such as ``--mix``, ``-b,--batch-size``, or ``--on/--off`` of a switch. By default the
         field's name, after its section's.
-    metavar : str, optional
     group : str, optional
         Heading in ``--help``; by default the first line of the model's documentation.
     common : bool
@@ -245,8 +241,6 @@ class Setting:
     ----------
     path : tuple of str
         The names of its sections, and its own.
-    kind : Kind
-    default
     help, flag, metavar, group, common, needs, shown, joined
         See `setting`.
     """
@@ -369,7 +363,7 @@ def _wrong(said: str, value: Any, error: ValidationError, kind: Kind) -> str:
     if first["type"] == "value_error":
         return f"{said}: {first['ctx']['error']}"
     near = did_you_mean(value, kind.choices) if isinstance(value, str) else ""
-    return f"{said}{near}: expected {kind.told()}"
+    return f"{said}{near}: expected {kind.words()}"
 
 
 def _fault(model: type[Settings], values: Mapping[str, Any], error: ValidationError) -> str:
@@ -398,7 +392,6 @@ def settings_from(base: Model, table: Mapping[str, Any], where: str) -> Model:
     ----------
     base : Settings
         What holds where the table says nothing.
-    table : mapping
     where : str
         What names the table in errors.
 
@@ -501,7 +494,7 @@ def _missing(one: Setting, made: Settings, beside: Mapping[str, object]) -> str:
         if other and when.holds(other.of(made)):
             missing.append(_missing(other, made, beside))
     # the empty one comes first
-    return min(missing, default=needs_told(type(made), one))
+    return min(missing, default=needs_text(type(made), one))
 
 
 def _needed(model: type[Settings], one: Setting, when: When) -> Setting | None:
@@ -512,11 +505,11 @@ def _needed(model: type[Settings], one: Setting, when: When) -> Setting | None:
     return next(other for other in settings_of(model) if other.path == path)
 
 
-def needs_told(model: type[Settings], one: Setting) -> str:
+def needs_text(model: type[Settings], one: Setting) -> str:
     """Return what a setting of a model needs to act, as flags; nothing if it always acts."""
     others = ((when, _needed(model, one, when)) for when in one.needs)
     return " or ".join(
-        when.told(first_flag(other) if other else when.name) for when, other in others
+        when.words(first_flag(other) if other else when.name) for when, other in others
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from click.testing import CliRunner, Result
 
-from negmine.audit.files import Key, Verdict, read_key
+from negmine.audit.audit_folder import ClipVerdict, Key, read_key
 from negmine.audit.frames import Claim
 from negmine.cli.main import main
 from negmine.mining.selection import Chosen, Selection
@@ -69,8 +69,8 @@ def key_of(strata: dict[str, tuple[int, int]], controls: int, confidence: float 
     return Key(names, tuple(claims), about)
 
 
-def verdicts(*words: tuple[str, int]) -> list[Verdict]:
-    return [Verdict(word, "") for word, n in words for _ in range(n)]
+def verdicts(*words: tuple[str, int]) -> list[ClipVerdict]:
+    return [ClipVerdict(word, "") for word, n in words for _ in range(n)]
 
 
 def selection(pool: Pool, per_class: int = 20) -> Selection:

@@ -17,7 +17,7 @@ import pytest
 from conftest import Data
 from placeholder import PlaceholderScorer
 
-from negmine.audit.files import KEY, read_key
+from negmine.audit.audit_folder import KEY, read_key
 from negmine.building.dedup.acoustic import AcousticPrint
 from negmine.building.dedup.acoustic_files import read_prints, write_prints
 from negmine.errors import AudioError, NegmineError
@@ -27,15 +27,15 @@ from negmine.recipes.cache import CachedReader
 from negmine.recipes.cache_files import Clips, Piece
 from negmine.recipes.cache_fill import Item, fill
 from negmine.recipes.cache_items import build_cache, sounds_of_folder
-from negmine.report.read import read_report
+from negmine.report.read_report import read_report
 from negmine.scores.embed import open_store, score_recipes
 from negmine.scores.pool_index import open_index
 from negmine.storage.files import write_json, write_table
 from negmine.synthesis import pool as synthesis_pool
-from negmine.synthesis.pool import ANCESTRY, read_ancestry
+from negmine.synthesis.into_pool import ANCESTRY, read_ancestry
 from training.engine.validate import KnownScores
 from training.schedules.crossval import OOF, OOF_VERDICTS, OutOfFold, scored_by
-from training.schedules.pseudo import PseudoLabels, Windows
+from training.schedules.pseudo import PseudoLabels, WindowLabels
 
 FLIPS = 20
 
@@ -124,7 +124,7 @@ def reports(shared_pool: Path, folder: Path) -> Kind:
 def pseudo_labels(shared_pool: Path, folder: Path) -> Kind:
     rng = np.random.default_rng(0)
     times = np.arange(20) / 2
-    windows = Windows(times, times + 1, rng.random((20, 2)).astype(np.float32))
+    windows = WindowLabels(times, times + 1, rng.random((20, 2)).astype(np.float32))
     PseudoLabels(("0", "1"), {"a": windows, "b": windows}, ["m"]).write(folder / "p.parquet")
 
     def read(at: Path) -> object:

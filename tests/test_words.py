@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -59,3 +62,61 @@ def test_no_text_uses_them() -> None:
 )
 def test_they_are_found(text: str) -> None:
     assert len(archaic(text)) == 1
+
+
+# Names that are not given, and the ones that are.
+NAMES = {
+    "told": "text, summary, notes",
+    "family": "arm, operator",
+    "families": "arms, operators",
+    "alarm": "false positive",
+    "bar": "threshold",
+}
+
+
+def identifiers(tree: ast.Module) -> Iterator[str]:
+    """Yield the words of the names that a module gives to functions, classes and attributes."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield from re.findall("[A-Z]?[a-z]+", node.name)
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            yield from node.target.id.split("_")
+
+
+def modules(package: str) -> dict[Path, ast.Module]:
+    return {p: ast.parse(p.read_text(encoding="utf-8")) for p in (ROOT / package).rglob("*.py")}
+
+
+@pytest.mark.parametrize("package", ["negmine", "training"])
+def test_names_are_the_field_s_terms(package: str) -> None:
+    found = {
+        f"{path.name}: {word}"
+        for path, tree in modules(package).items()
+        for word in identifiers(tree)
+        if word.lower() in NAMES
+    }
+    assert not found, f"write instead: {NAMES}"
+
+
+def test_no_two_classes_share_a_name() -> None:
+    places: dict[str, list[str]] = {}
+    for package in ("negmine", "training"):
+        for path, tree in modules(package).items():
+            for node in tree.body:
+                if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                    places.setdefault(node.name, []).append(path.name)
+    assert {name: files for name, files in places.items() if len(files) > 1} == {}
+
+
+# A room's settings and files are in modules of that name; a command's may be that of its room.
+SHARED = ("settings.py", "files.py")
+
+
+def test_no_two_files_of_a_package_share_a_name() -> None:
+    for package in ("negmine", "training"):
+        names = Counter(
+            path.name
+            for path in (ROOT / package).rglob("*.py")
+            if not path.stem.startswith("__") and "cli" not in path.parts
+        )
+        assert [name for name, n in names.items() if n > 1 and name not in SHARED] == []

@@ -25,7 +25,7 @@ _EVEN = 1.15
 _FRAMES_AT_A_TIME = 600
 
 
-def told_long(annotations: Annotations, clip_s: float) -> str | None:
+def long_note(annotations: Annotations, clip_s: float) -> str | None:
     """Describe confirmed calls that a clip does not hold whole; None where it holds all."""
     lengths = [box.span.duration_s for box in annotations.confirmed]
     longer = [length for length in lengths if length > clip_s + 1e-6]
@@ -47,10 +47,8 @@ def loud_starts(box: Annotation, info: AudioInfo, clip_s: float) -> Span:
 
     Parameters
     ----------
-    box : Annotation
     info : AudioInfo
         Of its recording.
-    clip_s : float
 
     Returns
     -------

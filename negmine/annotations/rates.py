@@ -24,7 +24,7 @@ def own_rate(infos: Iterable[AudioInfo]) -> int:
     return min(UNASKED_HZ, min(counts, key=lambda rate: (-counts[rate], rate), default=UNASKED_HZ))
 
 
-def told_rate(infos: Iterable[AudioInfo], sample_rate: int) -> str:
+def rate_note(infos: Iterable[AudioInfo], sample_rate: int) -> str:
     """Format one line: the rate, and those of the files."""
     counts = Counter(info.sample_rate for info in infos)
     rates = ", ".join(f"{counts[rate]} at {rate} Hz" for rate in sorted(counts))
@@ -32,14 +32,13 @@ def told_rate(infos: Iterable[AudioInfo], sample_rate: int) -> str:
     return f"sound at {sample_rate} Hz{change}; files: {rates}"
 
 
-def told_upsampled(rates: Iterable[int], sample_rate: int, advice: str = "") -> str | None:
+def upsampled_note(rates: Iterable[int], sample_rate: int, advice: str = "") -> str | None:
     """Name the files of a lower rate than the run works at; None where there are none.
 
     Parameters
     ----------
     rates : iterable of int
         Of the files, in Hz.
-    sample_rate : int
     advice : str, optional
         What to do about it; by default, to choose the lower rate.
     """

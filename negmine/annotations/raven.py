@@ -41,7 +41,6 @@ def selection_table(
     detections : DataFrame
         ``recording`` and ``label``, as numbers; ``start_s`` and ``end_s`` in the recording;
         ``confidence``.
-    classes : sequence of str
     bands : sequence of (float, float)
         Lowest and highest frequency of each class's selections, in Hz.
     paths : sequence of Path

@@ -21,7 +21,6 @@ class Recordings:
 
     Attributes
     ----------
-    root : Path
     infos : dict of str to AudioInfo
         By name: what `name_of` made of the file's path.
     skipped : tuple of str
@@ -105,8 +104,6 @@ def open_annotated(
 
     Parameters
     ----------
-    root : Path
-    annotations : Annotations
     beside : Path, optional
         Another folder, for recordings that are not in the first.
     skip_bad : bool
@@ -196,7 +193,7 @@ def silence_notes(infos: Iterable[AudioInfo]) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def told_short(infos: Iterable[AudioInfo], clip_s: float) -> str | None:
+def short_note(infos: Iterable[AudioInfo], clip_s: float) -> str | None:
     """Describe files that are shorter than a clip; None where none is."""
     lengths = {info.path.name: info.duration_s for info in infos}
     short = [name for name, duration_s in lengths.items() if duration_s < clip_s - 1e-6]

@@ -39,7 +39,6 @@ class Annotation:
         True for a confirmed call (TP), False for a rejected detection (FP).
     span : Span
         Seconds in the recording.
-    f_min_hz, f_max_hz : float
     where : str
         Table and row, for messages.
     """
@@ -60,7 +59,6 @@ class Annotations:
 
     Attributes
     ----------
-    boxes : tuple of Annotation
     classes : tuple of str
         Classes with a confirmed call, by number where all are numbers, else by name.
     notes : tuple of str
@@ -139,7 +137,6 @@ class Annotations:
 
         Parameters
         ----------
-        known : collection of str
         left_out : mapping of str to str
             Names of recordings whose files were not taken, and why.
 

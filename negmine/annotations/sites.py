@@ -41,7 +41,6 @@ def sites_by_table(
 
     Parameters
     ----------
-    recordings : iterable of str
     table : Path
         May name other recordings, too.
     partial : bool

@@ -131,7 +131,6 @@ def with_verdicts(annotations: Annotations, verdicts: Sequence[Verdict]) -> Anno
     ----------
     annotations : Annotations
         With a confirmed call of every class that is named.
-    verdicts : sequence of Verdict
 
     Returns
     -------
@@ -178,7 +177,7 @@ def with_verdicts(annotations: Annotations, verdicts: Sequence[Verdict]) -> Anno
     return replace(
         annotations,
         boxes=tuple(every),
-        notes=(*annotations.notes, _told(verdicts, boxes, contradicted)),
+        notes=(*annotations.notes, _note(verdicts, boxes, contradicted)),
     )
 
 
@@ -206,7 +205,7 @@ def _outside(window: Span, rejected: Iterable[Span]) -> Span | None:
     return left if left.duration_s >= MIN_CALL_SHARE * window.duration_s else None
 
 
-def _told(
+def _note(
     verdicts: Sequence[Verdict], boxes: Sequence[Annotation], contradicted: Sequence[str]
 ) -> str:
     present = sum(box.present for box in boxes)

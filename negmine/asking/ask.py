@@ -20,7 +20,7 @@ from negmine.asking.members import MemberScores, joint_fingerprint
 from negmine.asking.rounds import Rounds
 from negmine.asking.settings import AskSettings
 from negmine.asking.strategies import STRATEGIES, Known, mean_logit
-from negmine.asking.windows import Windows
+from negmine.asking.unlabelled_windows import Windows
 from negmine.audio.windows import Span
 from negmine.errors import InputError, ModelError
 from negmine.mining.doubt import DoubtModel

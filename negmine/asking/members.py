@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from negmine.models.scorer import Scorer
-from negmine.scores.embed import Clips, score_recipes
+from negmine.scores.embed import ClipTable, score_recipes
 from negmine.storage.digests import text_fingerprint
 
 # Cells of scores (models, clips, classes) in memory at a time.
@@ -35,7 +35,7 @@ class MemberScores:
     def __init__(
         self,
         models: Sequence[Scorer],
-        clips: Clips,
+        clips: ClipTable,
         folder: Path,
         *,
         batch_size: int,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from negmine.asking.windows import Windows, overlaps
+from negmine.asking.unlabelled_windows import Windows, overlaps
 
 # Given windows in order and those that are chosen already, returns some of them in another order.
 Arrange = Callable[[np.ndarray, list[int]], np.ndarray]

@@ -31,7 +31,6 @@ def decode_ahead(
 
     Parameters
     ----------
-    paths : sequence of Path
     sample_rates : sequence of int
         Hz; a file is decoded once for each.
     threads : int

@@ -19,7 +19,6 @@ def find_extent(path: Path, *, whole: bool) -> Extent | None:
 
     Parameters
     ----------
-    path : Path
     whole : bool
         Also read streams of frames from end to end, to see whether files were joined: where the
         file is decoded anyway. Else no more is read than headers and the last megabyte.

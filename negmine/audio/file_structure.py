@@ -22,7 +22,6 @@ class Extent:
     ----------
     counted : int or None
         None where the header says that it does not know, or counts nothing.
-    held : int
     rate : int or None
         Frames a second, where both are frames (Hz); None where they are bytes.
     remedy : str
@@ -47,7 +46,6 @@ class Extent:
 
         Parameters
         ----------
-        path : Path
         frames : int
             That the decoder finds.
         rate : int

@@ -51,7 +51,7 @@ class SoundFolder:
         """Return a file's path inside the folder, with forward slashes."""
         return path.relative_to(self.root).as_posix()
 
-    def told(self, used: int | None = None, as_what: str = "used") -> str:
+    def summary(self, used: int | None = None, as_what: str = "used") -> str:
         """Describe in one line what was found, and what was left out and why.
 
         Parameters
@@ -112,7 +112,7 @@ def open_folder(root: Path) -> SoundFolder:
     )
     if not found:
         looked_for = shorten(sorted(SUFFIXES), len(SUFFIXES))
-        raise InputError(f"no sound files ({looked_for}) in this folder; {folder.told()}")
+        raise InputError(f"no sound files ({looked_for}) in this folder; {folder.summary()}")
     return folder
 
 

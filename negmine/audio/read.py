@@ -39,10 +39,8 @@ class AudioInfo:
 
     Attributes
     ----------
-    path : Path
     sample_rate : int
         Hz, as stored.
-    frames, channels : int
     fingerprint : str
         BLAKE2b of the file's bytes, 16 bytes in hexadecimal.
     power : float32 array, shape (ceil(duration / LEVEL_BLOCK_S),)
@@ -206,7 +204,6 @@ def _opened(path: Path, *, whole: bool = False) -> Iterator[tuple[sf.SoundFile, 
 
     Parameters
     ----------
-    path : Path
     whole : bool
         See `negmine.audio.extent.find_extent`.
     """
@@ -272,7 +269,6 @@ def probe_all(
 
     Parameters
     ----------
-    paths : iterable of Path
     skip_bad : bool
         Report unreadable files instead of failing on the first of them.
     on_done : callable

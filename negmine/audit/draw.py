@@ -11,7 +11,7 @@ import numpy as np
 
 from negmine.audio.spectrogram import draw_levels, level_range, mel_levels
 from negmine.audio.write import write_flac
-from negmine.audit.files import (
+from negmine.audit.audit_folder import (
     CLIPS,
     COLUMNS,
     EXAMPLES,
@@ -54,7 +54,6 @@ def draw_audit(
         A pool's folder, or a selection.
     out : Path
         A new folder, or one with an audit without any verdict yet.
-    settings : DrawSettings
     pool : Path, optional
         Where a selection's pool is now.
     progress : callable
@@ -164,7 +163,6 @@ def listening_page(
 
     Parameters
     ----------
-    key : Key
     digest : str
         The audit's own, by which the browser keeps its verdicts.
     examples : mapping of str to sequence of str
@@ -174,8 +172,8 @@ def listening_page(
     """
     clips = [[n, c.label] for n, c in zip(key.clips, key.claims, strict=True)]
     shown = [[label, list(files)] for label, files in examples.items()]
-    told = {"audit": digest, "clips": clips, "examples": shown, "khz": sample_rate / 2000}
-    text = json.dumps(told, ensure_ascii=False)
+    content = {"audit": digest, "clips": clips, "examples": shown, "khz": sample_rate / 2000}
+    text = json.dumps(content, ensure_ascii=False)
     # a class's name must not end the script that holds the list
     text = text.replace("<", "\\u003c")
     template = Path(__file__).with_name("listen.html").read_text(encoding="utf-8")

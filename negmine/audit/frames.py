@@ -34,7 +34,6 @@ class Claim:
         Its id in the pool; of a control, that of the confirmed call.
     label : str
         The class that is asked about.
-    control : bool
     kind, certificate : str
         ``tp`` and nothing for a control.
     confidence : float

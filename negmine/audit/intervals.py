@@ -23,7 +23,6 @@ def clopper_pearson(hits: float, trials: float, level: float = LEVEL) -> tuple[f
     ----------
     hits, trials : float
         Whole for counts; fractions serve effective sample sizes. Without trials nothing is known.
-    level : float
 
     Returns
     -------
@@ -57,8 +56,6 @@ class Rate:
     ----------
     estimate : float
         NaN where nothing was sampled.
-    trials : int
-    hits : int
     effective : float
         Size of the plain sample that would tell as much.
     """
@@ -141,11 +138,6 @@ def corrected_rate(
     Brittain 2015): the upper limit is a quantile of the ratio of two independent variables, the one
     whose quantiles are the upper limits of the rate and the one whose are the lower limits of the
     sensitivity; the lower limit the other way round. It is wide where few controls were heard.
-
-    Parameters
-    ----------
-    rate, sensitivity : Rate
-    level : float
 
     Returns
     -------

@@ -25,11 +25,8 @@ def draw_claims(
 
     Parameters
     ----------
-    frame : Frame
-    classes : sequence of str
     by : sequence of str
         Fields of the frame, or ``class``.
-    settings : DrawSettings
 
     Raises
     ------
@@ -104,8 +101,6 @@ def allocate(sizes: np.ndarray, sample: int, *, equal: bool, least: int) -> np.n
     ----------
     sizes : int array, shape (S,)
         All above 0.
-    sample, least : int
-    equal : bool
 
     Returns
     -------
@@ -146,12 +141,6 @@ def draw_calls(
     pool: Pool, claims: Sequence[Claim], settings: DrawSettings
 ) -> tuple[list[Claim], dict[str, list[str]]]:
     """Draw confirmed calls to hide among the claims, and others to show as examples.
-
-    Parameters
-    ----------
-    pool : Pool
-    claims : sequence of Claim
-    settings : DrawSettings
 
     Returns
     -------

@@ -53,7 +53,7 @@ class BuildReport:
         Unreadable files.
     left_out : mapping of str to int
         Clips left out, by reason.
-    told : tuple of str
+    notes : tuple of str
         The same, a line each, with the files that lose most.
     near_duplicates : tuple of str
         What was found of them, a line each.
@@ -69,7 +69,7 @@ class BuildReport:
     left_out: Mapping[str, int]
     near_duplicates: tuple[str, ...] = ()
     folders: tuple[Recordings, ...] = ()
-    told: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     sites: tuple[str, ...] = ()
 
 
@@ -248,9 +248,9 @@ def build_pool(
         changed,
         tuple(line for one in read for line in one.skipped),
         {reason: count for reason, count in context.left_out.items() if count},
-        near.told if near else (),
+        near.notes if near else (),
         read,
-        tuple(context.left_out.told()),
+        tuple(context.left_out.lines()),
         tuple(alike_sites(sites)),
     )
 

@@ -272,12 +272,12 @@ def note(text: str, quiet: bool) -> None:
         click.echo(one_line(text), err=True)
 
 
-def tell_found(
+def say_found(
     folder: SoundFolder | None, quiet: bool, used: int | None = None, as_what: str = "used"
 ) -> None:
     """Tell what was found in a folder; quiet or not where something was left out."""
     if folder is not None:
-        line = folder.told(used, as_what)
+        line = folder.summary(used, as_what)
         warn(line) if folder.left_out else note(line, quiet)
 
 

@@ -34,7 +34,7 @@ class Beside(NamedTuple):
             return bool(value >= self.least)
         return value in self.values if self.values else bool(value)
 
-    def told(self) -> str:
+    def text(self) -> str:
         """Return it as written on the command line."""
         if self.least is not None:
             return f"{flag(self.option)} {self.least} or more"
@@ -74,7 +74,7 @@ def check_goes_with(table: GoesWith, *found: Mapping[str, Any]) -> None:
         if any(other.holds(one) for one in values for other in others):
             continue
         for name in (name for name in names if name in given):
-            wanted = " or ".join(other.told() for other in others)
+            wanted = " or ".join(other.text() for other in others)
             raise click.UsageError(f"{flag(name)} goes with {wanted}")
 
 

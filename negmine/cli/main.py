@@ -23,7 +23,7 @@ from negmine.cli.console import (
     print_json,
     quiet_and_json,
     say,
-    tell_found,
+    say_found,
 )
 from negmine.cli.settings import config_option, with_settings
 from negmine.limits import MOST_HZ
@@ -128,9 +128,9 @@ def build_pool(
           --external other/ --external pond/=3,17 --mix 2000 --out pool
     """
     from negmine.annotations import read_rfcx
-    from negmine.annotations.long_boxes import told_long
-    from negmine.annotations.rates import told_rate, told_upsampled
-    from negmine.annotations.recordings import told_short
+    from negmine.annotations.long_boxes import long_note
+    from negmine.annotations.rates import rate_note, upsampled_note
+    from negmine.annotations.recordings import short_note
     from negmine.annotations.sites import SiteOf, sites_by_pattern, sites_by_table
     from negmine.annotations.verdicts import add_verdicts
     from negmine.building import build_pool as build
@@ -160,25 +160,25 @@ def build_pool(
         )
     heard = [info for folder in report.folders for info in folder.infos.values()]
     rate = report.pool.sample_rate
-    note(told_rate(heard, rate), quiet)
+    note(rate_note(heard, rate), quiet)
     clip_s = report.pool.clip_s
     annotated = report.folders[0].infos.values()
-    for told in (
-        told_upsampled((info.sample_rate for info in heard), rate),
-        told_long(annotations, clip_s),
-        told_short(annotated, clip_s),
+    for line in (
+        upsampled_note((info.sample_rate for info in heard), rate),
+        long_note(annotations, clip_s),
+        short_note(annotated, clip_s),
     ):
-        if told:
-            warn(told)
+        if line:
+            warn(line)
     for opened in report.folders:
-        tell_found(opened.folder, quiet, len(opened.infos))
+        say_found(opened.folder, quiet, len(opened.infos))
         warn_each(opened.notes)
     for line in report.skipped:
         warn(f"skipped {line}")
     warn_each(report.sites)
     for line in report.near_duplicates:
         warn(line)
-    for line in report.told:
+    for line in report.notes:
         say(line, quiet or as_json)
     say(f"{out}: {'written' if report.changed else 'unchanged'}", quiet or as_json)
     _show_pool(out, quiet, as_json)

@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from negmine.settings import Setting, Settings, needs_told, settings_of
+from negmine.settings import Setting, Settings, needs_text, settings_of
 from negmine.storage.files import writing
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -58,8 +58,8 @@ def _row(model: type[Settings], one: Setting) -> str:
     flags = ", ".join(f"`{flag}`" for flag in re.split("[,/]", one.flag))
     text = one.help.split("  [default:")[0]
     if one.needs:
-        text += f" Acts with {needs_told(model, one)}."
-    cells = [f"`{one.path[-1]}`", flags, one.kind.told(), one.shown or _default(one.default), text]
+        text += f" Acts with {needs_text(model, one)}."
+    cells = [f"`{one.path[-1]}`", flags, one.kind.words(), one.shown or _default(one.default), text]
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 

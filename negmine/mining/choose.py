@@ -55,10 +55,6 @@ class Chooser:
 
     Parameters
     ----------
-    pool : Pool
-    scores : Scores
-    doubt : DoubtModel
-    strategy : Strategy
     min_distance : float
         Sounds nearer than this (1 - cosine) are duplicates: the better ranked is kept.
     max_doubt : float
@@ -75,13 +71,13 @@ class Chooser:
         max_doubt: float,
     ) -> None:
         self._pool, self._scores, self._doubt = pool, scores, doubt
-        self._steps = [step for step in strategy.steps if step.takes]
+        self._rules = [rule for rule in strategy.rules if rule.takes]
         self._min_distance, self._max_doubt = min_distance, max_doubt
 
     def choose(self, known: KnownClass, shortlist: np.ndarray, wanted: int) -> Choice:
         """Keep up to ``wanted`` rows of a shortlist, the best first."""
         # without rules that weigh all of it, its head mostly holds enough
-        if not self._steps and len(shortlist) > (head := _HEAD * wanted):
+        if not self._rules and len(shortlist) > (head := _HEAD * wanted):
             choice = self._choose(known, shortlist[:head], wanted)
             if len(choice.rows) == wanted:
                 return choice
@@ -106,12 +102,12 @@ class Chooser:
         near = EmbeddingIndex(here).within(here, self._min_distance)
         keep(DUPLICATES, without_duplicates(near, len(alive)))
         every = Candidates(embeddings, self._keys(known, shortlist))
-        for step in self._steps:
-            keep(step.rule, step.take(every.only(alive), wanted))
+        for rule in self._rules:
+            keep(rule.name, rule.take(every.only(alive), wanted))
         chosen = alive[:wanted]
         last = int(chosen[-1]) + 1 if len(chosen) else 0
         walked = last if len(chosen) == wanted else len(shortlist)
-        rules = dict.fromkeys([DOUBT, DUPLICATES, *(step.rule for step in self._steps)])
+        rules = dict.fromkeys([DOUBT, DUPLICATES, *(rule.name for rule in self._rules)])
         rejected = {rule: int((reason[:walked] == rule).sum()) for rule in rules}
         return Choice(shortlist[chosen], shortlist[:walked][doubted[:walked]], walked, rejected)
 

@@ -35,7 +35,6 @@ class KnownCalls:
 
     Attributes
     ----------
-    name : str
     column : int
         Of its logits.
     rows : int64 array, shape (P,)
@@ -62,12 +61,7 @@ class KnownCalls:
 
 @dataclass(frozen=True)
 class KnownClass(KnownCalls):
-    """One class: its confirmed calls, and how its certified rows score beside them.
-
-    Attributes
-    ----------
-    scores : ClassScores
-    """
+    """One class: its confirmed calls, and how its certified rows score beside them."""
 
     scores: ClassScores
 

@@ -12,9 +12,9 @@ from negmine.errors import PoolError, did_you_mean
 from negmine.mining.choose import Chooser
 from negmine.mining.doubt import DoubtModel
 from negmine.mining.known import KnownClass, fit_doubt, know_classes
+from negmine.mining.mine_report import MineReport, class_report
 from negmine.mining.nearest import nearest_call
 from negmine.mining.pick import pick
-from negmine.mining.report import MineReport, class_report
 from negmine.mining.rules import matched_random
 from negmine.mining.selection import Chosen, Selection
 from negmine.mining.settings import MineSettings as MineSettings
@@ -52,10 +52,8 @@ def mine(
     ----------
     scorer : Scorer
         Nothing is chosen from a recording that it holds out.
-    pool : Pool
     scores_folder : Path
         Where scores are kept; a second run with the same model and pool reads them.
-    settings : MineSettings, optional
     exclude : collection of (recipe, class)
         Never chosen.
     reader : CachedReader, optional

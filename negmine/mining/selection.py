@@ -55,8 +55,6 @@ class Chosen:
         The model's logit for that class.
     rank : int
         From 1, within the class.
-    kind, certificate : str
-    confidence : float
     nearest_call : str
         Id of the class's confirmed call nearest in embedding space; empty where there is none.
     distance : float
@@ -83,9 +81,6 @@ class Selection:
 
     Attributes
     ----------
-    rows : tuple of Chosen
-    pool : Path
-    pool_digest : str
     model : str
         Fingerprint of the model that scored.
     made_with : mapping of str to str, optional
@@ -128,10 +123,8 @@ class Selection:
 
         Parameters
         ----------
-        newer : Selection
         share : float
             Of the rows here that are not among the newer ones: 1 keeps all.
-        seed : int
 
         Raises
         ------
@@ -194,7 +187,6 @@ def open_selection(path: Path, pool: Path | None = None) -> Selection:
 
     Parameters
     ----------
-    path : Path
     pool : Path, optional
         Where its pool is, whatever the selection says.
 

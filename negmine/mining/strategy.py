@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from negmine.errors import InputError, did_you_mean
-from negmine.mining.rules.chain import RULES, Step, Strategy, make_step
+from negmine.mining.rules.chain import RULES, Rule, Strategy, make_rule
 from negmine.storage.text_files import read_toml
 
 PRESETS = MappingProxyType(
@@ -41,7 +41,7 @@ def parse_strategy(text: str) -> Strategy:
         return _from_toml(Path(text))
     where = f"--strategy '{text}'"
     parts = [part.strip() for part in PRESETS.get(text, text).split("+")]
-    steps = []
+    rules = []
     for part in parts[1:] if parts[0] == "top" else parts:
         name, _, rest = part.partition(":")
         settings = {}
@@ -57,8 +57,8 @@ def parse_strategy(text: str) -> Strategy:
                 f"{where}: no preset or rule '{name}'{hint}; presets: {', '.join(PRESETS)}; "
                 f"rules: {', '.join(RULES)}"
             )
-        steps.append(make_step(name, settings, where))
-    return Strategy(tuple(steps))
+        rules.append(make_rule(name, settings, where))
+    return Strategy(tuple(rules))
 
 
 def with_window(strategy: Strategy, text: str) -> Strategy:
@@ -69,10 +69,10 @@ def with_window(strategy: Strategy, text: str) -> Strategy:
     InputError
         If the text is not a window.
     """
-    return Strategy((parse_window(text), *strategy.steps))
+    return Strategy((parse_window(text), *strategy.rules))
 
 
-def parse_window(text: str) -> Step:
+def parse_window(text: str) -> Rule:
     """Parse a hardness window, ``LOW,HIGH``.
 
     Raises
@@ -85,7 +85,7 @@ def parse_window(text: str) -> Step:
     if not comma:
         gone = "'auto' was removed, it gained nothing; " if text == "auto" else ""
         raise InputError(f"{where}: {gone}expected two quantiles, as in 0.9,0.999")
-    return make_step("window", {"low": low, "high": high}, where)
+    return make_rule("window", {"low": low, "high": high}, where)
 
 
 def _from_toml(path: Path) -> Strategy:
@@ -100,11 +100,11 @@ def _from_toml(path: Path) -> Strategy:
         raise InputError(f"{path}: no ranking '{ranking}'; leave the key out")
     if not isinstance(rules, list) or not all(isinstance(r, dict) and "name" in r for r in rules):
         raise InputError(f"{path}: expected [[rule]] tables with a name each")
-    steps = [
-        make_step(str(r["name"]), {k: v for k, v in r.items() if k != "name"}, str(path))
+    rules = [
+        make_rule(str(r["name"]), {k: v for k, v in r.items() if k != "name"}, str(path))
         for r in rules
     ]
-    return Strategy(tuple(steps))
+    return Strategy(tuple(rules))
 
 
 def _check_removed(name: str, where: str) -> None:

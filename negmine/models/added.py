@@ -29,7 +29,6 @@ class Added:
 
     Attributes
     ----------
-    name : str
     path : Path
         Of its file.
     fingerprint : str

@@ -29,8 +29,6 @@ class OnnxScorer:
     session : onnxruntime.InferenceSession
         One input, float32: waveforms of shape (B, T) or (B, 1, T). Where B is a fixed number, clips
         go in that many at a time; where T is, other lengths are an error.
-    description : ModelDescription
-    fingerprint : str
     where : str
         The file, for messages.
 

@@ -86,8 +86,6 @@ def load_scorer(path: Path, device: str = "auto", *, compiled: bool = False) -> 
 
     Parameters
     ----------
-    path : Path
-    device : str
     compiled : bool
         Compile the network.
 

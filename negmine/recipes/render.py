@@ -236,7 +236,7 @@ def _read(layer: Layer, duration_s: float, rate: int, reader: Reader) -> np.ndar
     if source is None:
         raise ValueError(f"'{layer.op}' reads no sound")
     if source.is_synthetic:
-        from negmine.audio.dsp.noise import generate
+        from negmine.audio.dsp.generators import generate
 
         return generate(source.name, layer.seed or 0, to_samples(duration_s, rate), rate)
     return reader.read(source, layer.start_s, duration_s, rate)

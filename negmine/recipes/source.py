@@ -63,7 +63,7 @@ class Source:
 
 
 def synthetic_source(generator: str) -> Source:
-    """Make a source that a generator of `negmine.audio.dsp.noise` makes, such as ``pink``."""
-    text = f"negmine.audio.dsp.noise {generator}"
+    """Make a source that a generator of `negmine.audio.dsp.generators` makes, such as ``pink``."""
+    text = f"negmine.audio.dsp.generators {generator}"
     fingerprint = text_fingerprint(text)
     return Source(SYNTHETIC, generator, fingerprint, math.inf, "")

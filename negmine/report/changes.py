@@ -11,7 +11,7 @@ from negmine.mining.selection import Chosen, Selection
 
 
 @dataclass(frozen=True)
-class Change:
+class SelectionChange:
     """Rows of one class, or of all, now and in an older selection.
 
     Attributes
@@ -33,7 +33,9 @@ class Change:
     moved: float
 
 
-def compare(now: Sequence[Chosen], then: Sequence[Chosen], same_model: bool = False) -> Change:
+def compare(
+    now: Sequence[Chosen], then: Sequence[Chosen], same_model: bool = False
+) -> SelectionChange:
     """Compare chosen rows by recipe and class.
 
     A row that was replayed keeps the score of the model that chose it (`Selection.join`): unless
@@ -42,7 +44,7 @@ def compare(now: Sequence[Chosen], then: Sequence[Chosen], same_model: bool = Fa
     new, old = scores_of(now), scores_of(then)
     both = sorted(new.keys() & old.keys())
     gained = [new[key] - old[key] for key in both if same_model or new[key] != old[key]]
-    return Change(
+    return SelectionChange(
         new=len(new) - len(both),
         kept=len(both),
         gone=len(old) - len(both),
@@ -54,7 +56,7 @@ def compare(now: Sequence[Chosen], then: Sequence[Chosen], same_model: bool = Fa
 
 def compare_classes(
     now: Selection, then: Selection, classes: Sequence[str]
-) -> tuple[Change, dict[str, Change]]:
+) -> tuple[SelectionChange, dict[str, SelectionChange]]:
     """Compare some classes, together and each."""
     ours, theirs = by_class(now), by_class(then)
     same = now.model == then.model

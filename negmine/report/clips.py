@@ -22,19 +22,17 @@ _PEAK = 0.99
 
 
 @dataclass(frozen=True)
-class Heard:
+class PlayedClip:
     """A clip, rendered.
 
     Attributes
     ----------
-    id, kind : str
     sound : bytes
         MP3, at one loudness.
     gain_db : float
         What the sound was turned up by for listening.
     levels : float32 array, shape (bands, frames)
         Of its samples as they are, not as they were turned up: see `negmine.audio.spectrogram`.
-    ancestry : tuple of str
     present : tuple of str
         Classes it is known to hold.
     """
@@ -61,7 +59,7 @@ class Picture:
     high_db: float
 
 
-def hear(recipe: Recipe) -> Heard:
+def hear(recipe: Recipe) -> PlayedClip:
     """Render a recipe for people.
 
     Raises
@@ -72,7 +70,7 @@ def hear(recipe: Recipe) -> Heard:
     samples = recipe.render()
     gain_db = listening_gain_db(samples, recipe.sample_rate)
     louder = samples * np.float32(10 ** (gain_db / 20))
-    return Heard(
+    return PlayedClip(
         id=recipe.id,
         kind=recipe.kind,
         sound=encode_mp3(louder, recipe.sample_rate),
@@ -105,7 +103,7 @@ def listening_gain_db(samples: np.ndarray, sample_rate: int) -> float:
     return min(LOUDNESS_DB - 20 * math.log10(loudest), 20 * math.log10(_PEAK / peak))
 
 
-def pictures(clips: list[Heard]) -> list[Picture]:
+def pictures(clips: list[PlayedClip]) -> list[Picture]:
     """Draw spectrograms of some clips, all shades meaning the same level in each."""
     low_db, high_db = level_range(*(clip.levels for clip in clips))
     return [

@@ -12,7 +12,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator, StrMethodFormatter
 
-from negmine.report.read import Histogram
+from negmine.report.read_report import Histogram
 
 # Readable on a white page and on a dark one; the three colours can be distinguished by all readers.
 _INK = "#808080"

@@ -16,15 +16,22 @@ from negmine.errors import PoolError, did_you_mean
 from negmine.mining.selection import Chosen, Selection
 from negmine.pool import Pool
 from negmine.report.changes import (
-    Change,
+    SelectionChange,
     by_class,
     compare_classes,
     median_score,
     scores_of,
 )
-from negmine.report.clips import LOUDNESS_DB, Heard, Picture, data_uri, hear, pictures
+from negmine.report.clips import LOUDNESS_DB, Picture, PlayedClip, data_uri, hear, pictures
 from negmine.report.figure import draw_scores
-from negmine.report.read import Histogram, Rule, class_report, histogram_of, number, rules_of
+from negmine.report.read_report import (
+    Histogram,
+    RuleCount,
+    class_report,
+    histogram_of,
+    number,
+    rules_of,
+)
 from negmine.storage.files import writing
 
 # Clips that are rendered at a time; the page is the same whatever their number.
@@ -67,9 +74,9 @@ class _Card:
     """A negative as the page shows it, beside the confirmed call nearest to it."""
 
     row: Chosen
-    clip: Heard
+    clip: PlayedClip
     picture: Picture
-    call: Heard | None
+    call: PlayedClip | None
     call_picture: Picture | None
     then: float
     replayed: bool
@@ -88,8 +95,8 @@ class _Section:
     cards: Sequence[_Card]
     figure: str
     histogram: Histogram | None
-    rules: Sequence[Rule]
-    change: Change | None
+    rules: Sequence[RuleCount]
+    change: SelectionChange | None
 
     @property
     def sampled(self) -> bool:
@@ -115,13 +122,10 @@ def write_report(
 
     Parameters
     ----------
-    path : Path
-    selection : Selection
     pool : Pool
         The one it was chosen from.
     report : mapping, optional
-        The mining run's own (`negmine.mining.report.MineReport.to_dict`). The page says what it
-        lacks.
+        The mining run's own, of `negmine.mining.mine_report`. The page says what it lacks.
     before : Earlier, optional
         An older selection, to tell what changed.
     per_class : int
@@ -218,7 +222,7 @@ def _recipes_of(shown: Mapping[str, Sequence[Chosen]]) -> list[tuple[bool, str]]
 
 def _hear(
     pool: Pool, shown: Mapping[str, Sequence[Chosen]], on_clip: Callable[[int], object]
-) -> dict[tuple[bool, str], Heard]:
+) -> dict[tuple[bool, str], PlayedClip]:
     wanted = _recipes_of(shown)
     recipes = []
     for is_call, recipe_id in wanted:
@@ -239,7 +243,7 @@ def _hear(
 
 def _card(
     row: Chosen,
-    heard: Mapping[tuple[bool, str], Heard],
+    heard: Mapping[tuple[bool, str], PlayedClip],
     old_scores: Mapping[tuple[str, str], float],
     other_model: bool,
 ) -> _Card:
@@ -265,7 +269,7 @@ def _section(
     entry: Mapping[str, Any],
     old_entry: Mapping[str, Any],
     old_rows: Sequence[Chosen],
-    change: Change | None,
+    change: SelectionChange | None,
 ) -> _Section:
     now, then = histogram_of(entry, name), histogram_of(old_entry, name)
     drawn = draw_scores(now, [r.score for r in rows], then, [r.score for r in old_rows])

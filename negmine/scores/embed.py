@@ -24,7 +24,7 @@ from negmine.storage.locks import only_here
 SHARD_ROWS = 2048
 
 
-class Clips(Protocol):
+class ClipTable(Protocol):
     """Recipes that can be scored: a table of a pool, or any others with their ids."""
 
     @property
@@ -38,7 +38,6 @@ class Scores:
 
     Parameters
     ----------
-    store : ScoreStore
     ids : uint8 array, shape (N, 12)
         Of the table's rows; all in the store.
     scored : int
@@ -101,7 +100,7 @@ def open_store(scorer: Scorer, folder: Path, reader: CachedReader | None = None)
 
 def score_recipes(
     scorer: Scorer,
-    recipes: Clips,
+    recipes: ClipTable,
     folder: Path | ScoreStore,
     *,
     batch_size: int = BATCH_SIZE,
@@ -112,12 +111,9 @@ def score_recipes(
 
     Parameters
     ----------
-    scorer : Scorer
-    recipes : Clips
     folder : Path or ScoreStore
         Of the stores; or the model's own, opened by `open_store`: its checksums are then read once
         for several tables.
-    batch_size : int
     reader : CachedReader, optional
         Where sound is read from; from its files by default.
     on_rows : callable
@@ -143,7 +139,7 @@ def score_recipes(
 
 def _score_missing(
     scorer: Scorer,
-    recipes: Clips,
+    recipes: ClipTable,
     ids: np.ndarray,
     store: ScoreStore,
     batch_size: int,

@@ -43,7 +43,6 @@ class IndexInfo:
         As FAISS's ``index_factory`` reads it.
     reason : str
         Why this one.
-    rows, width : int
     recall : float
         Share of the ten nearest by exact search that it finds, over 200 rows as queries.
     effort : int
@@ -98,12 +97,7 @@ def choose_factory(rows: int, width: int, memory_bytes: float) -> tuple[str, str
 
 
 class PoolIndex:
-    """An index over the rows of a table of scores.
-
-    Attributes
-    ----------
-    info : IndexInfo
-    """
+    """An index over the rows of a table of scores."""
 
     def __init__(self, index: FaissIndex, info: IndexInfo) -> None:
         self._index = index
@@ -129,7 +123,6 @@ def open_index(
 
     Parameters
     ----------
-    scores : Scores
     content : str
         Digest of the rows that are scored, such as the pool's. Other rows need another index.
     factory : str, optional

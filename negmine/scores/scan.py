@@ -49,7 +49,6 @@ class Shortlists:
 
     Attributes
     ----------
-    top : TopRows
     outside : int64 array, shape (C, 2)
         Eligible rows that scored below, and above.
     """
@@ -63,8 +62,6 @@ def highest(scores: Scores, eligible: Eligible, limits: np.ndarray, length: int)
 
     Parameters
     ----------
-    scores : Scores
-    eligible : Eligible
     limits : float array, shape (C, 2)
         The lowest and the highest score that may enter, by class.
     length : int

@@ -25,7 +25,6 @@ class Neighbour:
 
     Attributes
     ----------
-    recipe : Recipe
     similarity : float
         Cosine, of the embeddings.
     logits : float32 array, shape (C,)
@@ -51,13 +50,10 @@ def find_neighbours(
     ----------
     samples : float32 array, shape (T,)
         At the scorer's rate.
-    scorer : Scorer
-    pool : Pool
     scores : Scores
         Of the pool's recipes by this scorer.
     index : PoolIndex
         Over them.
-    count : int
     label : str, optional
         Only clips certified free of this class.
 

@@ -37,7 +37,6 @@ class Shard:
 
     Attributes
     ----------
-    path : Path
     start : int
         Position of its first row in the store.
     ids : uint8 array, shape (n, 12)

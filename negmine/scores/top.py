@@ -10,11 +10,6 @@ class TopRows:
 
     Ties go to the earlier row, so that the result depends on no order of arrival.
 
-    Parameters
-    ----------
-    classes : int
-    count : int
-
     Attributes
     ----------
     floor : float32 array, shape (C,)

@@ -50,7 +50,6 @@ def read_rows(
 
     Parameters
     ----------
-    path : Path
     columns : sequence of str
         Others may be present, too.
     optional : sequence of str
@@ -100,7 +99,6 @@ def open_table(
 
     Parameters
     ----------
-    path : Path
     expected : sequence of str
         Columns, for the message where the file is empty.
 
@@ -284,12 +282,10 @@ def write_csv(
 
     Parameters
     ----------
-    path : Path
     table : DataFrame
         Its index is left out.
     float_format : str, optional
         Such as ``%.9g``.
-    separator : str
 
     Raises
     ------

@@ -83,7 +83,6 @@ def check_seal(content: Bytes, where: str | Path, remedy: str) -> bool:
 
     Parameters
     ----------
-    content : bytes-like
     where : str or Path
         The file, for the error.
     remedy : str

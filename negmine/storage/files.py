@@ -84,7 +84,6 @@ def open_in_place(path: Path, mode: str) -> IO[bytes]:
 
     Parameters
     ----------
-    path : Path
     mode : str
         ``ab`` makes it where it is missing; ``r+b`` does not.
 

@@ -147,10 +147,10 @@ def _acquire(system: Any, target: Path, holder: Path, wait: bool) -> None:
             return
     if not wait:
         raise OutputError(
-            f"{target}: another run is at work there: {_told(found)}; wait until it is done, or "
+            f"{target}: another run is at work there: {_holder(found)}; wait until it is done, or "
             "choose another place"
         )
-    warn(f"{target}: another run is at work there: {_told(found)}; waiting until it is done")
+    warn(f"{target}: another run is at work there: {_holder(found)}; waiting until it is done")
     system.acquire(timeout=-1)
 
 
@@ -171,7 +171,7 @@ def _read(holder: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _told(found: dict[str, Any]) -> str:
+def _holder(found: dict[str, Any]) -> str:
     if not found:
         return "an unknown process"
     command = str(found.get("command"))

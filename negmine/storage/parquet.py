@@ -30,7 +30,6 @@ def read_table(
 
     Parameters
     ----------
-    path : Path
     columns : mapping of str to DataType
         Columns of text may be asked for as dictionaries, however they were written.
     most_rows : int

@@ -128,7 +128,6 @@ def read_json(path: Path, remedy: str = "make it again") -> Any:
 
     Parameters
     ----------
-    path : Path
     remedy : str
         What to do where it is damaged, for the error.
 

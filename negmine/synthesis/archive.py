@@ -19,12 +19,11 @@ _TOURNAMENT = 3
 
 
 @dataclass(frozen=True)
-class Clip:
+class ScoredRecipe:
     """A scored recipe.
 
     Attributes
     ----------
-    recipe : Recipe
     logits : float32 array, shape (C,)
     """
 
@@ -41,18 +40,18 @@ class Clip:
 class Beams:
     """Parents by class and kind, the highest-scoring first, no recording too often."""
 
-    kept: dict[tuple[int, str], list[Clip]] = field(default_factory=dict)
+    kept: dict[tuple[int, str], list[ScoredRecipe]] = field(default_factory=dict)
 
-    def offer(self, column: int, clips: Sequence[Clip]) -> None:
+    def offer(self, column: int, clips: Sequence[ScoredRecipe]) -> None:
         """Offer clips, all certified free of a class, to its beams."""
-        by_kind: dict[str, list[Clip]] = {}
+        by_kind: dict[str, list[ScoredRecipe]] = {}
         for clip in clips:
             by_kind.setdefault(clip.recipe.kind, []).append(clip)
         for kind, offered in by_kind.items():
             known = [*self.kept.get((column, kind), []), *offered]
             known.sort(key=lambda clip: (-float(clip.logits[column]), clip.recipe.id))
             used: dict[str, int] = {}
-            beam: list[Clip] = []
+            beam: list[ScoredRecipe] = []
             for clip in known:
                 if all(used.get(group, 0) < _PER_GROUP for group in clip.origins):
                     beam.append(clip)
@@ -70,7 +69,7 @@ class Beams:
         """Return kinds with parents for a class."""
         return sorted(kind for (of, kind), beam in self.kept.items() if of == column and beam)
 
-    def draw(self, column: int, kind: str | None, rng: np.random.Generator) -> Clip:
+    def draw(self, column: int, kind: str | None, rng: np.random.Generator) -> ScoredRecipe:
         """Draw a parent by tournament: of one kind, or of any, every kind as likely."""
         kinds = self.kinds(column)
         beam = self.kept[column, kind or kinds[int(rng.integers(len(kinds)))]]
@@ -78,7 +77,7 @@ class Beams:
 
 
 @dataclass(frozen=True)
-class Entry:
+class HardNegative:
     """A hard negative of one class: its id, score, and where the model puts it."""
 
     recipe: str
@@ -101,11 +100,11 @@ class Archive:
 
     def __init__(self, capacity: int, threshold: float, min_distance: float) -> None:
         self._capacity, self._threshold, self._near = capacity, threshold, min_distance
-        self.entries: list[Entry] = []
+        self.entries: list[HardNegative] = []
         self._embeddings = np.zeros((0, 0), dtype=np.float32)
 
     @property
-    def bar(self) -> float:
+    def threshold(self) -> float:
         """What a clip must score above: the threshold, or the worst of a full archive."""
         if len(self.entries) < self._capacity:
             return self._threshold
@@ -118,11 +117,10 @@ class Archive:
         ----------
         recipe : str
             Its id.
-        score : float
         embedding : float32 array, shape (D,)
             L2-normalised.
         """
-        if not score > self.bar:
+        if not score > self.threshold:
             return False
         near: list[int] = []
         if self.entries:
@@ -130,7 +128,7 @@ class Archive:
         if any(self.entries[i].score >= score for i in near):
             return False
         kept = [entry for i, entry in enumerate(self.entries) if i not in near]
-        kept.append(Entry(recipe, score, embedding))
+        kept.append(HardNegative(recipe, score, embedding))
         kept.sort(key=lambda entry: (-entry.score, entry.recipe))
         self.entries = kept[: self._capacity]
         self._embeddings = np.stack([entry.embedding for entry in self.entries])

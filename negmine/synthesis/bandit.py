@@ -74,8 +74,6 @@ class Bandit:
 
         Parameters
         ----------
-        rng : numpy.random.Generator
-        count : int
         open_arms : bool array, shape (A,)
             Which can be tried.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from negmine.recipes.recipe import Recipe
-from negmine.synthesis.families import Family
+from negmine.synthesis.arms import Arm
 
 
 @dataclass(frozen=True)
@@ -14,10 +14,8 @@ class Product:
 
     Attributes
     ----------
-    recipe : Recipe
     parents : tuple of str
         Ids.
-    move : str
     label : str
         The class it was made for.
     score : float
@@ -53,9 +51,8 @@ class Synthesised:
         All products that those are made of, themselves included, in the order of their making.
     finds : tuple of Find
         Rows of the pool that the search scored are among them.
-    families : tuple of Family
+    arms : tuple of Arm
         That were tried, those that found most first.
-    forwards : int
     refused : frozenset of (str, str)
         Ids and classes of clips that may hold the class: of the pool's rows that the search looked
         at for a start, and of what it scored.
@@ -69,7 +66,7 @@ class Synthesised:
     kept: tuple[Product, ...]
     lineage: tuple[Product, ...]
     finds: tuple[Find, ...]
-    families: tuple[Family, ...]
+    arms: tuple[Arm, ...]
     forwards: int
     refused: frozenset[tuple[str, str]]
     doubt_auc: float | None

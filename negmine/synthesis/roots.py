@@ -30,7 +30,6 @@ def hardest_roots(
 
     Parameters
     ----------
-    pool : Pool
     name : str
         The class.
     column : int
@@ -41,7 +40,6 @@ def hardest_roots(
         Of the pool's rows.
     guard : Guard
         What it refuses is left out, and as far as need be the next ones are looked at.
-    enough : int
 
     Returns
     -------

@@ -27,9 +27,9 @@ from negmine.recipes.reader import Reader
 from negmine.recipes.recipe import Recipe
 from negmine.recipes.render import SilentError, render
 from negmine.scores.embed import Scores
-from negmine.synthesis.archive import BEAM, Archive, Beams, Clip
+from negmine.synthesis.archive import BEAM, Archive, Beams, ScoredRecipe
+from negmine.synthesis.arms import EXPLORE, Proposal, Proposer, arms_of, factors
 from negmine.synthesis.bandit import Bandit
-from negmine.synthesis.families import EXPLORE, Proposal, Proposer, factors, families_of
 from negmine.synthesis.found import Find, Product, Synthesised
 from negmine.synthesis.guard import fit_guard
 from negmine.synthesis.moves import MoveRules
@@ -69,11 +69,8 @@ def synthesise(
 
     Parameters
     ----------
-    scorer : Scorer
-    pool : Pool
-    settings : SynthesisSettings
     rules : MoveRules, optional
-        See `negmine.synthesis.pool.rules_for`.
+        See `negmine.synthesis.into_pool.rules_for`.
     floors : mapping of str to float, optional
         For some classes, what takes the place of ``settings.above``.
     known : (Scores, Scores or None), optional
@@ -146,12 +143,12 @@ class _Search:
         self._rng = np.random.default_rng([settings.seed, *b"synthesis"])
         self._beams = Beams()
         kinds = sorted({*pool.recipes.count_kinds(), "mix", "transplant"})
-        self._families = families_of(kinds, list(self._names.values()))
-        self._bandit = Bandit(factors(self._families))
+        self._arms = arms_of(kinds, list(self._names.values()))
+        self._bandit = Bandit(factors(self._arms))
         self._proposer = Proposer(
             pool,
             classes,
-            self._families,
+            self._arms,
             self._beams,
             rules,
             np.flatnonzero(unscored),
@@ -182,7 +179,9 @@ class _Search:
                 continue
             logits, embeddings = scores.logits(roots), scores.embeddings(roots)
             recipes = self._pool.recipes.at(roots)
-            self._beams.offer(column, [Clip(*one) for one in zip(recipes, logits, strict=True)])
+            self._beams.offer(
+                column, [ScoredRecipe(*one) for one in zip(recipes, logits, strict=True)]
+            )
             for i in np.argsort(-logits[:, column], kind="stable").tolist():
                 score = float(logits[i, column])
                 self._archives[column].offer(recipes[i].id, score, embeddings[i])
@@ -193,13 +192,13 @@ class _Search:
         proposals: list[Proposal] = []
         waveforms: list[np.ndarray] = []
         for _ in range(_ROUNDS):
-            open_families = self._proposer.open_families()
-            exploring = np.array([f.move == EXPLORE for f in self._families])
-            if self._roots < _ROOTS * self._settings.budget and open_families[exploring].any():
-                open_families &= exploring
-            if len(proposals) == count or not open_families.any():
+            open_arms = self._proposer.open_arms()
+            exploring = np.array([f.move == EXPLORE for f in self._arms])
+            if self._roots < _ROOTS * self._settings.budget and open_arms[exploring].any():
+                open_arms &= exploring
+            if len(proposals) == count or not open_arms.any():
                 break
-            drawn = self._bandit.choose(self._rng, count - len(proposals), open_families)
+            drawn = self._bandit.choose(self._rng, count - len(proposals), open_arms)
             made = [p for number in drawn.tolist() if (p := self._proposer.propose(number))]
             with ThreadPoolExecutor(2) as threads:
                 for proposal, samples in zip(made, threads.map(self._rendered, made), strict=True):
@@ -236,34 +235,34 @@ class _Search:
         """Take in a generation: finds, new parents, and what its arms are worth."""
         found = np.zeros(len(proposals))
         refused = self._refused(proposals, embeddings, logits)
-        offered: dict[int, list[Clip]] = {column: [] for column in self._names}
+        offered: dict[int, list[ScoredRecipe]] = {column: [] for column in self._names}
         for i, proposal in enumerate(proposals):
             self.forwards += 1
             self._roots += not proposal.parents
-            recipe, family = proposal.recipe, self._families[proposal.family]
+            recipe, arm = proposal.recipe, self._arms[proposal.arm]
             for column, name in self._names.items():
                 if name not in recipe.labels.absent:
                     continue
                 score, archive = float(logits[i, column]), self._archives[column]
-                if family.label in ("", name):
-                    family.best = max(family.best, score)
-                if family.label == name:
+                if arm.label in ("", name):
+                    arm.best = max(arm.best, score)
+                if arm.label == name:
                     self._products[recipe.id] = Product(
-                        recipe, proposal.parents, family.move, name, score
+                        recipe, proposal.parents, arm.move, name, score
                     )
                 if (i, column) in refused:
                     continue
-                offered[column].append(Clip(recipe, logits[i]))
+                offered[column].append(ScoredRecipe(recipe, logits[i]))
                 # while anything will do, a find says nothing of its arm
-                earned = math.isfinite(archive.bar)
+                earned = math.isfinite(archive.threshold)
                 if archive.offer(recipe.id, score, embeddings[i]):
                     self._finds.append(Find(recipe.id, name, score, self.forwards))
-                    family.found += 1
+                    arm.found += 1
                     found[i] += earned
-            family.forwards += 1
+            arm.forwards += 1
         for column, clips in offered.items():
             self._beams.offer(column, clips)
-        self._bandit.learn(np.array([proposal.family for proposal in proposals]), found)
+        self._bandit.learn(np.array([proposal.arm for proposal in proposals]), found)
         on_scored([proposal.recipe for proposal in proposals], embeddings, logits)
 
     def _refused(
@@ -295,12 +294,12 @@ class _Search:
             if key in self._products and key not in needed:
                 needed.add(key)
                 waiting += self._products[key].parents
-        tried = [family for family in self._families if family.forwards]
+        tried = [arm for arm in self._arms if arm.forwards]
         return Synthesised(
             kept=kept,
             lineage=tuple(p for key, p in self._products.items() if key in needed),
             finds=tuple(self._finds),
-            families=tuple(sorted(tried, key=lambda f: (-f.found, f.forwards))),
+            arms=tuple(sorted(tried, key=lambda f: (-f.found, f.forwards))),
             forwards=self.forwards,
             refused=frozenset((key, self._names[of]) for key, of in self._guard.refused),
             doubt_auc=self._guard.auc,

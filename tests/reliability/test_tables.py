@@ -284,7 +284,7 @@ def test_faulty_exclusions_are_read_as_they_mean_or_refused(
 def test_faulty_verdicts_are_read_as_they_mean_or_refused(
     shared_audit: Path, times: int, tmp_path: Path, trials: Trials
 ) -> None:
-    from negmine.audit.files import KEY, read_key, read_verdicts
+    from negmine.audit.audit_folder import KEY, read_key, read_verdicts
 
     key = read_key(shared_audit / KEY)
     asked = {name: claim.label for name, claim in zip(key.clips, key.claims, strict=True)}

@@ -57,7 +57,7 @@ def strategy(path: Path) -> Table:
     found = parse_strategy(str(path))
     return {
         "ranking": "top",
-        "rule": [{"name": step.rule, **step.settings} for step in found.steps],
+        "rule": [{"name": rule.name, **rule.settings} for rule in found.rules],
     }
 
 

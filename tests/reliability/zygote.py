@@ -21,7 +21,7 @@ _EARLY = (
     "faiss", "matplotlib.backends.backend_agg", "matplotlib.figure", "pandas", "scipy.signal",
     "negmine.audit.draw", "negmine.building", "negmine.recipes.cache_items", "negmine.cli.main",
     "negmine.mining.mine", "negmine.pool.render_files", "negmine.report.html",
-    "negmine.synthesis.pool", "training.cli.main", "training.cli.ensemble",
+    "negmine.synthesis.into_pool", "training.cli.main", "training.cli.ensemble",
     "training.cli.score", "training.schedules.crossval", "training.evaluation.evaluate",
     "training.schedules.loop", "training.evaluation.members", "training.evaluation.predict",
     "training.evaluation.predict_files", "training.engine.run", "training.engine.scorer",

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from negmine.cli.console import Bars, note, tell_found
+from negmine.cli.console import Bars, note, say_found
 from negmine.notices import warn, warn_each
 
 if TYPE_CHECKING:
@@ -44,17 +44,17 @@ def at_own_rate(
         Of a model to start from, or of a pool: taken where none is named.
     quiet : bool
     """
-    from negmine.annotations.long_boxes import told_long
-    from negmine.annotations.rates import own_rate, told_rate, told_upsampled
-    from negmine.annotations.recordings import told_short
+    from negmine.annotations.long_boxes import long_note
+    from negmine.annotations.rates import own_rate, rate_note, upsampled_note
+    from negmine.annotations.recordings import short_note
 
     infos = recordings.infos.values()
     rate = named or other or own_rate(infos)
-    note(told_rate(infos, rate), quiet)
+    note(rate_note(infos, rate), quiet)
     for line in (
-        told_upsampled((info.sample_rate for info in infos), rate),
-        told_long(annotations, config.clip_s),
-        told_short(infos, config.clip_s),
+        upsampled_note((info.sample_rate for info in infos), rate),
+        long_note(annotations, config.clip_s),
+        short_note(infos, config.clip_s),
     ):
         if line:
             warn(line)
@@ -107,7 +107,7 @@ def open_data(
         progress=lambda total: bars("reading recordings", total),
     )
     bars.close()  # else the first warning would be on the bar's line
-    tell_found(opened.folder, quiet, len(opened.infos), "annotated")
+    say_found(opened.folder, quiet, len(opened.infos), "annotated")
     for line in opened.skipped:
         warn(f"skipped {line}")
     warn_each(opened.notes)

@@ -41,7 +41,7 @@ def demo(out: Path, seed: int, tiny: bool, quiet: bool, as_json: bool) -> None:
       negmine demo --out demo
     """
     from negmine.storage.locks import only_writer
-    from training.demo.run import FULL, TINY, run_demo
+    from training.demo.run_demo import FULL, TINY, run_demo
 
     with only_writer(out), Bars(quiet) as bars:
         result = run_demo(out, seed, bars, TINY if tiny else FULL)

@@ -15,7 +15,7 @@ from negmine.cli.console import (
     print_json,
     quiet_and_json,
     say,
-    tell_found,
+    say_found,
 )
 from negmine.cli.goes_with import Beside, GoesWith, check_goes_with
 from negmine.cli.scoring_options import device_option
@@ -145,7 +145,7 @@ def predict(
         check_goes_with(_OF_WINDOWS, {"readout": scorers[0].config.readout})
     found, skipped, folders = find_recordings(recordings, skip_bad=skip_bad)
     for folder in folders:
-        tell_found(folder, quiet)
+        say_found(folder, quiet)
     _tell_lower((one.sample_rate for one in found), scorers[0].config.sample_rate)
     output = Output(out, detections, per_recording, min_conf, merge, top)
     try:
@@ -246,7 +246,7 @@ def evaluate(
         total = len(known.present)
         opened = open_truth_recordings(recordings, known, bars)
         bars.close()
-        tell_found(opened.folder, quiet, total, "in the truth")
+        say_found(opened.folder, quiet, total, "in the truth")
         rates = [info.sample_rate for info in opened.infos.values()]
         for rate in sorted({scorer.config.sample_rate for scorer in scorers}):
             _tell_lower(rates, rate)
@@ -273,8 +273,8 @@ def evaluate(
 
 def _tell_lower(rates: Iterable[int], sample_rate: int) -> None:
     """Warn of recordings that cannot hold the model's whole band."""
-    from negmine.annotations.rates import told_upsampled
+    from negmine.annotations.rates import upsampled_note
 
     advice = "it was trained on such sound, and its scores of them may be off"
-    if lower := told_upsampled(rates, sample_rate, advice):
+    if lower := upsampled_note(rates, sample_rate, advice):
         warn(lower)

@@ -15,7 +15,7 @@ from negmine.cli.console import (
     print_json,
     quiet_and_json,
     say,
-    tell_found,
+    say_found,
 )
 from negmine.cli.goes_with import given_options
 from negmine.cli.scoring_options import moved_pool_option
@@ -177,7 +177,7 @@ def train(
         context = RunContext(chosen, bars, Cautions(bars), tensorboard)
         labelling = None
         if schedule is not None:
-            from negmine.annotations.rates import told_upsampled
+            from negmine.annotations.rates import upsampled_note
             from training.schedules.pseudo import PseudoSettings
             from training.schedules.stages import Labelling, run_stages, stages_table
 
@@ -185,7 +185,7 @@ def train(
             if unlabelled is not None:
                 beside = _open_unlabelled(unlabelled, opened, group, skip_bad, bars, quiet)
                 rates = (one.sample_rate for one in beside.infos.values())
-                if lower := told_upsampled(rates, config.sample_rate):
+                if lower := upsampled_note(rates, config.sample_rate):
                     warn(lower)
             labelling = Labelling(
                 PseudoSettings(pseudo_hop, pseudo_quantile, pseudo_temperature, pseudo_level),
@@ -262,7 +262,7 @@ def _open_unlabelled(
         progress=bars,
     )
     bars.close()
-    tell_found(beside.folder, quiet, len(found.infos), "without annotations")
+    say_found(beside.folder, quiet, len(found.infos), "without annotations")
     for line in beside.skipped:
         warn(f"skipped {line}")
     for line in found.notes:

@@ -29,7 +29,6 @@ class Augmenter:
 
     Parameters
     ----------
-    settings : AugmentSettings
     sample_rate : int
         Hz.
     bands : mapping of str to (float, float)
@@ -62,8 +61,6 @@ def change_sound(row: Row, change: Change, sample_rate: int, seed: int, roll: bo
 
     Parameters
     ----------
-    row : Row
-    change : Change
     sample_rate : int
         Hz.
     seed : int

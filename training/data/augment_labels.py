@@ -49,14 +49,12 @@ class Change:
 
     Attributes
     ----------
-    semitones : float
     rate : float
         Tempo: above 1 the sound is faster and shorter, and silence fills the row.
     shift_s : float
         Positive: later.
     noise_snr_db, pink_snr_db : float, optional
         None adds none.
-    gain_db : float
     """
 
     semitones: float = 0.0
@@ -102,8 +100,6 @@ def relabel(
 
     Parameters
     ----------
-    row : Row
-    change : Change
     duration_s : float
         Of the row.
     bands : mapping of str to (float, float)

@@ -36,8 +36,6 @@ def stratified_folds(
         Confirmed calls of each class in each group; groups without any may be left out.
     sizes : mapping of str to int
         Recordings of every group.
-    folds : int
-    seed : int
 
     Returns
     -------
@@ -108,10 +106,6 @@ def held_out_recordings(
 
     Parameters
     ----------
-    annotations : Annotations
-    recordings : iterable of str
-    folds, fold : int
-    seed : int
     groups : mapping of str to str, optional
         What each recording must stay together with, a site for example; by default each is
         alone.

@@ -37,7 +37,6 @@ class Call:
 
     Attributes
     ----------
-    label : str
     span : Span
         Seconds from the row's first sample; may reach beyond either end.
     low_hz, high_hz : float
@@ -57,8 +56,6 @@ class Row:
     Attributes
     ----------
     waveform : float32 array, shape (T,)
-    labels : PartialLabels
-    kind : RowKind
     soft : float array, shape (C,), optional
         Pseudo labels in [0, 1], in the order of the model's outputs. NaN: nothing is known of
         this cell, and if it is unknown it carries no loss, whatever the row's kind assumes.
@@ -145,7 +142,6 @@ def make_example(row: Row, classes: Sequence[str], pseudo_weight: float = 1.0) -
 
     Parameters
     ----------
-    row : Row
     classes : sequence of str
         In the order of the model's outputs.
     pseudo_weight : float

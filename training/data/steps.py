@@ -75,8 +75,6 @@ class BoxRows:
     ----------
     annotations : Annotations
         Of the training recordings. Labels of a crop come from all of its recording's boxes.
-    recordings : Recordings
-    config : TrainConfig
     cache : Path
         Folder for the decoded clips.
     progress : Progress
@@ -227,7 +225,6 @@ class Step:
 
     Attributes
     ----------
-    batch : Batch
     own : int
         Number of rows, the first ones, that are the trainer's own; those of plug-ins follow.
     """
@@ -241,10 +238,8 @@ class StepDataset(Dataset[Step]):
 
     Parameters
     ----------
-    rows : OwnRows
     plugins : sequence of RowSource
         Prepared.
-    config : TrainConfig
     rank, world : int
         Of several processes that share a step's rows, this one gets every ``world``-th.
     bands : mapping of str to (float, float), optional

@@ -137,10 +137,8 @@ def background(
 
     Parameters
     ----------
-    rng : numpy.random.Generator
     length : int
         In samples.
-    sample_rate : int
     beds : sequence of Bed
         At least two.
 

@@ -25,7 +25,7 @@ MARGIN_HZ = 60.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sound:
+class Rendition:
     """One rendition.
 
     Attributes
@@ -46,12 +46,11 @@ Shape = Callable[..., tuple[Curve, float, float]]
 
 
 @dataclass(frozen=True, eq=False)
-class Kind:
+class CallKind:
     """A kind of sound: a shape, and the range of each of its parameters.
 
     Attributes
     ----------
-    name : str
     shape : callable
         ``shape(sample_rate, **parameters) -> (waveform, f_min_hz, f_max_hz)``.
     ranges : mapping of str to (float, float)
@@ -62,12 +61,11 @@ class Kind:
     shape: Shape
     ranges: Mapping[str, tuple[float, float]]
 
-    def render(self, rng: np.random.Generator, sample_rate: int) -> Sound:
+    def render(self, rng: np.random.Generator, sample_rate: int) -> Rendition:
         """Draw one rendition.
 
         Parameters
         ----------
-        rng : numpy.random.Generator
         sample_rate : int
             At least twice the top of the band.
 
@@ -80,7 +78,7 @@ class Kind:
         # No animal keeps one loudness through a call, so loudness must not tell a class.
         wave = wave * (1.0 + rng.uniform(-0.5, 0.5) * np.linspace(-1.0, 1.0, len(wave)))
         wave = wave / np.sqrt(np.mean(wave**2))
-        return Sound(wave.astype(np.float32), f_min_hz, f_max_hz)
+        return Rendition(wave.astype(np.float32), f_min_hz, f_max_hz)
 
     def band_hz(self, sample_rate: int) -> tuple[float, float]:
         """Return the band that holds every rendition.
@@ -178,7 +176,7 @@ def whistle(
 _EVEN = (0.8, 1.25)
 
 CLASSES = (
-    Kind(
+    CallKind(
         "rising sweep",
         sweep,
         {
@@ -188,7 +186,7 @@ CLASSES = (
             "curve": _EVEN,
         },
     ),
-    Kind(
+    CallKind(
         "falling sweep",
         sweep,
         {
@@ -198,12 +196,12 @@ CLASSES = (
             "curve": _EVEN,
         },
     ),
-    Kind(
+    CallKind(
         "trill",
         trill,
         {"pitch_hz": (3300, 4000), "rate_hz": (15, 19), "duration_s": (0.5, 0.9)},
     ),
-    Kind(
+    CallKind(
         "croak",
         croak,
         {
@@ -213,7 +211,7 @@ CLASSES = (
             "duration_s": (0.25, 0.4),
         },
     ),
-    Kind(
+    CallKind(
         "warble",
         warble,
         {
@@ -223,7 +221,7 @@ CLASSES = (
             "duration_s": (0.5, 0.8),
         },
     ),
-    Kind(
+    CallKind(
         "two-note whistle",
         partial(whistle, notes=2),
         {
@@ -236,9 +234,11 @@ CLASSES = (
 )
 
 
-def _like(model: Kind, name: str, shape: Shape | None = None, **moved: tuple[float, float]) -> Kind:
+def _like(
+    model: CallKind, name: str, shape: Shape | None = None, **moved: tuple[float, float]
+) -> CallKind:
     """Make a kind that differs from a class only in its shape, or in the ranges in `moved`."""
-    return Kind(name, shape or model.shape, {**model.ranges, **moved})
+    return CallKind(name, shape or model.shape, {**model.ranges, **moved})
 
 
 _RISE, _FALL, _TRILL, _CROAK, _WARBLE, _WHISTLE = CLASSES

@@ -20,8 +20,8 @@ from negmine.audio.write import write_flac
 from negmine.progress import Progress, no_progress
 from negmine.storage.files import writing_folder
 from training.demo.beds import ELSEWHERE, FIELD, Bed, background
-from training.demo.calls import CLASSES, LOOKALIKES, Kind, Samples
-from training.demo.template_match import Match, TemplateMatcher
+from training.demo.calls import CLASSES, LOOKALIKES, CallKind, Samples
+from training.demo.template_match import TemplateMatch, TemplateMatcher
 
 ANNOTATION_COLUMNS = (
     "recording_id",
@@ -50,7 +50,7 @@ _TRAIN, _TEST, _EXTERNAL, _TEMPLATES, _ANNOTATIONS = range(5)
 class Placed:
     """A sound in a recording: seconds and Hz, rounded as they are written."""
 
-    kind: Kind
+    kind: CallKind
     t_min: float
     f_min: float
     t_max: float
@@ -112,10 +112,8 @@ def make_soundscapes(
     ----------
     out : Path
         A folder that does not exist yet, or is empty. It appears only when complete.
-    size : DataSize
     seed : int
         Recording number i of a split depends on the seed, `seconds` and `sample_rate` alone.
-    progress : Progress
 
     Raises
     ------
@@ -146,7 +144,7 @@ def make_soundscapes(
     with writing_folder(out) as partial:
         detect = TemplateMatcher(CLASSES, sample_rate, _generator(seed, _TEMPLATES))
         calls: dict[str, list[Placed]] = {}
-        rejected: list[tuple[str, Match]] = []
+        rejected: list[tuple[str, TemplateMatch]] = []
         for recording_id, samples, placed in recordings(_TRAIN, "train", size.train, FIELD):
             calls[recording_id] = placed
             rejected += [(recording_id, match) for match in reject(detect(samples), placed)]
@@ -163,17 +161,15 @@ def make_soundscapes(
 
 
 def compose(
-    rng: np.random.Generator, bed: Samples, kinds: Iterable[Kind], sample_rate: int
+    rng: np.random.Generator, bed: Samples, kinds: Iterable[CallKind], sample_rate: int
 ) -> tuple[Samples, list[Placed]]:
     """Put one rendition of each kind somewhere on a bed; they may overlap.
 
     Parameters
     ----------
-    rng : numpy.random.Generator
     bed : float32 array, shape (T,)
     kinds : iterable of Kind
         One item for each sound.
-    sample_rate : int
 
     Returns
     -------
@@ -204,8 +200,8 @@ def compose(
 
 
 def reject(
-    matches: Iterable[Match], placed: Iterable[Placed], margin_s: float = 0.1
-) -> list[Match]:
+    matches: Iterable[TemplateMatch], placed: Iterable[Placed], margin_s: float = 0.1
+) -> list[TemplateMatch]:
     """Return the detections that a person would reject: no call of their class is near."""
     calls = list(placed)
     return [
@@ -224,19 +220,19 @@ def _generator(seed: int, *stream: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=stream))
 
 
-def _field_kinds(rng: np.random.Generator) -> list[Kind]:
+def _field_kinds(rng: np.random.Generator) -> list[CallKind]:
     """Draw a soundscape's kinds: about 2.5 classes, 1 to 3 calls each, 0 to 4 look-alikes."""
     present = rng.choice(len(CLASSES), min(rng.poisson(2.5), len(CLASSES)), replace=False)
     kinds = [CLASSES[index] for index in present for _ in range(rng.integers(1, 4))]
     return kinds + _lookalikes(rng, int(rng.integers(0, 5)))
 
 
-def _other_kinds(rng: np.random.Generator, index: int) -> list[Kind]:
+def _other_kinds(rng: np.random.Generator, index: int) -> list[CallKind]:
     """Draw an external recording's kinds: look-alikes in turn, and up to 3 at random."""
     return [LOOKALIKES[index % len(LOOKALIKES)], *_lookalikes(rng, int(rng.integers(0, 4)))]
 
 
-def _lookalikes(rng: np.random.Generator, count: int) -> list[Kind]:
+def _lookalikes(rng: np.random.Generator, count: int) -> list[CallKind]:
     return [LOOKALIKES[index] for index in rng.integers(0, len(LOOKALIKES), count)]
 
 
@@ -275,7 +271,7 @@ def _confirm(events: pd.DataFrame, per_class: int, rng: np.random.Generator) -> 
     return shuffled.groupby("species_id").head(per_class).sort_index()
 
 
-def _best(rejected: Sequence[tuple[str, Match]], per_class: int) -> pd.DataFrame:
+def _best(rejected: Sequence[tuple[str, TemplateMatch]], per_class: int) -> pd.DataFrame:
     """Return the best-scoring rejected detections of each class, by class, falling score."""
     ordered = sorted(rejected, key=lambda row: (row[1].species_id, -row[1].score))
     rows = [

@@ -18,7 +18,7 @@ from scipy import fft
 from scipy.ndimage import uniform_filter1d
 from scipy.signal import find_peaks
 
-from training.demo.calls import Kind, Samples
+from training.demo.calls import CallKind, Samples
 
 Spectrogram = NDArray[np.float32]
 
@@ -30,7 +30,7 @@ CONTEXT_BINS = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
+class TemplateMatch:
     """A detection of one class: its score, and its box as a detector would draw it."""
 
     species_id: int
@@ -64,7 +64,6 @@ class TemplateMatcher:
     ----------
     kinds : sequence of Kind
         The classes; their positions are the species ids.
-    sample_rate : int
     rng : numpy.random.Generator
         Draws the renditions.
     per_class : int
@@ -73,7 +72,7 @@ class TemplateMatcher:
 
     def __init__(
         self,
-        kinds: Sequence[Kind],
+        kinds: Sequence[CallKind],
         sample_rate: int,
         rng: np.random.Generator,
         per_class: int = 6,
@@ -87,7 +86,7 @@ class TemplateMatcher:
             for _ in range(per_class)
         ]
 
-    def __call__(self, samples: Samples, *, min_score: float = 0.2) -> list[Match]:
+    def __call__(self, samples: Samples, *, min_score: float = 0.2) -> list[TemplateMatch]:
         """Detect every class in one recording.
 
         Parameters
@@ -98,14 +97,14 @@ class TemplateMatcher:
 
         Returns
         -------
-        list of Match, the best first. No two of one class overlap.
+        list of TemplateMatch, the best first. No two of one class overlap.
         """
         spectrogram = self._spectrogram(samples)
         # A steady sound, such as an insect's band, is no detection however loud it is.
         spectrogram -= np.median(spectrogram, axis=1, keepdims=True)
         frames = spectrogram.shape[1]
         spectra = fft.rfft(spectrogram, fft.next_fast_len(frames, real=True), axis=1)
-        found: list[Match] = []
+        found: list[TemplateMatch] = []
         for template in self._templates:
             width = template.values.shape[1]
             if width > frames:
@@ -113,7 +112,7 @@ class TemplateMatcher:
             score = _correlation(spectrogram[template.rows], spectra[template.rows], template)
             for frame in find_peaks(score, height=min_score, distance=width)[0].tolist():
                 start_s = frame * self._hop / self._sample_rate
-                match = Match(
+                match = TemplateMatch(
                     template.species_id,
                     float(score[frame]),
                     round(start_s, 4),
@@ -123,14 +122,14 @@ class TemplateMatcher:
                 )
                 if match.t_max <= len(samples) / self._sample_rate:
                     found.append(match)
-        kept: list[Match] = []
+        kept: list[TemplateMatch] = []
         for match in sorted(found, key=lambda match: -match.score):
             rivals = (other for other in kept if other.species_id == match.species_id)
             if not any(other.overlaps(match.t_min, match.t_max) for other in rivals):
                 kept.append(match)
         return kept
 
-    def _template(self, species_id: int, kind: Kind, rng: np.random.Generator) -> _Template:
+    def _template(self, species_id: int, kind: CallKind, rng: np.random.Generator) -> _Template:
         sound = kind.render(rng, self._sample_rate)
         # Over faint noise, since the logarithm of silence would outweigh the call.
         noise = 0.05 * rng.standard_normal(len(sound.samples))
@@ -173,7 +172,6 @@ def _correlation(
         In the template's band.
     spectra : complex64 array, shape (F, n // 2 + 1)
         Each row's spectrum, of n >= frames points.
-    template : _Template
 
     Returns
     -------

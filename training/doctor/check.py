@@ -16,7 +16,6 @@ class Check:
     ----------
     name : str
         What was looked at.
-    found : str
     state : {"ok", "note", "problem"}
         A note is worth knowing; a problem means that something does not work.
     do : str

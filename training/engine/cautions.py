@@ -21,7 +21,6 @@ def check_learnable(config: TrainConfig, training: Annotations, added: bool) -> 
 
     Parameters
     ----------
-    config : TrainConfig
     training : Annotations
         Of the training recordings.
     added : bool
@@ -55,7 +54,6 @@ def cautions(
 
     Parameters
     ----------
-    config : TrainConfig
     annotations : Annotations
         Of all recordings.
     held_out : frozenset of str

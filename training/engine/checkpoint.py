@@ -26,9 +26,6 @@ class Checkpoint:
 
     Attributes
     ----------
-    config : TrainConfig
-    front_end : FrontEndSettings
-    classes : tuple of str
     model, optimiser : dict
         State dicts. The model is what scores: with a moving average of the weights, the average.
     step : int

@@ -30,12 +30,7 @@ _PATIENCE = timedelta(hours=6)
 
 @dataclass(frozen=True)
 class Ranks:
-    """A process among those that train together.
-
-    Attributes
-    ----------
-    rank, world : int
-    """
+    """A process among those that train together."""
 
     rank: int = 0
     world: int = 1

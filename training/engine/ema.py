@@ -17,7 +17,6 @@ class AveragedWeights:
 
     Parameters
     ----------
-    model : nn.Module
     decay : float
         In [0, 1): how much of the average stays in a step. 0 keeps no average.
     """

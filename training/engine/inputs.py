@@ -26,7 +26,6 @@ class HardInputs:
     ----------
     selection : Path
         By ``negmine mine``.
-    use : HardUse
     pool : Path, optional
         Where the selection's pool is, if it was moved.
     """
@@ -59,7 +58,6 @@ class RunInputs:
 
     Attributes
     ----------
-    annotations : Annotations
     recordings : Recordings
         The annotated ones.
     cache : Path
@@ -99,8 +97,6 @@ class RunContext:
 
     Attributes
     ----------
-    device : torch.device
-    progress : Progress
     caution : callable
         Given a line for each thing that labels lack.
     tensorboard : bool

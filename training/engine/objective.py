@@ -38,7 +38,6 @@ def summed_loss(config: TrainConfig, logits: Tensor, batch: Batch) -> Tensor:
     config : TrainConfig
         Names the loss and its settings.
     logits : Tensor, shape (B, C)
-    batch : Batch
     """
     targets, known, weight = batch.targets, batch.known, batch.weight
     if config.loss == "bce":
@@ -72,6 +71,5 @@ def mean_loss(total: Tensor, own: int, classes: int) -> Tensor:
         Of any part of the step.
     own : int
         The trainer's own rows in the whole step.
-    classes : int
     """
     return total / (own * classes)

@@ -38,8 +38,6 @@ def describe_run(
 
     Parameters
     ----------
-    out : Path
-    config : TrainConfig
     inputs : mapping of str to str
         Hashes of the tables, plug-ins and weights the run was given.
     held_out : frozenset of str

@@ -21,13 +21,7 @@ _CPU_SECONDS = 16.0
 
 
 class CheckpointScorer:
-    """Scores clips with a trained detector, read out as its configuration says.
-
-    Parameters
-    ----------
-    checkpoint : Checkpoint
-    device : torch.device
-    """
+    """Scores clips with a trained detector, read out as its configuration says."""
 
     def __init__(self, checkpoint: Checkpoint, device: torch.device) -> None:
         config = checkpoint.config

@@ -38,11 +38,8 @@ def take_step(
     ----------
     model : nn.Module
         From waveforms to logits, wrapped for the processes that share the step.
-    optimiser, scaler
     drawn : Step
         This process's share of the step.
-    config, device
-    ranks : Ranks
 
     Returns
     -------
@@ -80,7 +77,6 @@ def step_loss(
     own : int
         The trainer's own rows in the whole step. Rows that plug-ins add put their loss on top; they
         do not dilute that of the trainer's own.
-    config, device
     """
     with autocast(device, config.precision):
         logits = model(part.waveforms)

@@ -54,8 +54,6 @@ def train(
 
     Parameters
     ----------
-    config : TrainConfig
-    inputs : RunInputs
     out : Path
         The run's folder: ``last.pt`` after every epoch, ``best.pt`` of the best validation score
         (the last epoch's without validation), ``metrics.csv``. If ``last.pt`` is there, the run

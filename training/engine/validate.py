@@ -60,10 +60,8 @@ class ClipScorer:
 
     Parameters
     ----------
-    detector : Detector
     config : TrainConfig
         For the readout and its window.
-    device : torch.device
     """
 
     def __init__(self, detector: Detector, config: TrainConfig, device: torch.device) -> None:
@@ -150,7 +148,6 @@ def verdict_scores(
 
     Parameters
     ----------
-    scorer : ClipScorer
     features : FeatureMap
         Of the recording.
     boxes : iterable of Annotation

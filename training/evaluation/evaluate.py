@@ -95,8 +95,6 @@ def write_classes(path: Path, evaluations: Sequence[Evaluation], names: Sequence
 
     Parameters
     ----------
-    path : Path
-    evaluations : sequence of Evaluation
     names : sequence of str
         The models': the first column, where there are several.
     """
@@ -159,9 +157,6 @@ def evaluate_all(
 
     Parameters
     ----------
-    scorers : sequence of RecordingScorer
-    recordings : Recordings
-    truth : Truth
     recalls : sequence of float
         At which false positives are counted.
     rates : sequence of float

@@ -45,12 +45,10 @@ def draw_negatives(path: Path, panels: Sequence[Panel], sample_rate: int, title:
 
     Parameters
     ----------
-    path : Path
     panels : sequence of Panel
         At least one.
     sample_rate : int
         Hz.
-    title : str
     """
     rows = -(-len(panels) // _COLUMNS)
     figure = Figure(figsize=(3.6 * _COLUMNS, 2.9 * rows + 0.6), layout="constrained")

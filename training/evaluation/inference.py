@@ -64,10 +64,8 @@ class RecordingScorer:
 
     Parameters
     ----------
-    detector : Detector
     config : TrainConfig
         For the rate, the precision, the readout and its window.
-    device : torch.device
     hop_s : float, optional
         Step of the windows, at most their length; by default they are side by side.
     piece_s, overlap_s : float

@@ -126,7 +126,6 @@ def compare(
 
     Parameters
     ----------
-    members : sequence of Member
     truth : Path, optional
         CSV, empty cells being unknown. By default the known labels of the run folders.
     scale : {"range", "max"}

@@ -24,13 +24,11 @@ from training.evaluation.inference import PIECE_S, Reading, RecordingScorer
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundRecording:
     """A recording to be scored.
 
     Attributes
     ----------
-    name : str
-    path : Path
     promised_s : float
         Its length by its header.
     sample_rate : int
@@ -52,7 +50,6 @@ class Prediction:
     clip : float array, shape (C,)
     windows : float array, shape (N, C)
     start_s, end_s : float arrays, shape (N,)
-    duration_s : float
     audible : bool array, shape (N,)
         Windows that hold sound; the probabilities of the others are 0, as are the recording's where
         none does.
@@ -71,7 +68,7 @@ class Prediction:
 
 def find_recordings(
     given: Sequence[Path], *, skip_bad: bool = False
-) -> tuple[list[Found], list[str], list[SoundFolder]]:
+) -> tuple[list[FoundRecording], list[str], list[SoundFolder]]:
     """Find the recordings that folders and files name.
 
     A recording is called by its file name without the suffix; where two share it, all by their path
@@ -125,7 +122,7 @@ def find_recordings(
     found, skipped = [], []
     for path, name in names.items():
         try:
-            found.append(Found(name, path, *promised(path)))
+            found.append(FoundRecording(name, path, *promised(path)))
         except AudioError as error:
             if not skip_bad:
                 raise _to_be_mended(error) from error
@@ -201,8 +198,6 @@ def read_ahead(
 
     Parameters
     ----------
-    scorers : sequence of RecordingScorer
-    paths : sequence of Path
     advance : Advance
         Of a bar of seconds of sound.
 
@@ -238,7 +233,7 @@ def read_ahead(
 
 def predict(
     scorers: Sequence[RecordingScorer],
-    recordings: Sequence[Found],
+    recordings: Sequence[FoundRecording],
     *,
     skip_bad: bool = False,
     progress: Progress = no_progress,

@@ -18,7 +18,7 @@ from negmine.progress import Progress, no_progress
 from negmine.storage.files import check_writable
 from training.evaluation.detections import detect, most_confident
 from training.evaluation.inference import RecordingScorer
-from training.evaluation.predict import Found, predict
+from training.evaluation.predict import FoundRecording, predict
 from training.evaluation.score_tables import ScoreTable
 
 
@@ -56,7 +56,6 @@ class Result:
 
     Attributes
     ----------
-    recordings : int
     hours : float
         Of sound.
     window_s, hop_s : float
@@ -89,7 +88,7 @@ class Result:
 
 def run_prediction(
     scorers: Sequence[RecordingScorer],
-    recordings: Sequence[Found],
+    recordings: Sequence[FoundRecording],
     classes: Sequence[str],
     bands: Sequence[Band],
     output: Output,
@@ -107,10 +106,10 @@ def run_prediction(
         As `training.evaluation.predict.predict` does. Nothing is then written.
     """
     wanted = output.detections or output.per_recording
-    scored: list[Found] = []
+    scored: list[FoundRecording] = []
     clips, durations, detected = [], [], []
     skipped: list[str] = []
-    silent, silent_s = dict[Found, float](), dict[Found, float]()
+    silent, silent_s = dict[FoundRecording, float](), dict[FoundRecording, float]()
     probe = output.per_recording / "x.txt" if output.per_recording else None
     for path in filter(None, (output.scores, output.detections, probe)):
         check_writable(path)
@@ -169,7 +168,9 @@ def run_prediction(
     )
 
 
-def _silence_notes(silent: Mapping[Found, float], partly: Mapping[Found, float]) -> list[str]:
+def _silence_notes(
+    silent: Mapping[FoundRecording, float], partly: Mapping[FoundRecording, float]
+) -> list[str]:
     """Return warnings of recordings that are silent, throughout or in part: a line each."""
     notes = []
     # decoded again to say why: there are few such recordings, and fewer of several channels

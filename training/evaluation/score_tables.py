@@ -32,7 +32,6 @@ class ScoreTable:
 
     Attributes
     ----------
-    recordings : tuple of str
     classes : tuple of str
         The table's columns without their leading ``s``.
     scores : float64 array, shape (N, C)
@@ -54,7 +53,6 @@ class ScoreTable:
 
         Parameters
         ----------
-        like : ScoreTable
         where, other : str
             What to call the two tables in an error.
 
@@ -103,7 +101,6 @@ def read_truth(path: Path, classes: Sequence[str]) -> tuple[ScoreTable, np.ndarr
 
     Parameters
     ----------
-    path : Path
     classes : sequence of str
         In the order wanted.
 

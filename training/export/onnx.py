@@ -30,7 +30,7 @@ from negmine.models.scorer import Scorer
 from negmine.storage.files import check_writable, writing
 from training.engine.checkpoint import Checkpoint
 from training.engine.scorer import CheckpointScorer
-from training.export.frontend import MatrixLogMel
+from training.export.matrix_frontend import MatrixLogMel
 from training.models.detector import frames_per_second, to_frames
 
 # The largest difference from the checkpoint that is rounding, as a share of the largest value.
@@ -48,7 +48,6 @@ class Exported:
 
     Attributes
     ----------
-    description : ModelDescription
     difference : float
         Largest difference of an output from the checkpoint's, as a share of the largest value.
     clips : int
@@ -157,7 +156,6 @@ def largest_difference(scorer: Scorer, reference: Scorer, hop: int) -> tuple[flo
 
     Parameters
     ----------
-    scorer, reference : Scorer
     hop : int
         Of the spectrogram, in samples.
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Cells:
+class LossCells:
     """A checked batch of cells, ready for a loss formula.
 
     Attributes
@@ -22,9 +22,9 @@ class Cells:
     logits, targets : float32 (float64 where the logits are) tensor, shape (B, C)
         0 in dead cells; unknown targets are 0 too. Targets carry no gradient.
     live : bool tensor, shape (B, C)
-        Cells that carry loss.
+        LossCells that carry loss.
     trusted : bool tensor, shape (B, C)
-        Cells whose target somebody vouches for. All False where no mask was given.
+        LossCells whose target somebody vouches for. All False where no mask was given.
     weight : tensor broadcastable to (B, C), or None
     """
 
@@ -46,7 +46,7 @@ def read_cells(
     weight: Tensor | None,
     *,
     skip_unknown: bool = False,
-) -> Cells:
+) -> LossCells:
     """Check a batch and mask its dead cells.
 
     Parameters
@@ -71,7 +71,7 @@ def read_cells(
     labelled = live if known is None else live & known
     if skip_unknown:
         live = labelled
-    return Cells(
+    return LossCells(
         logits=torch.where(live, widen(logits), 0.0),
         targets=torch.where(labelled, targets.detach().to(widen(logits).dtype), 0.0),
         live=live,
@@ -87,10 +87,8 @@ def reduce_losses(
 
     Parameters
     ----------
-    losses : float tensor
     live : bool tensor, the shape of `losses`, or None
         None: all are live, and there is no weight.
-    weight : tensor broadcastable to `losses`, or None
     reduction : {"mean", "sum", "none"}
         "mean" divides by the number of live entries, not by the sum of their weights, so that a
         doubtful label pulls less and does not make its neighbours pull more.

@@ -28,7 +28,6 @@ from training.losses.missing_labels import (
     asymmetric_loss,
     hill_loss,
     large_loss,
-    large_loss_cells,
     splc_loss,
 )
 
@@ -37,7 +36,6 @@ __all__ = [
     "bce_loss",
     "hill_loss",
     "large_loss",
-    "large_loss_cells",
     "lsep_loss",
     "lsoft_bce_loss",
     "splc_loss",
@@ -103,26 +101,12 @@ def lsoft_bce_loss(
 
     Parameters
     ----------
-    logits, targets : float tensor, shape (B, C)
-        Targets of unknown cells are not read.
-    known : bool tensor, shape (B, C)
+    logits, targets, known, weight, reduction
+        As in `bce_loss`, but that unknown cells count.
     lsoft : float, or tensor of shape (B, C), (B, 1), (1, C) or ()
         In [0, 1]; a tensor's values are not checked.
     detach : bool
         Whether the prediction in the target is a constant.
-    weight : tensor, shape (B, C), (B, 1), (1, C) or (), or None
-        One weight >= 0 a cell.
-    reduction : {"mean", "sum", "none"}
-        "mean" divides by the number of cells, known or not, whose weight is not 0.
-
-    Returns
-    -------
-    float tensor: a scalar, or shape (B, C) for "none". 0 where no cell is left.
-
-    Raises
-    ------
-    ValueError
-        For a shape, dtype or reduction that does not fit, or a number `lsoft` outside [0, 1].
 
     References
     ----------

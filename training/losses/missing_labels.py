@@ -1,19 +1,19 @@
 """Losses for rows whose unknown cells are assumed absent, and sometimes wrongly so.
 
 All four read an unknown target as 0 and differ in how they forgive that assumption; `hill_loss`,
-`splc_loss` and `large_loss` never forgive a known cell. Without a mask they are the papers' own
-losses, in which any zero may be a missing label. To leave a cell out, give it weight 0.
+`splc_loss` and `large_loss` never forgive a known cell. With ``known=None`` they are the papers'
+own losses, in which any zero may be a missing label. To leave a cell out, give it weight 0. Shapes,
+reductions and errors are those of `training.losses.losses.bce_loss`; a soft target mixes the two
+sides in proportion. Defaults are those of the authors' code.
 """
 
 from __future__ import annotations
-
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from training.losses.cells import read_cells
+from training.losses.cells import LossCells, read_cells
 
 
 def asymmetric_loss(
@@ -32,32 +32,6 @@ def asymmetric_loss(
     With p = sigmoid(x) and q = max(p - clip, 0), a cell's loss is
     ``-t * (1 - p)**gamma_pos * log(p) - (1 - t) * q**gamma_neg * log(1 - q)``.
 
-    Parameters
-    ----------
-    logits, targets : float tensor, shape (B, C)
-        A soft target mixes the two sides in proportion.
-    known : bool tensor, shape (B, C), or None
-        Unknown targets are read as 0. None: all targets are read.
-    weight : tensor, shape (B, C), (B, 1), (1, C) or (), or None
-        One weight >= 0 a cell; 0 leaves the cell out.
-    reduction : {"mean", "sum", "none"}
-        "mean" divides by the number of cells whose weight is not 0.
-    gamma_pos, gamma_neg : float >= 0
-        The defaults, and that of `clip`, are those of the authors' code.
-    clip : float in [0, 1)
-        Probability below which a negative has no loss.
-
-    Returns
-    -------
-    float tensor: a scalar, or shape (B, C) for "none". 0 where no cell is left.
-
-    Raises
-    ------
-    ValueError
-        For a shape, dtype or reduction that does not fit.
-
-    References
-    ----------
     Ridnik et al. 2021, "Asymmetric Loss For Multi-Label Classification".
     """
     cells = read_cells(logits, targets, known, weight)
@@ -89,31 +63,6 @@ def hill_loss(
     both ends. A hard negative that somebody vouches for is not to be let go of: a known cell takes
     ``-(1 - t) * log(1 - p)`` for its second part.
 
-    Parameters
-    ----------
-    logits, targets : float tensor, shape (B, C)
-        A soft target mixes the two sides in proportion.
-    known : bool tensor, shape (B, C), or None
-        Unknown targets are read as 0. None, the paper's setting: all targets are read, and any
-        zero may be a missing label.
-    weight : tensor, shape (B, C), (B, 1), (1, C) or (), or None
-        One weight >= 0 a cell; 0 leaves the cell out.
-    reduction : {"mean", "sum", "none"}
-        "mean" divides by the number of cells whose weight is not 0.
-    lamb, margin, gamma : float
-        The defaults are those of the authors' code.
-
-    Returns
-    -------
-    float tensor: a scalar, or shape (B, C) for "none". 0 where no cell is left.
-
-    Raises
-    ------
-    ValueError
-        For a shape, dtype or reduction that does not fit.
-
-    References
-    ----------
     Zhang et al. 2021, "Simple and Robust Loss Design for Multi-Label Learning with Missing Labels".
     """
     cells = read_cells(logits, targets, known, weight)
@@ -139,36 +88,10 @@ def splc_loss(
 
     Self-paced loss correction over the focal margin loss. With p = sigmoid(x) and
     f(x) = -(1 - p)**gamma * log(p), a present cell's loss is ``f(x - margin)``, an absent cell's is
-    ``f(-x)``, and that of an assumed absent cell with p > tau is ``f(x)``.
+    ``f(-x)``, and that of an assumed absent cell with p > tau is ``f(x)``. The paper corrects from
+    the second epoch on; with tau = 1 nothing is corrected.
 
-    Parameters
-    ----------
-    logits, targets : float tensor, shape (B, C)
-        A soft target mixes the two sides in proportion.
-    known : bool tensor, shape (B, C), or None
-        Unknown targets are read as 0; known ones are never corrected. None, the paper's setting:
-        all targets are read, and any zero may be corrected.
-    weight : tensor, shape (B, C), (B, 1), (1, C) or (), or None
-        One weight >= 0 a cell; 0 leaves the cell out.
-    reduction : {"mean", "sum", "none"}
-        "mean" divides by the number of cells whose weight is not 0.
-    tau : float
-        The paper corrects from the second epoch on; 1.0 corrects nothing.
-    margin, gamma : float
-        The defaults, and that of `tau`, are those of the authors' code.
-
-    Returns
-    -------
-    float tensor: a scalar, or shape (B, C) for "none". 0 where no cell is left.
-
-    Raises
-    ------
-    ValueError
-        For a shape, dtype or reduction that does not fit.
-
-    References
-    ----------
-    Zhang et al. 2021, "Simple and Robust Loss Design for Multi-Label Learning with Missing Labels".
+    Zhang et al. 2021, see `hill_loss`.
     """
     cells = read_cells(logits, targets, known, weight)
     x, t = cells.logits, cells.targets
@@ -185,87 +108,30 @@ def large_loss(
     reduction: str = "mean",
     *,
     rate: float,
-    variant: Literal["reject", "correct"] = "reject",
 ) -> Tensor:
-    """Compute binary cross-entropy that distrusts assumed negatives of the largest loss.
+    """Compute binary cross-entropy without the assumed negatives of the largest loss.
 
-    The paper's three schemes, of which the last differs in what the caller keeps:
+    Left out are ``ceil(rate * n)`` of the batch's n assumed negatives, ranked by unweighted loss;
+    of equal losses the first. As in the paper, "mean" counts them among the cells.
 
-    - rejection (LL-R): ``variant="reject"``, with a rate that grows by epoch, such as
-      ``epoch * 0.002`` from 0 on;
-    - temporary correction (LL-Ct): ``variant="correct"``, with the same schedule;
-    - permanent correction (LL-Cp): ``variant="correct"`` with a small constant rate, and the cells
-      of `large_loss_cells` written back to the stored labels as known and present.
-
-    Parameters
-    ----------
-    logits, targets : float tensor, shape (B, C)
-    known : bool tensor, shape (B, C), or None
-        Unknown targets are read as 0; known ones are never doubted. None, the paper's setting: all
-        targets are read, and any zero may be doubted.
-    weight : tensor, shape (B, C), (B, 1), (1, C) or (), or None
-        One weight >= 0 a cell; 0 leaves the cell out.
-    reduction : {"mean", "sum", "none"}
-        "mean" divides by the number of cells whose weight is not 0; as in the paper, a rejected
-        cell counts among them.
-    rate : float
-        Share of the batch's assumed negatives to distrust in this step, in [0, 1].
-    variant : {"reject", "correct"}
-        Give those cells no loss, or the loss of a positive.
-
-    Returns
-    -------
-    float tensor: a scalar, or shape (B, C) for "none". 0 where no cell is left.
+    Kim et al. 2022, "Large Loss Matters in Weakly Supervised Multi-Label Classification": its
+    LL-R, for which ``rate`` grows by epoch, such as ``epoch * 0.002`` from 0 on.
 
     Raises
     ------
     ValueError
-        For a shape, dtype, reduction, rate or variant that does not fit.
-
-    References
-    ----------
-    Kim et al. 2022, "Large Loss Matters in Weakly Supervised Multi-Label Classification".
-    """
-    if variant not in ("reject", "correct"):
-        raise ValueError(f"variant {variant!r}: expected 'reject' or 'correct'")
-    cells = read_cells(logits, targets, known, weight)
-    large = large_loss_cells(logits, targets, known, weight, rate=rate)
-    read_as = torch.where(large, 1.0, cells.targets)
-    losses = F.binary_cross_entropy_with_logits(cells.logits, read_as, reduction="none")
-    if variant == "reject":
-        losses = torch.where(large, 0.0, losses)
-    return cells.reduce(losses, reduction)
-
-
-@torch.no_grad()
-def large_loss_cells(
-    logits: Tensor,
-    targets: Tensor,
-    known: Tensor | None = None,
-    weight: Tensor | None = None,
-    *,
-    rate: float,
-) -> Tensor:
-    """Mark the assumed negatives that `large_loss` distrusts.
-
-    Parameters
-    ----------
-    logits, targets, known, weight, rate
-        As in `large_loss`. Weights only leave cells out: cells are ranked by unweighted loss.
-
-    Returns
-    -------
-    bool tensor, shape (B, C): ``ceil(rate * n)`` of the batch's n assumed negatives. Among equal
-    losses the first cells are marked.
-
-    Raises
-    ------
-    ValueError
-        For a shape, dtype or rate that does not fit.
+        If the rate is outside [0, 1], too.
     """
     if not 0.0 <= rate <= 1.0:
         raise ValueError(f"rate is {rate}; expected a share in [0, 1]")
     cells = read_cells(logits, targets, known, weight)
+    losses = F.binary_cross_entropy_with_logits(cells.logits, cells.targets, reduction="none")
+    return cells.reduce(torch.where(_large(cells, rate), 0.0, losses), reduction)
+
+
+@torch.no_grad()
+def _large(cells: LossCells, rate: float) -> Tensor:
+    """Mark the assumed negatives of the largest loss: bool, shape (B, C)."""
     assumed = cells.live & ~cells.trusted & (cells.targets == 0)
     # BCE with target 0 grows with the logit, so ranking the logits is ranking the losses.
     scores = torch.where(assumed, cells.logits, -torch.inf).flatten()

@@ -28,7 +28,6 @@ def mel_rows(
     ----------
     edges_hz : sequence of (float, float)
         Lowest and highest frequency of each class.
-    front_end : FrontEndSettings
     least : int
         A narrower crop is widened round its middle, as far as the spectrogram goes.
 

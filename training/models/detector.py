@@ -67,11 +67,8 @@ class Detector(nn.Module):
 
     Parameters
     ----------
-    n_classes : int
-    front_end : FrontEndSettings
     backbone : str
         ``small`` or the name of a timm model whose features are a map of shape (B, D, F, T).
-    pretrained : bool
     pooling : {"positive", "mean", "attention"}
         From a feature map to an embedding; see `training.models.readout`.
     bands : {"off", "crops", "shared"}
@@ -247,7 +244,6 @@ class Detector(nn.Module):
 
         Parameters
         ----------
-        features : FeatureMap
         readout : {"max", "lse", "mean", "power"}
             The maximum or the log-sum-exp over windows of the map, half overlapping; the pooling of
             the whole map; or the power-weighted mean of its positive values.

@@ -25,7 +25,6 @@ class FrontEndSettings:
     ----------
     sample_rate : int
         Hz.
-    n_mels : int
     frame_s, hop_s : float
         Analysis frame and step, in seconds.
     f_min_hz : float

@@ -109,7 +109,6 @@ def window_pool(frames: Frames, window: int, hop: int) -> Tensor:
 
     Parameters
     ----------
-    frames : Frames
     window, hop : int
         Frames; a window longer than the map is the whole map.
 

@@ -58,7 +58,6 @@ def audible_steps(waveforms: Tensor, audible: Tensor, block: int) -> tuple[Tenso
     waveforms : float Tensor, shape (B, T)
     audible : bool Tensor, shape (B, N)
         From `audible_blocks`.
-    block : int
 
     Returns
     -------
@@ -127,7 +126,6 @@ def audible_frames(audible: Tensor, block: int, frames: int, spacing: int) -> Te
         From `audible_blocks`.
     block : int
         The spectrogram's step: its first column is round the first sample.
-    frames : int
     spacing : int
         Samples from one frame to the next.
     """

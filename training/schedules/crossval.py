@@ -40,8 +40,6 @@ class OutOfFold:
 
     Attributes
     ----------
-    recordings : tuple of str
-    classes : tuple of str
     clips : float32 array, shape (R, C)
         Logits of whole recordings.
     known : KnownScores
@@ -78,10 +76,8 @@ def out_of_fold(
     ----------
     checkpoints : sequence of Checkpoint
         One a fold.
-    annotations, recordings
     context : RunContext
         Its device scores; a bar of this title counts recordings.
-    title : str
 
     Raises
     ------
@@ -136,10 +132,6 @@ def run_seeds(
     ----------
     config : TrainConfig
         Its seed is the first.
-    inputs : RunInputs
-    out : Path
-    context : RunContext
-    seeds : int
     schedule : Schedule, optional
         If given, each seed trains all of its stages, and the last stage's models score.
     labelling : Labelling
@@ -236,7 +228,6 @@ def scored_by(folder: Path, models: list[str], score: Callable[[], OutOfFold]) -
 
     Parameters
     ----------
-    folder : Path
     models : list of str
         Fingerprints.
     score : callable

@@ -13,7 +13,7 @@ from negmine.pool import Pool
 from negmine.progress import Progress
 from negmine.recipes.cache import CachedReader
 from negmine.report.html import Earlier, clips_to_render, write_report
-from negmine.report.read import read_report, report_path
+from negmine.report.read_report import read_report, report_path
 from negmine.storage.digests import text_fingerprint
 from negmine.storage.files import write_json
 from training.config import HARD_USE, HardUse, TrainConfig
@@ -37,7 +37,6 @@ class Round:
         ``mined``, or ``random`` for the control.
     negatives : int
         Rows of the selection that trained.
-    checkpoint : Path
     metrics : mapping of str to float
         Of the chosen epoch: ``loss``, and on known labels ``known_ap``, ``neg@3``, ``neg@5``,
         without those that are the same for any model.
@@ -86,8 +85,6 @@ class Mining:
 
     Attributes
     ----------
-    pool : Pool
-    settings : MineSettings
     use : HardUse
         How what was mined trains.
     reader : CachedReader, optional
@@ -114,15 +111,6 @@ def run_loop(
     round before trained with, and trains from scratch with the same seed, so that rounds differ in
     their negatives alone. All files stay: ``round0/``, ``round1/hard.parquet``, ... A loop that was
     stopped resumes where it was: finished runs are read, a started one is continued.
-
-    Parameters
-    ----------
-    config : TrainConfig
-    inputs : RunInputs
-    out : Path
-    context : RunContext
-    settings : LoopSettings
-    mining : Mining
 
     Raises
     ------
@@ -166,8 +154,8 @@ def run_loop(
                     open_selection(old).join(new, settings.replay, mining.settings.seed + number)
                     for old, new in zip(earlier, found, strict=True)
                 ]
-            told = mined.report.to_dict() | {"selection": found[0].digest}
-            write_json(folder / "hard.report.json", told)
+            report = mined.report.to_dict() | {"selection": found[0].digest}
+            write_json(folder / "hard.report.json", report)
             for path, selection in ((random, found[1]), (mined_rows, found[0])):
                 replace(selection, made_with=made_with).write(path)
         if settings.report and not (folder / "report.html").exists():

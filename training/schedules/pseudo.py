@@ -67,7 +67,7 @@ class PseudoSettings:
 
 
 @dataclass(frozen=True)
-class Windows:
+class WindowLabels:
     """Labels of one recording's windows.
 
     Attributes
@@ -93,8 +93,6 @@ class PseudoLabels:
 
     Parameters
     ----------
-    classes : sequence of str
-    recordings : mapping of str to Windows
     models : sequence of str
         Fingerprints of those that labelled.
     settings : PseudoSettings, optional
@@ -106,7 +104,7 @@ class PseudoLabels:
     def __init__(
         self,
         classes: Sequence[str],
-        recordings: Mapping[str, Windows],
+        recordings: Mapping[str, WindowLabels],
         models: Sequence[str],
         settings: PseudoSettings | None = None,
         given: str = "",
@@ -174,11 +172,11 @@ class PseudoLabels:
         start_s, end_s = (table.column(name).to_numpy() for name in ("start_s", "end_s"))
         flat = table.column("probabilities").combine_chunks().flatten().to_numpy()
         values = flat.reshape(-1, len(classes))
-        found: dict[str, Windows] = {}
+        found: dict[str, WindowLabels] = {}
         edges = np.flatnonzero(names[1:] != names[:-1]) + 1
         for rows in np.split(np.arange(len(names)), edges):
             if len(rows):
-                found[str(names[rows[0]])] = Windows(start_s[rows], end_s[rows], values[rows])
+                found[str(names[rows[0]])] = WindowLabels(start_s[rows], end_s[rows], values[rows])
         try:
             settings = PseudoSettings(**parse_json(metadata["settings"], str(path)))
         except (KeyError, TypeError, ValueError, InputError) as error:
@@ -206,15 +204,12 @@ def label_recordings(
         One a fold.
     annotations : Annotations
         Whose confirmed calls set each class's centre.
-    recordings : Recordings
     context : RunContext
         Its device scores; a bar of this title counts recordings.
-    settings : PseudoSettings, optional
     others : sequence of mapping of str to AudioInfo
         Recordings without annotations: for each checkpoint, those that it labels.
     in_fold : bool
         Recordings that no model held out are labelled by the first, which trained on them.
-    title : str
 
     Raises
     ------
@@ -235,7 +230,7 @@ def label_recordings(
         labelled_by[held_out_by[0] if held_out_by else 0][name] = info.path
     for number, infos in enumerate(others):
         labelled_by[number].update({name: info.path for name, info in infos.items()})
-    found: dict[str, Windows] = {}
+    found: dict[str, WindowLabels] = {}
     device = context.device
     advance = context.progress(title, sum(map(len, labelled_by.values())))
     for number, paths in sorted(labelled_by.items()):
@@ -254,16 +249,16 @@ def label_recordings(
         windows = np.concatenate([w.values for w in found.values()])
         centres = share_centres(windows, centres, s.quantile, s.temperature)
     labels = {
-        name: Windows(w.start_s, w.end_s, _calibrated(w.values, centres, s.temperature))
+        name: WindowLabels(w.start_s, w.end_s, _calibrated(w.values, centres, s.temperature))
         for name, w in found.items()
     }
     return PseudoLabels(annotations.classes, labels, [c.fingerprint for c in checkpoints], s)
 
 
-def _windows(reading: Reading) -> Windows:
+def _windows(reading: Reading) -> WindowLabels:
     # silence has no pseudo labels
     audible = reading.audible
-    return Windows(reading.start_s[audible], reading.end_s[audible], reading.windows[audible])
+    return WindowLabels(reading.start_s[audible], reading.end_s[audible], reading.windows[audible])
 
 
 def _calibrated(logits: np.ndarray, centres: np.ndarray, temperature: float) -> np.ndarray:
@@ -271,7 +266,7 @@ def _calibrated(logits: np.ndarray, centres: np.ndarray, temperature: float) -> 
 
 
 def call_centres(
-    logits: Mapping[str, Windows], annotations: Annotations, quantile: float
+    logits: Mapping[str, WindowLabels], annotations: Annotations, quantile: float
 ) -> np.ndarray:
     """Compute a low quantile of each class's confirmed calls.
 
@@ -279,7 +274,6 @@ def call_centres(
     ----------
     logits : mapping of str to Windows
         By recording.
-    annotations : Annotations
     quantile : float
         A class with fewer than five calls takes that of all classes' calls.
 

@@ -30,8 +30,6 @@ class PseudoRows:
 
     Parameters
     ----------
-    soft : Soft
-    annotations : Annotations
     recordings : Recordings
         The annotated ones.
     others : mapping of str to AudioInfo

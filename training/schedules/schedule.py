@@ -65,7 +65,6 @@ class Schedule:
     ----------
     name : str
         As ``--recipe`` names it.
-    stages : tuple of Stage
     """
 
     name: str

@@ -40,10 +40,6 @@ class StageResult:
 
     Attributes
     ----------
-    stage : str
-    fold : int
-    loss_name : str
-    checkpoint : Path
     metrics : mapping of str to float
         Of the best epoch.
     """
@@ -66,7 +62,6 @@ class Labelling:
 
     Attributes
     ----------
-    settings : PseudoSettings
     unlabelled : Unlabelled, optional
         Recordings without annotations; stages with pseudo labels draw windows from them, too.
     in_fold : bool
@@ -106,15 +101,11 @@ def run_stages(
 
     Parameters
     ----------
-    schedule : Schedule
     config : TrainConfig
         What stages do not change.
-    inputs : RunInputs
     out : Path
         Each stage has a folder in it: ``1-lsoft/fold0/best.pt``, ``1-lsoft/pseudo.parquet``, ...
         ``stages.csv`` is the table of them all.
-    context : RunContext
-    labelling : Labelling
 
     Raises
     ------

@@ -42,7 +42,7 @@ MOST = 0.33
 
 
 @dataclass(frozen=True)
-class Match:
+class SharedSound:
     """Two sounds that are the same for a while.
 
     Attributes
@@ -69,14 +69,13 @@ def find_matches(
     prints: Sequence[AcousticPrint],
     *,
     progress: Callable[[int], Callable[[], object]] = lambda total: lambda: None,
-) -> list[Match]:
+) -> list[SharedSound]:
     """Find every two sounds that are the same for a while, in order of their numbers.
 
     Sounds at another speed or pitch, beyond some 2 %, are not found.
 
     Parameters
     ----------
-    prints : sequence of AcousticPrint
     progress : callable
         Given the number of pairs to compare, returns what to call after each.
     """
@@ -88,7 +87,7 @@ def find_matches(
         best = max((one for one in tries if one), default=None, key=lambda one: one.frames)
         if best:
             found.append(
-                Match(
+                SharedSound(
                     first,
                     second,
                     best.first_frame * HOP_S,
@@ -177,7 +176,6 @@ def compare(first: AcousticPrint, second: AcousticPrint, offset: int) -> Agreeme
 
     Parameters
     ----------
-    first, second : AcousticPrint
     offset : int
         Frame t of the first is compared with frame t + offset of the second.
     """

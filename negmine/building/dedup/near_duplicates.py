@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from negmine.building.dedup.acoustic import AcousticPrint, print_all
-from negmine.building.dedup.acoustic_match import Match, find_matches
+from negmine.building.dedup.acoustic_match import SharedSound, find_matches
 from negmine.errors import shorten
 
 # Of the shorter one, what near-duplicates share.
@@ -35,11 +35,8 @@ class SoundFile:
     ----------
     role : str
         ``recording``, ``unlabelled``, ``external``; or ``standing``: in the pool that is added to.
-    path : Path
     fingerprint : str
         Of its bytes.
-    duration_s : float
-    group : str
     """
 
     role: str
@@ -62,7 +59,7 @@ class NearDuplicates:
     shared : dict of str to str
         The same of external files that hold part of an annotated recording: they would be declared
         free of its calls.
-    told : tuple of str
+    notes : tuple of str
         What to warn of, a line each.
     prints : dict of str to AcousticPrint
         By the fingerprint of the file's bytes.
@@ -71,7 +68,7 @@ class NearDuplicates:
     groups: dict[str, str]
     left_out: dict[str, str]
     shared: dict[str, str]
-    told: tuple[str, ...]
+    notes: tuple[str, ...]
     prints: dict[str, AcousticPrint]
 
 
@@ -126,15 +123,15 @@ def find_near_duplicates(
     for name in {*left_out, *held_out}:
         shared.pop(name, None)
     groups = _joined(pairs, unique)
-    told = (*_shared_lines(list(shared.values())), *_lines(pairs, groups))
-    return NearDuplicates(groups, _as_text(left_out), _as_text(shared), told, prints)
+    notes = (*_shared_lines(list(shared.values())), *_lines(pairs, groups))
+    return NearDuplicates(groups, _as_text(left_out), _as_text(shared), notes, prints)
 
 
 @dataclass(frozen=True)
 class _Pair:
     first: SoundFile
     second: SoundFile
-    match: Match
+    match: SharedSound
 
     @property
     def ends(self) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from negmine.annotations import Annotation
-from negmine.audio.dsp.noise import RMS
+from negmine.audio.dsp.generators import RMS
 from negmine.audio.windows import Span, to_microseconds
 from negmine.building.sources.annotated import annotated_clips
 from negmine.building.sources.context import BuildContext

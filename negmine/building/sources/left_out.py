@@ -30,7 +30,7 @@ class LeftOut(Counter[str]):
             self[reason] += count
             self.files[reason][name] += count
 
-    def told(self) -> Iterator[str]:
+    def lines(self) -> Iterator[str]:
         """Yield a line a reason, with the files that lose most."""
         for reason, count in self.items():
             if count:

@@ -14,8 +14,7 @@ from negmine.limits import MOST_CLIP_S, MOST_ROWS
 from negmine.recipes.confidence import AGREED, BEYOND_BOX_PER_S, ERASED, EXTERNAL
 from negmine.settings import Ascending, Confidence, FileName, Settings, Share, When, setting
 
-# The generators of negmine.audio.dsp.noise, named here so that the command line need not import
-# them.
+# Those of negmine.audio.dsp.generators, named here so that the command line need not import them.
 Noise = Literal["white", "pink", "brown", "rain", "wind", "tones", "hum"]
 NOISES: tuple[Noise, ...] = get_args(Noise)
 

@@ -17,7 +17,7 @@ from negmine.cli.console import (
     print_json,
     quiet_and_json,
     say,
-    tell_found,
+    say_found,
 )
 from negmine.cli.scoring_options import compile_option, device_option
 from negmine.cli.settings import with_settings
@@ -139,7 +139,7 @@ def ask(
         )  # fmt: skip
         bars.close()
         for folder in (opened, field):
-            tell_found(folder.folder, quiet or as_json, len(folder.infos))
+            say_found(folder.folder, quiet or as_json, len(folder.infos))
             warn_each(f"skipped {line}" for line in folder.skipped)
             warn_each(folder.notes)
         if site_of is not None:

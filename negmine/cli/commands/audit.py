@@ -15,8 +15,8 @@ from negmine.notices import warn
 from negmine.text_tables import table
 
 if TYPE_CHECKING:
-    from negmine.audit.confidence import NewConfidence
-    from negmine.audit.rates import Audit, HiddenRate
+    from negmine.audit.hidden_rates import Audit, HiddenRate
+    from negmine.audit.new_confidences import NewConfidence
 
 
 @click.group(cls=CleanGroup)
@@ -59,8 +59,8 @@ def draw(
     Example:
       negmine audit draw hard.parquet -o audit --sample 200
     """
+    from negmine.audit.audit_folder import PAGE
     from negmine.audit.draw import describe_claims, draw_audit
-    from negmine.audit.files import PAGE
     from negmine.storage.locks import only_writer
 
     if pool and source.is_dir():
@@ -123,14 +123,14 @@ def read(
       negmine audit read audit -o audit.toml
       negmine build-pool train/ --tp train_tp.csv --config audit.toml --out pool2
     """
-    from negmine.audit.confidence import new_confidences
-    from negmine.audit.files import KEY, VERDICTS, read_key, read_verdicts
-    from negmine.audit.rates import Audit
-    from negmine.audit.write import write_confidences, write_contradicted
+    from negmine.audit.audit_folder import KEY, VERDICTS, read_clip_verdicts, read_key
+    from negmine.audit.hidden_rates import Audit
+    from negmine.audit.new_confidences import new_confidences
+    from negmine.audit.results import write_confidences, write_contradicted
     from negmine.errors import InputError
 
     key = read_key(folder / KEY)
-    found = Audit(key, read_verdicts(verdicts or folder / VERDICTS, key))
+    found = Audit(key, read_clip_verdicts(verdicts or folder / VERDICTS, key))
     of_pool = key.about["source"] == "pool"
     if out and not of_pool:
         raise InputError(
@@ -150,8 +150,8 @@ def read(
     if out:
         write_confidences(out, confidences, found)
     if as_json:
-        told = found.to_dict()
-        print_json(told | {"confidences": [vars(one) for one in confidences]})
+        content = found.to_dict()
+        print_json(content | {"confidences": [vars(one) for one in confidences]})
         return
     _show(found, confidences, quiet)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from negmine.cli.console import Bars, CleanCommand, print_json, quiet_and_json, say, tell_found
+from negmine.cli.console import Bars, CleanCommand, print_json, quiet_and_json, say, say_found
 from negmine.limits import MOST_HZ, MOST_WORKERS
 
 
@@ -60,7 +60,7 @@ def cache(
         raise click.UsageError(f"{sound} is not a pool: name --out and --sample-rate")
     else:
         folder = open_folder(sound)
-        tell_found(folder, quiet)
+        say_found(folder, quiet)
         sounds = sounds_of_folder(folder.paths)
     with only_here(out), Bars(quiet) as bars:
         report = build_cache(

@@ -185,7 +185,7 @@ def _synthesise(
     from negmine.pool import open_pool
     from negmine.scores.embed import score_pool
     from negmine.storage.locks import only_writer
-    from negmine.synthesis.pool import rules_for, synthesise_into
+    from negmine.synthesis.into_pool import rules_for, synthesise_into
     from negmine.synthesis.searches import describe_search, find_search
     from negmine.synthesis.settings import SynthesisSettings
 

@@ -62,7 +62,7 @@ def report(
     """
     from negmine.mining.selection import open_selection
     from negmine.report.html import Earlier, clips_to_render, write_report
-    from negmine.report.read import report_beside
+    from negmine.report.read_report import report_beside
 
     out = out or selection.with_suffix(".report.html")
     check_page(out)

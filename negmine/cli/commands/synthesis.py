@@ -91,7 +91,7 @@ def synthesise(
     from negmine.pool import open_pool
     from negmine.scores.embed import score_pool
     from negmine.storage.locks import only_writer
-    from negmine.synthesis.pool import rules_for, synthesise_into
+    from negmine.synthesis.into_pool import rules_for, synthesise_into
 
     annotations = read_rfcx(tp, fp, songtypes=songtypes) if tp else None
     warn_each(annotations.notes if annotations else ())
@@ -142,7 +142,7 @@ def _summary(search: Synthesised) -> dict[str, Any]:
                 "found": f.found,
                 "best": f.best,
             }
-            for f in search.families
+            for f in search.arms
         ],
     }
 
@@ -150,9 +150,9 @@ def _summary(search: Synthesised) -> dict[str, Any]:
 def _text(search: Synthesised) -> str:
     rows = [
         [f.move, f.kind, f.label or "any", str(f.forwards), str(f.found), f"{f.best:.2f}"]
-        for f in search.families[:_SHOWN]
+        for f in search.arms[:_SHOWN]
     ]
-    more = len(search.families) - len(rows)
+    more = len(search.arms) - len(rows)
     rest = f"\nand {more} more arms" if more > 0 else ""
     refused = "nothing refused: without scores, or 20 calls and 20 rejections, there is no doubt"
     if search.doubt_auc is not None:

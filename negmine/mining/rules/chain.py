@@ -78,7 +78,7 @@ def _quota(found: Candidates, wanted: int, by: str, most: int) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class _Rule:
+class _RuleKind:
     """A rule's function, its settings with their defaults, and what it does in one line.
 
     ``limits`` gives the lowest and the highest score that may pass; ``take`` the ranks it keeps.
@@ -91,20 +91,20 @@ class _Rule:
     choices: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
-RULES: Mapping[str, _Rule] = {
-    "window": _Rule(
+RULES: Mapping[str, _RuleKind] = {
+    "window": _RuleKind(
         "a band of hardness, as quantiles of the class's certified rows",
         {"low": 0.0, "high": 0.999},
         limits=_window,
     ),
-    "margin": _Rule(
+    "margin": _RuleKind(
         "nothing that scores too much like the class's confirmed calls",
         {"space": "quantile", "margin": 0.1, "reference": 0.5},
         limits=_margin,
         choices={"space": ("absolute", "relative", "quantile")},
     ),
-    "diverse": _Rule("rows that spread over embedding space (k-center)", {}, take=_diverse),
-    "quota": _Rule(
+    "diverse": _RuleKind("rows that spread over embedding space (k-center)", {}, take=_diverse),
+    "quota": _RuleKind(
         "no kind, certificate, source or group has more than this many rows of a class",
         {"by": "group", "most": 5},
         take=_quota,
@@ -114,31 +114,31 @@ RULES: Mapping[str, _Rule] = {
 
 
 @dataclass(frozen=True)
-class Step:
+class Rule:
     """One rule of a strategy, with its settings."""
 
-    rule: str
+    name: str
     settings: Mapping[str, Any]
 
     @property
     def text(self) -> str:
         """As it is written on the command line."""
         shown = ",".join(f"{k}={v}" for k, v in self.settings.items())
-        return f"{self.rule}:{shown}" if shown else self.rule
+        return f"{self.name}:{shown}" if shown else self.name
 
     @property
     def takes(self) -> bool:
         """Whether the rule takes rows from a shortlist, rather than limiting its scores."""
-        return RULES[self.rule].take is not None
+        return RULES[self.name].take is not None
 
     def limits(self, known: ClassScores) -> tuple[float, float]:
         """Return the lowest and the highest score that the rule passes; -inf and inf where any."""
-        apply = RULES[self.rule].limits
+        apply = RULES[self.name].limits
         return apply(known, **self.settings) if apply else (-np.inf, np.inf)
 
     def take(self, found: Candidates, wanted: int) -> np.ndarray:
         """Return ranks that the rule keeps, ascending: int64 array."""
-        apply = RULES[self.rule].take
+        apply = RULES[self.name].take
         if apply is None:
             return np.arange(len(found))
         return np.asarray(apply(found, wanted, **self.settings), dtype=np.int64)
@@ -148,57 +148,57 @@ class Step:
 class Strategy:
     """Rules that a class's rows pass through in order, the highest-scoring first."""
 
-    steps: tuple[Step, ...] = ()
+    rules: tuple[Rule, ...] = ()
 
     @property
     def text(self) -> str:
         """As it is written on the command line."""
-        return " + ".join(["top", *(step.text for step in self.steps)])
+        return " + ".join(["top", *(rule.text for rule in self.rules)])
 
     def limits(self, known: ClassScores) -> tuple[float, float]:
         """Return the lowest and the highest score that all rules let pass."""
-        limits = [step.limits(known) for step in self.steps]
+        limits = [rule.limits(known) for rule in self.rules]
         low = max((low for low, _ in limits), default=-np.inf)
         return low, min((high for _, high in limits), default=np.inf)
 
 
-def make_step(rule: str, settings: Mapping[str, Any], where: str) -> Step:
-    """Make a step with all its settings, checked.
+def make_rule(name: str, settings: Mapping[str, Any], where: str) -> Rule:
+    """Make a rule with all its settings, checked.
 
     Raises
     ------
     InputError
         If there is no such rule or setting, or a value is no fit.
     """
-    if rule not in RULES:
-        hint = did_you_mean(rule, RULES)
-        raise InputError(f"{where}: no rule '{rule}'{hint}; rules: {', '.join(RULES)}")
-    described = RULES[rule]
+    if name not in RULES:
+        hint = did_you_mean(name, RULES)
+        raise InputError(f"{where}: no rule '{name}'{hint}; rules: {', '.join(RULES)}")
+    described = RULES[name]
     values: dict[str, Any] = dict(described.defaults)
-    for name, value in settings.items():
-        if name not in values:
+    for key, value in settings.items():
+        if key not in values:
             known = ", ".join(values) or "none"
             raise InputError(
-                f"{where}: rule '{rule}' has no setting '{name}'{did_you_mean(name, values)}; "
+                f"{where}: rule '{name}' has no setting '{key}'{did_you_mean(key, values)}; "
                 f"it has: {known}"
             )
-        kind = type(values[name])
+        kind = type(values[key])
         number = decimal(str(value))
         if kind is str:
-            values[name] = str(value)
+            values[key] = str(value)
         elif math.isnan(number) or (kind is int and not number.is_integer()):
             wanted = "whole number" if kind is int else "number"
-            raise InputError(f"{where}: {rule}:{name}={value}: expected a {wanted}")
+            raise InputError(f"{where}: {name}:{key}={value}: expected a {wanted}")
         else:
-            values[name] = kind(number)
-        allowed = described.choices.get(name)
-        if allowed and values[name] not in allowed:
-            raise InputError(f"{where}: {rule}:{name}={value}: expected {' or '.join(allowed)}")
-    step = Step(rule, values)
+            values[key] = kind(number)
+        allowed = described.choices.get(key)
+        if allowed and values[key] not in allowed:
+            raise InputError(f"{where}: {name}:{key}={value}: expected {' or '.join(allowed)}")
+    rule = Rule(name, values)
     try:
-        step.limits(ClassScores(np.zeros(1), np.zeros(1)))
+        rule.limits(ClassScores(np.zeros(1), np.zeros(1)))
     except ValueError as error:
-        raise InputError(f"{where}: {rule}: {error}") from error
+        raise InputError(f"{where}: {name}: {error}") from error
     if values.get("most", 1) < 1:
-        raise InputError(f"{where}: {rule}:most={values['most']}: expected at least 1")
-    return step
+        raise InputError(f"{where}: {name}:most={values['most']}: expected at least 1")
+    return rule

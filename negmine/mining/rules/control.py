@@ -18,7 +18,6 @@ def matched_random(
         Their kinds, by number.
     wanted : int array, shape (m,)
         The kinds of the selection to match, one a row.
-    rng : numpy.random.Generator
 
     Returns
     -------

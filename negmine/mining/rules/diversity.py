@@ -15,7 +15,6 @@ def k_center(embeddings: np.ndarray, count: int, given: int = 0) -> np.ndarray:
     ----------
     embeddings : float32 array, shape (N, D)
         L2-normalised, the hardest first: it is taken first, and ties go to the harder.
-    count : int
     given : int
         The first rows that are taken already, and not returned.
 

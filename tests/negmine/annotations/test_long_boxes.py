@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from conftest import COLUMNS, SAMPLE_RATE, tiny_config, tone
 
 from negmine.annotations import Annotation, read_rfcx
-from negmine.annotations.long_boxes import loud_starts, told_long
+from negmine.annotations.long_boxes import long_note, loud_starts
 from negmine.annotations.recordings import open_annotated
 from negmine.audio.read import probe
 from negmine.audio.windows import Span
@@ -90,4 +90,4 @@ def test_long_boxes_are_counted_and_a_pool_holds_their_sound(tmp_path: Path) -> 
     (call,) = open_pool(tmp_path / "p").calls
     (layer,) = call.layers
     assert Span(layer.start_s, layer.start_s + 2).overlap_s(Span(9.0, 9.4)) > 0.35
-    assert told_long(read_rfcx(tmp_path / "tp.csv", None), 10.0) is None
+    assert long_note(read_rfcx(tmp_path / "tp.csv", None), 10.0) is None

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from conftest import COLUMNS, Data
 
 from negmine.annotations import read_rfcx
-from negmine.annotations.rates import check_audible, own_rate, told_rate, told_upsampled
+from negmine.annotations.rates import check_audible, own_rate, rate_note, upsampled_note
 from negmine.audio.read import AudioInfo
 from negmine.cli.main import main
 from negmine.errors import AnnotationError
@@ -96,10 +96,10 @@ def test_the_rate_is_that_of_most_recordings_but_no_higher_than_asked_for() -> N
     assert own_rate([]) == 32_000
     mixed = list(map(info, (8000, 16_000, 16_000)))
     told = "sound at 16000 Hz (resampled); files: 1 at 8000 Hz, 2 at 16000 Hz"
-    assert told_rate(mixed, 16_000) == told
-    assert told_rate(mixed[1:], 16_000) == "sound at 16000 Hz; files: 2 at 16000 Hz"
-    assert told_upsampled((8000, 16_000), 8000) is None
-    told = str(told_upsampled((8000, 16_000, 16_000), 16_000))
+    assert rate_note(mixed, 16_000) == told
+    assert rate_note(mixed[1:], 16_000) == "sound at 16000 Hz; files: 2 at 16000 Hz"
+    assert upsampled_note((8000, 16_000), 8000) is None
+    told = str(upsampled_note((8000, 16_000, 16_000), 16_000))
     assert "1 of 3 sound files are of 8000 Hz or more" in told
     assert told.endswith("--sample-rate 8000 gives all the same band")
 

@@ -23,7 +23,7 @@ from negmine.asking import members
 from negmine.asking.ask import Asked, Judgements, ask
 from negmine.asking.judged import JudgedClips, fit_doubt, thresholds
 from negmine.asking.settings import AskSettings
-from negmine.asking.windows import Windows
+from negmine.asking.unlabelled_windows import Windows
 from negmine.audio.windows import Span
 from negmine.errors import InputError, ModelError, PoolError
 from negmine.scores.embed import score_recipes

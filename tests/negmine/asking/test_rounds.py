@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from negmine.annotations.recordings import Recordings
 from negmine.asking.rounds import Rounds
-from negmine.asking.windows import Windows, window_starts
+from negmine.asking.unlabelled_windows import Windows, window_starts
 from negmine.audio.read import LEVEL_BLOCK_S, AudioInfo
 from negmine.audio.windows import Span
 

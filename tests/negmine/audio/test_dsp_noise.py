@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.signal import welch
 
-from negmine.audio.dsp.noise import GENERATORS, RMS, generate
+from negmine.audio.dsp.generators import GENERATORS, RMS, generate
 
 RATE = 32_000
 

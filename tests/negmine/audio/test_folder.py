@@ -38,8 +38,8 @@ def test_sound_files_are_found_below_a_folder_in_the_order_of_their_names(tmp_pa
     (tmp_path / "folder.wav").mkdir()
     folder = open_folder(tmp_path)
     assert names_of(folder) == ["a.mp3", "b.WAV", "deep/a.ogg", "deep/er/c.flac"]
-    assert folder.told() == f"{tmp_path}: 4 sound files; 1 other files (.txt)"
-    assert folder.told(2, "annotated").endswith(
+    assert folder.summary() == f"{tmp_path}: 4 sound files; 1 other files (.txt)"
+    assert folder.summary(2, "annotated").endswith(
         ": 4 sound files, 2 of them annotated; 1 other files (.txt)"
     )
 
@@ -53,13 +53,13 @@ def test_every_suffix_that_can_be_decoded_is_found(tmp_path: Path) -> None:
 @pytest.mark.parametrize("found", [True, False])
 def test_sound_that_cannot_be_decoded_is_counted_and_named(tmp_path: Path, found: bool) -> None:
     touched(tmp_path, "a.m4a", "b.M4A", "c.wma", *(["a.wav"] if found else []))
-    told = r"left out \.m4a that .* x\.flac \(2: a\.m4a, b\.M4A\); left out \.wma that "
+    summary = r"left out \.m4a that .* x\.flac \(2: a\.m4a, b\.M4A\); left out \.wma that "
     if found:
         folder = open_folder(tmp_path)
         assert names_of(folder) == ["a.wav"]
-        assert re.search(told, folder.told())
+        assert re.search(summary, folder.summary())
     else:
-        with pytest.raises(InputError, match=told):
+        with pytest.raises(InputError, match=summary):
             open_folder(tmp_path)
 
 
@@ -86,7 +86,7 @@ def test_hidden_and_trash_files_are_left_out_and_named(tmp_path: Path, name: str
     assert why in ("hidden files", "hidden or trash folders")
     assert len(left_out) == 1
     assert name.startswith(left_out[0])
-    assert f"left out {why} (1: {left_out[0]})" in folder.told()
+    assert f"left out {why} (1: {left_out[0]})" in folder.summary()
 
 
 def test_a_hidden_folder_that_the_user_names_is_read(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_links_go_by_their_own_names_and_those_that_lead_nowhere_are_said(tmp_pa
 
 def test_a_name_that_a_terminal_cannot_show_is_escaped(tmp_path: Path) -> None:
     touched(tmp_path, "a.wav", ".\x1b[2J\n.wav")
-    assert "\\x1b[2J\\n" in open_folder(tmp_path).told()
+    assert "\\x1b[2J\\n" in open_folder(tmp_path).summary()
 
 
 def test_a_folder_without_sound_is_named(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_every_command_that_reads_a_folder_says_what_it_left_out(
 ) -> None:
     for folder in (data.recordings, data.external):
         touched(folder, "._x.wav", ".Trash-1/gone.wav")
-    told = r"{}: \d+ sound files.*; left out hidden files \(1: \._x\.wav\); left out hidden or "
+    summary = r"{}: \d+ sound files.*; left out hidden files \(1: \._x\.wav\); left out hidden or "
     out = tmp_path / "out"
     commands: list[tuple[Path, list[object]]] = [
         (data.external, ["cache", data.external, "--out", out / "c", "--sample-rate", 8000]),
@@ -151,7 +151,7 @@ def test_every_command_that_reads_a_folder_says_what_it_left_out(
         result = CliRunner().invoke(main, [str(one) for one in (*arguments, "--quiet")])
         assert result.exit_code == 0, result.output
         lines = [line for line in result.stderr.splitlines() if line.startswith("warning: ")]
-        assert any(re.search(told.format(re.escape(str(folder))), line) for line in lines)
+        assert any(re.search(summary.format(re.escape(str(folder))), line) for line in lines)
 
 
 def test_recordings_that_are_links_are_predicted_under_their_own_names(

@@ -15,8 +15,8 @@ import pytest
 import soundfile as sf
 from auditing import call, fails, fill, selection
 
+from negmine.audit.audit_folder import ClipVerdict, Key, read_clip_verdicts, read_key
 from negmine.audit.draw import listening_page
-from negmine.audit.files import Key, Verdict, read_key, read_verdicts
 from negmine.audit.frames import Claim
 from negmine.pool import open_pool
 from negmine.report.clips import listening_gain_db
@@ -180,12 +180,12 @@ def test_the_pages_table_is_the_table_that_is_read(audit_folder: Path, tmp_path:
     assert ran.returncode == 0, ran.stderr
     (tmp_path / "verdicts.csv").write_text(ran.stdout)
     key = read_key(audit_folder / "key.parquet")
-    found = read_verdicts(tmp_path / "verdicts.csv", key)
+    found = read_clip_verdicts(tmp_path / "verdicts.csv", key)
     assert found[:4] == [
-        Verdict("present", 'near, "loud"'),
-        Verdict("absent", ""),
-        Verdict("", ""),
-        Verdict("unsure", ""),
+        ClipVerdict("present", 'near, "loud"'),
+        ClipVerdict("absent", ""),
+        ClipVerdict("", ""),
+        ClipVerdict("unsure", ""),
     ]
     assert {verdict.word for verdict in found[4:]} == {""}
 

@@ -17,12 +17,12 @@ from auditing import call, fails, fill, key_of, selection, verdicts
 from click.testing import CliRunner
 from conftest import Data
 
-from negmine.audit.confidence import LOWEST, new_confidences, supported_doubt
-from negmine.audit.files import Key, Verdict, read_key, read_verdicts
+from negmine.audit.audit_folder import ClipVerdict, Key, read_clip_verdicts, read_key
 from negmine.audit.frames import Claim
+from negmine.audit.hidden_rates import Audit
 from negmine.audit.intervals import clopper_pearson
-from negmine.audit.rates import Audit
-from negmine.audit.write import write_contradicted
+from negmine.audit.new_confidences import LOWEST, new_confidences, supported_doubt
+from negmine.audit.results import write_contradicted
 from negmine.cli.main import main
 from negmine.errors import InputError
 from negmine.pool import open_pool
@@ -92,7 +92,7 @@ def test_a_listener_with_known_errors_recovers_the_rate() -> None:
     for _ in range(60):
         there = np.array([c.control or rng.random() < hidden[c.certificate] for c in key.claims])
         heard = there & (rng.random(len(there)) >= misses)
-        words = [Verdict("present" if yes else "absent", "") for yes in heard]
+        words = [ClipVerdict("present" if yes else "absent", "") for yes in heard]
         found = Audit(key, words).hidden()
         plain.append(found.rate.estimate)
         corrected.append(found.corrected[0])
@@ -259,7 +259,7 @@ def test_mistakes_in_verdicts_are_one_line(
 def test_words_may_be_written_large(audit_folder: Path) -> None:
     fill(audit_folder, lambda claim: "Absent")
     key = read_key(audit_folder / "key.parquet")
-    assert {v.word for v in read_verdicts(audit_folder / "verdicts.csv", key)} == {"absent"}
+    assert {v.word for v in read_clip_verdicts(audit_folder / "verdicts.csv", key)} == {"absent"}
 
 
 def test_a_key_that_is_none_is_one_line(

@@ -99,8 +99,8 @@ def test_what_is_left_out_is_counted(data: Data, tmp_path: Path) -> None:
         "silent external windows": 3,
     }
     silent = "left out 3: silent external windows: external/silence.wav (3)"
-    assert silent in report.told
-    assert report.told[1].endswith(
+    assert silent in report.notes
+    assert report.notes[1].endswith(
         ": rec00 (2), rec01 (2), rec02 (2), rec03 (2), rec04 (2) and 3 more"
     )
     assert set(report.pool.recipes.kinds) == {"external", "mix"}
@@ -368,11 +368,11 @@ def test_rows_that_repeat_are_told_apart_from_those_of_the_pool(data: Data, tmp_
     pd.concat([table, wider]).to_csv(data.fp, index=False)
     repeated = "left out 16: rows of 'fp' that repeat another row of this build"
     first = build(data, tmp_path / "pool", external=[], mix=0)
-    assert first.told == (repeated,)
+    assert first.notes == (repeated,)
     again = build(
         data, tmp_path / "pool", external=[], mix=0, existing="append", noise={"count": 2}
     )
-    assert again.told == ("left out 32: rows that the pool has already",)
+    assert again.notes == ("left out 32: rows that the pool has already",)
 
 
 def test_a_pool_of_other_sites_is_another_pool(shared_data: Data, tmp_path: Path) -> None:

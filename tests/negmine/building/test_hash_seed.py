@@ -19,7 +19,7 @@ from negmine.annotations import read_rfcx
 from negmine.building import build_pool
 from negmine.mining.mine import MineSettings, mine
 from negmine.pool import open_pool
-from negmine.synthesis.pool import rules_for, synthesise_into
+from negmine.synthesis.into_pool import rules_for, synthesise_into
 from negmine.synthesis.settings import SynthesisSettings
 
 data, out = Data(Path(sys.argv[1])), Path(sys.argv[2])

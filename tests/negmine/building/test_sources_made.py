@@ -14,7 +14,7 @@ from placeholder import PlaceholderScorer
 
 from negmine.annotations import Annotation, Annotations, read_rfcx
 from negmine.annotations.recordings import Recordings
-from negmine.audio.dsp.noise import GENERATORS
+from negmine.audio.dsp.generators import GENERATORS
 from negmine.audio.windows import Span
 from negmine.building import BuildReport, build_pool
 from negmine.building.sources import agreed
@@ -446,7 +446,7 @@ def test_external_files_too_short_for_a_window_are_named(
     sf.write(data.external / "blip.wav", sound, SAMPLE_RATE)
     report = build(data, tmp_path / "pool", external={"windows": windows})
     line = "left out 1: external files shorter than half a clip: external/blip.wav"
-    assert line in report.told
+    assert line in report.notes
     assert "silent external files" not in report.left_out
 
 

@@ -22,7 +22,7 @@ from negmine.cli.main import main
 from negmine.mining.selection import open_selection
 from negmine.models import scorer
 from negmine.pool import open_pool
-from negmine.report.read import read_report
+from negmine.report.read_report import read_report
 
 SMALL = ["--clip-s", "1", "--sample-rate", "8000"]
 

@@ -32,9 +32,9 @@ def test_the_default_is_the_preset_hard() -> None:
 def test_a_chain_is_rules_with_settings() -> None:
     made = parse_strategy("window:low=0.5 + quota:by=kind,most=7")
     assert parse_strategy("top + window:low=0.5 + quota:by=kind,most=7") == made
-    assert [step.rule for step in made.steps] == ["window", "quota"]
-    assert made.steps[0].settings == {"low": 0.5, "high": 0.999}
-    assert made.steps[1].settings == {"by": "kind", "most": 7}
+    assert [rule.name for rule in made.rules] == ["window", "quota"]
+    assert made.rules[0].settings == {"low": 0.5, "high": 0.999}
+    assert made.rules[1].settings == {"by": "kind", "most": 7}
 
 
 def test_a_file_says_the_same(tmp_path: Path) -> None:
@@ -56,15 +56,15 @@ def test_limits_of_several_rules_are_the_narrowest() -> None:
 
 
 def test_a_quota_keeps_the_best_ranked_of_a_group() -> None:
-    step = parse_strategy("quota:most=2").steps[0]
+    rule = parse_strategy("quota:most=2").rules[0]
     found = candidates(["a", "a", "b", "a", "b"], [0.0] * 5)
-    assert step.take(found, 5).tolist() == [0, 1, 2, 4]
+    assert rule.take(found, 5).tolist() == [0, 1, 2, 4]
 
 
 def test_diverse_rows_spread_and_keep_their_order() -> None:
-    step = parse_strategy("diverse").steps[0]
+    rule = parse_strategy("diverse").rules[0]
     found = candidates(["a"] * 5, [0.0, 0.01, 3.0, 1.5, 0.02])
-    assert step.take(found, 3).tolist() == [0, 2, 3]
+    assert rule.take(found, 3).tolist() == [0, 2, 3]
 
 
 def test_rules_see_what_the_last_one_kept() -> None:

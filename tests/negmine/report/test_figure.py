@@ -11,7 +11,7 @@ from matplotlib.patches import StepPatch
 
 from negmine.report import figure as report_figure
 from negmine.report.figure import draw_scores
-from negmine.report.read import Histogram
+from negmine.report.read_report import Histogram
 
 NOW = Histogram(np.array([-4.0, -2.0, 0.0, 2.0]), np.array([900.0, 90, 9]), np.array([0.0, 2, 5]))
 THEN = Histogram(np.array([-3.0, 0.0, 3.0]), np.array([800.0, 199]), np.array([1.0, 6]))

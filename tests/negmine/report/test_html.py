@@ -24,11 +24,11 @@ from placeholder import PlaceholderScorer
 from negmine.cli.main import main
 from negmine.errors import PoolError
 from negmine.mining.mine import MineSettings, mine
-from negmine.mining.report import _histogram
+from negmine.mining.mine_report import _histogram
 from negmine.mining.selection import Selection
 from negmine.pool import Pool, open_pool
 from negmine.report.html import Earlier, clips_to_render, write_report
-from negmine.report.read import histogram_of, report_path
+from negmine.report.read_report import histogram_of, report_path
 
 # Elements and attributes by which a page reaches for something else.
 FETCHING = {"src", "href", "srcset", "poster", "data", "action", "formaction", "xlink:href"}

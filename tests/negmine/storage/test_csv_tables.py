@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from negmine.annotations.sites import sites_by_table
-from negmine.audit.files import read_verdicts
+from negmine.audit.audit_folder import read_clip_verdicts
 from negmine.audit.frames import Claim
 from negmine.building.declarations import read_declarations
 from negmine.building.sources.exclusive import read_exclusive
@@ -148,7 +148,7 @@ def test_written_tables_keep_numbers_and_hide_formulas(tmp_path: Path) -> None:
 
 
 def test_verdicts_of_a_class_like_a_formula(tmp_path: Path) -> None:
-    from negmine.audit.files import Key, write_verdicts
+    from negmine.audit.audit_folder import Key, write_verdicts
 
     claim = Claim("r", "-", False, "fp", "verified", 1.0, "", 0.0, 0.0, "s", 1)
     key = Key(("c.flac",), (claim,), {})
@@ -156,7 +156,7 @@ def test_verdicts_of_a_class_like_a_formula(tmp_path: Path) -> None:
     text = (tmp_path / "v.csv").read_text()
     assert text.splitlines()[1] == "c.flac,'-,,"
     (tmp_path / "v.csv").write_text(text.replace("'-,,", "'-,absent,"))
-    assert [verdict.word for verdict in read_verdicts(tmp_path / "v.csv", key)] == ["absent"]
+    assert [verdict.word for verdict in read_clip_verdicts(tmp_path / "v.csv", key)] == ["absent"]
 
 
 @pytest.mark.slow

@@ -19,10 +19,10 @@ from negmine.errors import ModelError, PoolError
 from negmine.pool import Pool, open_pool
 from negmine.recipes.recipe import Recipe
 from negmine.scores.embed import score_recipes
-from negmine.synthesis.archive import BEAM, Archive, Beams, Clip
+from negmine.synthesis.archive import BEAM, Archive, Beams, ScoredRecipe
 from negmine.synthesis.found import Synthesised
+from negmine.synthesis.into_pool import ANCESTRY, read_ancestry, rules_for, synthesise_into
 from negmine.synthesis.moves import MoveRules
-from negmine.synthesis.pool import ANCESTRY, read_ancestry, rules_for, synthesise_into
 from negmine.synthesis.settings import SynthesisSettings
 from negmine.synthesis.synthesise import synthesise
 
@@ -78,7 +78,7 @@ def test_the_budget_is_spent_exactly(pool: Pool) -> None:
 
         done = synthesise(PlaceholderScorer(), pool, settings(budget), on_scored=count)
         assert done.forwards == scored == budget
-        assert sum(family.forwards for family in done.families) == budget
+        assert sum(arm.forwards for arm in done.arms) == budget
 
 
 def test_labels_of_mixes_follow_the_algebra(searched: Synthesised, pool: Pool) -> None:
@@ -111,7 +111,7 @@ def test_nothing_draws_on_held_out_recordings(searched: Synthesised, pool: Pool)
 
 
 def test_all_moves_are_made(searched: Synthesised) -> None:
-    moves = {family.move for family in searched.families}
+    moves = {arm.move for arm in searched.arms}
     assert moves == {"explore", "mix", "level", "late", "shift", "transplant"}
 
 
@@ -164,7 +164,7 @@ def test_from_known_scores_nothing_is_explored(pool: Pool, tmp_path: Path) -> No
     scorer = PlaceholderScorer()
     scores = score_recipes(scorer, pool.recipes, tmp_path)
     done = synthesise(scorer, pool, settings(80), known=(scores, None))
-    assert "explore" not in {family.move for family in done.families}
+    assert "explore" not in {arm.move for arm in done.arms}
     # a find beats the fifth of the pool's own
     for column, name in enumerate(scorer.classes):
         rows = np.flatnonzero(pool.confidence(name) > 0)
@@ -210,9 +210,9 @@ def test_an_archive_keeps_the_hardest_and_counts_no_copy_twice() -> None:
     assert not archive.offer("b", 0.5, east), "a worse copy"
     assert not archive.offer("c", 2.0, east), "a better copy stays, and is no find"
     assert [entry.recipe for entry in archive.entries] == ["c"]
-    assert archive.bar == -np.inf
+    assert archive.threshold == -np.inf
     assert archive.offer("d", 1.5, north)
-    assert archive.bar == 1.5
+    assert archive.threshold == 1.5
     assert not archive.offer("e", 1.5, -north)
     assert archive.offer("f", 1.6, -north)
     assert [entry.recipe for entry in archive.entries] == ["c", "f"]
@@ -223,10 +223,14 @@ def test_a_beam_is_not_taken_over_by_one_recording(pool: Pool) -> None:
     beams = Beams()
     one = rows[0]
     variants = [
-        Clip(Recipe("external", (one.layers[0],), 1.0 + i / 100, 8000, one.labels), np.array([9.0]))
+        ScoredRecipe(
+            Recipe("external", (one.layers[0],), 1.0 + i / 100, 8000, one.labels), np.array([9.0])
+        )
         for i in range(1, BEAM)
     ]
-    others = [Clip(recipe, np.array([1.0])) for recipe in rows if recipe.groups != one.groups]
+    others = [
+        ScoredRecipe(recipe, np.array([1.0])) for recipe in rows if recipe.groups != one.groups
+    ]
     beams.offer(0, [*variants, *others])
     beam = beams.kept[0, "external"]
     assert sum(clip.recipe.groups == one.groups for clip in beam) == 4

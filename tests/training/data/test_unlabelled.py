@@ -19,7 +19,7 @@ from training.data.unlabelled import Unlabelled, open_beside
 from training.engine.checkpoint import Checkpoint
 from training.engine.inputs import RunInputs
 from training.schedules import pseudo, stages
-from training.schedules.pseudo import PseudoLabels, Windows
+from training.schedules.pseudo import PseudoLabels, WindowLabels
 from training.schedules.pseudo_rows import PseudoRows, source_of
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -71,7 +71,7 @@ def test_rows_from_the_cache_are_those_of_the_files(
     o, config = shared_opened, tiny_config(pseudo_per_step=20)
     others = open_beside(folder, o.recordings)[0].infos
     infos = {**o.recordings.infos, **others}
-    grid = Windows(np.arange(4.0), np.arange(4.0) + 1, np.full((4, 2), 0.5, np.float32))
+    grid = WindowLabels(np.arange(4.0), np.arange(4.0) + 1, np.full((4, 2), 0.5, np.float32))
     soft = PseudoLabels(o.annotations.classes, dict.fromkeys(infos, grid), ())
     build_cache(tmp_path, [source_of(info) for info in infos.values()], config.sample_rate)
     plain = PseudoRows(soft, o.annotations, o.recordings, others)

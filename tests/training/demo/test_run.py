@@ -13,7 +13,7 @@ from negmine.mining.selection import open_selection
 from negmine.pool import open_pool
 from training.cli.main import demo
 from training.demo.calls import CLASSES
-from training.demo.run import TINY
+from training.demo.run_demo import TINY
 
 
 @pytest.mark.usefixtures("one_thread")

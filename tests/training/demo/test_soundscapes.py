@@ -13,9 +13,9 @@ import soundfile as sf
 from negmine.errors import OutputError
 from training.demo import soundscapes
 from training.demo.beds import ELSEWHERE, FIELD, background
-from training.demo.calls import CLASSES, LOOKALIKES, Kind
+from training.demo.calls import CLASSES, LOOKALIKES, CallKind
 from training.demo.soundscapes import DataSize, compose, make_soundscapes, reject
-from training.demo.template_match import Match, TemplateMatcher
+from training.demo.template_match import TemplateMatch, TemplateMatcher
 
 SAMPLE_RATE = 16_000
 SETTINGS: dict[str, Any] = {
@@ -203,7 +203,7 @@ def test_settings_that_cannot_hold_the_calls(
 
 
 @pytest.mark.parametrize("kind", [*CLASSES, *LOOKALIKES], ids=lambda kind: kind.name)
-def test_a_sound_lies_in_its_band(kind: Kind) -> None:
+def test_a_sound_lies_in_its_band(kind: CallKind) -> None:
     generator = rng()
     low, high = kind.band_hz(SAMPLE_RATE)
     for _ in range(10):
@@ -265,8 +265,8 @@ def test_rejects_only_what_no_call_of_the_class_comes_near() -> None:
     bed = background(rng(), 4 * SAMPLE_RATE, SAMPLE_RATE, FIELD)
     _, (call, like) = compose(rng(), bed, [CLASSES[2], LOOKALIKES[4]], SAMPLE_RATE)
 
-    def match(species_id: int, t_min: float, t_max: float) -> Match:
-        return Match(species_id, 1.0, t_min, t_max, 0.0, 1.0)
+    def match(species_id: int, t_min: float, t_max: float) -> TemplateMatch:
+        return TemplateMatch(species_id, 1.0, t_min, t_max, 0.0, 1.0)
 
     inside = match(2, call.t_min + 0.01, call.t_min + 0.02)
     near = match(2, call.t_max + 0.09, call.t_max + 0.5)

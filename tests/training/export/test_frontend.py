@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from training.export.frontend import MatrixLogMel
+from training.export.matrix_frontend import MatrixLogMel
 from training.models.frontend import FrontEndSettings, LogMel
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -17,7 +17,6 @@ from training.losses.losses import (
     bce_loss,
     hill_loss,
     large_loss,
-    large_loss_cells,
     splc_loss,
 )
 
@@ -139,17 +138,16 @@ rates = st.fractions(0, 1, max_denominator=100)
 
 @settings(max_examples=40, deadline=None)
 @given(rate=rates, masked=st.booleans())
-def test_large_loss_cells_are_the_top_share(rate: Fraction, masked: bool) -> None:
+def test_large_leaves_out_the_top_share(rate: Fraction, masked: bool) -> None:
     logits, targets, known = batch()
     mask = known if masked else None
-    marked = large_loss_cells(logits, targets, mask, rate=float(rate))
+    each = large_loss(logits, targets, mask, reduction="none", rate=float(rate))
     expected = slow_large_cells(logits.detach(), targets, mask, rate)
-    assert {(row, c) for row, c in marked.nonzero().tolist()} == expected
+    assert {(row, c) for row, c in (each == 0).nonzero().tolist()} == expected
 
 
 @pytest.mark.parametrize("masked", [False, True])
-@pytest.mark.parametrize("variant", ["reject", "correct"])
-def test_large_loss_equals_its_formula(variant: str, masked: bool) -> None:
+def test_large_loss_equals_its_formula(masked: bool) -> None:
     logits, targets, known = batch()
     mask = known if masked else None
     rate = Fraction(1, 4)
@@ -160,48 +158,35 @@ def test_large_loss_equals_its_formula(variant: str, masked: bool) -> None:
         for c in range(logits.shape[1]):
             p = sigmoid(logits[row, c].item())
             present = bool(targets[row, c]) and (not masked or bool(known[row, c]))
-            if (row, c) in large:
-                total += 0.0 if variant == "reject" else -math.log(p)
-            else:
+            if (row, c) not in large:
                 total += -math.log(p) if present else -math.log(1 - p)
-    value = large_loss(logits, targets, mask, rate=float(rate), variant=variant)  # type: ignore[arg-type]
+    value = large_loss(logits, targets, mask, rate=float(rate))
     assert value.item() == pytest.approx(total / targets.numel(), rel=1e-12)
 
 
-def test_among_equal_losses_exactly_the_share_is_marked() -> None:
-    marked = large_loss_cells(torch.zeros(10, 10), torch.zeros(10, 10), rate=0.15)
-    assert marked.flatten().nonzero().flatten().tolist() == list(range(15))
+def test_among_equal_losses_exactly_the_share_is_left_out() -> None:
+    each = large_loss(torch.zeros(10, 10), torch.zeros(10, 10), reduction="none", rate=0.15)
+    assert (each == 0).flatten().nonzero().flatten().tolist() == list(range(15))
 
 
 def test_rate_0_is_bce_with_assumed_zeros() -> None:
     logits, targets, known = batch()
     assumed = bce_loss(logits, torch.where(known, targets, 0.0))
-    for variant in ("reject", "correct"):
-        value = large_loss(logits, targets, known, rate=0.0, variant=variant)
-        torch.testing.assert_close(value, assumed)
+    torch.testing.assert_close(large_loss(logits, targets, known, rate=0.0), assumed)
 
 
-def test_a_rejected_cell_has_no_gradient_and_a_corrected_one_rises() -> None:
+def test_a_cell_left_out_has_no_gradient() -> None:
     logits, targets, known = batch()
-    marked = large_loss_cells(logits, targets, known, rate=0.3)
-    rejected = large_loss(logits, targets, known, rate=0.3)
-    corrected = large_loss(logits, targets, known, rate=0.3, variant="correct")
-    assert (torch.autograd.grad(rejected, logits)[0][marked] == 0).all()
-    assert (torch.autograd.grad(corrected, logits)[0][marked] < 0).all()
-
-
-def test_a_permanent_correction_is_not_marked_again() -> None:
-    logits, targets, known = batch()
-    marked = large_loss_cells(logits, targets, known, rate=0.1)
-    targets[marked], known[marked] = 1.0, True
-    assert not (marked & large_loss_cells(logits, targets, known, rate=1.0)).any()
+    each = large_loss(logits, targets, known, reduction="none", rate=0.3)
+    assert (each == 0).any()
+    assert (torch.autograd.grad(each.sum(), logits)[0][each == 0] == 0).all()
 
 
 def test_weights_do_not_decide_which_loss_is_large() -> None:
     logits, targets = torch.tensor([[3.0, 2.0, 1.0]]), torch.zeros(1, 3)
     weight = torch.tensor([[0.1, 5.0, 0.0]])
-    marked = large_loss_cells(logits, targets, weight=weight, rate=0.5)
-    assert marked.tolist() == [[True, False, False]]
+    each = large_loss(logits, targets, weight=weight, reduction="none", rate=0.5)
+    assert (each == 0).tolist() == [[True, False, True]]
 
 
 @pytest.mark.parametrize(
@@ -209,9 +194,8 @@ def test_weights_do_not_decide_which_loss_is_large() -> None:
     [
         ({"rate": 1.5}, r"rate is 1.5; expected a share in \[0, 1\]"),
         ({"rate": math.nan}, "rate is nan"),
-        ({"rate": 0.1, "variant": "LL-R"}, "variant 'LL-R': expected 'reject' or 'correct'"),
     ],
 )
 def test_wrong_options_are_refused(options: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        large_loss(torch.zeros(2, 2), torch.zeros(2, 2), **options)  # type: ignore[arg-type]
+        large_loss(torch.zeros(2, 2), torch.zeros(2, 2), **options)

@@ -22,7 +22,7 @@ from training.schedules.pseudo import (
     LEVELS,
     PseudoLabels,
     PseudoSettings,
-    Windows,
+    WindowLabels,
     call_centres,
     label_recordings,
     share_centres,
@@ -32,9 +32,9 @@ from training.schedules.pseudo_rows import PseudoRows
 CPU = torch.device("cpu")
 
 
-def windows(*values: list[float]) -> Windows:
+def windows(*values: list[float]) -> WindowLabels:
     start = np.arange(len(values), dtype=np.float64)
-    return Windows(start, start + 1, np.array(values, dtype=np.float32))
+    return WindowLabels(start, start + 1, np.array(values, dtype=np.float32))
 
 
 def call(recording: str, label: str, start_s: float) -> Annotation:

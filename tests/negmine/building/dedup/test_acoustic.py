@@ -27,7 +27,13 @@ from negmine.building.dedup.acoustic import (
     print_of,
 )
 from negmine.building.dedup.acoustic_files import FILE, read_prints, write_prints
-from negmine.building.dedup.acoustic_match import MOST, SPREAD, Match, disagreements, find_matches
+from negmine.building.dedup.acoustic_match import (
+    MOST,
+    SPREAD,
+    SharedSound,
+    disagreements,
+    find_matches,
+)
 
 RATE = 32_000
 
@@ -238,7 +244,7 @@ def test_many_copies_of_one_sound_are_all_linked() -> None:
     original = soundscape(0, 6.0)
     rng = np.random.default_rng(0)
     prints = [fingerprint(original[rng.integers(0, 3000) :]) for _ in range(40)]
-    matches: list[Match] = find_matches(prints)
+    matches: list[SharedSound] = find_matches(prints)
     linked = {0}
     for _ in prints:
         for match in matches:

@@ -59,10 +59,10 @@ def test_a_recording_is_no_external_sound_however_encoded(data: Data, tmp_path: 
     report = build(data, tmp_path / "pool", mix=60)
     assert "deep/innocent.ogg" not in groups_of(report)
     assert report.left_out["external files that hold part of a recording"] == 1
-    told = [line for line in report.near_duplicates if "external files left out" in line]
-    assert len(told) == 1
+    notes = [line for line in report.near_duplicates if "external files left out" in line]
+    assert len(notes) == 1
     pair = r"rec05\.flac from 1\.0 s and .*innocent\.ogg from 0\.0 s share [23]\.\d s"
-    assert re.search(pair, told[0])
+    assert re.search(pair, notes[0])
     shutil.rmtree(tmp_path / "pool")
     report = build(data, tmp_path / "pool", near_duplicates=False)
     assert "deep/innocent.ogg" in groups_of(report)
@@ -105,9 +105,9 @@ def test_the_command_warns_and_may_be_told_not_to_look(data: Data, tmp_path: Pat
         arguments = ["build-pool", *common, "--out", tmp_path / "pool", *more]
         return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
-    told = call("--quiet")
-    assert told.exit_code == 0, told.output
-    assert "warning: near-duplicates, one group 'external/deep/same.ogg'" in told.stderr
+    notes = call("--quiet")
+    assert notes.exit_code == 0, notes.output
+    assert "warning: near-duplicates, one group 'external/deep/same.ogg'" in notes.stderr
     silent = call("--quiet", "--no-near-duplicates", "--force")
     assert silent.exit_code == 0, silent.output
     assert "near-duplicates" not in silent.stderr

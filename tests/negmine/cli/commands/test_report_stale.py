@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from negmine.mining.selection import Chosen, Selection
-from negmine.report.read import report_beside
+from negmine.report.read_report import report_beside
 from negmine.storage.files import write_json
 
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from scipy.optimize import brentq
 
+from negmine.audit.hidden_rates import Audit, HiddenRate
 from negmine.audit.intervals import Rate
-from negmine.audit.rates import Audit, HiddenRate
 
 # By certificate and kind: the section and name of the setting, and how rows depend on it.
 _SETTINGS = {
@@ -40,8 +40,6 @@ class NewConfidence:
         Of `negmine.building.settings.PoolSettings`.
     before, after : float or None
         None where not known; ``reason`` says why.
-    heard : int
-    reason : str
     """
 
     section: str
@@ -60,7 +58,6 @@ def supported_doubt(found: HiddenRate, sensitivity: Rate, prior: float) -> float
 
     Parameters
     ----------
-    found : HiddenRate
     sensitivity : Rate
         On the controls; without any, the listener is taken to miss nothing.
     prior : float

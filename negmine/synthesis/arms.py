@@ -30,7 +30,7 @@ _ALONE: Mapping[str, Callable[[Recipe, MoveRules, np.random.Generator], Recipe |
 
 
 @dataclass
-class Family:
+class Arm:
     """An arm of the search, what it cost and what it gave.
 
     Attributes
@@ -55,15 +55,15 @@ class Family:
     best: float = -math.inf
 
 
-def families_of(kinds: Sequence[str], classes: Sequence[str]) -> list[Family]:
+def arms_of(kinds: Sequence[str], classes: Sequence[str]) -> list[Arm]:
     """List all arms of some kinds and classes."""
-    made = [Family(kind, name, move) for kind in kinds for name in classes for move in MOVES]
-    return made + [Family(kind, "", EXPLORE) for kind in kinds]
+    made = [Arm(kind, name, move) for kind in kinds for name in classes for move in MOVES]
+    return made + [Arm(kind, "", EXPLORE) for kind in kinds]
 
 
-def factors(families: Sequence[Family]) -> np.ndarray:
+def factors(arms: Sequence[Arm]) -> np.ndarray:
     """Return each arm's kind, class and move as numbers: int64, shape (A, 3)."""
-    columns = zip(*((f.kind, f.label, f.move) for f in families), strict=True)
+    columns = zip(*((f.kind, f.label, f.move) for f in arms), strict=True)
     return np.stack([np.unique(column, return_inverse=True)[1] for column in columns], axis=1)
 
 
@@ -73,15 +73,13 @@ class Proposal:
 
     Attributes
     ----------
-    recipe : Recipe
     parents : tuple of str
         Ids; none for a row of the pool.
-    family : int
     """
 
     recipe: Recipe
     parents: tuple[str, ...]
-    family: int
+    arm: int
 
 
 class Proposer:
@@ -89,32 +87,28 @@ class Proposer:
 
     Parameters
     ----------
-    pool : Pool
     classes : sequence of str
         The model's.
-    families : sequence of Family
     beams : Beams
         The parents.
-    rules : MoveRules
     unscored : int array
         Rows of the pool to explore.
     held_out : frozenset of str
         Groups whose calls are no crops for transplants.
-    rng : numpy.random.Generator
     """
 
     def __init__(
         self,
         pool: Pool,
         classes: Sequence[str],
-        families: Sequence[Family],
+        arms: Sequence[Arm],
         beams: Beams,
         rules: MoveRules,
         unscored: np.ndarray,
         held_out: frozenset[str],
         rng: np.random.Generator,
     ) -> None:
-        self._pool, self._families, self._beams = pool, families, beams
+        self._pool, self._arms, self._beams = pool, arms, beams
         self._rules, self._rng = rules, rng
         self._columns = {name: column for column, name in enumerate(classes)}
         self._known = {one.tobytes() for one in pool.recipes.ids.raw}
@@ -127,27 +121,27 @@ class Proposer:
         free = ~pool.calls.draws_on(held_out)
         self._calls = {name: (of := pool.calls_of(name))[free[of]] for name in classes}
 
-    def open_families(self) -> np.ndarray:
+    def open_arms(self) -> np.ndarray:
         """Return which arms have something to try: bool, shape (A,)."""
-        return np.array([self._is_open(family) for family in self._families], dtype=bool)
+        return np.array([self._is_open(arm) for arm in self._arms], dtype=bool)
 
-    def _is_open(self, family: Family) -> bool:
-        if family.move == EXPLORE:
-            return bool(self._unscored.get(family.kind))
-        if family.move == "transplant" and self._rules.bands is None:
+    def _is_open(self, arm: Arm) -> bool:
+        if arm.move == EXPLORE:
+            return bool(self._unscored.get(arm.kind))
+        if arm.move == "transplant" and self._rules.bands is None:
             return False
-        return self._beams.has(self._columns[family.label], family.kind)
+        return self._beams.has(self._columns[arm.label], arm.kind)
 
     def propose(self, number: int) -> Proposal | None:
         """Propose by one arm; None where its draws gave nothing new that is certified."""
-        family = self._families[number]
-        if family.move == EXPLORE:
-            waiting = self._unscored.get(family.kind)
+        arm = self._arms[number]
+        if arm.move == EXPLORE:
+            waiting = self._unscored.get(arm.kind)
             return Proposal(self._pool.recipes[waiting.pop()], (), number) if waiting else None
         for _ in range(_DRAWS):
-            made, parents = self._made(family)
+            made, parents = self._made(arm)
             # what it is free of follows from its parts; a class that is unknown then is not a find
-            if made is None or family.label not in made.labels.absent:
+            if made is None or arm.label not in made.labels.absent:
                 continue
             key = bytes.fromhex(made.id)
             if key not in self._known:
@@ -155,17 +149,17 @@ class Proposer:
                 return Proposal(made, parents, number)
         return None
 
-    def _made(self, family: Family) -> tuple[Recipe | None, tuple[str, ...]]:
-        rules, rng, column = self._rules, self._rng, self._columns[family.label]
-        parent = self._beams.draw(column, family.kind, rng).recipe
-        if family.move in _ALONE:
-            return _ALONE[family.move](parent, rules, rng), (parent.id,)
+    def _made(self, arm: Arm) -> tuple[Recipe | None, tuple[str, ...]]:
+        rules, rng, column = self._rules, self._rng, self._columns[arm.label]
+        parent = self._beams.draw(column, arm.kind, rng).recipe
+        if arm.move in _ALONE:
+            return _ALONE[arm.move](parent, rules, rng), (parent.id,)
         other = self._beams.draw(column, None, rng).recipe
-        if family.move == "mix":
+        if arm.move == "mix":
             # the first keeps its level where the whole is not too loud
             first, second = (parent, other) if rng.random() < 0.5 else (other, parent)
             return mix(first, second, rules, rng), (first.id, second.id)
-        calls = self._calls[family.label]
+        calls = self._calls[arm.label]
         if len(calls) and rng.random() < _OWN_CALLS:
             other = self._pool.calls[int(rng.choice(calls))]
-        return transplant(other, parent, family.label, rules, rng), (other.id, parent.id)
+        return transplant(other, parent, arm.label, rules, rng), (other.id, parent.id)

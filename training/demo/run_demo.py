@@ -46,10 +46,8 @@ class DemoSize:
     ----------
     name : str
         Of its folders, before the seed.
-    data : DataSize
     mixes : int
         Mixes in the pool.
-    tp_per_step, fp_per_step, steps_per_epoch, epochs : int
     per_class : int
         Mined negatives a class.
     """
@@ -85,14 +83,7 @@ _NAMES = {"none": "TP + FP alone", "random": "+ random negatives", "mined": "+ m
 
 @dataclass(frozen=True)
 class DemoResult:
-    """Scores of each arm against the complete truth of the test part.
-
-    Attributes
-    ----------
-    arms : dict of str to dict of str to float
-    picture : Path
-    seconds : float
-    """
+    """Scores of each arm against the complete truth of the test part."""
 
     arms: dict[str, dict[str, float]]
     picture: Path

@@ -31,7 +31,6 @@ def generate(name: str, seed: int, samples: int, sample_rate: int) -> np.ndarray
         One of `GENERATORS`.
     seed : int
         0 or more.
-    samples : int
     sample_rate : int
         Hz.
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 import tomli_w
 
-from negmine.audit.confidence import NewConfidence
-from negmine.audit.rates import Audit
+from negmine.audit.hidden_rates import Audit
+from negmine.audit.new_confidences import NewConfidence
 from negmine.errors import InputError
 from negmine.storage.csv_tables import write_csv
 from negmine.storage.files import writing

@@ -57,7 +57,6 @@ class Key:
     ----------
     clips : tuple of str
         Names of the files in ``clips/``, in the order of hearing.
-    claims : tuple of Claim
     about : mapping
         ``source`` (``pool`` or ``selection``), ``path``, ``pool``, ``pool_digest``, ``by``,
         ``seed``, and the pool's ``settings``.
@@ -69,7 +68,7 @@ class Key:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ClipVerdict:
     """What a listener said of one clip: as `verdict_word` has it, or nothing yet."""
 
     word: str
@@ -120,7 +119,7 @@ def read_key(path: Path) -> Key:
     return Key(tuple(clips), claims, parse_json(metadata["about"], str(path)))
 
 
-def read_verdicts(path: Path, key: Key) -> list[Verdict]:
+def read_clip_verdicts(path: Path, key: Key) -> list[ClipVerdict]:
     """Read what a listener filled in, in the key's order.
 
     Raises
@@ -130,7 +129,7 @@ def read_verdicts(path: Path, key: Key) -> list[Verdict]:
         was changed, or no verdict is filled in.
     """
     expected = {name: claim.label for name, claim in zip(key.clips, key.claims, strict=True)}
-    found: dict[str, Verdict] = {}
+    found: dict[str, ClipVerdict] = {}
     for where, (clip, label, word, note) in read_rows(path, COLUMNS):
         if clip not in expected:
             raise InputError(f"{where}: '{clip}' is not in the key: verdicts of another audit?")
@@ -141,7 +140,7 @@ def read_verdicts(path: Path, key: Key) -> list[Verdict]:
                 f"{where}: asks for class '{label}', but '{clip}' was drawn for "
                 f"'{expected[clip]}'; verdicts of another audit?"
             )
-        found[clip] = Verdict(verdict_word(where, word), note)
+        found[clip] = ClipVerdict(verdict_word(where, word), note)
     if missing := [clip for clip in key.clips if clip not in found]:
         raise InputError(
             f"{path}: no row for {shorten(missing, 3)}; leave a verdict empty rather than its row "

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from negmine.audit.files import Key, Verdict
+from negmine.audit.audit_folder import ClipVerdict, Key
 from negmine.audit.frames import FIELDS, HARDNESS, Claim
 from negmine.audit.intervals import Rate, corrected_rate, plain_rate, survey_rate
 
@@ -26,7 +26,6 @@ class HiddenRate:
     ----------
     rate : Rate
         Of those decided on.
-    unsure : int
     least, most : Rate
         If all that is unsure were absent, and present.
     claimed : float
@@ -72,7 +71,6 @@ class Sensitivity:
     ----------
     rate : Rate
         Of those decided on.
-    unsure : int
     """
 
     rate: Rate
@@ -95,12 +93,11 @@ class Audit:
 
     Parameters
     ----------
-    key : Key
     verdicts : sequence of Verdict
         In the key's order; empty words were not heard.
     """
 
-    def __init__(self, key: Key, verdicts: Sequence[Verdict]) -> None:
+    def __init__(self, key: Key, verdicts: Sequence[ClipVerdict]) -> None:
         self.key = key
         self._heard = [
             (clip, claim, verdict)
@@ -137,9 +134,9 @@ class Audit:
         least = self._rate(self._word == "present", every, inside)
         most = self._rate(self._word != "absent", every, inside)
         weight = self._weights(every)[inside]
-        told = np.array([(1 - claim.confidence, claim.doubt) for claim in self._claims])
+        shown = np.array([(1 - claim.confidence, claim.doubt) for claim in self._claims])
         claimed, estimated = (
-            np.average(told[inside], axis=0, weights=weight) if len(weight) else (np.nan, np.nan)
+            np.average(shown[inside], axis=0, weights=weight) if len(weight) else (np.nan, np.nan)
         )
         return HiddenRate(
             rate,

@@ -33,7 +33,7 @@ class Histogram:
 
 
 @dataclass(frozen=True)
-class Rule:
+class RuleCount:
     """What one rule did with a class's rows; None where the report does not say."""
 
     name: str
@@ -132,7 +132,7 @@ def histogram_of(entry: Mapping[str, Any], name: str) -> Histogram | None:
     return Histogram(edges, negatives, calls)
 
 
-def rules_of(entry: Mapping[str, Any], name: str) -> list[Rule]:
+def rules_of(entry: Mapping[str, Any], name: str) -> list[RuleCount]:
     """List what each rule kept and rejected of a class, in order; empty where not reported."""
     listed = entry.get("rules")
     if listed is None:
@@ -140,7 +140,7 @@ def rules_of(entry: Mapping[str, Any], name: str) -> list[Rule]:
     if not isinstance(listed, list) or not all(isinstance(rule, Mapping) for rule in listed):
         raise PoolError(f"the mining report's rules of class '{name}' are not a list of tables")
     return [
-        Rule(
+        RuleCount(
             str(rule.get("rule", "")),
             _count(rule, "kept"),
             _count(rule, "rejected"),

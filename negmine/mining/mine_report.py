@@ -35,7 +35,6 @@ class MineReport:
         Rows in the pool, and how many of them were scored in this run (the others were read).
     held_out : int
         Rows that draw on a recording the model was validated on.
-    strategy : str
     doubt_auc : float
         How well doubt tells confirmed calls from rejected detections, on recordings it was not
         fitted on; NaN where there are too few.
@@ -91,12 +90,10 @@ def class_report(
 
     Parameters
     ----------
-    known : KnownClass
     certified : int
         Rows that are eligible as its negatives.
     outside : int array, shape (2,)
         Of them, those that score below and above the strategy's limits.
-    choice : Choice
     chosen : sequence of float
         Scores chosen, in order of rank.
 

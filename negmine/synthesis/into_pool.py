@@ -44,7 +44,7 @@ _COLUMNS = {
 
 
 @dataclass(frozen=True)
-class Added:
+class AddedRecipes:
     """A search, and how many of its recipes are new in the pool."""
 
     search: Synthesised
@@ -60,7 +60,7 @@ def synthesise_into(
     known: Known | None = None,
     reader: Reader | None = None,
     on_scored: OnScored = lambda recipes, embeddings, logits: None,
-) -> Added:
+) -> AddedRecipes:
     """Search as `negmine.synthesis.synthesise` does, and append what it keeps to the pool.
 
     Where scores are known, what the search scores is kept in the same store before the pool knows
@@ -101,7 +101,7 @@ def synthesise_into(
     added = _add(search, scorer, pool, settings) if search.kept else 0
     if not search.stopped:
         note_search(pool.path, described, added)
-    return Added(search, added)
+    return AddedRecipes(search, added)
 
 
 def _add(search: Synthesised, scorer: Scorer, pool: Pool, settings: SynthesisSettings) -> int:
