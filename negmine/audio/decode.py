@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 from queue import Full, Queue
 
 import numpy as np
+from numpy.typing import NDArray
 
 from negmine.audio.read import stream
 
 # Blocks of some seconds that wait for their listener: a minute or two of each recording.
 _WAITING = 16
 
-Block = tuple[int, np.ndarray]
+Block = tuple[int, NDArray[np.float32]]
+# Given a file and a rate in Hz, yields its samples: `negmine.audio.read.stream` is one.
+Decode = Callable[[Path, int], Iterator[NDArray[np.float32]]]
 _Waiting = Queue[Block | BaseException | None]
 
 
@@ -25,7 +28,11 @@ class _StoppedError(Exception):
 
 
 def decode_ahead(
-    paths: Sequence[Path], sample_rates: Sequence[int], *, threads: int = 3
+    paths: Sequence[Path],
+    sample_rates: Sequence[int],
+    *,
+    decode: Decode = stream,
+    threads: int = 3,
 ) -> Iterator[Iterator[Block]]:
     """Yield each file's samples at some rates, while the next files are being decoded.
 
@@ -33,6 +40,7 @@ def decode_ahead(
     ----------
     sample_rates : sequence of int
         Hz; a file is decoded once for each.
+    decode : Decode
     threads : int
         Files that are decoded at a time. Decoding releases the interpreter lock.
 
@@ -52,10 +60,10 @@ def decode_ahead(
                 continue
         raise _StoppedError
 
-    def decode(path: Path, waiting: _Waiting) -> None:
+    def decode_all(path: Path, waiting: _Waiting) -> None:
         try:
             for rate in sample_rates:
-                for block in stream(path, rate):
+                for block in decode(path, rate):
                     put(waiting, (rate, block))
             put(waiting, None)
         except _StoppedError:
@@ -65,7 +73,7 @@ def decode_ahead(
 
     def start(pool: ThreadPoolExecutor, path: Path) -> _Waiting:
         waiting: _Waiting = Queue(_WAITING)
-        pool.submit(decode, path, waiting)
+        pool.submit(decode_all, path, waiting)
         return waiting
 
     rest = iter(paths)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from negmine.cli.console import GroupedOption
 from negmine.notices import warn
 
 if TYPE_CHECKING:
+    from negmine.audio.decode import Decode
     from negmine.recipes.cache import CachedReader
     from negmine.recipes.source import Source
 
@@ -45,6 +47,13 @@ cache_option = click.option(
     cls=GroupedOption,
     group="How it runs",
 )
+sound_cache_option = click.option(
+    "--cache",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder written by 'negmine cache': recordings in it are read from it, in 16 bits.",
+    cls=GroupedOption,
+    group="How it runs",
+)
 compile_option = click.option(
     "--compile",
     "compiled",
@@ -69,3 +78,18 @@ def open_cache(
     if why:
         warn(f"{reads} the sound files: {why}")
     return reader
+
+
+@contextmanager
+def decoding(cache: Path | None) -> Iterator[Decode]:
+    """Give what reads recordings: from a cache that holds them, and say how many it lacked."""
+    from negmine.audio.read import stream
+    from negmine.recipes.cache import CachedReader
+
+    if cache is None:
+        yield stream
+        return
+    reader = CachedReader(cache)
+    yield reader.blocks
+    if reader.lacked:
+        warn(f"{cache}: lacks {len(reader.lacked)} recordings at this rate, which were decoded")

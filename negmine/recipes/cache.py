@@ -28,7 +28,7 @@ from negmine.recipes.reader import DIRECT
 from negmine.recipes.source import Source
 
 # Samples that are handed on at a time.
-_BLOCK = 1 << 20
+_BLOCK = 1 << 17
 
 
 class CachedReader:
@@ -45,6 +45,7 @@ class CachedReader:
         self._cache = Cache(folder)
         self._sound: set[str] = set()
         self._checking, self._warned = Lock(), False
+        self.lacked: set[Path] = set()  # files that `blocks` decoded
 
     def __reduce__(self) -> tuple[type[CachedReader], tuple[Path]]:
         return CachedReader, (self.folder,)
@@ -100,6 +101,7 @@ class CachedReader:
         fingerprint = file_fingerprint(path)
         key = sound_key(fingerprint, sample_rate)
         if key not in self._cache:
+            self.lacked.add(path)
             yield from stream(path, sample_rate)
             return
         source = Source(path.parent, path.name, fingerprint, 0.0, "")

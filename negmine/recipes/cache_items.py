@@ -59,7 +59,7 @@ def build_cache(
     sources: Sequence[Source],
     sample_rate: int,
     *,
-    workers: int | None = None,
+    workers: int = 2,
     progress: Progress = no_progress,
 ) -> CacheReport:
     """Decode whole sound files into a cache, and check all of them and what it holds of them.
@@ -71,7 +71,7 @@ def build_cache(
         Generated sound among them needs no decoding.
     sample_rate : int
         Hz.
-    workers : int, optional
+    workers : int
         Threads.
     progress : Progress
 

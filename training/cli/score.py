@@ -18,7 +18,7 @@ from negmine.cli.console import (
     say_found,
 )
 from negmine.cli.goes_with import Beside, GoesWith, check_goes_with
-from negmine.cli.scoring_options import device_option
+from negmine.cli.scoring_options import decoding, device_option, sound_cache_option
 from negmine.cli.stopping import stop_code
 from negmine.notices import warn, warn_each
 from training.config import READOUTS
@@ -97,6 +97,7 @@ _OF_WINDOWS: GoesWith = ((("window_s",), (*_DETECTIONS, Beside("readout", ("max"
     help="Longer recordings go through in pieces: less takes less memory.",
 )
 @click.option("--skip-bad", is_flag=True, help="Report unreadable recordings and continue.")
+@sound_cache_option
 @device_option
 @quiet_and_json
 def predict(
@@ -113,6 +114,7 @@ def predict(
     top: int | None,
     piece_s: float,
     skip_bad: bool,
+    cache: Path | None,
     device: str,
     quiet: bool,
     as_json: bool,
@@ -149,10 +151,11 @@ def predict(
     _tell_lower((one.sample_rate for one in found), scorers[0].config.sample_rate)
     output = Output(out, detections, per_recording, min_conf, merge, top)
     try:
-        with Bars(quiet) as bars:
+        with Bars(quiet) as bars, decoding(cache) as decode:
             result = run_prediction(
-                scorers, found, classes, bands, output, skip_bad=skip_bad, progress=bars
-            )
+                scorers, found, classes, bands, output,
+                skip_bad=skip_bad, decode=decode, progress=bars,
+            )  # fmt: skip
     except KeyboardInterrupt as error:
         raise Failure("stopped; nothing was written", stop_code()) from error
     skipped += result.skipped
@@ -208,6 +211,7 @@ def predict(
     type=_FILE,
     help="Write each class's metrics as CSV, with thresholds and intervals.",
 )
+@sound_cache_option
 @device_option
 @quiet_and_json
 def evaluate(
@@ -219,6 +223,7 @@ def evaluate(
     resamples: int,
     scores_out: Path | None,
     classes_out: Path | None,
+    cache: Path | None,
     device: str,
     quiet: bool,
     as_json: bool,
@@ -250,7 +255,10 @@ def evaluate(
         rates = [info.sample_rate for info in opened.infos.values()]
         for rate in sorted({scorer.config.sample_rate for scorer in scorers}):
             _tell_lower(rates, rate)
-        found = evaluate_all(scorers, opened, known, resamples=resamples, progress=bars)
+        with decoding(cache) as decode:
+            found = evaluate_all(
+                scorers, opened, known, resamples=resamples, decode=decode, progress=bars
+            )
     warn_each(opened.notes)
     warn_each(dict.fromkeys(line for one in found for line in one.notes))
     if found[0].silent_s:

@@ -165,8 +165,7 @@ def run_demo(out: Path, seed: int, progress: Progress, size: DemoSize = FULL) ->
         # the last weights, as all arms trained for the same steps
         checkpoint = Checkpoint.load(done_round.checkpoint.with_name("last.pt"))
         scorer = RecordingScorer(checkpoint.detector(device), config, device)
-        title = f"scoring the test part: {done_round.arm}"
-        found = evaluate(scorer, test, truth, progress=progress, title=title)
+        found = evaluate(scorer, test, truth, progress=progress)
         arms[_NAMES[done_round.arm]] = found.metrics
     picture = out / f"{size.name}hardest_negatives.png"
     names = pd.read_csv(data / "classes.csv", dtype={"species_id": str})

@@ -12,6 +12,8 @@ import pandas as pd
 from scipy.special import expit
 
 from negmine.annotations.recordings import Recordings
+from negmine.audio.decode import Decode
+from negmine.audio.read import stream
 from negmine.errors import AudioError
 from negmine.progress import Progress, no_progress
 from negmine.storage.csv_tables import write_csv
@@ -114,8 +116,8 @@ def evaluate(
     recalls: Sequence[float] = RECALLS,
     rates: Sequence[float] = RATES,
     resamples: int = 0,
+    decode: Decode = stream,
     progress: Progress = no_progress,
-    title: str = "scoring",
 ) -> Evaluation:
     """Score every test recording in one pass each: `evaluate_all` of one model.
 
@@ -137,7 +139,7 @@ def evaluate(
     """
     (found,) = evaluate_all(
         [scorer], recordings, truth,
-        recalls=recalls, rates=rates, resamples=resamples, progress=progress, title=title,
+        recalls=recalls, rates=rates, resamples=resamples, decode=decode, progress=progress,
     )  # fmt: skip
     return found
 
@@ -150,8 +152,8 @@ def evaluate_all(
     recalls: Sequence[float] = RECALLS,
     rates: Sequence[float] = RATES,
     resamples: int = 0,
+    decode: Decode = stream,
     progress: Progress = no_progress,
-    title: str = "scoring",
 ) -> list[Evaluation]:
     """Evaluate each of several models; all score a recording once it is decoded.
 
@@ -163,13 +165,14 @@ def evaluate_all(
         False positives an hour and class, at which the recall is found.
     resamples : int
         Times that the recordings are drawn again for intervals; 0 makes none.
+    decode : Decode
     progress : Progress
-        Begins a bar of this title.
     """
     heard: list[_Heard] = [_Heard() for _ in scorers]
     paths = [info.path for info in recordings.infos.values()]
-    advance = progress(title, len(paths))
-    for name, readings in zip(recordings.infos, read_ahead(scorers, paths), strict=True):
+    advance = progress("scoring", len(paths))
+    ahead = read_ahead(scorers, paths, decode=decode)
+    for name, readings in zip(recordings.infos, ahead, strict=True):
         if isinstance(readings, AudioError):
             raise readings
         for one, reading in zip(heard, readings, strict=True):

@@ -13,9 +13,9 @@ import torch
 from scipy.special import expit
 
 from negmine.annotations.raven import Band
-from negmine.audio.decode import decode_ahead
+from negmine.audio.decode import Decode, decode_ahead
 from negmine.audio.folder import SoundFolder, open_folder
-from negmine.audio.read import promised
+from negmine.audio.read import promised, stream
 from negmine.errors import AudioError, InputError, ModelError
 from negmine.progress import Advance, Progress, no_advance, no_progress
 from training.config import Readout
@@ -192,6 +192,7 @@ def read_ahead(
     scorers: Sequence[RecordingScorer],
     paths: Sequence[Path],
     *,
+    decode: Decode = stream,
     advance: Advance = no_advance,
 ) -> Iterator[list[Reading] | AudioError]:
     """Yield one pass of each model over each recording; decode the next ones meanwhile.
@@ -212,7 +213,7 @@ def read_ahead(
         If a model gives NaN.
     """
     rates = sorted({scorer.config.sample_rate for scorer in scorers})
-    for path, blocks in zip(paths, decode_ahead(paths, rates), strict=True):
+    for path, blocks in zip(paths, decode_ahead(paths, rates, decode=decode), strict=True):
         passes = [(scorer.config.sample_rate, scorer.begin()) for scorer in scorers]
         try:
             for rate, block in blocks:
@@ -236,6 +237,7 @@ def predict(
     recordings: Sequence[FoundRecording],
     *,
     skip_bad: bool = False,
+    decode: Decode = stream,
     progress: Progress = no_progress,
 ) -> Iterator[Prediction | AudioError]:
     """Yield the models' joint prediction of each recording; the error, for one skipped.
@@ -258,7 +260,8 @@ def predict(
     bad = []
     total = math.ceil(sum(one.promised_s for one in recordings)) + 1  # headers may say a bit less
     advance = progress("predicting", total, "s")
-    for readings in read_ahead(scorers, [found.path for found in recordings], advance=advance):
+    paths = [found.path for found in recordings]
+    for readings in read_ahead(scorers, paths, decode=decode, advance=advance):
         if isinstance(readings, AudioError):
             if not skip_bad:
                 raise _to_be_mended(readings)

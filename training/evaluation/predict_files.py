@@ -12,7 +12,8 @@ import pandas as pd
 
 from negmine.annotations.raven import Band, selection_table, write_selections
 from negmine.annotations.recordings import silence_notes
-from negmine.audio.read import probe
+from negmine.audio.decode import Decode
+from negmine.audio.read import probe, stream
 from negmine.errors import AudioError, shorten
 from negmine.progress import Progress, no_progress
 from negmine.storage.files import check_writable
@@ -94,6 +95,7 @@ def run_prediction(
     output: Output,
     *,
     skip_bad: bool = False,
+    decode: Decode = stream,
     progress: Progress = no_progress,
 ) -> Result:
     """Score recordings, and write what was found once all are done.
@@ -113,7 +115,7 @@ def run_prediction(
     probe = output.per_recording / "x.txt" if output.per_recording else None
     for path in filter(None, (output.scores, output.detections, probe)):
         check_writable(path)
-    predictions = predict(scorers, recordings, skip_bad=skip_bad, progress=progress)
+    predictions = predict(scorers, recordings, skip_bad=skip_bad, decode=decode, progress=progress)
     for found, prediction in zip(recordings, predictions, strict=True):
         if isinstance(prediction, AudioError):
             skipped.append(str(prediction))

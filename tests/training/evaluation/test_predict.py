@@ -237,3 +237,39 @@ def test_an_hour_takes_no_more_memory_than_minutes(shared_checkpoint: Path, tmp_
     few, hour = (int(line) for line in run.stdout.split())
     # an hour of float32 at 8 kHz alone is 115 MB
     assert hour - few < 40
+
+
+def test_recordings_in_a_cache_are_read_from_it(
+    shared_data: Data, shared_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    truth = pd.DataFrame({"recording_id": [f"rec{i:02d}" for i in range(8)], "s0": 1, "s1": 0})
+    truth.to_csv(tmp_path / "truth.csv", index=False)
+    predicted = ["predict", shared_data.recordings, "--model", shared_checkpoint, "--out"]
+    evaluated = [
+        "evaluate", shared_data.recordings, "--model", shared_checkpoint, "--truth",
+        tmp_path / "truth.csv", "--scores-out",
+    ]  # fmt: skip
+    cache = tmp_path / "cache"
+    for name, command in {"p": predicted, "e": evaluated}.items():
+        assert call(*command, tmp_path / f"{name}.csv", "--quiet").exit_code == 0
+    rate = ["--sample-rate", SAMPLE_RATE]
+    assert call("cache", shared_data.recordings, "--out", cache, *rate).exit_code == 0
+    with monkeypatch.context() as patched:
+        patched.setattr("negmine.recipes.cache.stream", undecoded)
+        for name, command in {"p": predicted, "e": evaluated}.items():
+            found = tmp_path / f"{name}-cached.csv"
+            result = call(*command, found, "--cache", cache, "--quiet")
+            assert (result.exit_code, result.stderr) == (0, "")
+            # 16 bits, mono, at the model's rate: the same to the bit
+            assert found.read_bytes() == (tmp_path / f"{name}.csv").read_bytes()
+    predicted[1] = shared_data.external
+    result = call(*predicted, tmp_path / "x.csv", "--cache", cache, "--quiet")
+    assert result.exit_code == 0
+    assert "lacks 3 recordings at this rate, which were decoded" in result.stderr
+    result = call(*predicted, tmp_path / "y.csv", "--cache", tmp_path / "none", "--quiet")
+    assert (result.exit_code, "no finished cache" in result.stderr) == (2, True)
+    assert not (tmp_path / "y.csv").exists()
+
+
+def undecoded(*_: object) -> None:
+    raise AssertionError("decoded beside the cache")
