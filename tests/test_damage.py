@@ -31,7 +31,7 @@ from negmine.report.read_report import read_report
 from negmine.scores.embed import open_store, score_recipes
 from negmine.scores.pool_index import open_index
 from negmine.storage.files import write_json, write_table
-from negmine.synthesis import pool as synthesis_pool
+from negmine.synthesis import into_pool
 from negmine.synthesis.into_pool import ANCESTRY, read_ancestry
 from training.engine.validate import KnownScores
 from training.schedules.crossval import OOF, OOF_VERDICTS, OutOfFold, scored_by
@@ -106,7 +106,7 @@ def selections(shared_pool: Path, folder: Path) -> Kind:
 
 def ancestries(shared_pool: Path, folder: Path) -> Kind:
     row = {"recipe": "a", "parents": ["b"], "move": "mix", "class": "0", "score": 0.5, "model": "m"}
-    schema = pa.schema(list(synthesis_pool._COLUMNS.items()))
+    schema = pa.schema(list(into_pool._COLUMNS.items()))
     write_table(folder / ANCESTRY, pa.Table.from_pylist([row] * 9, schema=schema))
 
     def read(at: Path) -> object:

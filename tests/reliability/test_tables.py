@@ -284,7 +284,7 @@ def test_faulty_exclusions_are_read_as_they_mean_or_refused(
 def test_faulty_verdicts_are_read_as_they_mean_or_refused(
     shared_audit: Path, times: int, tmp_path: Path, trials: Trials
 ) -> None:
-    from negmine.audit.audit_folder import KEY, read_key, read_verdicts
+    from negmine.audit.audit_folder import KEY, read_clip_verdicts, read_key
 
     key = read_key(shared_audit / KEY)
     asked = {name: claim.label for name, claim in zip(key.clips, key.claims, strict=True)}
@@ -302,7 +302,7 @@ def test_faulty_verdicts_are_read_as_they_mean_or_refused(
             raise NoMeaningError("another word")
         return [words[name] for name in key.clips]
 
-    kind = Kind(rows, lambda path: [(v.word, v.note) for v in read_verdicts(path, key)], mean)
+    kind = Kind(rows, lambda path: [(v.word, v.note) for v in read_clip_verdicts(path, key)], mean)
     try_tables(kind, times, tmp_path, trials)
 
 
