@@ -1,14 +1,26 @@
-"""What mining must never choose, by a table such as 'negmine audit read --contradicted' writes."""
+"""What mining must never choose, by a table of recipes or by verdicts on windows of recordings.
+
+Such a table is what 'negmine audit read --contradicted' writes.
+"""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
+
+from negmine.annotations.verdicts import PRESENT, Verdict
+from negmine.audio.windows import Span
 from negmine.errors import InputError, PoolError
 from negmine.pool import Pool
 from negmine.storage.csv_tables import known_name, read_rows
 
 COLUMNS = ("recipe", "class")
+
+# Recipes that are made at a time.
+_ROWS = 4096
 
 
 def read_exclusions(path: Path, pool: Pool) -> frozenset[tuple[str, str]]:
@@ -28,4 +40,34 @@ def read_exclusions(path: Path, pool: Pool) -> frozenset[tuple[str, str]]:
         except PoolError as error:
             raise InputError(f"{where}: {error}") from error
         found.add((recipe, label))
+    return frozenset(found)
+
+
+def heard_present(verdicts: Iterable[Verdict], pool: Pool) -> frozenset[tuple[str, str]]:
+    """Return what verdicts contradict: recipes that share sound with a window, and its class.
+
+    Of recipes that are certified free of the class; a window counts if anybody heard the class in
+    it, also where another listener did not.
+
+    Parameters
+    ----------
+    verdicts : iterable of Verdict
+    pool : Pool
+    """
+    windows: defaultdict[str, list[tuple[str, Span]]] = defaultdict(list)
+    for verdict in verdicts:
+        if verdict.word == PRESENT:
+            windows[verdict.recording].append((verdict.label, verdict.span))
+    found = set()
+    rows = np.flatnonzero(pool.recipes.draws_on(frozenset(windows)))
+    for first in range(0, len(rows), _ROWS):
+        for recipe in pool.recipes.at(rows[first : first + _ROWS]):
+            for layer in recipe.layers:
+                if layer.source is None:
+                    continue
+                length_s = layer.length_s or recipe.duration_s - layer.offset_s
+                cut = Span(layer.start_s, layer.start_s + length_s)
+                for label, window in windows.get(layer.source.recording, ()):
+                    if label in recipe.labels.absent and cut.overlap_s(window) > 0:
+                        found.add((recipe.id, label))
     return frozenset(found)

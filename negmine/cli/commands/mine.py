@@ -55,6 +55,13 @@ if TYPE_CHECKING:
     help="CSV with columns recipe and class, as of 'negmine audit read': never chosen.",
 )
 @click.option(
+    "--verdicts",
+    multiple=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A table of 'negmine ask', filled in: what shares sound with a window in which somebody "
+    "heard the class is never chosen for it. Repeatable.",
+)
+@click.option(
     "--synthesise",
     "budget",
     type=click.IntRange(1, MOST_ROWS),
@@ -84,6 +91,7 @@ def mine(
     settings: MineSettings,
     control: bool,
     exclude: Path | None,
+    verdicts: tuple[Path, ...],
     budget: int | None,
     page: Path | None,
     scores: Path | None,
@@ -104,8 +112,9 @@ def mine(
       negmine mine --model run0/best.pt --pool pool --out hard.parquet \\
           --strategy "window:low=0.9,high=0.999 + quota:by=group,most=5"
     """  # fmt: skip
+    from negmine.annotations.verdicts import read_verdicts
     from negmine.cli.commands.report import check_page
-    from negmine.mining.exclusions import read_exclusions
+    from negmine.mining.exclusions import heard_present, read_exclusions
     from negmine.mining.mine import mine as run_mining
     from negmine.models.scorer import load_scorer
     from negmine.pool import open_pool
@@ -120,6 +129,7 @@ def mine(
         check_page(page)
     opened = open_pool(pool)
     excluded = read_exclusions(exclude, opened) if exclude else frozenset()
+    heard = [one for path in verdicts for one in read_verdicts(path, opened.classes)]
     scorer = load_scorer(models[0], device, compiled=compiled)
     if scorer.clip_s != opened.clip_s:
         warn(f"the pool's clips are {opened.clip_s:g} s, the model's were {scorer.clip_s:g} s")
@@ -133,6 +143,14 @@ def mine(
     with Bars(quiet) as bars:
         if budget:
             opened = _synthesise(opened, scorer, budget, kept, settings, reader, bars)
+        if verdicts:
+            contradicted = heard_present(heard, opened)
+            excluded |= contradicted
+            warn(
+                f"verdicts: {len(contradicted)} absences of the pool share sound with a window in "
+                "which the class was heard, and are not chosen; rejected windows become negatives "
+                "by 'negmine build-pool --verdicts'"
+            )
         total = len(opened) + len(opened.calls)
         mined = run_mining(
             scorer, opened, kept, settings,

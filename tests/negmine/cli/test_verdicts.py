@@ -12,6 +12,7 @@ from conftest import Data
 from onnx_models import make_model
 
 from negmine.cli.main import main
+from negmine.mining.selection import open_selection
 from negmine.pool import open_pool
 
 
@@ -63,6 +64,33 @@ def test_a_pool_takes_them_as_calls_and_rejections(
     assert new.labels.absent["1"].confidence == 1.0
     assert new.labels.present == {"0"}
     assert len(new.render()) == 8000
+
+
+def test_mining_never_chooses_what_was_heard(data: Data, model: Path, tmp_path: Path) -> None:
+    pool, out = tmp_path / "pool", tmp_path / "hard.parquet"
+    build = ("build-pool", *data.options, *SMALL, "--external", data.external)
+    assert run(*build, "--out", pool).exit_code == 0
+    every = ("--max-doubt", 1, "--min-distance", 0)
+    mine = ("mine", "--model", model, "--pool", pool, "--out", out, "--device", "cpu", *every)
+    assert run(*mine).exit_code == 0
+    chosen = {(row.recipe, row.label) for row in open_selection(out).rows}
+    cut_from = {
+        recipe.id: {source.recording for source in recipe.sources if source.root == data.recordings}
+        for recipe in open_pool(pool).recipes
+    }
+    recording, label = next(
+        (min(cut_from[recipe]), label) for recipe, label in sorted(chosen) if cut_from[recipe]
+    )
+    wrong = {one for one in chosen if one[1] == label and recording in cut_from[one[0]]}
+    verdicts = tmp_path / "heard.csv"
+    row = f"{recording},{label},0,4,present"
+    verdicts.write_text(f"recording,class,t_min,t_max,verdict\n{row}\n")
+    result = run(*mine, "--verdicts", verdicts)
+    assert result.exit_code == 0, result.output
+    assert "absences of the pool share sound with a window in which the class was" in result.stderr
+    left = {(row.recipe, row.label) for row in open_selection(out).rows}
+    assert left.isdisjoint(wrong)
+    assert left >= chosen - wrong
 
 
 def test_their_folder_without_them_is_told_to_have_no_effect(data: Data, tmp_path: Path) -> None:

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from conftest import Data, make_pool
 
+from negmine.annotations.verdicts import Verdict
+from negmine.audio.windows import Span
 from negmine.errors import InputError
-from negmine.mining.exclusions import read_exclusions
+from negmine.mining.exclusions import heard_present, read_exclusions
 from negmine.pool import Pool, open_pool
 
 
@@ -40,3 +42,30 @@ def test_what_is_not_the_pools_is_an_error(
     (tmp_path / "ex.csv").write_text("recipe,class\n" + rows.format(pool.recipes.ids[0]))
     with pytest.raises(InputError, match=message):
         read_exclusions(tmp_path / "ex.csv", pool)
+
+
+def verdict(recording: str, label: str, start_s: float, end_s: float, word: str) -> Verdict:
+    return Verdict(recording, label, Span(start_s, end_s), word, "", "table")
+
+
+def test_what_shares_sound_with_a_call_that_was_heard(shared_data: Data, tmp_path: Path) -> None:
+    pool = open_pool(make_pool(shared_data, tmp_path / "pool", mix=60))
+    heard = [
+        verdict("rec02", "1", 0.9, 1.2, "present"),
+        verdict("rec02", "1", 0.9, 1.2, "absent"),  # somebody else: it may be there
+        verdict("rec03", "1", 0.0, 4.0, "absent"),
+        verdict("rec04", "0", 0.0, 4.0, "unsure"),
+        verdict("elsewhere", "0", 0.0, 4.0, "present"),
+    ]
+    found = heard_present(heard, pool)
+    by_hand = set()
+    for recipe in pool.recipes:
+        for layer in recipe.layers:
+            assert layer.source is not None
+            first, last = layer.start_s, layer.start_s + (layer.length_s or 1.0 - layer.offset_s)
+            if layer.source.name == "rec02.flac" and first < 1.2 and last > 0.9:
+                by_hand |= {(recipe.id, name) for name in recipe.labels.absent if name == "1"}
+    assert found == by_hand
+    kinds = {pool.recipes[pool.recipes.row_of(recipe)].kind for recipe, _ in found}
+    assert kinds == {"fp", "mix"}
+    assert heard_present(heard[2:], pool) == frozenset()
