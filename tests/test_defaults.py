@@ -36,11 +36,10 @@ ALIASES = {
 
 # Of one name, and yet two settings.
 OTHERS = {
+    ("evaluate", "evaluate_all.resamples"): "from Python, intervals are asked for",
     ("mine", "SynthesisSettings.budget"): "without --synthesise there is no search",
     ("mine", "SynthesisSettings.max_doubt"): "of the search before mining, documented as its own",
     ("mine", "SynthesisSettings.min_distance"): "of the search before mining",
-    ("mine", "clips_to_render.per_class"): "rows of a class on the page",
-    ("mine", "write_report.per_class"): "rows of a class on the page",
     ("train", "TrainConfig.pseudo_per_step"): "0 in a run without pseudo labels",
     ("train", "TrainConfig.sample_rate"): "the command takes that of the recordings",
     ("loop", "TrainConfig.sample_rate"): "the command takes that of the pool",
@@ -59,7 +58,9 @@ def functions_of(function: Callable[..., Any]) -> Iterator[Any]:
             found += [getattr(module, alias.name, None) for alias in node.names]
     for one in found:
         module = getattr(one, "__module__", "")
-        own = module.split(".")[0] in ("negmine", "training") and module != "negmine.settings"
+        own = module.split(".")[0] in ("negmine", "training") and not module.startswith(
+            "negmine.settings"
+        )
         an_error = inspect.isclass(one) and issubclass(one, Exception)
         if own and not an_error and (inspect.isclass(one) or inspect.isfunction(one)):
             yield one

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +32,7 @@ from negmine.report.read_report import (
     number,
     rules_of,
 )
+from negmine.report.settings import PageSettings
 from negmine.storage.files import writing
 
 # Clips that are rendered at a time; the page is the same whatever their number.
@@ -111,8 +112,7 @@ def write_report(
     report: Mapping[str, Any] | None = None,
     *,
     before: Earlier | None = None,
-    per_class: int = 5,
-    classes: Collection[str] = (),
+    settings: PageSettings | None = None,
     on_clip: Callable[[int], object] = lambda clips: None,
 ) -> WrittenReport:
     """Write a page of the hardest negatives of each class, with sound, pictures and numbers.
@@ -128,10 +128,6 @@ def write_report(
         The mining run's own, of `negmine.mining.mine_report`. The page says what it lacks.
     before : Earlier, optional
         An older selection, to tell what changed.
-    per_class : int
-        Negatives shown a class, the highest-scoring.
-    classes : collection of str
-        Those shown; all by default.
     on_clip : callable
         Called with a number of clips as they are rendered; in all `clips_to_render`.
 
@@ -144,8 +140,8 @@ def write_report(
     OutputError
         If the page cannot be written.
     """
-    names = _classes(pool, classes)
-    shown = _shown(selection, names, per_class)
+    shown = _shown(selection, pool, settings)
+    names = list(shown)
     heard = _hear(pool, shown, on_clip)
     whole, changes = compare_classes(selection, before.selection, names) if before else (None, {})
     rows = by_class(selection)
@@ -171,7 +167,7 @@ def write_report(
         report=report or {},
         before=before,
         whole=whole,
-        per_class=per_class,
+        per_class=(settings or PageSettings()).per_class,
         missing=_missing(sections, report, before),
         frequency_ticks=frequency_ticks(pool.sample_rate),
         time_ticks=time_ticks(pool.clip_s),
@@ -190,23 +186,22 @@ def write_report(
     )
 
 
-def clips_to_render(
-    selection: Selection, pool: Pool, per_class: int = 5, classes: Collection[str] = ()
-) -> int:
+def clips_to_render(selection: Selection, pool: Pool, settings: PageSettings | None = None) -> int:
     """Count the clips that `write_report` renders."""
-    return len(_recipes_of(_shown(selection, _classes(pool, classes), per_class)))
+    return len(_recipes_of(_shown(selection, pool, settings)))
 
 
-def _classes(pool: Pool, wanted: Collection[str]) -> list[str]:
-    for name in wanted:
+def _shown(
+    selection: Selection, pool: Pool, settings: PageSettings | None
+) -> dict[str, list[Chosen]]:
+    """Return the rows that the page shows, by class, in the pool's order."""
+    wanted = settings or PageSettings()
+    for name in wanted.classes:
         if name not in pool.classes:
             raise PoolError(f"{pool.path}: no class '{name}'{did_you_mean(name, pool.classes)}")
-    return [name for name in pool.classes if not wanted or name in wanted]
-
-
-def _shown(selection: Selection, names: Sequence[str], per_class: int) -> dict[str, list[Chosen]]:
+    names = [name for name in pool.classes if not wanted.classes or name in wanted.classes]
     rows = by_class(selection)
-    return {name: rows.get(name, [])[:per_class] for name in names}
+    return {name: rows.get(name, [])[: wanted.per_class] for name in names}
 
 
 def _recipes_of(shown: Mapping[str, Sequence[Chosen]]) -> list[tuple[bool, str]]:

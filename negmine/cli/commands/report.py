@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
-from negmine.cli.console import Bars, CleanCommand, NameType, print_json, quiet_and_json, say
+from negmine.cli.console import Bars, CleanCommand, print_json, quiet_and_json, say
 from negmine.cli.scoring_options import moved_pool_option
-from negmine.limits import MOST_ROWS
+from negmine.cli.settings import with_settings
 from negmine.notices import warn
+from negmine.report.settings import PageSettings
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -24,29 +25,14 @@ _LARGE_BYTES = 50_000_000
 )
 @moved_pool_option
 @click.option("-o", "--out", type=_FILE, help="The page.  [default: SELECTION with .report.html]")
-@click.option(
-    "--per-class",
-    type=click.IntRange(1, MOST_ROWS),
-    default=5,
-    show_default=True,
-    help="Negatives shown a class, the highest-scoring.",
-)
-@click.option(
-    "--class",
-    "classes",
-    type=NameType(),
-    multiple=True,
-    metavar="C",
-    help="Show this class alone. Repeatable.",
-)
+@with_settings(PageSettings)
 @quiet_and_json
 def report(
     selection: Path,
     before: Path | None,
     pool: Path | None,
     out: Path | None,
-    per_class: int,
-    classes: tuple[str, ...],
+    settings: PageSettings,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -73,7 +59,7 @@ def report(
         older = open_selection(before)
         earlier = Earlier(older, report_beside(before, older))
     mined = report_beside(selection, chosen)
-    total = clips_to_render(chosen, opened, per_class, classes)
+    total = clips_to_render(chosen, opened, settings)
     with Bars(quiet) as bars:
         written = write_report(
             out,
@@ -81,8 +67,7 @@ def report(
             opened,
             mined,
             before=earlier,
-            per_class=per_class,
-            classes=classes,
+            settings=settings,
             on_clip=bars("rendering", total, "clip"),
         )
     if written.size_bytes > _LARGE_BYTES:

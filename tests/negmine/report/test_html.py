@@ -29,6 +29,7 @@ from negmine.mining.selection import Selection
 from negmine.pool import Pool, open_pool
 from negmine.report.html import Earlier, clips_to_render, write_report
 from negmine.report.read_report import histogram_of, report_path
+from negmine.report.settings import PageSettings
 
 # Elements and attributes by which a page reaches for something else.
 FETCHING = {"src", "href", "srcset", "poster", "data", "action", "formaction", "xlink:href"}
@@ -104,14 +105,19 @@ def test_each_negative_stands_beside_its_call_with_its_numbers(
     selection, report = mined
     seen: list[int] = []
     written = write_report(
-        tmp_path / "r.html", selection, pool, report, per_class=3, on_clip=seen.append
+        tmp_path / "r.html",
+        selection,
+        pool,
+        report,
+        settings=PageSettings(per_class=3),
+        on_clip=seen.append,
     )
     page = read(tmp_path / "r.html")
     shown = [row for row in selection.rows if row.rank <= 3]
     assert written.negatives == len(shown) == 6
     assert written.size_bytes == (tmp_path / "r.html").stat().st_size
     assert written.calls == len({row.nearest_call for row in shown})
-    assert sum(seen) == clips_to_render(selection, pool, 3)
+    assert sum(seen) == clips_to_render(selection, pool, PageSettings(per_class=3))
     assert Counter(tag for tag, _ in page.tags)["article"] == 6
     for row in shown:
         score = f"{row.score:.2f}".replace("-", "\N{MINUS SIGN}")
@@ -128,7 +134,7 @@ def test_each_negative_stands_beside_its_call_with_its_numbers(
 def test_sound_and_pictures_are_in_the_page_itself(
     pool: Pool, mined: tuple[Selection, dict[str, Any]], tmp_path: Path
 ) -> None:
-    write_report(tmp_path / "r.html", *mined_on(pool, mined), per_class=2)
+    write_report(tmp_path / "r.html", *mined_on(pool, mined), settings=PageSettings(per_class=2))
     page = read(tmp_path / "r.html")
     sounds = page.of("audio")
     assert len(sounds) == 2 * 4
@@ -244,17 +250,25 @@ def test_what_is_not_known_is_said(
     pool: Pool, mined: tuple[Selection, dict[str, Any]], tmp_path: Path
 ) -> None:
     selection, report = mined
-    write_report(tmp_path / "r.html", selection, pool, per_class=1)
+    write_report(tmp_path / "r.html", selection, pool, settings=PageSettings(per_class=1))
     text = read(tmp_path / "r.html").text
     assert "There is no mining report beside the selection" in text
     assert "What each rule rejected" not in text
-    write_report(tmp_path / "r.html", selection, pool, bare(report), per_class=1)
+    write_report(
+        tmp_path / "r.html", selection, pool, bare(report), settings=PageSettings(per_class=1)
+    )
     text = read(tmp_path / "r.html").text
     assert "no mining report" not in text
     assert "holds no histograms" in text
     assert "What each rule rejected" not in text
     assert "random sample" not in text
-    write_report(tmp_path / "r.html", selection, pool, with_histograms(report), per_class=1)
+    write_report(
+        tmp_path / "r.html",
+        selection,
+        pool,
+        with_histograms(report),
+        settings=PageSettings(per_class=1),
+    )
     page = read(tmp_path / "r.html")
     assert "holds no histograms" not in page.text
     assert "margin 10 3 above <the> calls" in page.text
@@ -294,7 +308,7 @@ def test_what_changed_since_is_told(
         pool,
         report,
         before=Earlier(replace(selection, rows=tuple(old), model="older")),
-        classes=["0"],
+        settings=PageSettings(classes=("0",)),
     )
     page = read(tmp_path / "r.html")
     assert "1 new, 3 kept, 1 gone" in page.text
@@ -310,7 +324,7 @@ def test_a_class_or_row_that_is_not_there_is_an_error(
     selection, _ = mined
     path = tmp_path / "r.html"
     with pytest.raises(PoolError, match="no class '2'"):
-        write_report(path, selection, pool, classes=["2"])
+        write_report(path, selection, pool, settings=PageSettings(classes=("2",)))
     strange = replace(selection, rows=(replace(selection.rows[0], recipe="ab"),))
     with pytest.raises(PoolError, match="no recipe 'ab' in this pool"):
         write_report(path, strange, pool)
