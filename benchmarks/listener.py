@@ -3,7 +3,7 @@
     python -m benchmarks.listener asked.csv EVENTS... --out heard.csv --error 0.05 --seed 0
 
 A window is ``present`` if it holds half of a call of the class or more, or is itself half full of
-one; ``absent`` if it shares no sound with any; what lies between is ``unsure``. With a rate of
+one; ``absent`` if it shares no sound with any; anything in between is ``unsure``. With a rate of
 errors, a sure verdict is the opposite one in that share of windows, drawn by seed, recording, class
 and time: the same window gets the same verdict in every table.
 """
