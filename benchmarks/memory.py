@@ -42,7 +42,7 @@ class Rendered(Dataset[Any]):
         return len(self._recipes)
 
     def __getitems__(self, rows: Sequence[int]) -> torch.Tensor:
-        recipes, rate = self._recipes.at(np.array(rows)), self._rate
+        recipes, rate = self._recipes[np.array(rows)], self._rate
         clips = [render(recipe, rate, self._reader) for recipe in recipes]
         return torch.from_numpy(np.stack(clips))
 

@@ -29,7 +29,7 @@ def raw_ids(recipes: Any) -> Any:
     """Return ids of a table as a store takes them: uint8 array, shape (N, 12)."""
     import numpy as np
 
-    from negmine.recipes.recipe import ID_BYTES
+    from negmine.recipes.columns import ID_BYTES
 
     return np.ascontiguousarray(recipes.ids.raw).view(np.uint8).reshape(-1, ID_BYTES)
 

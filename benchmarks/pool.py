@@ -110,7 +110,7 @@ def build(files: int, classes: int, recipes: int, out: Path, *boxes: int) -> dic
 
     context = made_up(files, classes, recipes, out, *boxes)
     start, cpu = time.perf_counter(), time.process_time()
-    writer = PoolWriter(CLIP_S)
+    writer = PoolWriter(CLIP_S, SAMPLE_RATE)
     fill(writer, context)
     filled = time.perf_counter()
     roots = {"recordings": out / "recordings", "external0": out / "external"}
@@ -119,7 +119,6 @@ def build(files: int, classes: int, recipes: int, out: Path, *boxes: int) -> dic
         pool,
         writer,
         classes=context.classes,
-        sample_rate=SAMPLE_RATE,
         roots=roots,
         settings={},
     )
@@ -150,7 +149,7 @@ def read(pool: Path) -> dict[str, list[float]]:
     times = []
     for _ in range(9):
         rows = rng.integers(len(opened), size=BATCH)
-        batch, spent = timed(lambda rows=rows: opened.recipes.at(rows))
+        batch, spent = timed(lambda rows=rows: list(opened.recipes[rows]))
         times.append(spent)
         assert all(recipe.labels.absent for recipe in batch)
     _, confidence = timed(lambda: opened.confidence(opened.classes[0]))

@@ -124,7 +124,7 @@ def main(pool: Path, cache: Path, clips: int, least: float, seed: int) -> None:
         rows = np.flatnonzero(kinds == kind)
         if not len(rows):
             continue
-        drawn = opened.recipes.at(rng.permutation(rows)[: 10 * clips])
+        drawn = list(opened.recipes[rng.permutation(rows)[: 10 * clips]])
         # of mixes those of two plain recordings: the rest is the cost of what they are made of
         if kind == "mix":
             drawn = [r for r in drawn if len(r.layers) == 2]

@@ -18,19 +18,11 @@ from negmine.mining.doubt import MIN_CLIPS, DoubtModel, Evidence
 from negmine.mining.known import KnownCalls, same_sound
 from negmine.mining.nearest import call_similarity
 from negmine.models.scorer import Scorer
-from negmine.pool.recipe_table import Ids, ids_of
-from negmine.recipes.recipe import Recipe
+from negmine.recipes.dictionaries import Dictionaries
+from negmine.recipes.recipe import Recipes
 
 # With fewer calls held out than this, a class's threshold is that of all of its calls.
 LEAST_HELD_OUT = 5
-
-
-class ClipList(list[Recipe]):
-    """A list of clips that can be scored."""
-
-    @cached_property
-    def ids(self) -> Ids:
-        return ids_of(self)
 
 
 @dataclass(frozen=True)
@@ -83,14 +75,12 @@ class JudgedClips:
     ) -> None:
         self._models = models
         self.present = present
-        self.clips = ClipList(
+        clip_s, rate = models[0].clip_s, models[0].sample_rate
+        self.clips = Recipes.of(
             annotated_clips(
-                annotations,
-                recordings,
-                present=present,
-                clip_s=models[0].clip_s,
-                sample_rate=models[0].sample_rate,
-            )
+                annotations, recordings, present=present, clip_s=clip_s, sample_rate=rate
+            ),
+            Dictionaries(clip_s, rate),
         )
         advance = on_rows(len(self.clips) * len(models))
         self.scores = MemberScores(
@@ -112,7 +102,7 @@ class JudgedClips:
         """Gather the clips of one class as mining knows them."""
         rows = self.rows(label)
         logits = self.scores.logits(rows)[:, :, column].mean(axis=0, dtype=np.float32)
-        ids = np.asarray(self.clips.ids[rows])
+        ids = np.array(list(self.clips.ids[rows]), dtype=str)
         return KnownCalls(label, column, rows, ids, logits, self.scores.embeddings(rows))
 
 
@@ -198,7 +188,5 @@ def fit_doubt(
 def _nearest_other(calls: JudgedClips, one: KnownCalls) -> np.ndarray:
     """Return each call's similarity to the nearest that is another sound: float32, shape (P,)."""
     similarity = one.embeddings @ one.embeddings.T
-    clips = [calls.clips[row] for row in one.rows.tolist()]
-    if clips:
-        similarity[same_sound(clips, np.arange(len(clips)), clips[0].duration_s)] = -1.0
+    similarity[same_sound(calls.clips[one.rows], np.arange(len(one.rows)))] = -1.0
     return np.asarray(similarity.max(axis=1, initial=-1.0))

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from negmine.models.scorer import Scorer
-from negmine.scores.embed import ClipTable, score_recipes
+from negmine.recipes.recipe import Recipes
+from negmine.scores.embed import score_recipes
 from negmine.storage.digests import text_fingerprint
 
 # Cells of scores (models, clips, classes) in memory at a time.
@@ -35,7 +36,7 @@ class MemberScores:
     def __init__(
         self,
         models: Sequence[Scorer],
-        clips: ClipTable,
+        clips: Recipes,
         folder: Path,
         *,
         batch_size: int,

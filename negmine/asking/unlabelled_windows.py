@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from functools import cached_property
-from typing import Any
+from collections.abc import Iterable
 
 import numpy as np
 
 from negmine.annotations.recordings import Recordings
 from negmine.audio.windows import Span, to_microseconds
-from negmine.pool.recipe_table import Ids, ids_of
+from negmine.recipes.dictionaries import Dictionaries
 from negmine.recipes.labels import PartialLabels
-from negmine.recipes.layer import Layer
-from negmine.recipes.recipe import Recipe
+from negmine.recipes.recipe import Recipes
 
 # What a last window must add that no other holds, as a share of a hop, or else of a clip.
 _MIN_NEW = 0.5
@@ -23,7 +20,7 @@ _MIN_NEW = 0.5
 _ROUNDED_S = 2e-6
 
 
-class Windows(Sequence[Recipe]):
+class Windows:
     """Windows of recordings, those of one recording after another, by name and time.
 
     Parameters
@@ -41,6 +38,8 @@ class Windows(Sequence[Recipe]):
     recording : int64 array, shape (N,)
         Of each window, its place in ``names``.
     start_s : float64 array, shape (N,)
+    recipes : Recipes
+        The windows, of which nothing is known.
     silent, short : int
         Windows left out because they hold no sound; recordings shorter than half a clip.
     """
@@ -50,7 +49,6 @@ class Windows(Sequence[Recipe]):
     ) -> None:
         self.names = tuple(sorted(recordings.infos))
         self.clip_s = clip_s
-        self._sample_rate = sample_rate
         self._sources = [recordings.source(name) for name in self.names]
         self.silent = self.short = 0
         starts, counts = [], []
@@ -64,20 +62,14 @@ class Windows(Sequence[Recipe]):
             counts.append(len(heard))
         self.start_s = np.array(starts, dtype=np.float64)
         self.recording = np.repeat(np.arange(len(self.names)), counts)
+        d = Dictionaries(clip_s, sample_rate)
+        label = np.full(len(starts), d.labels.number(PartialLabels()))
+        numbers = np.array([d.sources.number(one) for one in self._sources], dtype=np.int64)
+        source = numbers[self.recording]
+        self.recipes = Recipes.plain(d, "window", source, self.start_s, label)
 
     def __len__(self) -> int:
         return len(self.start_s)
-
-    def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        row = range(len(self))[int(index)]
-        layer = Layer(self._sources[self.recording[row]], float(self.start_s[row]))
-        return Recipe("window", (layer,), self.clip_s, self._sample_rate, PartialLabels())
-
-    @cached_property
-    def ids(self) -> Ids:
-        return ids_of(self)
 
     def span(self, row: int) -> Span:
         """Return a window's seconds in its recording, up to the recording's end."""

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
-import numpy as np
-
 from negmine.annotations import Annotations
 from negmine.annotations.class_bands import warn_of_margin
 from negmine.annotations.rates import check_audible, own_rate
@@ -33,11 +31,11 @@ from negmine.building.standing import check_standing, check_unchanged, standing_
 from negmine.errors import InputError, PoolError
 from negmine.pool import Pool, open_pool
 from negmine.pool.append import append_part, open_to_append, writer_after
-from negmine.pool.blocks import RecipeBlock, as_blocks
 from negmine.pool.files import write_new
-from negmine.pool.levels import check_ratios, mixed_layers
+from negmine.pool.levels import check_ratios
 from negmine.pool.writer import PoolWriter
 from negmine.recipes.recipe import Recipe
+from negmine.recipes.table import Recipes, blocks_of
 
 
 @dataclass(frozen=True)
@@ -219,7 +217,7 @@ def build_pool(
     if near:
         context.left_out["near-duplicates of held-out files"] += len(near.left_out)
         context.left_out["external files that hold part of a recording"] += len(near.shared)
-    writer = PoolWriter(s.clip_s) if standing is None else writer_after(standing)
+    writer = writer_after(standing) if standing else PoolWriter(s.clip_s, context.sample_rate)
     fill(writer, context)
     # by folder, however the caller spelled it: the same pool is then found to be the same
     record = s.to_dict()
@@ -236,7 +234,6 @@ def build_pool(
             out,
             writer,
             classes=annotations.classes,
-            sample_rate=context.sample_rate,
             roots=roots,
             settings=record,
             replace=existing == "replace",
@@ -278,14 +275,13 @@ def fill(writer: PoolWriter, context: BuildContext) -> None:
     """
     for block in _kept(_calls(context), context):
         context.calls.append(block)
-        writer.add_calls(block, context.tables)
+        writer.add_calls(block)
     for name in ORDER:
         settings = getattr(context.settings, name)
         for block in _kept(rows_of(name)(context, settings), context):
-            silent = context.silent_layers(block)
-            check_ratios(block, silent, context.tables.sources.items, context.settings.clip_s)
-            known = writer.known(block, context.tables)
-            repeated = len(block) - known - writer.add(block, context.tables)
+            check_ratios(block, context.silent_uses(block))
+            known = writer.known(block)
+            repeated = len(block) - known - writer.add(block)
             context.left_out["rows that the pool has already"] += known
             context.left_out[f"rows of '{name}' that repeat another row of this build"] += repeated
             if name not in LEAVES:
@@ -304,20 +300,19 @@ def _calls(context: BuildContext) -> Iterator[Recipe]:
 
 
 def _kept(
-    rows: Iterator[Recipe] | Iterator[Recipe | RecipeBlock], context: BuildContext
-) -> Iterator[RecipeBlock]:
+    rows: Iterator[Recipe] | Iterator[Recipe | Recipes], context: BuildContext
+) -> Iterator[Recipes]:
     """Yield rows that sound, and draw on no held-out recording (source or partner).
 
     A mix with a silent part is not left out here: its ratio is undefined, which is an error.
     """
-    for block in as_blocks(rows, context.tables):
+    for block in blocks_of(rows, context.dictionaries):
         held = context.held_out_rows(block)
         context.left_out["rows that draw on held-out recordings"] += int(held.sum())
-        block = block.take(np.flatnonzero(~held)) if held.any() else block
-        mixed = mixed_layers(block)[block.layer_offsets[:-1]]
-        silent = ~context.audible(block) & ~mixed
+        block = block[~held] if held.any() else block
+        silent = ~context.audible(block) & (block.uses.counts == 1)
         context.left_out["clips of silence"] += int(silent.sum())
-        yield block.take(np.flatnonzero(~silent)) if silent.any() else block
+        yield block[~silent] if silent.any() else block
 
 
 def _check_other_sound(annotated: Recordings, external: Sequence[Recordings]) -> None:

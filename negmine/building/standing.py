@@ -11,6 +11,7 @@ from negmine.annotations.recordings import Recordings
 from negmine.building.dedup.near_duplicates import EXTERNAL, RECORDING
 from negmine.errors import PoolError, shorten
 from negmine.pool import Pool
+from negmine.recipes.table import Recipes
 
 
 def standing_roles(pool: Pool) -> dict[str, str]:
@@ -21,21 +22,22 @@ def standing_roles(pool: Pool) -> dict[str, str]:
     dict of str to str
         `EXTERNAL` or `RECORDING` by fingerprint; files that are neither are not there.
     """
-    external, recordings = set[int](), set[int]()
-    for block in pool.recipes.blocks():
-        if block.kind == "external":
-            external.update(np.unique(block.source).tolist())
-        elif block.kind == "fp":
-            # and the beds under the boxes, which are external: they are taken out below
-            recordings.update(np.unique(block.source).tolist())
-    for block in pool.calls.blocks():
-        recordings.update(np.unique(block.source).tolist())
-    roles = dict.fromkeys(recordings, RECORDING) | dict.fromkeys(external, EXTERNAL)
+    external = pool.recipes[pool.recipes.of_kind("external")]
+    # and the beds under the boxes, which are external
+    rejected = pool.recipes[pool.recipes.of_kind("fp")]
+    roles = dict.fromkeys([*_drawn_on(rejected), *_drawn_on(pool.calls)], RECORDING)
+    roles |= dict.fromkeys(_drawn_on(external), EXTERNAL)
     return {
         pool.sources[number].fingerprint: role
         for number, role in sorted(roles.items())
-        if number >= 0 and not pool.sources[number].is_synthetic
+        if not pool.sources[number].is_synthetic
     }
+
+
+def _drawn_on(recipes: Recipes) -> list[int]:
+    """Return the numbers of all sources of some recipes."""
+    sources = [np.unique(block.layers.source) for block in recipes.blocks()]
+    return [n for n in np.unique(np.concatenate([[-1], *sources])).tolist() if n >= 0]
 
 
 def check_standing(
@@ -72,10 +74,8 @@ def check_standing(
             why[number] = shared[name]
     if not why:
         return
-    rows = 0
-    for block in pool.recipes.blocks():
-        of_row = np.repeat(np.arange(len(block)), block.layer_counts)
-        rows += len(np.unique(of_row[np.isin(block.source, list(why))]))
+    marked = np.isin(np.arange(len(pool.sources) + 1), list(why))
+    rows = int(pool.recipes.any_source(marked).sum())
     names = shorten([pool.sources[number].name for number in why])
     raise PoolError(
         f"{pool.path}: {rows} rows draw on external sound that holds part of an annotated or "

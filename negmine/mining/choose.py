@@ -122,7 +122,7 @@ class Chooser:
             if by == "certificate":
                 return [(str(one),) for one in recipes.certificates(known.name, rows).tolist()]
             if by == "source":
-                made = recipes.at(rows)
+                made = recipes[rows]
                 return [tuple(f"{s.root}/{s.name}" for s in recipe.sources) for recipe in made]
             return [tuple(groups) for groups in recipes.groups(rows)]
 

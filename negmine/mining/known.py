@@ -13,7 +13,7 @@ from negmine.mining.rules.chain import ClassScores
 from negmine.pool import Pool
 from negmine.pool.recipe_table import RecipeTable
 from negmine.recipes.labels import CERTIFICATES, Certificate
-from negmine.recipes.recipe import Recipe
+from negmine.recipes.recipe import Recipes
 from negmine.scores.embed import Scores
 from negmine.scores.scan import Eligible
 
@@ -77,7 +77,7 @@ def know_calls(pool: Pool, classes: Sequence[str], calls: Scores) -> list[KnownC
             name,
             column,
             rows,
-            np.asarray(pool.calls.ids[rows]),
+            np.array(list(pool.calls.ids[rows]), dtype=str),
             calls.logits(rows)[:, column],
             embeddings[column],
         )
@@ -142,7 +142,7 @@ def fit_doubt(
         own = np.sort(rng.permutation(len(one.rows))[:_FITTED])
         others = one.embeddings[own] @ one.embeddings.T
         # a call is not its own neighbour
-        others[same_sound(pool.calls.at(one.rows), own, pool.clip_s)] = -1.0
+        others[same_sound(pool.calls[one.rows], own)] = -1.0
         nearest = others.max(axis=1, initial=-1.0)
         found[1].append(one.features(one.logits[own], nearest))
         rows[1].append(one.rows[own])
@@ -202,16 +202,13 @@ class _Judged:
         return Evidence(self.features, self.table.first_groups(self.rows))
 
 
-def same_sound(calls: Sequence[Recipe], own: np.ndarray, clip_s: float) -> np.ndarray:
+def same_sound(calls: Recipes, own: np.ndarray) -> np.ndarray:
     """Return which of a class's calls are the same sound as some of them: bool (len(own), P).
 
     A call itself; and one that shares half a clip with it, as two boxes do that were drawn round
     one call by two people.
     """
-    layers = [recipe.layers[0] for recipe in calls]
-    keys = [layer.source.key if layer.source else b"" for layer in layers]
-    number = {key: i for i, key in enumerate(dict.fromkeys(keys))}
-    source = np.array([number[key] for key in keys], dtype=np.int64)
-    start_s = np.array([layer.start_s for layer in layers], dtype=np.float64)
-    near = np.abs(start_s[own, None] - start_s) <= clip_s / 2
+    source = calls.dictionaries.keys[calls.of_first("source")]
+    start_s = calls.of_first("start_us") / 1e6
+    near = np.abs(start_s[own, None] - start_s) <= calls.dictionaries.clip_s / 2
     return np.asarray(near & (source[own, None] == source))

@@ -109,7 +109,7 @@ def mine(
     )
     describe = _Describer(pool, scores, doubt)
     selections: tuple[list[Chosen], list[Chosen], list[Chosen]] = ([], [], [])
-    kinds = pool.recipes.kind_codes
+    kinds = pool.recipes.kind
     for one, choice in zip(known, picked, strict=True):
         certified = eligible.of_class(one.column)
         drawn = matched_random(certified, kinds, kinds[choice.rows], rng)
@@ -157,11 +157,11 @@ class _Describer:
         score = self._scores.logits(rows)[:, known.column]
         recipes = self._pool.recipes
         # from columns: a thousand recipes made take as long as a pass over all scores
-        names, codes = recipes.kind_names, recipes.kind_codes[rows].tolist()
+        names, codes = recipes.kind_names, recipes.kind[rows].tolist()
         certificates = recipes.certificates(known.name, rows).tolist()
         confidence = recipes.confidence(known.name, rows)
         doubts = self._doubt.probability(known.features(score, similarity), confidence)
-        ids = recipes.ids[rows].tolist()
+        ids = list(recipes.ids[rows])
         ranks = [rank for part in parts for rank in range(1, len(part) + 1)]
         every = [
             Chosen(

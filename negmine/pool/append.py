@@ -13,12 +13,12 @@ import numpy as np
 from negmine.audio.read import probe_all
 from negmine.errors import PoolError, did_you_mean
 from negmine.pool import Pool, check_classes, open_pool
-from negmine.pool.blocks import RecipeBlock, Tables, as_blocks
 from negmine.pool.files import Rows, describe_part, part_folder, placed, read_info, write_part
-from negmine.pool.levels import Levels, check_ratios, mixed_layers, silent_layers
+from negmine.pool.levels import Levels, check_ratios, silent_uses
 from negmine.pool.writer import PoolWriter
+from negmine.recipes.dictionaries import Dictionaries
 from negmine.recipes.recipe import Recipe
-from negmine.recipes.source import Source
+from negmine.recipes.table import Recipes, blocks_of
 from negmine.storage.files import write_json, writing_folder
 from negmine.storage.locks import only_writer
 
@@ -49,7 +49,14 @@ def open_to_append(
 def writer_after(pool: Pool) -> PoolWriter:
     """Make a writer of what a pool does not hold yet."""
     ids, calls = ((one.tobytes() for one in table.ids.raw) for table in (pool.recipes, pool.calls))
-    return PoolWriter(pool.clip_s, pool.tables, ids, calls)
+    return PoolWriter(
+        pool.clip_s,
+        pool.sample_rate,
+        sources=pool.sources,
+        labels=pool.label_sets,
+        ids=ids,
+        calls=calls,
+    )
 
 
 def append_part(
@@ -120,20 +127,16 @@ def _remove_unnamed(path: Path, info: Mapping[str, Any]) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def append_recipes(
-    path: str | Path, recipes: Rows, settings: Mapping[str, Any], tables: Tables | None = None
-) -> int:
+def append_recipes(path: str | Path, recipes: Rows, settings: Mapping[str, Any]) -> int:
     """Add recipes that another tool made to a pool; what is there is not changed.
 
     Parameters
     ----------
     path : path-like
         The pool.
-    recipes : iterable of Recipe or RecipeBlock
+    recipes : iterable of Recipe or Recipes
     settings : mapping
         How they were made, and from what: kept in pool.json with the part.
-    tables : Tables, optional
-        What blocks among them name by number.
 
     Returns
     -------
@@ -148,25 +151,24 @@ def append_recipes(
         If a component of a mix is silent, or the file of one cannot be read.
     """
     pool = open_pool(path)
-    tables = tables or Tables()
     writer = writer_after(pool)
-    blocks = list(as_blocks(_fitting(pool, recipes), tables))
-    _check_audible(blocks, tables.sources.items, pool.clip_s)
+    dictionaries = Dictionaries(pool.clip_s, pool.sample_rate)
+    blocks = list(blocks_of(_fitting(pool, recipes), dictionaries))
+    _check_audible(blocks)
     for block in blocks:
-        writer.add(block, tables)
-    for labels in writer.tables.labels.items[writer.first_label_set :]:
+        writer.add(block)
+    for labels in writer.new_labels:
         for name in sorted(labels.present | labels.absent.keys()):
             if name not in pool.classes:
                 raise PoolError(
                     f"{path}: labels of an unknown class '{name}'{did_you_mean(name, pool.classes)}"
                 )
-    new = writer.tables.sources.items[writer.first_source :]
-    roots = {source.root for source in new if not source.is_synthetic}
+    roots = {source.root for source in writer.new_sources if not source.is_synthetic}
     append_part(pool, writer, {root.name or "root": root for root in sorted(roots)}, settings)
     return len(writer)
 
 
-def _fitting(pool: Pool, rows: Rows) -> Iterator[Recipe | RecipeBlock]:
+def _fitting(pool: Pool, rows: Rows) -> Iterator[Recipe | Recipes]:
     wanted = (pool.clip_s, pool.sample_rate)
     for row in rows:
         if isinstance(row, Recipe) and (row.duration_s, row.sample_rate) != wanted:
@@ -177,16 +179,18 @@ def _fitting(pool: Pool, rows: Rows) -> Iterator[Recipe | RecipeBlock]:
         yield row
 
 
-def _check_audible(blocks: Sequence[RecipeBlock], sources: Sequence[Source], clip_s: float) -> None:
+def _check_audible(blocks: Sequence[Recipes]) -> None:
     """Check that no mix has a silent component: each of its files is decoded for that once."""
-    mixed = {int(n) for block in blocks for n in np.unique(block.source[mixed_layers(block)])}
-    paths = {n: sources[n].path for n in sorted(mixed) if n >= 0 and not sources[n].is_synthetic}
-    infos, _ = probe_all(dict.fromkeys(paths.values()))
-    levels = Levels(infos.values())
-    files = np.full(len(sources) + 1, -1)
-    files[list(paths)] = [levels.file_of(sources[n]) for n in paths]
-    for block in blocks:
-        check_ratios(block, silent_layers(block, levels, files, clip_s), sources, clip_s)
+    mixed = [one[one.uses.counts > 1] for one in blocks]
+    sources = [
+        block.dictionaries.sources[number]
+        for block in mixed
+        for number in np.unique(block.of_clips("source")).tolist()
+    ]
+    paths = dict.fromkeys(source.path for source in sources if not source.is_synthetic)
+    levels = Levels(probe_all(paths)[0].values())
+    for block in mixed:
+        check_ratios(block, silent_uses(block, levels, levels.files_of(block)))
 
 
 def _free(name: str, taken: Mapping[str, Path]) -> str:

@@ -6,7 +6,7 @@
     parts/0000-1f2e3d4c/   what one build, append or merge added, never changed afterwards:
         sources.parquet        one row a sound file: root, name, fingerprint, duration, group
         labels.parquet         one row a cell of each distinct label set
-        recipes/, calls/       the rows: see `negmine.pool.columns`
+        recipes/, calls/       the rows: see `negmine.pool.recipe_files`
 
 A part's sources and label sets are numbered after those of the parts before it. A part counts from
 the moment that pool.json names it: one left by a run that was stopped is written over.
@@ -19,18 +19,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-
 from negmine.errors import PoolError
-from negmine.pool.blocks import RecipeBlock
-from negmine.pool.columns import write_columns
+from negmine.pool.label_sets import write_label_sets
+from negmine.pool.recipe_files import write_recipes
+from negmine.pool.source_table import SOURCES, write_sources
 from negmine.pool.writer import PoolWriter
-from negmine.recipes.labels import PartialLabels
-from negmine.recipes.recipe import Recipe
-from negmine.recipes.source import SYNTHETIC, Source
+from negmine.recipes.recipe import Recipe, Recipes
+from negmine.recipes.source import Source
 from negmine.storage.file_names import is_file_name
-from negmine.storage.files import write_json, write_table, writing_folder
+from negmine.storage.files import write_json, writing_folder
 from negmine.storage.names import is_name, sorted_names
 from negmine.storage.parquet import read_table
 from negmine.storage.places import candidates, first_folder, seen_from
@@ -39,27 +36,10 @@ from negmine.storage.text_files import read_json
 FORMAT = "negmine-pool"
 VERSION = 2
 
-SOURCES = {
-    "root": pa.string(),
-    "name": pa.string(),
-    "fingerprint": pa.string(),
-    "duration_s": pa.float64(),
-    "group": pa.string(),
-}
-LABELS = {
-    "set": pa.int32(),
-    "class": pa.string(),
-    "certificate": pa.string(),
-    "confidence": pa.float64(),
-}
-
 # In pool.json, the roots as seen from the pool's folder.
 _BESIDE = "roots_beside"
 
-# The certificate column of labels.parquet holds it for a class that is present.
-PRESENT = "present"
-
-Rows = Iterable[Recipe | RecipeBlock]
+Rows = Iterable[Recipe | Recipes]
 
 
 def write_new(
@@ -67,7 +47,6 @@ def write_new(
     writer: PoolWriter,
     *,
     classes: Sequence[str],
-    sample_rate: int,
     roots: Mapping[str, Path],
     settings: Mapping[str, Any],
     replace: bool = False,
@@ -80,7 +59,6 @@ def write_new(
         The pool's folder.
     writer : PoolWriter
     classes : sequence of str
-    sample_rate : int
     roots : mapping of str to Path
         The folders that the recipes' sources are in.
     settings : mapping
@@ -110,7 +88,7 @@ def write_new(
         "version": VERSION,
         "classes": list(classes),
         "clip_s": writer.clip_s,
-        "sample_rate": sample_rate,
+        "sample_rate": writer.sample_rate,
         "recipes": part["recipes"],
         "calls": part["calls"],
         "digest": part["digest"],
@@ -137,7 +115,7 @@ def _same_groups(folder: Path, writer: PoolWriter) -> bool:
     A pool's digest is of its rows, and a group is none of a row: sites may be renamed.
     """
     table, _ = read_table(folder / "sources.parquet", SOURCES)
-    written = [source.group for source in writer.tables.sources.items]
+    written = [source.group for source in writer.sources]
     return bool(table.column("group").to_pylist() == written)
 
 
@@ -154,7 +132,7 @@ def _classes_mark(classes: Sequence[str], writer: PoolWriter) -> str:
     `negmine.storage.names.sorted_names`. Then it is empty, as it always was in older pools.
     """
     untold = set(classes)
-    for labels in writer.tables.labels.items:
+    for labels in writer.labels:
         untold -= labels.present
         untold -= labels.absent.keys()
         if not untold:
@@ -173,9 +151,9 @@ def describe_part(
         "name": f"{number:04d}-{digest[:8]}",
         "recipes": writer.counts,
         "calls": writer.call_count,
-        "kinds": writer.kinds,
-        "sources": len(writer.tables.sources) - writer.first_source,
-        "label_sets": len(writer.tables.labels) - writer.first_label_set,
+        "kinds": list(writer.kinds),
+        "sources": len(writer.new_sources),
+        "label_sets": len(writer.new_labels),
         "digest": digest,
         "settings": json.loads(json.dumps(settings)),
     }
@@ -203,18 +181,15 @@ def write_part(folder: Path, writer: PoolWriter, roots: Mapping[str, Path]) -> N
     PoolError
         If a file would be in the pool with two contents: only one of them can be there.
     """
-    _check_one_content(writer.tables.sources.items)
-    names = {root: name for name, root in roots.items()} | {SYNTHETIC: str(SYNTHETIC)}
-    sources = writer.tables.sources.items[writer.first_source :]
-    label_sets = writer.tables.labels.items[writer.first_label_set :]
-    recipes, calls = writer.columns()
-    write_columns(folder / "recipes", recipes)
-    write_columns(folder / "calls", calls)
-    write_table(folder / "labels.parquet", _label_table(label_sets, writer.first_label_set))
-    write_table(folder / "sources.parquet", _source_table(sources, names))
+    _check_one_content(writer.sources)
+    recipes, calls = writer.tables()
+    write_recipes(folder / "recipes", recipes)
+    write_recipes(folder / "calls", calls)
+    write_label_sets(folder / "labels.parquet", writer.new_labels, writer.first_label_set)
+    write_sources(folder / "sources.parquet", writer.new_sources, roots)
 
 
-def _check_one_content(sources: Sequence[Source]) -> None:
+def _check_one_content(sources: Iterable[Source]) -> None:
     known: dict[Path, str] = {}
     for source in sources:
         if not source.is_synthetic and known.setdefault(source.path, source.fingerprint) != (
@@ -224,34 +199,6 @@ def _check_one_content(sources: Sequence[Source]) -> None:
                 f"{source.path}: some rows are of this file as it was before it was replaced; "
                 "build the pools with those rows again"
             )
-
-
-def _label_table(label_sets: Sequence[PartialLabels], first: int) -> pa.Table:
-    numbers: list[np.ndarray] = []
-    cells: list[tuple[str, str, float]] = []
-    for number, labels in enumerate(label_sets, start=first):
-        cells += [(name, PRESENT, 1.0) for name in sorted(labels.present)]
-        cells += [
-            (name, absence.certificate.value, absence.confidence)
-            for name, absence in sorted(labels.absent.items())
-        ]
-        count = len(labels.present) + len(labels.absent)
-        numbers.append(np.full(count, number, dtype=np.int32))
-    columns = list(zip(*cells, strict=True)) or [(), (), ()]
-    sets = np.concatenate([np.zeros(0, dtype=np.int32), *numbers])
-    values = [sets, *map(list, columns)]
-    return pa.table(dict(zip(LABELS, values, strict=True)), schema=pa.schema(list(LABELS.items())))
-
-
-def _source_table(sources: Sequence[Source], root_names: Mapping[Path, str]) -> pa.Table:
-    columns = {
-        "root": [root_names[s.root] for s in sources],
-        "name": [s.name for s in sources],
-        "fingerprint": [s.fingerprint for s in sources],
-        "duration_s": [s.duration_s for s in sources],
-        "group": [s.group for s in sources],
-    }
-    return pa.table(columns, schema=pa.schema(list(SOURCES.items())))
 
 
 # What pool.json says, and of each part.

@@ -10,12 +10,32 @@ import numpy as np
 import pyarrow as pa
 
 from negmine.errors import PoolError
-from negmine.pool.columns import column_values
-from negmine.pool.files import LABELS, PRESENT
-from negmine.pool.ragged import offsets
-from negmine.recipes.labels import CERTIFICATES, Absence, PartialLabels
+from negmine.pool.recipe_files import column_values
+from negmine.recipes.columns import LABELS, offsets
+from negmine.recipes.labels import CERTIFICATES, Absence, PartialLabels, is_confidence
+from negmine.storage.files import write_table
 from negmine.storage.names import clean_name
 from negmine.storage.parquet import read_table
+
+# A row a cell: the number of its label set, and the cell.
+_CELLS = {"set": pa.int32(), **{field.name: field.type for field in LABELS.value_type}}
+
+# The certificate of a class that is present.
+_PRESENT = "present"
+
+
+def write_label_sets(path: Path, label_sets: Sequence[PartialLabels], first: int) -> None:
+    """Write label sets as a Parquet table, a row a cell; they are numbered from ``first`` on."""
+    cells: list[tuple[int, str, str, float]] = []
+    for number, labels in enumerate(label_sets, start=first):
+        cells += [(number, name, _PRESENT, 1.0) for name in sorted(labels.present)]
+        cells += [
+            (number, name, absence.certificate.value, absence.confidence)
+            for name, absence in sorted(labels.absent.items())
+        ]
+    columns = list(zip(*cells, strict=True)) or [()] * len(_CELLS)
+    values = dict(zip(_CELLS, columns, strict=True))
+    write_table(path, pa.table(values, schema=pa.schema(list(_CELLS.items()))))
 
 
 class LabelSets(Sequence[PartialLabels]):
@@ -51,8 +71,16 @@ class LabelSets(Sequence[PartialLabels]):
         self._bounds = offsets(np.bincount(sets, minlength=first))
         self._sets = sets
         self._by_class = np.argsort(self._classes, kind="stable")
+        self._check_once()
         self._class_bounds = offsets(np.bincount(self._classes, minlength=len(names)))
         self._made: dict[int, PartialLabels] = {}
+
+    def _check_once(self) -> None:
+        """Check that no label set says two things of a class."""
+        # by class, and for each class by set
+        classes, sets = self._classes[self._by_class], self._sets[self._by_class]
+        if ((classes[1:] == classes[:-1]) & (sets[1:] == sets[:-1])).any():
+            raise PoolError("labels.parquet: damaged: a label set with a class twice")
 
     def __len__(self) -> int:
         return len(self._bounds) - 1
@@ -129,7 +157,7 @@ class LabelSets(Sequence[PartialLabels]):
 
 # Few distinct texts, read as numbers.
 _CODED = pa.dictionary(pa.int32(), pa.string())
-_COLUMNS = LABELS | {"class": _CODED, "certificate": _CODED}
+_COLUMNS = _CELLS | {"class": _CODED, "certificate": _CODED}
 
 
 def _read(
@@ -137,10 +165,10 @@ def _read(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Read set, class, certificate (-1: present), confidence of each cell; ``names`` grows."""
     table, _ = read_table(path, _COLUMNS, most_rows=most_rows)
-    if any(table.column(name).null_count for name in LABELS):
+    if any(table.column(name).null_count for name in _CELLS):
         raise PoolError(f"{path}: damaged: an empty cell")
     sets, confidences = (
-        column_values(table.column(name), LABELS[name]) for name in ("set", "confidence")
+        column_values(table.column(name), _CELLS[name]) for name in ("set", "confidence")
     )
     classes, class_of = _coded(table.column("class"))
     kinds, kind_of = _coded(table.column("certificate"))
@@ -148,10 +176,10 @@ def _read(
         raise PoolError(f"{path}: damaged: a label set that is not there")
     if (sets[1:] < sets[:-1]).any():
         raise PoolError(f"{path}: damaged: label sets out of order")
-    known = {PRESENT: -1} | {c.value: i for i, c in enumerate(CERTIFICATES)}
+    known = {_PRESENT: -1} | {c.value: i for i, c in enumerate(CERTIFICATES)}
     if unknown := [kind for kind in kinds if kind not in known]:
         raise PoolError(f"{path}: damaged: '{unknown[0]}' is not a certificate")
-    if not ((confidences > 0) & (confidences <= 1)).all():
+    if not is_confidence(confidences).all():
         raise PoolError(f"{path}: damaged: a confidence outside (0, 1]")
     numbers = np.array(
         [names.setdefault(clean_name(name), len(names)) for name in classes], dtype=np.int64

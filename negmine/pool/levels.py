@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 
+from negmine.arrays import BoolEntries, FloatEntries, FloatRows, IntRows
 from negmine.audio.read import LEVEL_BLOCK_S, AudioInfo
 from negmine.audio.silence import SILENCE_RMS
 from negmine.errors import AudioError
-from negmine.pool.blocks import RecipeBlock
-from negmine.pool.ragged import offsets
-from negmine.recipes.layer import OPS
+from negmine.recipes.columns import offsets
 from negmine.recipes.source import Source
+from negmine.recipes.table import Recipes
 
 
 class Levels:
@@ -36,7 +36,11 @@ class Levels:
         """Return the number of a source's file; -1 where it is none of these."""
         return self._file.get(source.path, -1)
 
-    def rms(self, files: np.ndarray, start_s: np.ndarray, length_s: np.ndarray) -> np.ndarray:
+    def files_of(self, recipes: Recipes) -> IntRows:
+        """Return `file_of` of each of the sources of a table."""
+        return np.array([*map(self.file_of, recipes.dictionaries.sources)], dtype=np.int64)
+
+    def rms(self, files: IntRows, start_s: FloatRows, length_s: FloatRows) -> FloatRows:
         """Compute the RMS of one span a file, as `negmine.audio.read.AudioInfo.rms` has it.
 
         Parameters
@@ -66,56 +70,49 @@ class Levels:
         return np.where(files < 0, np.nan, found)
 
 
-def silent_layers(
-    block: RecipeBlock, levels: Levels, files: np.ndarray, clip_s: float
-) -> np.ndarray:
-    """Return layers that add silence: bool, shape (m,).
+def silent_uses(recipes: Recipes, levels: Levels, files: IntRows) -> BoolEntries:
+    """Return components that are silent: bool, shape (u,).
 
     Parameters
     ----------
-    block : RecipeBlock
-        Of m layers.
+    recipes : Recipes
+        With u uses.
     levels : Levels
-    files : int array, shape (sources + 1,)
-        The number of each source's file (`Levels.file_of`), and at the end -1 for none.
-    clip_s : float
+    files : int array, shape (sources,)
+        The number of each source's file (`Levels.file_of`).
     """
-    length_s = np.where(np.isnan(block.length_s), clip_s - block.offset_s, block.length_s)
-    level = levels.rms(files[block.source], block.start_s, length_s)
-    return np.asarray((block.op == OPS["add"]) & (level < SILENCE_RMS))
+    start_s, length_s = _spans(recipes)
+    level = levels.rms(files[recipes.of_clips("source")], start_s, length_s)
+    return level < SILENCE_RMS
 
 
-def mixed_layers(block: RecipeBlock) -> np.ndarray:
-    """Return layers of rows of several components: bool, shape (m,)."""
-    components = np.add.reduceat(block.op == OPS["add"], block.layer_offsets[:-1], dtype=np.int64)
-    return np.asarray(np.repeat(components > 1, block.layer_counts))
+def _spans(recipes: Recipes) -> tuple[FloatEntries, FloatEntries]:
+    """Return start and length of each use's span: seconds, shape (u,)."""
+    start, length = recipes.of_clips("start_us"), recipes.of_clips("length_us")
+    rest_s = recipes.dictionaries.clip_s - recipes.uses.values["offset_us"] / 1e6
+    return start / 1e6, np.where(length == 0, rest_s, length / 1e6)
 
 
-def check_ratios(
-    block: RecipeBlock, silent: np.ndarray, sources: Sequence[Source], clip_s: float
-) -> None:
+def check_ratios(recipes: Recipes, silent: BoolEntries) -> None:
     """Refuse a ratio to silence, which is undefined, before the mix is rendered.
 
     Parameters
     ----------
-    block : RecipeBlock
-    silent : bool array, shape (m,)
-        From `silent_layers`.
-    sources : sequence of Source
-    clip_s : float
+    recipes : Recipes
+    silent : bool array, shape (u,)
+        From `silent_uses`.
 
     Raises
     ------
     AudioError
         If a component of a mix is silent, naming the file and the span.
     """
-    for at in np.flatnonzero(silent & mixed_layers(block))[:1]:
-        length_s = clip_s - block.offset_s[at]
-        if not np.isnan(block.length_s[at]):
-            length_s = block.length_s[at]
-        start_s = float(block.start_s[at])
+    mixed = np.repeat(recipes.uses.counts > 1, recipes.uses.counts)
+    for at in np.flatnonzero(silent & mixed)[:1].tolist():
+        start_s, length_s = (float(values[at]) for values in _spans(recipes))
+        d, kind = recipes.dictionaries, recipes.kind[recipes.uses.rows[at]]
+        source = d.sources[int(recipes.of_clips("source")[at])]
         raise AudioError(
-            f"{sources[int(block.source[at])].path}: silent in [{start_s:g}, "
-            f"{start_s + length_s:g}) s, so that a ratio to it in a mix ('{block.kind}') is "
-            "undefined; leave that span out"
+            f"{source.path}: silent in [{start_s:g}, {start_s + length_s:g}) s, so that a ratio to "
+            f"it in a mix ('{d.kinds[int(kind)]}') is undefined; leave that span out"
         )

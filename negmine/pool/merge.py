@@ -9,7 +9,7 @@ from typing import Any
 
 from negmine.errors import PoolError
 from negmine.pool import Pool, check_classes, open_pool
-from negmine.pool.files import read_info, write_new
+from negmine.pool.files import add_rows, read_info, write_new
 from negmine.pool.writer import PoolWriter
 from negmine.storage.locks import only_writer
 
@@ -59,14 +59,10 @@ def merge_pools(paths: Sequence[Path], out: Path, *, replace: bool = False) -> M
         _check_fit(first, pool)
     if out.exists() and not (out / "pool.json").is_file():
         raise PoolError(f"{out}: exists and is not a pool; choose another folder for --out")
-    writer = PoolWriter(first.clip_s)
+    writer = PoolWriter(first.clip_s, first.sample_rate)
     roots: dict[str, Path] = {}
     for pool in pools:
-        tables = pool.tables
-        for block in pool.recipes.blocks():
-            writer.add(block, tables)
-        for block in pool.calls.blocks():
-            writer.add_calls(block, tables)
+        add_rows(writer, [pool.recipes], [pool.calls])
         writer.close_calls()
         for name, root in read_info(pool.path)["roots"].items():
             if Path(root) not in roots.values():
@@ -76,7 +72,6 @@ def merge_pools(paths: Sequence[Path], out: Path, *, replace: bool = False) -> M
             out,
             writer,
             classes=first.classes,
-            sample_rate=first.sample_rate,
             roots=roots,
             settings={"merged": [{"pool": p.digest, "settings": p.settings} for p in pools]},
             replace=replace,

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
+from negmine.arrays import IntRows, WeightRows
 from negmine.errors import PoolError, did_you_mean
-from negmine.pool.blocks import Numbered, Tables
-from negmine.pool.columns import read_columns
 from negmine.pool.files import part_folder, read_info
 from negmine.pool.label_sets import LabelSets
+from negmine.pool.recipe_files import read_recipes
 from negmine.pool.recipe_table import RecipeTable
 from negmine.pool.source_table import SourceTable
+from negmine.recipes.columns import Lists
+from negmine.recipes.dictionaries import Clips, Dictionaries, Numbered, join_clips
 from negmine.recipes.recipe import Recipe
+from negmine.recipes.table import Number, Recipes, join_recipes
 from negmine.storage.names import clean_name
 
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """An opened pool. A sequence of its recipes, by `recipes`.
+    """An opened pool, or some rows of one. A sequence of its recipes, by `recipes`.
 
     Attributes
     ----------
@@ -64,30 +67,32 @@ class Pool:
     def __iter__(self) -> Iterator[Recipe]:
         return iter(self.recipes)
 
-    def __getitem__(self, index: Any) -> Any:
+    @overload
+    def __getitem__(self, index: Number) -> Recipe: ...
+    @overload
+    def __getitem__(self, index: slice | np.ndarray) -> Pool: ...
+    def __getitem__(self, index: Number | slice | np.ndarray) -> Recipe | Pool:
+        """Return a recipe, or a pool of the rows that a slice, a mask or numbers choose."""
+        if isinstance(index, slice | np.ndarray):
+            return replace(self, recipes=self.recipes[index])
         return self.recipes[index]
 
-    def confidence(self, name: str) -> np.ndarray:
+    def confidence(self, name: str) -> WeightRows:
         """Return confidence that each recipe lacks a class: float32, (N,), 0 if not certified."""
         return self.recipes.confidence(name)
 
     @cached_property
-    def distinct_calls(self) -> np.ndarray:
+    def distinct_calls(self) -> IntRows:
         """Rows of ``calls``, each sound once: int64, ascending.
 
         Boxes in the same clip, of two classes say, give the same call more than once.
         """
         return np.sort(np.unique(self.calls.ids.raw, return_index=True)[1])
 
-    def calls_of(self, name: str) -> np.ndarray:
+    def calls_of(self, name: str) -> IntRows:
         """Return rows of ``calls`` that hold a class, each sound once: int64, ascending."""
         rows = self.distinct_calls
-        return np.asarray(rows[self.calls.present(name)[rows]])
-
-    @property
-    def tables(self) -> Tables:
-        """What `RecipeTable.block` names by number: sources and label sets, all of them."""
-        return Tables(Numbered(self.sources), Numbered(self.label_sets))
+        return rows[self.calls.present(name)[rows]]
 
 
 def open_pool(path: str | Path) -> Pool:
@@ -131,12 +136,31 @@ def open_pool(path: str | Path) -> Pool:
     label_sets = LabelSets([here / "labels.parquet" for here in folders], counts, len(classes))
     clip_s, sample_rate = float(info["clip_s"]), int(info["sample_rate"])
 
+    kinds = [[str(kind) for kind in part["kinds"]] for part in parts]
+    names = sorted({kind for of_part in kinds for kind in of_part})
+    dictionaries = Dictionaries(
+        clip_s, sample_rate, Numbered(sources), Numbered(label_sets), Numbered(names)
+    )
+
     def opened(name: str) -> RecipeTable:
-        columns = [
-            (read_columns(here / name, len(sources), len(label_sets), len(kinds)), kinds)
-            for here, kinds in zip(folders, (part["kinds"] for part in parts), strict=True)
-        ]
-        return RecipeTable(folder, columns, sources, label_sets, clip_s, sample_rate)
+        tables, clips = [], list[Clips]()
+        for here, of_part in zip(folders, kinds, strict=True):
+            rows, uses, own = read_recipes(here / name, len(sources), len(label_sets), of_part)
+            if clips:
+                shifted = uses.values["clip"] + np.int32(sum(map(len, clips)))
+                uses = Lists(uses.starts, {**uses.values, "clip": shifted})
+            kind = np.array([*map(names.index, of_part)], dtype=np.uint8)[rows["kind"]]
+            tables.append(Recipes(dictionaries, kind, uses, rows["id"]))
+            clips.append(own)
+        joined = join_recipes(tables)
+        return RecipeTable(
+            replace(dictionaries, clips=join_clips(clips)),
+            joined.kind,
+            joined.uses,
+            joined.known_ids,
+            path=folder,
+            label_sets=label_sets,
+        )
 
     return Pool(
         path=folder,

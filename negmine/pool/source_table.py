@@ -6,11 +6,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from negmine.errors import PoolError
-from negmine.pool.files import SOURCES
+from negmine.recipes.columns import SOURCE, flat
 from negmine.recipes.source import SYNTHETIC, Source
 from negmine.storage.file_names import is_inside
+from negmine.storage.files import write_table
 from negmine.storage.parquet import read_table
+
+SOURCES = flat(SOURCE)
 
 # Root, name, fingerprint, duration in seconds, group.
 _Row = tuple[Path, str, str, float, str]
@@ -55,6 +60,14 @@ class SourceTable(Sequence[Source]):
 
     def __iter__(self) -> Iterator[Source]:
         return (self[number] for number in range(len(self)))
+
+
+def write_sources(path: Path, sources: Sequence[Source], roots: Mapping[str, Path]) -> None:
+    """Write sources as a Parquet table, each with the name of its root."""
+    names = {root: name for name, root in roots.items()} | {SYNTHETIC: str(SYNTHETIC)}
+    columns = {name: [getattr(source, name) for source in sources] for name in SOURCES}
+    columns["root"] = [names[root] for root in columns["root"]]
+    write_table(path, pa.table(columns, schema=pa.schema(list(SOURCES.items()))))
 
 
 def _read(path: Path, roots: Mapping[str, Path]) -> Iterator[_Row]:

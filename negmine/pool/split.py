@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from negmine.arrays import IntEntries, IntRows
 from negmine.errors import PoolError
 from negmine.pool import Pool, open_pool
-from negmine.pool.blocks import RecipeBlock
-from negmine.pool.files import read_info, write_new
+from negmine.pool.files import add_rows, read_info, write_new
 from negmine.pool.writer import PoolWriter
+from negmine.recipes.table import Recipes
 from negmine.storage.files import writing_folder
 
 
@@ -65,19 +66,10 @@ def split_pool(path: Path, shares: Mapping[str, float], out: Path, *, seed: int 
     part_of = _assign(pool, shares, np.random.default_rng(seed))
     # the last entry is for layers without a source
     numbers = np.array([part_of.get(source.group, -1) for source in pool.sources] + [-1])
-    writers = [PoolWriter(pool.clip_s) for _ in names]
-    tables, straddling = pool.tables, 0
-    for block in pool.recipes.blocks():
-        parts = _parts(block, numbers)
-        straddling += int((parts == _STRADDLES).sum())
-        for number, writer in enumerate(writers):
-            if len(rows := np.flatnonzero(parts == number)):
-                writer.add(block.take(rows), tables)
-    for block in pool.calls.blocks():
-        parts = _parts(block, numbers)
-        for number, writer in enumerate(writers):
-            if len(rows := np.flatnonzero(parts == number)):
-                writer.add_calls(block.take(rows), tables)
+    parts, of_calls = _parts(pool.recipes, numbers), _parts(pool.calls, numbers)
+    writers = [PoolWriter(pool.clip_s, pool.sample_rate) for _ in names]
+    for number, writer in enumerate(writers):
+        add_rows(writer, [pool.recipes[parts == number]], [pool.calls[of_calls == number]])
     for name, writer in zip(names, writers, strict=True):
         if not len(writer):
             groups = len(part_of)
@@ -90,7 +82,6 @@ def split_pool(path: Path, shares: Mapping[str, float], out: Path, *, seed: int 
                 folder / name,
                 writer,
                 classes=pool.classes,
-                sample_rate=pool.sample_rate,
                 roots=roots,
                 settings={"split": made, "settings": pool.settings},
             )
@@ -104,7 +95,7 @@ def split_pool(path: Path, shares: Mapping[str, float], out: Path, *, seed: int 
             }
             for number, (name, writer) in enumerate(zip(names, writers, strict=True))
         },
-        straddling,
+        int((parts == _STRADDLES).sum()),
     )
 
 
@@ -119,7 +110,7 @@ def _assign(pool: Pool, shares: Mapping[str, float], rng: np.random.Generator) -
     rows = np.zeros(len(groups))
     for table in (pool.recipes, pool.calls):
         for block in table.blocks():
-            drawn = of_source[block.source]
+            drawn = of_source[block.layers.source]
             rows += np.bincount(drawn[drawn >= 0], minlength=len(groups))
     wanted = np.array(list(shares.values())) / sum(shares.values()) * rows.sum()
     given = np.zeros(len(wanted))
@@ -132,11 +123,14 @@ def _assign(pool: Pool, shares: Mapping[str, float], rng: np.random.Generator) -
     return found
 
 
-def _parts(block: RecipeBlock, numbers: np.ndarray) -> np.ndarray:
+def _parts(recipes: Recipes, numbers: IntEntries) -> IntRows:
     """Return each row's part: int64, shape (n,); `_STRADDLES` if its groups are in several."""
-    of_layer = numbers[block.source]
-    starts = block.layer_offsets[:-1]
-    most = np.maximum.reduceat(of_layer, starts)
-    least = np.minimum.reduceat(np.where(of_layer < 0, np.iinfo(np.int64).max, of_layer), starts)
-    parts = np.where(most == least, most, _STRADDLES)
-    return np.asarray(np.where(most < 0, 0, parts))
+    found = [np.zeros(0, dtype=np.int64)]
+    for block in recipes.blocks():
+        layers = block.layers
+        drawn, starts = numbers[layers.source], layers.starts[:-1]
+        most = np.maximum.reduceat(drawn, starts)
+        drawn[drawn < 0] = np.iinfo(np.int64).max
+        least = np.minimum.reduceat(drawn, starts)
+        found.append(np.where(most < 0, 0, np.where(most == least, most, _STRADDLES)))
+    return np.concatenate(found)

@@ -8,21 +8,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from negmine.pool.block_checks import check_block
-from negmine.pool.blocks import RecipeBlock, Tables, block_ids
-from negmine.pool.columns import CHANGES, CLIPS, TABLES, Columns, column_type, empty_column
-from negmine.pool.ragged import offsets
+from negmine.arrays import IdRows, IntEntries, IntRows
+from negmine.recipes.columns import Columns, Lists, length, take
+from negmine.recipes.dictionaries import Clips, Dictionaries, Item, Numbered
 from negmine.recipes.labels import PartialLabels
-from negmine.recipes.layer import OPS
-from negmine.recipes.recipe import ID_BYTES
-
-_CLIP = np.dtype([(name, "<i8") for name in CLIPS if name != "first_change"])
-_CHANGE = np.dtype([(name, "<f8" if name.endswith("_hz") else "<i8") for name in CHANGES])
+from negmine.recipes.source import Source
+from negmine.recipes.table import Recipes, join_recipes
 
 
 class PoolWriter:
@@ -31,7 +27,9 @@ class PoolWriter:
     Parameters
     ----------
     clip_s : float
-    standing : Tables, optional
+    sample_rate : int
+        Hz.
+    sources, labels : sequence, optional
         The sources and label sets that the pool has already; new ones get the numbers after them.
     ids, calls : iterable of bytes
         The ids of recipes and of calls that the pool has already.
@@ -40,64 +38,59 @@ class PoolWriter:
     def __init__(
         self,
         clip_s: float,
-        standing: Tables | None = None,
+        sample_rate: int,
+        *,
+        sources: Sequence[Source] = (),
+        labels: Sequence[PartialLabels] = (),
         ids: Iterable[bytes] = (),
         calls: Iterable[bytes] = (),
     ) -> None:
-        self.clip_s = clip_s
-        self.tables = standing or Tables()
-        self.first_source = len(self.tables.sources)
-        self.first_label_set = len(self.tables.labels)
-        self.kinds: list[str] = []
-        self._renumber = _Renumber(self.tables)
-        self._recipes = _Packed(self.kinds, set(), frozenset(ids))
-        self._calls = _Packed(self.kinds, None)
-        self._standing_calls = frozenset(calls)
+        self.clip_s, self.sample_rate = clip_s, sample_rate
+        self.sources, self.labels, self.kinds = Numbered(sources), Numbered(labels), Numbered[str]()
+        self.first_source, self.first_label_set = len(sources), len(labels)
+        # what both share, and the clips of each
+        shared = Dictionaries(clip_s, sample_rate, self.sources, self.labels, self.kinds)
+        self._recipes = _Packed(shared)
+        self._calls = _Packed(replace(shared, clips=Clips()))
+        self._ids = set[bytes]()
+        self._standing, self._standing_calls = frozenset(ids), frozenset(calls)
 
-    def add(self, block: RecipeBlock, tables: Tables) -> int:
-        """Add the recipes of a block that are not there yet.
+    @property
+    def new_sources(self) -> list[Source]:
+        """The sources that the pool does not have yet."""
+        return [self.sources[n] for n in range(self.first_source, len(self.sources))]
 
-        Parameters
-        ----------
-        block : RecipeBlock
-        tables : Tables
-            What the block's numbers name.
+    @property
+    def new_labels(self) -> list[PartialLabels]:
+        """The label sets that the pool does not have yet."""
+        return [self.labels[n] for n in range(self.first_label_set, len(self.labels))]
 
-        Returns
-        -------
-        int
-            How many rows were new.
-        """
-        return self._add(self._recipes, block, tables)
+    def add(self, block: Recipes) -> int:
+        """Add the recipes of a block that are not there yet; return how many were new."""
+        block.check()
+        fresh = []
+        for row, one in enumerate(_bytes(block.ids.raw)):
+            if one not in self._ids and one not in self._standing:
+                self._ids.add(one)
+                fresh.append(row)
+        return self._recipes.add(block, np.array(fresh, dtype=np.int64))
 
-    def known(self, block: RecipeBlock, tables: Tables) -> int:
+    def known(self, block: Recipes) -> int:
         """Count the rows of a block that the pool has already, apart from what is being added."""
-        if not self._recipes.standing:
+        if not self._standing:
             return 0
-        return sum(one in self._recipes.standing for one in block_ids(block, tables, self.clip_s))
+        return sum(one in self._standing for one in _bytes(block.ids.raw))
 
-    def add_calls(self, block: RecipeBlock, tables: Tables) -> int:
+    def add_calls(self, block: Recipes) -> int:
         """Add confirmed calls; two alike may follow one another, if they come together."""
-        if self._standing_calls:
-            ids = block_ids(block, tables, self.clip_s)
-            new = [row for row, name in enumerate(ids) if name not in self._standing_calls]
-            block = block.take(np.array(new, dtype=np.int64))
-        return self._add(self._calls, block, tables)
+        block.check()
+        ids = _bytes(block.ids.raw)
+        fresh = [row for row, one in enumerate(ids) if one not in self._standing_calls]
+        return self._calls.add(block, np.array(fresh, dtype=np.int64))
 
     def close_calls(self) -> None:
         """Close the calls added so far: later ones that equal them are left out."""
-        ids = self._calls.columns()["rows"]["id"]
-        self._standing_calls |= {one.tobytes() for one in ids}
-
-    def _add(self, packed: _Packed, block: RecipeBlock, tables: Tables) -> int:
-        check_block(block, tables, self.clip_s)
-        ids = block_ids(block, tables, self.clip_s)
-        fresh = packed.fresh(ids)
-        if len(fresh) < len(block):
-            block, ids = block.take(fresh), [ids[row] for row in fresh]
-        if len(block):
-            packed.add(self._renumber.block(block, tables), ids)
-        return len(block)
+        self._standing_calls |= set(_bytes(self._calls.table().ids.raw))
 
     def __len__(self) -> int:
         return self._recipes.rows
@@ -113,194 +106,146 @@ class PoolWriter:
 
     def digest(self, after: str = "") -> str:
         """Hash of all rows, their labels and calls, on top of what stood before."""
-        sets = np.array([_set_digest(labels) for labels in self.tables.labels.items], dtype="V16")
+        sets = np.array([*map(_set_digest, self.labels), bytes(16)], dtype="V16")
         digest = hashlib.blake2b(after.encode(), digest_size=16)
-        for packed in (self._recipes, self._calls):
-            digest.update(packed.digest(sets))
+        for table in self.tables():
+            digest.update(_table_digest(table, sets))
         return digest.hexdigest()
 
-    def columns(self) -> tuple[Columns, Columns]:
+    def tables(self) -> tuple[Recipes, Recipes]:
         """Return the packed recipes and calls."""
-        return self._recipes.columns(), self._calls.columns()
+        return self._recipes.table(), self._calls.table()
 
 
-class _Renumber:
-    """From the numbers of a builder's tables to those of the pool, in order of first use."""
-
-    def __init__(self, tables: Tables) -> None:
-        self._tables = tables
-        self._maps: dict[int, tuple[Tables, np.ndarray, np.ndarray]] = {}
-
-    def block(self, block: RecipeBlock, tables: Tables) -> RecipeBlock:
-        nothing = np.zeros(0, dtype=np.int32)
-        _, sources, labels = self._maps.get(id(tables), (tables, nothing, nothing))
-        sources = _extended(sources, len(tables.sources))
-        labels = _extended(labels, len(tables.labels))
-        for number in _unknown(block.source[block.source >= 0], sources):
-            sources[number] = self._tables.sources.number(tables.sources[number])
-        for number in _unknown(block.label, labels):
-            labels[number] = self._tables.labels.number(tables.labels[number])
-        # the tables are kept, so that no other's id can be theirs
-        self._maps[id(tables)] = (tables, sources, labels)
-        named = np.append(sources, np.int32(-1))
-        return replace(block, source=named[block.source], label=labels[block.label])
+def _bytes(raw: IdRows) -> list[bytes]:
+    return [one.tobytes() for one in raw]
 
 
-def _extended(numbers: np.ndarray, length: int) -> np.ndarray:
-    return np.concatenate([numbers, np.full(length - len(numbers), -1, dtype=np.int32)])
+class _Packed:
+    """One table of recipes, block after block, in dictionaries of the pool's own."""
+
+    def __init__(self, dictionaries: Dictionaries) -> None:
+        self.rows = 0
+        self.counts: Counter[str] = Counter()
+        self._to = dictionaries
+        self._blocks: list[Recipes] = [Recipes.empty(dictionaries)]
+        self._numbers: dict[bytes, int] = {}
+        # by source of rows: its dictionaries, kept so that no other's id can be theirs, and numbers
+        self._maps: dict[int, tuple[Dictionaries, dict[str, IntEntries]]] = {}
+
+    def add(self, block: Recipes, rows: IntRows) -> int:
+        """Pack some rows of a block; return how many."""
+        if not len(rows):
+            return 0
+        ids = block.ids.raw[rows]
+        block = block[rows]
+        given = block.dictionaries
+        _, maps = self._maps.setdefault(id(given), (given, {}))
+        kind = _translated(maps, "kinds", block.kind, given.kinds, self._to.kinds)
+        clip = self._clips(maps, block)
+        uses = Lists(block.uses.starts, {**block.uses.values, "clip": clip})
+        packed = Recipes(self._to, kind.astype(np.uint8), uses, ids)
+        self._blocks.append(packed)
+        self.rows += len(packed)
+        for number in np.unique(kind).tolist():
+            self.counts[self._to.kinds[number]] += int((kind == number).sum())
+        return len(packed)
+
+    def _clips(self, maps: dict[str, IntEntries], block: Recipes) -> IntEntries:
+        """Return the pool's numbers of a block's clips, of which some may be new."""
+        given, used = block.dictionaries, block.uses.values["clip"]
+        numbers = maps["clips"] = _extended(maps.get("clips"), len(given.clips))
+        new = _unknown(used, numbers)
+        columns, changes = given.clips.take(new)
+        # sources in the order in which layers name them: each clip's own, then its changes'
+        own, changed = columns["source"], changes.values["source"]
+        sources = np.insert(changed, changes.starts[:-1], own)
+        _translated(maps, "sources", sources, given.sources, self._to.sources)
+
+        def named(table: Columns) -> dict[str, np.ndarray]:
+            return {**table, "source": maps["sources"][table["source"]].astype(np.int32)}
+
+        label = _translated(maps, "labels", columns["label"], given.labels, self._to.labels)
+        columns = {**named(columns), "label": label.astype(np.int32)}
+        changes = Lists(changes.starts, named(changes.values))
+        # one clip may be there twice under two numbers, or come from another dictionary
+        known, first = self._numbers, len(self._numbers)
+        found, fresh = [], list[int]()
+        for index, key in enumerate(_keys(columns, changes)):
+            found.append(number := known.setdefault(key, len(known)))
+            if number == first + len(fresh):
+                fresh.append(index)
+        at = np.array(fresh, dtype=np.int64)
+        self._to.clips.append(take(columns, at), changes.take(at))
+        numbers[new] = found
+        return numbers[used].astype(np.int32)
+
+    def table(self) -> Recipes:
+        """Return all rows in one piece."""
+        # kept as one piece: the columns of a large pool are not held twice
+        self._blocks = [join_recipes(self._blocks)]
+        return self._blocks[0]
 
 
-def _unknown(used: np.ndarray, numbers: np.ndarray) -> list[int]:
+def _keys(columns: Columns, changes: Lists) -> Iterator[bytes]:
+    """Yield the bytes of each clip, and of its changes."""
+    text, size = _records(columns)
+    if not length(changes.values):
+        yield from (text[at : at + size] for at in range(0, len(text), size))
+        return
+    changed, width = _records(changes.values)
+    bounds = (changes.starts * width).tolist()
+    for index in range(len(changes)):
+        yield text[index * size : (index + 1) * size] + changed[bounds[index] : bounds[index + 1]]
+
+
+def _records(columns: Columns) -> tuple[bytes, int]:
+    """Return columns as one record an entry, and the bytes of each."""
+    kinds = [(name, values.dtype) for name, values in columns.items()]
+    out = np.zeros(length(columns), dtype=kinds)
+    for name in columns:
+        out[name] = columns[name]
+    return out.tobytes(), out.itemsize
+
+
+def _translated(
+    maps: dict[str, IntEntries],
+    name: str,
+    used: np.ndarray,
+    given: Numbered[Item],
+    to: Numbered[Item],
+) -> IntEntries:
+    """Return numbers in one dictionary as those in another; new ones in order of first use.
+
+    -1 stays -1: the last entry of a map is for it.
+    """
+    numbers = maps[name] = _extended(maps.get(name), len(given) + 1)
+    for number in _unknown(used[used >= 0], numbers).tolist():
+        numbers[number] = to.number(given[number])
+    return np.asarray(numbers[used])
+
+
+def _extended(numbers: IntEntries | None, length: int) -> IntEntries:
+    known = np.zeros(0, dtype=np.int64) if numbers is None else numbers
+    return np.concatenate([known, np.full(length - len(known), -1)])
+
+
+def _unknown(used: np.ndarray, numbers: IntEntries) -> IntEntries:
     """Return the numbers without a translation, in order of first use."""
     values, first = np.unique(used, return_index=True)
     missing = numbers[values] < 0
-    ordered = values[missing][np.argsort(first[missing])]
-    return [int(value) for value in ordered]
+    return np.asarray(values[missing][np.argsort(first[missing])])
 
 
-@dataclass
-class _Packed:
-    """Columns of one table of recipes, block after block."""
-
-    kinds: list[str]
-    ids: set[bytes] | None
-    standing: frozenset[bytes] = frozenset()
-    rows: int = 0
-    counts: Counter[str] = field(default_factory=Counter)
-
-    def __post_init__(self) -> None:
-        self._parts: dict[str, dict[str, list[np.ndarray]]] = {
-            name: {column: [] for column in schema} for name, schema in TABLES.items()
-        }
-        self._clips: dict[bytes, int] = {}
-        self._uses = self._changes = 0
-
-    def fresh(self, ids: list[bytes]) -> np.ndarray:
-        """Return the rows whose ids are new; count them as known from now on."""
-        if self.ids is None:
-            return np.arange(len(ids))
-        fresh = []
-        for row, name in enumerate(ids):
-            if name not in self.ids and name not in self.standing:
-                self.ids.add(name)
-                fresh.append(row)
-        return np.array(fresh, dtype=np.int64)
-
-    def add(self, block: RecipeBlock, ids: list[bytes]) -> None:
-        """Pack a block whose numbers are those of the pool."""
-        if block.kind not in self.kinds:
-            self.kinds.append(block.kind)
-        n, adds = len(block), np.flatnonzero(block.op == OPS["add"])
-        rows_of = np.repeat(np.arange(n), block.layer_counts)
-        uses_per_row = np.bincount(rows_of[adds], minlength=n)
-        clips = self._clip_numbers(block, adds, uses_per_row)
-        self._keep(
-            "rows",
-            id=np.frombuffer(b"".join(ids), dtype=f"V{ID_BYTES}"),
-            kind=np.full(n, self.kinds.index(block.kind), dtype=np.uint8),
-            first_use=self._uses + offsets(uses_per_row)[:-1],
-        )
-        self._keep(
-            "uses",
-            clip=clips,
-            snr_udb=_millionths(block.snr_db[adds], 0),
-            offset_us=_millionths(block.offset_s[adds], 0),
-        )
-        self.rows += n
-        self._uses += len(adds)
-        self.counts[block.kind] += n
-
-    def _clip_numbers(
-        self, block: RecipeBlock, adds: np.ndarray, uses_per_row: np.ndarray
-    ) -> np.ndarray:
-        """Give each component's clip a number; keep clips not seen before."""
-        clip = np.zeros(len(adds), dtype=_CLIP)
-        clip["source"] = block.source[adds]
-        clip["start_us"] = _millionths(block.start_s[adds], 0)
-        clip["length_us"] = _millionths(block.length_s[adds], 0)
-        clip["seed"] = block.seed[adds]
-        # a row's label sets are on its first components, in order
-        clip["label"] = -1
-        first_use = offsets(uses_per_row)[:-1]
-        within = np.arange(len(block.label)) - np.repeat(
-            block.label_offsets[:-1], block.label_counts
-        )
-        clip["label"][np.repeat(first_use, block.label_counts) + within] = block.label
-        changes = np.diff(np.append(adds, len(block.op))) - 1
-        change = np.zeros(int(changes.sum()), dtype=_CHANGE)
-        at = np.flatnonzero(block.op != OPS["add"])
-        for name in ("op", "source", "low_hz", "high_hz", "seed"):
-            change[name] = getattr(block, name)[at]
-        for name in ("start", "offset", "length"):
-            change[f"{name}_us"] = _millionths(getattr(block, f"{name}_s")[at], 0)
-        first_change = offsets(changes)
-        keys = _keys(clip, change, first_change)
-        known, numbers, new = self._clips, np.empty(len(clip), dtype=np.int32), []
-        for index, key in enumerate(keys):
-            number = known.get(key)
-            if number is None:
-                known[key] = number = len(known)
-                new.append(index)
-            numbers[index] = number
-        fresh = np.array(new, dtype=np.int64)
-        kept = changes[fresh]
-        self._keep(
-            "clips",
-            first_change=self._changes + offsets(kept)[:-1],
-            **{name: clip[name][fresh] for name in _CLIP.names or ()},
-        )
-        if kept.any():
-            taken = np.repeat(first_change[fresh] - offsets(kept)[:-1], kept)
-            taken += np.arange(len(taken))
-            self._keep("changes", **{name: change[name][taken] for name in CHANGES})
-            self._changes += len(taken)
-        return numbers
-
-    def _keep(self, table: str, **columns: np.ndarray) -> None:
-        for name, kind in TABLES[table].items():
-            self._parts[table][name].append(columns[name].astype(column_type(kind), copy=False))
-
-    def columns(self) -> Columns:
-        """Return all columns, each in one piece."""
-        for table, columns in self._parts.items():
-            for name, pieces in columns.items():
-                nothing = empty_column(TABLES[table][name])
-                # kept as one piece: the columns of a large pool are not held twice
-                pieces[:] = [np.concatenate([nothing, *pieces])]
-        return {
-            table: {name: pieces[0] for name, pieces in columns.items()}
-            for table, columns in self._parts.items()
-        }
-
-    def digest(self, sets: np.ndarray) -> bytes:
-        """Hash of ids and labels, in order, however they came in blocks."""
-        columns = self.columns()
-        digest = hashlib.blake2b(digest_size=16)
-        digest.update(np.ascontiguousarray(columns["rows"]["id"]).tobytes())
-        labels = columns["clips"]["label"][columns["uses"]["clip"]]
-        digest.update(np.diff(columns["rows"]["first_use"], append=len(labels)).tobytes())
-        for first in range(0, len(labels), 1 << 20):
-            numbers = labels[first : first + (1 << 20)]
-            digest.update(np.append(sets, np.zeros(1, dtype="V16"))[numbers].tobytes())
-        return digest.digest()
-
-
-def _keys(clip: np.ndarray, change: np.ndarray, first_change: np.ndarray) -> Iterator[bytes]:
-    """Yield a key for each clip: its own record, and those of its changes."""
-    text, size = clip.tobytes(), clip.itemsize
-    if not len(change):
-        yield from (text[at : at + size] for at in range(0, len(text), size))
-        return
-    changes, width = change.tobytes(), change.itemsize
-    bounds = (first_change * width).tolist()
-    for index in range(len(clip)):
-        own = text[index * size : (index + 1) * size]
-        yield own + changes[bounds[index] : bounds[index + 1]]
-
-
-def _millionths(values: np.ndarray, none: int) -> np.ndarray:
-    """Convert times and ratios to whole millionths: int64; ``none`` for NaN."""
-    return np.asarray(np.where(np.isnan(values), none, np.rint(np.nan_to_num(values) * 1e6)), "i8")
+def _table_digest(table: Recipes, sets: np.ndarray) -> bytes:
+    """Hash of ids and labels, in order, however they came in blocks."""
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(np.ascontiguousarray(table.ids.raw).tobytes())
+    digest.update(table.uses.counts.tobytes())
+    labels = table.of_clips("label")
+    for first in range(0, len(labels), 1 << 20):
+        digest.update(sets[labels[first : first + (1 << 20)]].tobytes())
+    return digest.digest()
 
 
 def _set_digest(labels: PartialLabels) -> bytes:

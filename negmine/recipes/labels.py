@@ -30,11 +30,12 @@ from functools import cached_property, lru_cache
 from itertools import repeat
 from operator import attrgetter
 from types import MappingProxyType
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from negmine.arrays import BoolClasses, FloatEntries, FloatRows, IntEntries, IntRows, WeightClasses
 from negmine.audio.windows import Span, covered_s
 from negmine.recipes.confidence import (
     AGREED,
@@ -78,6 +79,47 @@ DEFAULT_CONFIDENCE: Mapping[Certificate, float] = MappingProxyType(
 )
 
 
+def is_confidence(value: Any) -> Any:
+    """Return whether a value, or each of some, is a confidence: above 0, and 1 at most."""
+    return (value > 0.0) & (value <= 1.0)
+
+
+def mixed_confidence(confidence: FloatEntries, starts: IntRows) -> FloatRows:
+    """Compute how sure it is that mixes lack a class: the product over the parts of each.
+
+    Parameters
+    ----------
+    confidence : float64 array, shape (m,)
+        Of the parts of each mix, one mix after another; 0 where a part does not certify it.
+    starts : int array, shape (n,)
+        Where each mix's parts start; each has one or more.
+
+    Returns
+    -------
+    float64 array, shape (n,)
+        0 where too little is left of the claim; one part alone is never touched.
+    """
+    if not len(starts):
+        return np.zeros(0)
+    out = np.multiply.reduceat(confidence, starts)
+    low = out < MIN_CONFIDENCE
+    if low.any():
+        out[low & (np.diff(starts, append=len(confidence)) > 1)] = 0.0
+    return np.asarray(out)
+
+
+def mixed_certificate(certificate: IntEntries, starts: IntRows) -> IntRows:
+    """Return what certifies that mixes lack a class: places in `CERTIFICATES`; -1 for nothing.
+
+    Parameters and shapes as in `mixed_confidence`, which says where too little is left of it.
+    """
+    if not len(starts):
+        return np.zeros(0, dtype=np.int64)
+    several = np.diff(starts, append=len(certificate)) > 1
+    least = np.minimum.reduceat(certificate, starts)
+    return np.where(several & (least >= 0), CERTIFICATES.index(Certificate.MIXED), least)
+
+
 class State(StrEnum):
     """What is known of one class in one clip."""
 
@@ -106,7 +148,7 @@ class Absence:
     confidence: float
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.confidence <= 1.0:
+        if not is_confidence(self.confidence):
             raise ValueError(f"confidence {self.confidence} is outside (0, 1]")
 
 
@@ -170,23 +212,23 @@ class PartialLabels:
 
     def mix(self, other: PartialLabels) -> PartialLabels:
         """Join labels of two mixed sounds: present in either, absent only where both certify it."""
-        present = self.present | other.present
-        absent = {}
-        # classes come with few distinct certificates, and there may be 10,000 of them
-        joined: dict[tuple[Absence, Absence], Absence | None] = {}
-        # a class certified by one part and present in the other is in `present`, never here
+        return PartialLabels.mixed([self, other])
+
+    @classmethod
+    def mixed(cls, parts: Sequence[PartialLabels]) -> PartialLabels:
+        """Join labels of several mixed sounds: see `mix`. One sound alone stays as it is."""
+        first, *others = parts
+        if not others:
+            return first
+        present = first.present.union(*(other.present for other in others))
+        # a class certified by one part and present in another is in `present`, never here
         # in an order that is the same in every process, which that of a set is not
-        for name in self.absent:
-            if name not in other.absent:
-                continue
-            pair = (self.absent[name], other.absent[name])
-            if pair not in joined:
-                confidence = pair[0].confidence * pair[1].confidence
-                kept = confidence >= MIN_CONFIDENCE
-                joined[pair] = Absence(Certificate.MIXED, confidence) if kept else None
-            if (absence := joined[pair]) is not None:
-                absent[name] = absence
-        return PartialLabels(present, absent)
+        names = [n for n in first.absent if all(n in other.absent for other in others)]
+        sure = np.array([[part.absent[n].confidence for part in parts] for n in names])
+        mixed = mixed_confidence(sure.reshape(-1), np.arange(len(names)) * len(parts)).tolist()
+        # classes come with few distinct confidences, and there may be 10,000 of them
+        joined = {one: Absence(Certificate.MIXED, one) for one in set(mixed) if one}
+        return cls(present, {n: joined[one] for n, one in zip(names, mixed, strict=True) if one})
 
     def extended(self, seconds: float, beyond_per_s: float = BEYOND_BOX_PER_S) -> PartialLabels:
         """Extend labels to the same sound with more of its surroundings.
@@ -280,9 +322,7 @@ class PartialLabels:
         present = self.present.difference({name}, touched) | ({name} & donor.present)
         return PartialLabels(present, absent)
 
-    def to_arrays(
-        self, classes: Sequence[str]
-    ) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.float32]]:
+    def to_arrays(self, classes: Sequence[str]) -> tuple[WeightClasses, BoolClasses, WeightClasses]:
         """Return targets, mask and weights in the order of ``classes``, which are distinct.
 
         Returns

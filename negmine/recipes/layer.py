@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-import struct
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from negmine.audio.windows import to_microseconds
 from negmine.recipes.source import Source
 
 # What a layer does, and its number in ids and files: never renumber, only add.
 OPS = {"add": 0, "insert": 1, "erase": 2, "band": 3}
-
-_LAYER = struct.Struct("<16sB7q")
-_NONE = -(2**63)
+ADD, INSERT, ERASE, BAND = OPS.values()
+OP_NAMES = tuple(OPS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,53 +70,90 @@ class Layer:
                 raise ValueError(f"a layer's {name} is {value}")
             # as floats: 2 and 2.0, 0.0 and -0.0 are equal and must not be two ids
             object.__setattr__(self, name, to_microseconds(float(value)) + 0.0)
-        self._check()
-
-    def _check(self) -> None:
         if self.op not in OPS:
             raise ValueError(f"unknown op '{self.op}'; the ops are {', '.join(OPS)}")
-        if (self.source is None) != (self.op == "erase"):
-            raise ValueError("every layer has a source, but for 'erase', which has none")
         if self.snr_db is not None and self.op != "add":
             raise ValueError(f"'{self.op}' takes no snr_db: it belongs to the component's 'add'")
-        if self.start_s < 0 or self.offset_s < 0:
-            raise ValueError(f"start_s {self.start_s:g} or offset_s {self.offset_s:g} is negative")
-        placed = self.op in ("add", "insert")
-        if not placed and (self.offset_s or self.length_s is not None):
-            raise ValueError(f"'{self.op}' acts on the whole clip: no offset_s, no length_s")
-        if self.length_s is not None and self.length_s <= 0:
-            raise ValueError(f"length_s {self.length_s:g} is not above 0")
-        if self.op == "insert" and self.length_s is None:
-            raise ValueError("'insert' needs a length_s")
-        banded = self.low_hz is not None and self.high_hz is not None
-        if banded == placed or (self.low_hz is None) != (self.high_hz is None):
-            raise ValueError("'erase' and 'band' need low_hz and high_hz, the other ops none")
-        if banded and not 0 <= (self.low_hz or 0.0) < (self.high_hz or 0.0):
-            raise ValueError(f"no band from {self.low_hz:g} to {self.high_hz:g} Hz")
-        generated = self.source is not None and self.source.is_synthetic
-        if generated != (self.seed is not None):
-            raise ValueError("generated sound has a seed, and nothing else has one")
         if self.seed is not None and not 0 <= self.seed < 2**63:
             raise ValueError(f"seed {self.seed} is outside [0, 2**63)")
-        if generated and self.start_s:
-            raise ValueError("generated sound starts at 0")
+        fields = LayerFields(
+            op=OPS[self.op],
+            has_source=self.source is not None,
+            is_synthetic=self.source is not None and self.source.is_synthetic,
+            start=self.start_s,
+            offset=self.offset_s,
+            # columns have 0 for none
+            length=0.0 if self.length_s is None else self.length_s or -1.0,
+            low_hz=math.nan if self.low_hz is None else self.low_hz,
+            high_hz=math.nan if self.high_hz is None else self.high_hz,
+            has_seed=self.seed is not None,
+        )
+        for broken, message in RULES:
+            if broken(fields):
+                values = {name: getattr(self, name) for name in self.__slots__}
+                raise ValueError(message.format(**values))
 
 
-def whole_microseconds(value: float | None) -> int:
-    """Convert a time, ratio or frequency to millionths, as ids and only ids hold it."""
-    return _NONE if value is None else round(value * 1e6)
+class LayerFields(NamedTuple):
+    """What the rules look at: of one layer as Python's values, or of many as columns.
+
+    Times may be in any unit. A length of 0 is none, as are edges of NaN.
+    """
+
+    op: Any
+    has_source: Any
+    is_synthetic: Any
+    start: Any
+    offset: Any
+    length: Any
+    low_hz: Any
+    high_hz: Any
+    has_seed: Any
+
+    @property
+    def whole(self) -> Any:
+        """Whether the op acts on the whole clip."""
+        return self.op >= ERASE
 
 
-def layer_record(layer: Layer) -> bytes:
-    """Return what a layer adds to its recipe's id."""
-    return _LAYER.pack(
-        layer.source.key if layer.source else bytes(16),
-        OPS[layer.op],
-        whole_microseconds(layer.start_s),
-        whole_microseconds(layer.snr_db),
-        whole_microseconds(layer.offset_s),
-        whole_microseconds(layer.length_s),
-        whole_microseconds(layer.low_hz),
-        whole_microseconds(layer.high_hz),
-        _NONE if layer.seed is None else layer.seed,
-    )
+def _bands(f: LayerFields) -> Any:
+    """Return layers with an edge too few or too many; NaN differs from itself."""
+    return ((f.low_hz == f.low_hz) != f.whole) | ((f.high_hz == f.high_hz) != f.whole)
+
+
+# What no layer may be, and what to say of one that is, by its own fields. By operators that mean
+# the same for one value and for columns.
+RULES: tuple[tuple[Callable[[LayerFields], Any], str], ...] = (
+    (
+        lambda f: f.has_source == (f.op == ERASE),
+        "every layer has a source, but for 'erase', which has none",
+    ),
+    (
+        lambda f: (f.start < 0) | (f.offset < 0),
+        "start_s {start_s:g} or offset_s {offset_s:g} is negative",
+    ),
+    (
+        lambda f: f.whole & ((f.offset != 0) | (f.length != 0)),
+        "'{op}' acts on the whole clip: no offset_s, no length_s",
+    ),
+    (lambda f: f.length < 0, "length_s {length_s:g} is not above 0"),
+    (lambda f: (f.op == INSERT) & (f.length == 0), "'insert' needs a length_s"),
+    (_bands, "'erase' and 'band' need low_hz and high_hz, the other ops none"),
+    (
+        lambda f: (f.low_hz < 0) | (f.low_hz >= f.high_hz),
+        "no band from {low_hz:g} to {high_hz:g} Hz",
+    ),
+    (
+        lambda f: f.is_synthetic != f.has_seed,
+        "generated sound has a seed, and nothing else has one",
+    ),
+    (lambda f: f.is_synthetic & (f.start != 0), "generated sound starts at 0"),
+)
+
+
+def beyond_clip(offset_s: Any, length_s: Any, clip_s: float) -> Any:
+    """Return whether a span reaches beyond its clip: of one layer, or of columns; 0 is no length.
+
+    A microsecond of rounding is allowed.
+    """
+    return (offset_s >= clip_s) | (offset_s + length_s > clip_s + 1e-6)

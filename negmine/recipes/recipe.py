@@ -6,27 +6,22 @@ any order: it has no state and draws no random number; whatever was drawn is in 
 
 from __future__ import annotations
 
-import hashlib
-import struct
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from negmine.recipes.labels import PartialLabels
-from negmine.recipes.layer import Layer, layer_record, whole_microseconds
+from negmine.recipes.layer import Layer, beyond_clip
 from negmine.recipes.source import Source
 
 if TYPE_CHECKING:
-    import numpy as np
-
+    from negmine.arrays import FloatSamples
     from negmine.recipes.reader import Reader
 
 # The kinds of recipe that negmine makes; `tp` are the confirmed calls kept for comparison.
 KINDS = ("fp", "external", "mix", "erase", "transplant", "noise", "near", "agreed", "scene", "tp")
-
-# What ids hash: a clip's microseconds, then each layer, little-endian (see `layer_record`).
-ID_BYTES = 12
-_CLIP = struct.Struct("<q")
 
 
 @dataclass(frozen=True)
@@ -66,8 +61,8 @@ class Recipe:
         if any(la.snr_db is None for la in self.layers[1:] if la.op == "add"):
             raise ValueError("every 'add' after the first needs an snr_db")
         for la in self.layers:
-            end_s = la.offset_s + (la.length_s or 0.0)
-            if end_s > self.duration_s + 1e-6 or la.offset_s >= self.duration_s:
+            if beyond_clip(la.offset_s, la.length_s or 0.0, self.duration_s):
+                end_s = la.offset_s + (la.length_s or 0.0)
                 raise ValueError(
                     f"a layer placed from {la.offset_s:g} to {end_s:g} s reaches beyond the clip "
                     f"of {self.duration_s:g} s"
@@ -76,9 +71,9 @@ class Recipe:
     @cached_property
     def id(self) -> str:
         """Hash of what is heard: sources by their bytes, spans, levels, bands; not the labels."""
-        text = _CLIP.pack(whole_microseconds(self.duration_s))
-        text += b"".join(map(layer_record, self.layers))
-        return hashlib.blake2b(text, digest_size=ID_BYTES).hexdigest()
+        from negmine.recipes.table import Recipes
+
+        return Recipes.of([self]).ids[0]
 
     @property
     def components(self) -> list[tuple[Layer, ...]]:
@@ -119,14 +114,11 @@ class Recipe:
         mine, theirs = (self.duration_s, self.sample_rate), (other.duration_s, other.sample_rate)
         if mine != theirs:
             raise ValueError(f"cannot mix clips of {mine} and {theirs} (seconds, Hz)")
-        added = tuple(
-            replace(la, snr_db=snr_db + (la.snr_db or 0.0)) if la.op == "add" else la
-            for la in other.layers
-        )
-        labels = self.labels.mix(other.labels)
-        return Recipe("mix", self.layers + added, self.duration_s, self.sample_rate, labels)
+        from negmine.recipes.table import Recipes
 
-    def render(self, sample_rate: int | None = None, reader: Reader | None = None) -> np.ndarray:
+        return Recipes.of([self, other]).mixed(np.array([[0, 1]]), np.array([[0.0, snr_db]]))[0]
+
+    def render(self, sample_rate: int | None = None, reader: Reader | None = None) -> FloatSamples:
         """Render the clip's samples: see `negmine.recipes.render.render`."""
         from negmine.recipes.render import render
 

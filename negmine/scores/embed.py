@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
@@ -12,9 +11,9 @@ from negmine.audio.silence import SILENT_LOGIT, is_silent
 from negmine.errors import ModelError
 from negmine.models.scorer import Scorer
 from negmine.pool import Pool
-from negmine.pool.recipe_table import Ids
 from negmine.recipes.cache import CachedReader
-from negmine.recipes.recipe import ID_BYTES, Recipe
+from negmine.recipes.columns import ID_BYTES
+from negmine.recipes.recipe import Recipe, Recipes
 from negmine.recipes.render import RENDERING, render_batches
 from negmine.scores.settings import BATCH_SIZE
 from negmine.scores.store import ScoreStore
@@ -22,15 +21,6 @@ from negmine.storage.locks import only_here
 
 # Rows scored between two writes: what a run that is killed loses at most.
 SHARD_ROWS = 2048
-
-
-class ClipTable(Protocol):
-    """Recipes that can be scored: a table of a pool, or any others with their ids."""
-
-    @property
-    def ids(self) -> Ids: ...
-    def __len__(self) -> int: ...
-    def __getitem__(self, index: int, /) -> Recipe: ...
 
 
 class Scores:
@@ -100,7 +90,7 @@ def open_store(scorer: Scorer, folder: Path, reader: CachedReader | None = None)
 
 def score_recipes(
     scorer: Scorer,
-    recipes: ClipTable,
+    recipes: Recipes,
     folder: Path | ScoreStore,
     *,
     batch_size: int = BATCH_SIZE,
@@ -139,7 +129,7 @@ def score_recipes(
 
 def _score_missing(
     scorer: Scorer,
-    recipes: ClipTable,
+    recipes: Recipes,
     ids: np.ndarray,
     store: ScoreStore,
     batch_size: int,
@@ -154,8 +144,9 @@ def _score_missing(
     for start in range(0, len(missing), SHARD_ROWS):
         rows = missing[start : start + SHARD_ROWS]
         embeddings, logits = [], []
-        shard = (recipes[row] for row in rows)
-        for waveforms in render_batches(shard, scorer.sample_rate, batch_size, reader=reader):
+        for waveforms in render_batches(
+            recipes[rows], scorer.sample_rate, batch_size, reader=reader
+        ):
             embedded, scores = scorer.score(waveforms)
             if not (np.isfinite(embedded).all() and np.isfinite(scores).all()):
                 raise ModelError("the model returned NaN or infinite values; was training stable?")

@@ -23,7 +23,7 @@ from safetensors.numpy import save
 
 from negmine.errors import OutputError, PoolError
 from negmine.notices import warn
-from negmine.recipes.recipe import ID_BYTES
+from negmine.recipes.columns import ID_BYTES
 from negmine.storage.digests import digest
 from negmine.storage.files import writing
 

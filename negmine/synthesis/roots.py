@@ -45,7 +45,7 @@ def hardest_roots(
     -------
     int64 array, shape (n,)
     """
-    kinds, count = pool.recipes.kind_codes, _WIDER * enough
+    kinds, count = pool.recipes.kind, _WIDER * enough
     while True:
         rows = _hardest(scores, certified, kinds[certified], column, count)
         refused = guard.refuses(

@@ -178,7 +178,7 @@ class _Search:
             if not len(roots):
                 continue
             logits, embeddings = scores.logits(roots), scores.embeddings(roots)
-            recipes = self._pool.recipes.at(roots)
+            recipes = list(self._pool.recipes[roots])
             self._beams.offer(
                 column, [ScoredRecipe(*one) for one in zip(recipes, logits, strict=True)]
             )

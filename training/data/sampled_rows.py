@@ -140,4 +140,4 @@ def _sample(
     if len(among) > MOST_SAMPLED:
         warn(f"pool {pool.path}: a sample of {MOST_SAMPLED:,} of its {len(among):,} {what} trains")
         among = np.sort(rng.choice(among, MOST_SAMPLED, replace=False))
-    return pool.recipes.at(among)
+    return list(pool.recipes[among])

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from negmine.building.sources.context import BuildContext
-    from negmine.pool.blocks import RecipeBlock
     from negmine.recipes.recipe import Recipe
+    from negmine.recipes.table import Recipes
 
-    Rows = Callable[[BuildContext, Any], Iterator[Recipe | RecipeBlock]]
+    Rows = Callable[[BuildContext, Any], Iterator[Recipe | Recipes]]
 
 # In this order: what mixes and changes clips comes after what certifies them.
 ORDER = ("external", "noise", "fp", "near", "agreed", "erase", "transplant", "mix", "scene")

@@ -15,27 +15,23 @@ from negmine.building.sources.settings import AgreedSettings
 from negmine.errors import InputError, ModelError
 from negmine.models.scorer import Scorer, load_scorer
 from negmine.pool import check_classes
-from negmine.pool.blocks import RecipeBlock, plain_block
 from negmine.recipes.labels import Certificate, PartialLabels
 from negmine.recipes.layer import Layer
 from negmine.recipes.recipe import Recipe
 from negmine.recipes.render import render_batches
+from negmine.recipes.table import Recipes
 
 # Windows scored, then labelled, at a time.
 _WINDOWS = 2048
 _BATCH = 32
 
 
-def rows(context: BuildContext, settings: AgreedSettings) -> Iterator[RecipeBlock]:
+def rows(context: BuildContext, settings: AgreedSettings) -> Iterator[Recipes]:
     """Yield windows of recordings without labels, which no model saw."""
     if not settings.models:
         return
     scorers = context.scorers or open_scorers(context.settings, context.classes)
-    calls = [
-        block.recipe(row, context.tables, context.settings.clip_s, context.sample_rate)
-        for block in context.calls
-        for row in range(len(block))
-    ]
+    calls = [call for block in context.calls for call in block]
     advance = context.progress("scoring confirmed calls", len(calls), "clip")
     scored = _score(scorers, calls, advance)
     doubts = [
@@ -65,9 +61,11 @@ def rows(context: BuildContext, settings: AgreedSettings) -> Iterator[RecipeBloc
             chunk
         ) - len(kept)
         layers = [chunk[row].layers[0] for row in kept]
-        yield plain_block(
+        sources = context.dictionaries.sources
+        yield Recipes.plain(
+            context.dictionaries,
             "agreed",
-            np.array([context.tables.sources.number(chunk[row].sources[0]) for row in kept]),
+            np.array([sources.number(chunk[row].sources[0]) for row in kept], dtype=np.int64),
             np.array([layer.start_s for layer in layers]),
             np.array([_label(context, numbers, free[row], settings) for row in kept]),
         )
@@ -161,5 +159,5 @@ def _label(
     if key not in numbers:
         names = [context.classes[c] for c in np.flatnonzero(free)]
         labels = PartialLabels.certified(names, Certificate.AGREED, settings.confidence)
-        numbers[key] = context.tables.labels.number(labels)
+        numbers[key] = context.dictionaries.labels.number(labels)
     return numbers[key]

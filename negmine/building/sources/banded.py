@@ -1,9 +1,9 @@
-"""What erasing and transplanting share: bands, crops to change, and rows with one more layer."""
+"""What erasing and transplanting share: bands, and crops to change."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -11,14 +11,14 @@ import numpy as np
 
 from negmine.annotations import Annotations
 from negmine.annotations.class_bands import Band, class_bands
+from negmine.arrays import BoolRows
 from negmine.audio.dsp.band import TRANSITION_HZ
 from negmine.building.sources.context import BuildContext
 from negmine.building.sources.external import window_starts
 from negmine.errors import InputError
-from negmine.pool.blocks import LAYER_COLUMNS, RecipeBlock, empty_block, join_blocks, plain_block
-from negmine.pool.ragged import offsets
+from negmine.recipes.columns import offsets
 from negmine.recipes.labels import PartialLabels
-from negmine.recipes.layer import OPS
+from negmine.recipes.table import Recipes, join_recipes
 
 
 @dataclass(frozen=True)
@@ -98,26 +98,26 @@ class Crops:
 
     Attributes
     ----------
-    block : RecipeBlock
+    recipes : Recipes
     calling : dict of str to int array
         By class, the rows of confirmed calls in which it is present.
     """
 
-    block: RecipeBlock
+    recipes: Recipes
     calling: dict[str, np.ndarray]
 
     @classmethod
     def of(cls, context: BuildContext) -> Crops:
         """Collect confirmed calls, windows of unlabelled sound, and what is certified so far."""
-        calls = join_blocks([empty_block("crops"), *context.calls], "crops")
-        rest = join_blocks([_unlabelled(context), context.certified], "crops")
-        rest = rest.take(np.flatnonzero(_unchanged(context, rest)))
-        block = join_blocks([calls, rest], "crops")
+        none = Recipes.empty(context.dictionaries)
+        calls = join_recipes([none, *context.calls])
+        rest = join_recipes([_unlabelled(context), context.certified])
         rows: dict[str, list[int]] = {}
-        for row, number in enumerate(calls.label.tolist()):
-            for name in context.tables.labels[number].present:
+        for row, number in enumerate(calls.of_first("label").tolist()):
+            for name in context.dictionaries.labels[number].present:
                 rows.setdefault(name, []).append(row)
-        return cls(block, {name: np.array(found) for name, found in rows.items()})
+        calling = {name: np.array(found) for name, found in rows.items()}
+        return cls(join_recipes([calls, rest[_unchanged(rest)]]), calling)
 
     def draw(
         self,
@@ -134,7 +134,7 @@ class Crops:
         """
         column = rng.integers(0, len(bands.names), count)
         rows = np.full(count, -1)
-        if not len(self.block):
+        if not len(self.recipes):
             return rows[:0], column[:0]
         # all classes at once: there may be 10,000
         calling = [self.calling.get(name, rows[:0]) for name in bands.names]
@@ -144,7 +144,7 @@ class Crops:
         rows[mine] = np.concatenate(calling)[offsets(counts)[column[mine]] + at]
         for _ in range(_TRIES):
             open_rows = np.flatnonzero(rows < 0)
-            drawn = rng.integers(0, len(self.block), len(open_rows))
+            drawn = rng.integers(0, len(self.recipes), len(open_rows))
             known = self._absent(context, bands, drawn, column[open_rows])
             rows[open_rows] = np.where(known, -1, drawn)
         return rows[rows >= 0], column[rows >= 0]
@@ -153,9 +153,9 @@ class Crops:
         self, context: BuildContext, bands: Bands, rows: np.ndarray, column: np.ndarray
     ) -> np.ndarray:
         pairs, inverse = np.unique(
-            np.stack([self.block.label[rows], column]), axis=1, return_inverse=True
+            np.stack([self.recipes.of_first("label")[rows], column]), axis=1, return_inverse=True
         )
-        labels = context.tables.labels
+        labels = context.dictionaries.labels
         known = [bands.names[c] in labels[n].absent for n, c in pairs.T.tolist()]
         return np.array(known, dtype=bool)[inverse.reshape(-1)]
 
@@ -183,66 +183,29 @@ def sure_gone(before: PartialLabels, name: str, confidence: float) -> float:
 _TRIES = 20
 
 
-def _unchanged(context: BuildContext, block: RecipeBlock) -> np.ndarray:
+def _unchanged(recipes: Recipes) -> BoolRows:
     """Return rows of one recorded component with all its bands: bool, shape (n,)."""
-    if not len(block):
-        return np.zeros(0, dtype=bool)
-    first = block.layer_offsets[:-1]
-    synthetic = np.array([s.is_synthetic for s in context.tables.sources.items] + [False])
-    single = np.add.reduceat(block.op == OPS["add"], first, dtype=np.int64) == 1
-    banded = np.add.reduceat(~np.isnan(block.low_hz), first, dtype=np.int64) > 0
-    return np.asarray(
-        single & ~banded & (block.label_counts == 1) & ~synthetic[block.source[first]]
-    )
+    d = recipes.dictionaries
+    banded = d.clips.any_change(~np.isnan(d.clips.changes.values["low_hz"]))
+    usable = ~banded & ~d.synthetic[d.clips.columns["source"]]
+    first = recipes.uses.values["clip"][recipes.uses.starts[:-1]]
+    return np.asarray((recipes.uses.counts == 1) & usable[first])
 
 
-def _unlabelled(context: BuildContext) -> RecipeBlock:
+def _unlabelled(context: BuildContext) -> Recipes:
     """Return windows of unlabelled sound, of which nothing is known."""
-    blocks = [empty_block("crops")]
+    d = context.dictionaries
+    windows = [Recipes.empty(d)]
     if context.unlabelled is not None:
-        number = context.tables.labels.number(PartialLabels())
+        number = d.labels.number(PartialLabels())
         for name, info in context.unlabelled.infos.items():
             starts = window_starts(info.duration_s, context.settings.clip_s)
             few = int(not len(starts))
             context.left_out.of(name, "unlabelled recordings shorter than half a clip", few)
-            source = context.tables.sources.number(context.unlabelled.source(name))
-            blocks.append(
-                plain_block(
-                    "crops", np.full(len(starts), source), starts, np.full(len(starts), number)
-                )
+            source = d.sources.number(context.unlabelled.source(name))
+            n = len(starts)
+            windows.append(
+                Recipes.plain(d, "crops", np.full(n, source), starts, np.full(n, number))
             )
-    found = join_blocks(blocks, "crops")
-    return found.take(np.flatnonzero(context.audible(found)))
-
-
-def with_layer(
-    block: RecipeBlock, kind: str, label: np.ndarray, op: str, **columns: np.ndarray
-) -> RecipeBlock:
-    """Add one more layer to rows, with labels of their own.
-
-    Parameters
-    ----------
-    block : RecipeBlock
-        n rows, of one component each.
-    kind : str
-    label : int array, shape (n,)
-        Numbers of label sets.
-    op : str
-        Of the new layer.
-    **columns : arrays of shape (n,)
-        Of the new layer; what is not given is none.
-    """
-    n, ends = len(block), block.layer_offsets[1:]
-    none = dict.fromkeys(LAYER_COLUMNS, np.full(n, np.nan))
-    none |= {"source": np.full(n, -1), "seed": np.full(n, -1)}
-    none |= {"start_s": np.zeros(n), "offset_s": np.zeros(n), "op": np.full(n, OPS[op])}
-    added = none | columns
-    layers = {name: np.insert(getattr(block, name), ends, added[name]) for name in LAYER_COLUMNS}
-    return replace(
-        block,
-        kind=kind,
-        layer_counts=block.layer_counts + 1,
-        label_counts=np.ones(n, dtype=np.int32),
-        label=np.asarray(label, dtype=np.int32),
-        **layers,
-    )
+    found = join_recipes(windows)
+    return found[context.audible(found)]

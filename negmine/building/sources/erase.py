@@ -7,15 +7,16 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from negmine.building.sources.banded import Bands, Crops, sure_gone, usable_bands, with_layer
+from negmine.building.sources.banded import Bands, Crops, sure_gone, usable_bands
 from negmine.building.sources.context import BuildContext
 from negmine.building.sources.settings import EraseSettings
-from negmine.pool.blocks import BLOCK_ROWS, RecipeBlock, rounded
+from negmine.recipes.layer import ERASE
+from negmine.recipes.table import BLOCK_ROWS, Recipes, rounded
 
 _MORE_PASSES = 20
 
 
-def rows(context: BuildContext, settings: EraseSettings) -> Iterator[RecipeBlock]:
+def rows(context: BuildContext, settings: EraseSettings) -> Iterator[Recipes]:
     """Yield confirmed calls, rejected detections, unlabelled windows, each without a band."""
     if not settings.count:
         return
@@ -34,16 +35,15 @@ def rows(context: BuildContext, settings: EraseSettings) -> Iterator[RecipeBlock
         seen.update(pairs)
         picked, column = picked[new], column[new]
         found += len(picked)
-        part = crops.block.take(picked)
+        part = crops.recipes[picked]
         label = [
             _label(context, bands, numbers, pair, settings.confidence)
-            for pair in zip(part.label.tolist(), column.tolist(), strict=True)
+            for pair in zip(part.of_first("label").tolist(), column.tolist(), strict=True)
         ]
-        yield with_layer(
-            part,
+        yield part.changed(
             "erase",
-            np.array(label),
-            "erase",
+            np.array(label, dtype=np.int64),
+            ERASE,
             low_hz=rounded(bands.low_hz[column]),
             high_hz=rounded(bands.high_hz[column]),
         )
@@ -58,8 +58,8 @@ def _label(
     confidence: float,
 ) -> int:
     if pair not in numbers:
-        before, name = context.tables.labels[pair[0]], bands.names[pair[1]]
+        before, name = context.dictionaries.labels[pair[0]], bands.names[pair[1]]
         sure = sure_gone(before, name, confidence)
         touched = bands.touched(name, sorted(before.present))
-        numbers[pair] = context.tables.labels.number(before.erased(name, sure, touched))
+        numbers[pair] = context.dictionaries.labels.number(before.erased(name, sure, touched))
     return numbers[pair]

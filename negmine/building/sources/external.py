@@ -10,8 +10,8 @@ from negmine.audio.read import LEVEL_BLOCK_S, AudioInfo
 from negmine.audio.silence import SILENCE_RMS
 from negmine.building.sources.context import BuildContext, DeclaredFolder
 from negmine.building.sources.settings import ExternalSettings
-from negmine.pool.blocks import RecipeBlock, plain_block, rounded
 from negmine.recipes.labels import Certificate, PartialLabels
+from negmine.recipes.table import Recipes, rounded
 
 # What fills less of a window than this makes none: a file so short would be mostly padding, and the
 # window moved back for the end of a longer one mostly a copy of its neighbour.
@@ -21,7 +21,7 @@ _MIN_FILL = 0.5
 _QUIETEST_DB = -20.0
 
 
-def rows(context: BuildContext, settings: ExternalSettings) -> Iterator[RecipeBlock]:
+def rows(context: BuildContext, settings: ExternalSettings) -> Iterator[Recipes]:
     """Yield windows of declared files; skip and count silent, short and undeclared ones."""
     for folder in context.external:
         yield from external_windows(context, folder, settings)
@@ -29,10 +29,10 @@ def rows(context: BuildContext, settings: ExternalSettings) -> Iterator[RecipeBl
 
 def external_windows(
     context: BuildContext, folder: DeclaredFolder, settings: ExternalSettings
-) -> Iterator[RecipeBlock]:
+) -> Iterator[Recipes]:
     """Yield the windows of one folder, a block a declaration."""
     numbers: dict[tuple[str, ...], int] = {}
-    clip_s = context.settings.clip_s
+    clip_s, d = context.settings.clip_s, context.dictionaries
     for name, info in folder.opened.infos.items():
         absent = folder.absent.get(name)
         if absent is None:
@@ -40,8 +40,8 @@ def external_windows(
             continue
         if absent not in numbers:
             labels = PartialLabels.certified(absent, Certificate.EXTERNAL, settings.confidence)
-            numbers[absent] = context.tables.labels.number(labels)
-        source = context.tables.sources.number(folder.opened.source(name))
+            numbers[absent] = d.labels.number(labels)
+        source = d.sources.number(folder.opened.source(name))
         starts = window_starts(info.duration_s, clip_s)
         if not len(starts):
             context.left_out.of(name, "external files shorter than half a clip")
@@ -53,12 +53,8 @@ def external_windows(
             context.left_out.of(name, "silent external files", int(not len(heard)))
             starts = heard
         context.left_out.of(name, "silent external windows", len(starts) - len(heard))
-        yield plain_block(
-            "external",
-            np.full(len(heard), source),
-            heard,
-            np.full(len(heard), numbers[absent]),
-        )
+        n = len(heard)
+        yield Recipes.plain(d, "external", np.full(n, source), heard, np.full(n, numbers[absent]))
 
 
 def window_starts(duration_s: float, clip_s: float) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,16 +14,16 @@ from negmine.building.sources.annotated import annotated_clips
 from negmine.building.sources.context import BuildContext
 from negmine.building.sources.partners import Certified
 from negmine.building.sources.settings import FpSettings
-from negmine.pool.blocks import RecipeBlock
 from negmine.recipes.labels import label_clip
-from negmine.recipes.layer import Layer
+from negmine.recipes.layer import INSERT
 from negmine.recipes.recipe import Recipe
+from negmine.recipes.table import Recipes, millionths
 
 # Beds to choose the one from whose level is nearest.
 _BEDS = 8
 
 
-def rows(context: BuildContext, settings: FpSettings) -> Iterator[Recipe]:
+def rows(context: BuildContext, settings: FpSettings) -> Iterator[Recipe | Recipes]:
     """Yield clips of every rejected detection that certify its class absent."""
     missed: list[Annotation] = []
     # a box longer than the clip needs no bed: then only what is inside it is cut
@@ -46,15 +46,18 @@ def rows(context: BuildContext, settings: FpSettings) -> Iterator[Recipe]:
         yield from _on_beds(context, settings)
 
 
-def _on_beds(context: BuildContext, settings: FpSettings) -> Iterator[Recipe]:
+def _on_beds(context: BuildContext, settings: FpSettings) -> Iterator[Recipes]:
     """Yield the box's own span on a clip that is certified free of its class.
 
     Nothing of the recording is heard outside the box, so no doubt about its surroundings remains:
     the label is the mix of the box's and the bed's.
     """
     clip_s, rng, beds = context.settings.clip_s, context.rng("fp"), _Beds.of(context)
-    if not len(beds.block) and settings.pad == "both":
+    if not len(beds.recipes) and settings.pad == "both":
         return
+    d, under = context.dictionaries, beds.recipes.of_first("label")
+    # of each row: the bed, the label set, and of what is put over the bed source and times
+    found: list[tuple[int, int, int, float, float, float]] = []
     for box in context.annotations.rejected:
         info = context.recordings.infos[box.recording]
         span = Span(to_microseconds(box.span.start_s), min(box.span.end_s, info.duration_s))
@@ -73,28 +76,33 @@ def _on_beds(context: BuildContext, settings: FpSettings) -> Iterator[Recipe]:
         if box.label not in inside.absent:
             context.left_out.of(box.recording, "rejected detections that a call overlaps")
             continue
+        source = d.sources.number(context.recordings.source(box.recording))
         number = np.array([beds.classes.index(box.label)])
         for offset_s in _offsets(span, clip_s, settings.placements):
             drawn = free.draw(number, rng.random((1, _BEDS)))[0]
             # a jump of level at the box's ends would tell the network where it is
             bed = int(drawn[np.argmin(np.abs(np.log(beds.levels[drawn] / level)))])
-            piece = Layer(
-                context.recordings.source(box.recording),
-                span.start_s,
-                op="insert",
-                offset_s=offset_s,
-                length_s=span.duration_s,
-            )
-            under = beds.block.recipe(bed, context.tables, clip_s, context.sample_rate)
-            labels = inside.mix(under.labels)
-            yield replace(under, kind="fp", layers=(*under.layers, piece), labels=labels)
+            label = d.labels.number(inside.mix(d.labels[int(under[bed])]))
+            found.append((bed, label, source, span.start_s, offset_s, span.duration_s))
+    if found:
+        rows, labels, sources, *times = map(np.array, zip(*found, strict=True))
+        start_us, offset_us, length_us = map(millionths, times)
+        yield beds.recipes[rows].changed(
+            "fp",
+            labels,
+            INSERT,
+            source=sources,
+            start_us=start_us,
+            offset_us=offset_us,
+            length_us=length_us,
+        )
 
 
 @dataclass(frozen=True)
 class _Beds:
     """Plain certified clips, recorded ones first: generated sound serves where there are none."""
 
-    block: RecipeBlock
+    recipes: Recipes
     levels: np.ndarray
     """RMS of each row: float64, shape (n,)."""
     classes: tuple[str, ...]
@@ -103,18 +111,17 @@ class _Beds:
 
     @classmethod
     def of(cls, context: BuildContext) -> _Beds:
-        block = context.certified
-        block = block.take(np.flatnonzero((block.layer_counts == 1) & context.audible(block)))
-        files = [context.levels.file_of(source) for source in context.tables.sources.items]
-        numbers = np.array(files, dtype=np.int64)[block.source]
-        lengths_s = np.full(len(block), context.settings.clip_s)
-        levels = context.levels.rms(numbers, block.start_s, lengths_s)
+        every = context.certified
+        every = every[every.plain_rows & context.audible(every)]
+        numbers = context.levels.files_of(every)[every.of_first("source")]
+        lengths_s = np.full(len(every), context.settings.clip_s)
+        levels = context.levels.rms(numbers, every.of_first("start_us") / 1e6, lengths_s)
         # generated sound has no file, and a level of its own
-        block = block.take(order := np.argsort(numbers < 0, kind="stable"))
+        every = every[order := np.argsort(numbers < 0, kind="stable")]
         levels = np.where(np.isnan(levels), RMS, levels)[order]
-        recorded = block.take(np.arange(int((numbers >= 0).sum())))
-        made = [Certified.of(b, context.tables, context.classes) for b in (recorded, block)]
-        return cls(block, levels, context.classes, *made)
+        recorded = every[: int((numbers >= 0).sum())]
+        made = [Certified.of(some, context.classes) for some in (recorded, every)]
+        return cls(every, levels, context.classes, *made)
 
     def free_of(self, name: str) -> Certified | None:
         """Return what to draw a bed free of a class from; None where there is none."""

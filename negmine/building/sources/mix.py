@@ -7,47 +7,35 @@ from dataclasses import replace
 
 import numpy as np
 
+from negmine.arrays import FloatCells, IntCells
 from negmine.building.sources.context import BuildContext
 from negmine.building.sources.partners import Certified, sounds
 from negmine.building.sources.settings import MixSettings
-from negmine.pool.blocks import BLOCK_ROWS, RecipeBlock, Tables, mixed_block
-from negmine.pool.ragged import offsets
-from negmine.recipes.layer import OPS
+from negmine.recipes.columns import USE, Lists, typed
+from negmine.recipes.table import BLOCK_ROWS, Recipes, millionths
 
 # Draws per mix before a class with too few partners is given up.
 _TRIES = 20
 
 
-def rows(context: BuildContext, settings: MixSettings) -> Iterator[RecipeBlock]:
+def rows(context: BuildContext, settings: MixSettings) -> Iterator[Recipes]:
     """Yield mixes of what is certified so far; none of their components is silent."""
     if not settings.count:
         return
     parts = context.certified
-    parts = parts.take(np.flatnonzero(context.audible(parts)))
+    parts = parts[context.audible(parts)]
     found = 0
-    for block in mixes(
-        parts,
-        context.tables,
-        context.classes,
-        settings,
-        context.settings.clip_s,
-        context.rng("mix"),
-    ):
+    for block in mixes(parts, context.classes, settings, context.rng("mix")):
         # what starts late may be cut down to silence
         heard = context.audible(block)
         found += int(heard.sum())
-        yield block.take(np.flatnonzero(heard))
+        yield block[heard]
     context.left_out["mixes without a partner"] += settings.count - found
 
 
 def mixes(
-    parts: RecipeBlock,
-    tables: Tables,
-    classes: Sequence[str],
-    settings: MixSettings,
-    clip_s: float,
-    rng: np.random.Generator,
-) -> Iterator[RecipeBlock]:
+    parts: Recipes, classes: Sequence[str], settings: MixSettings, rng: np.random.Generator
+) -> Iterator[Recipes]:
     """Yield mixes of clips of different sources that certify a class in common.
 
     A class is drawn first, evenly, then clips certified for it, so that classes with few certified
@@ -55,19 +43,17 @@ def mixes(
 
     Parameters
     ----------
-    parts : RecipeBlock
+    parts : Recipes
         What may be mixed; none of it silent.
-    tables : Tables
     classes : sequence of str
     settings : MixSettings
         How many; fewer come where there are not enough distinct parts.
-    clip_s : float
     rng : numpy.random.Generator
     """
-    certified = Certified.of(parts, tables, classes)
+    certified = Certified.of(parts, classes)
     if not len(certified.classes):
         return
-    sound = sounds(parts, tables)
+    sound, clip_s = sounds(parts), parts.dictionaries.clip_s
     least, most = settings.parts
     for first in range(0, settings.count, BLOCK_ROWS):
         n = min(BLOCK_ROWS, settings.count - first)
@@ -90,8 +76,8 @@ def mixes(
         ratios = np.round(rng.uniform(*settings.snr_db, (n, most)), 3)
         late_s = np.floor(rng.uniform(0, settings.offset * clip_s, (n, most)) * 1000) / 1000
         late_s[:, 0] = 0.0
-        mixed = mixed_block(parts, picked[kept], ratios[kept])
-        yield _late(mixed, parts, tables, picked[kept], late_s[kept])
+        mixed = parts.mixed(picked[kept], ratios[kept])
+        yield _late(mixed, parts, picked[kept], late_s[kept])
 
 
 def _distinct(values: np.ndarray) -> np.ndarray:
@@ -101,20 +87,18 @@ def _distinct(values: np.ndarray) -> np.ndarray:
     return np.asarray(~twice.any(axis=1))
 
 
-def _late(
-    mixed: RecipeBlock, parts: RecipeBlock, tables: Tables, picked: np.ndarray, late_s: np.ndarray
-) -> RecipeBlock:
+def _late(mixed: Recipes, parts: Recipes, picked: IntCells, late_s: FloatCells) -> Recipes:
     """Start later parts of mixes late, where a part is one plain clip without a call in it.
 
     A call may lose what makes it one when its clip is cut off, so clips that hold one stay whole.
     """
-    calling = np.array([bool(labels.present) for labels in tables.labels.items])
-    labelled = np.logical_or.reduceat(calling[parts.label], offsets(parts.label_counts)[:-1])
-    first = parts.layer_offsets[:-1]
-    plain = (parts.layer_counts == 1) & (parts.offset_s[first] == 0)
-    movable = plain & np.isnan(parts.length_s[first]) & ~labelled
+    calling = np.array([bool(labels.present) for labels in parts.dictionaries.labels])
+    labelled = parts.labels.reduce(np.logical_or, calling[parts.labels.values["label"]])
+    movable = parts.plain_rows & ~labelled
     used = picked >= 0
-    # one entry a part, then one a layer: movable parts have a single layer
-    shift = np.where(movable[picked[used]], late_s[used], 0.0)
-    per_layer = np.repeat(shift, parts.layer_counts[picked[used]])
-    return replace(mixed, offset_s=mixed.offset_s + per_layer * (mixed.op == OPS["add"]))
+    # one entry a part, then one a component: movable parts have a single one
+    shift = np.where(movable[picked[used]], millionths(late_s[used]), 0)
+    per_use = np.repeat(shift, parts.uses.counts[picked[used]])
+    offset = {"offset_us": mixed.uses.values["offset_us"] + per_use}
+    uses = typed(USE, **{**mixed.uses.values, **offset})
+    return replace(mixed, uses=Lists(mixed.uses.starts, uses))

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from negmine.pool.blocks import RecipeBlock, Tables
-from negmine.pool.ragged import offsets
+from negmine.arrays import IntEntries, IntRows
+from negmine.recipes.columns import offsets
+from negmine.recipes.dictionaries import Dictionaries
+from negmine.recipes.table import Recipes
 
 
-def sounds(parts: RecipeBlock, tables: Tables) -> np.ndarray:
+def sounds(parts: Recipes) -> IntRows:
     """Give each row a number by the bytes of its first source: copies share one."""
-    first = parts.source[parts.layer_offsets[:-1]]
-    numbers: dict[bytes, int] = {}
-    of_source = [numbers.setdefault(s.key, len(numbers)) for s in tables.sources.items]
-    return np.asarray(np.array(of_source, dtype=np.int64)[first])
+    _, of_source = np.unique(parts.dictionaries.keys, return_inverse=True)
+    return np.asarray(of_source[parts.of_first("source")])
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,12 @@ class Certified:
     """Classes with two rows or more."""
 
     @classmethod
-    def of(cls, parts: RecipeBlock, tables: Tables, classes: Sequence[str]) -> Certified:
+    def of(cls, parts: Recipes, classes: Sequence[str]) -> Certified:
         sets = _row_sets(parts)
         rows = np.argsort(sets.numbers, kind="stable")
         ends = np.cumsum(np.bincount(sets.numbers, minlength=len(sets.distinct)))
         index = {name: column for column, name in enumerate(classes)}
-        absent = [_columns(tables, labels, index) for labels in sets.distinct]
+        absent = [_columns(parts.dictionaries, labels, index) for labels in sets.distinct]
         runs = np.repeat(np.arange(len(absent)), [len(columns) for columns in absent])
         column = np.concatenate([*absent, np.zeros(0, dtype=np.int64)])
         order = np.argsort(column, kind="stable")
@@ -82,9 +82,9 @@ class _Sets:
     distinct: list[tuple[int, ...]]
 
 
-def _row_sets(parts: RecipeBlock) -> _Sets:
+def _row_sets(parts: Recipes) -> _Sets:
     known: dict[tuple[int, ...], int] = {}
-    label, bounds = parts.label.tolist(), parts.label_offsets.tolist()
+    label, bounds = parts.labels.values["label"].tolist(), parts.labels.starts.tolist()
     numbers = [
         known.setdefault(tuple(label[bounds[row] : bounds[row + 1]]), len(known))
         for row in range(len(parts))
@@ -92,7 +92,7 @@ def _row_sets(parts: RecipeBlock) -> _Sets:
     return _Sets(np.array(numbers, dtype=np.int64), list(known))
 
 
-def _columns(tables: Tables, sets: tuple[int, ...], index: dict[str, int]) -> np.ndarray:
+def _columns(d: Dictionaries, sets: tuple[int, ...], index: dict[str, int]) -> IntEntries:
     """Return the classes that the mix of some label sets certifies absent, by number, sorted."""
-    absent = set.intersection(*(set(tables.labels[number].absent) for number in sets))
+    absent = set.intersection(*(set(d.labels[number].absent) for number in sets))
     return np.array(sorted(index[name] for name in absent if name in index), dtype=np.int64)

@@ -54,18 +54,13 @@ def _by_class(calls: Sequence[Cutting]) -> dict[str, list[Cutting]]:
 
 def _beds(context: BuildContext) -> list[Recipe]:
     """Return plain clips that are certified free of all classes: recorded ones where there are."""
-    block = context.certified
-    plain = (block.layer_counts == 1) & (block.label_counts == 1) & context.audible(block)
-    block = block.take(np.flatnonzero(plain))
+    d, found = context.dictionaries, context.certified
+    found = found[found.plain_rows & context.audible(found)]
     every = set(context.classes)
-    free = np.array([every <= labels.absent.keys() for labels in context.tables.labels.items])
-    block = block.take(np.flatnonzero(free[block.label]))
-    generated = np.array([source.is_synthetic for source in context.tables.sources.items])
-    recorded = np.flatnonzero(~generated[block.source])
-    if len(recorded):
-        block = block.take(recorded)
-    clip_s, rate = context.settings.clip_s, context.sample_rate
-    return [block.recipe(row, context.tables, clip_s, rate) for row in range(len(block))]
+    free = np.array([every <= labels.absent.keys() for labels in d.labels], dtype=bool)
+    found = found[free[found.of_first("label")]]
+    recorded = ~d.synthetic[found.of_first("source")]
+    return list(found[recorded] if recorded.any() else found)
 
 
 def _look_alikes(context: BuildContext, names: Sequence[str]) -> dict[str, list[str]]:

@@ -6,26 +6,26 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from negmine.building.sources.banded import Bands, Crops, sure_gone, usable_bands, with_layer
+from negmine.building.sources.banded import Bands, Crops, sure_gone, usable_bands
 from negmine.building.sources.context import BuildContext
 from negmine.building.sources.partners import Certified, sounds
 from negmine.building.sources.settings import TransplantSettings
-from negmine.pool.blocks import BLOCK_ROWS, RecipeBlock, rounded
-from negmine.recipes.layer import OPS
+from negmine.recipes.layer import BAND
+from negmine.recipes.table import BLOCK_ROWS, Recipes, rounded
 
 _TRIES = 20
 
 
-def rows(context: BuildContext, settings: TransplantSettings) -> Iterator[RecipeBlock]:
+def rows(context: BuildContext, settings: TransplantSettings) -> Iterator[Recipes]:
     """Yield clips whose band of a class comes from a clip that is certified free of it."""
     if not settings.count:
         return
     bands, crops, donors = usable_bands(context), Crops.of(context), _donors(context)
-    free = Certified.of(donors, context.tables, bands.names)
+    free = Certified.of(donors, bands.names)
     counts = np.diff(free.first)
     rng = context.rng("transplant")
     numbers: dict[tuple[int, int, int], int] = {}
-    here, there = sounds(crops.block, context.tables), sounds(donors, context.tables)
+    here, there = sounds(crops.recipes), sounds(donors)
     found = 0
     for first in range(0, settings.count, BLOCK_ROWS):
         wanted = min(BLOCK_ROWS, settings.count - first)
@@ -41,31 +41,27 @@ def rows(context: BuildContext, settings: TransplantSettings) -> Iterator[Recipe
         kept = np.setdiff1d(np.arange(len(picked)), trying)
         picked, column, donor = picked[kept], column[kept], donor[kept]
         found += len(picked)
-        part = crops.block.take(picked)
-        keys = zip(part.label.tolist(), donors.label[donor].tolist(), column.tolist(), strict=True)
+        part, given = crops.recipes[picked], donors[donor]
+        sets = (some.of_first("label").tolist() for some in (part, given))
+        keys = zip(*sets, column.tolist(), strict=True)
         label = [_label(context, bands, numbers, key, settings.confidence) for key in keys]
-        yield with_layer(
-            part,
+        yield part.changed(
             "transplant",
-            np.array(label),
-            "band",
-            source=donors.source[donor],
-            start_s=donors.start_s[donor],
-            seed=donors.seed[donor],
+            np.array(label, dtype=np.int64),
+            BAND,
+            source=given.of_first("source"),
+            start_us=given.of_first("start_us"),
+            seed=given.of_first("seed"),
             low_hz=rounded(bands.low_hz[column]),
             high_hz=rounded(bands.high_hz[column]),
         )
     context.left_out["transplants without a crop or a donor"] += settings.count - found
 
 
-def _donors(context: BuildContext) -> RecipeBlock:
-    """Return plain certified clips, none of them silent: one row, one layer, one label set."""
+def _donors(context: BuildContext) -> Recipes:
+    """Return plain certified clips, none of them silent."""
     rows = context.certified
-    first = rows.layer_offsets[:-1]
-    plain = (rows.layer_counts == 1) & (rows.label_counts == 1)
-    whole = (rows.op[first] == OPS["add"]) & (rows.offset_s[first] == 0)
-    usable = plain & whole & np.isnan(rows.length_s[first]) & context.audible(rows)
-    return rows.take(np.flatnonzero(usable))
+    return rows[rows.plain_rows & context.audible(rows)]
 
 
 def _label(
@@ -76,7 +72,7 @@ def _label(
     confidence: float,
 ) -> int:
     if key not in numbers:
-        labels = context.tables.labels
+        labels = context.dictionaries.labels
         before, donor, name = labels[key[0]], labels[key[1]], bands.names[key[2]]
         sure = sure_gone(before, name, confidence)
         touched = bands.touched(name, sorted({*before.present, *before.absent}))

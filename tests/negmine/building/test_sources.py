@@ -23,11 +23,12 @@ from negmine.building.sources.annotated import annotated_clips
 from negmine.building.sources.context import BuildContext, DeclaredFolder
 from negmine.building.sources.mix import mixes as draw_mixes
 from negmine.building.sources.settings import ExternalSettings, MixSettings
-from negmine.pool.blocks import RecipeBlock, Tables, as_blocks, empty_block, join_blocks
+from negmine.recipes.dictionaries import Dictionaries
 from negmine.recipes.labels import Absence, Certificate, PartialLabels, State
 from negmine.recipes.layer import Layer
 from negmine.recipes.recipe import Recipe
 from negmine.recipes.source import Source
+from negmine.recipes.table import Recipes, blocks_of, join_recipes
 
 
 def noise(seconds: float, level: float = 0.05) -> np.ndarray:
@@ -124,18 +125,12 @@ def windows(
         PoolSettings(clip_s=clip_s, sample_rate=SAMPLE_RATE),
     )
     blocks = rows_of("external")(context, ExternalSettings(confidence=0.75))
-    return listed(blocks, context.tables, clip_s), context.left_out["silent external windows"]
+    return listed(blocks, context.dictionaries), context.left_out["silent external windows"]
 
 
-def listed(
-    rows: Iterable[Recipe | RecipeBlock], tables: Tables, clip_s: float = 1.0
-) -> list[Recipe]:
-    """Blocks as recipes."""
-    return [
-        block.recipe(row, tables, clip_s, 8000)
-        for block in as_blocks(rows, tables)
-        for row in range(len(block))
-    ]
+def listed(rows: Iterable[Recipe | Recipes], dictionaries: Dictionaries) -> list[Recipe]:
+    """Rows in any form as recipes."""
+    return [recipe for block in blocks_of(rows, dictionaries) for recipe in block]
 
 
 @pytest.mark.parametrize(
@@ -206,10 +201,10 @@ def mixes(
 ) -> list[Recipe]:
     """Mixes of two whole clips, unless told otherwise."""
     settings = MixSettings(**{"count": count, "parts": (2, 2), "offset": 0.0} | changes)
-    tables = Tables()
-    parts = join_blocks([empty_block("all"), *as_blocks(recipes, tables)], "all")
+    d = Dictionaries(1.0, 8000)
+    parts = join_recipes([Recipes.empty(d), *blocks_of(recipes, d)])
     rng = np.random.default_rng(seed)
-    return listed(draw_mixes(parts, tables, classes, settings, 1.0, rng), tables)
+    return listed(draw_mixes(parts, classes, settings, rng), d)
 
 
 def test_mixes_are_absent_where_both_parts_are() -> None:

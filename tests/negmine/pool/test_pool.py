@@ -21,8 +21,7 @@ import negmine
 from negmine.errors import PoolError
 from negmine.pool import check_classes, open_pool
 from negmine.pool.append import append_recipes
-from negmine.pool.blocks import Tables
-from negmine.pool.columns import TABLES
+from negmine.pool.recipe_files import TABLES
 from negmine.pool.writer import PoolWriter
 from negmine.recipes.labels import Absence, Certificate, PartialLabels
 from negmine.recipes.layer import Layer
@@ -101,12 +100,19 @@ def test_a_pool_is_a_sequence_of_recipes(tmp_path: Path) -> None:
     pool = open_pool(tmp_path / "pool")
     assert len(pool) == len(recipes)
     assert pool[-1] == recipes[-1]
-    assert pool[1:5:2] == recipes[1:5:2]
+    assert isinstance(pool[1:5:2], negmine.Pool)
+    assert list(pool[1:5:2]) == recipes[1:5:2]
+    assert list(pool[np.array([3, 3, 0])]) == [recipes[3], recipes[3], recipes[0]]
+    some = pool[pool.confidence("a") > 0]
+    assert list(some) == [r for r in recipes if "a" in r.labels.absent]
+    assert some.confidence("a").tolist() == [v for v in pool.confidence("a").tolist() if v]
+    assert list(some.recipes.ids) == [r.id for r in some]
+    assert some[1:][0] == some[1]
     assert pool[np.int64(2)] == recipes[2]
     with pytest.raises(IndexError):
         pool[len(recipes)]
     assert len(pool.calls) == 0
-    assert pool.calls[:] == []
+    assert list(pool.calls[:]) == []
 
 
 def test_rows_read_at_once_are_those_read_one_by_one(tmp_path: Path) -> None:
@@ -118,11 +124,11 @@ def test_rows_read_at_once_are_those_read_one_by_one(tmp_path: Path) -> None:
     pool = open_pool(tmp_path / "one")
     every = [*first, clip("t")]
     rows = np.random.default_rng(0).integers(0, len(every), 50)
-    assert pool.recipes.at(rows) == [every[row] for row in rows] == [pool[row] for row in rows]
-    assert pool.recipes.at(rows[:0]) == []
+    assert list(pool[rows]) == [every[row] for row in rows] == [pool[row] for row in rows]
+    assert list(pool[rows[:0]]) == []
     for row in (-1, len(every)):
         with pytest.raises(IndexError):
-            pool.recipes.at(np.array([0, row]))
+            pool.recipes[np.array([0, row])]
 
 
 def test_opening_a_pool_loads_no_pandas(shared_pool: Path) -> None:
@@ -179,7 +185,7 @@ def test_certified_of_all_classes_at_once_is_confidence_of_each(tmp_path: Path) 
     for column, name in enumerate(names):
         found = bits[column // 8] >> column % 8 & 1
         assert found.tolist() == [name in recipe.labels.absent for recipe in table]
-    assert [table.kind_names[code] for code in table.kind_codes] == [r.kind for r in table]
+    assert [table.kind_names[code] for code in table.kind] == [r.kind for r in table]
 
 
 def test_some_rows_of_several_parts_say_what_all_rows_do(pool_copy: Path) -> None:
@@ -282,8 +288,8 @@ def test_the_digest_covers_the_classes_and_their_order(tmp_path: Path) -> None:
     digests = [digest(f"p{i}", classes) for i, classes in enumerate(orders)]
     assert len(set(digests)) == 3
     # classes that the rows tell leave a digest as it was before classes were covered
-    writer = PoolWriter(1.5)
-    add_rows(writer, ragged(), (), Tables())
+    writer = PoolWriter(1.5, 8000)
+    add_rows(writer, ragged())
     assert digests[0] == writer.digest()
 
 
@@ -422,7 +428,14 @@ def test_a_folder_that_the_pool_does_not_know_is_refused(pool_copy: Path) -> Non
 
 @pytest.mark.parametrize(
     ("column", "value"),
-    [("certificate", "hearsay"), ("confidence", 1.5), ("set", 10**6), ("set", -1)],
+    [
+        ("certificate", "hearsay"),
+        ("confidence", 1.5),
+        ("confidence", 0.0),
+        ("set", 10**6),
+        ("set", -1),
+        ("class", "0"),
+    ],
 )
 def test_damaged_labels_are_refused(pool_copy: Path, column: str, value: object) -> None:
     rewrite(part(pool_copy) / "labels.parquet", column, lambda cells: [*cells[:-1], value])

@@ -30,7 +30,7 @@ class Rendered(Dataset[Any]):
         return len(self._recipes)
 
     def __getitems__(self, rows: Sequence[int]) -> torch.Tensor:
-        made = [render(one, self._rate, self._reader) for one in self._recipes.at(np.array(rows))]
+        made = [render(one, self._rate, self._reader) for one in self._recipes[np.array(rows)]]
         return torch.from_numpy(np.stack(made))
 
 

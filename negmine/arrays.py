@@ -1,0 +1,40 @@
+"""Names of the arrays that rooms pass to each other: each says what is counted and its dtype.
+
+A dimension is what the name ends in: ``Rows`` are (n,), one entry a row; ``Entries`` are (m,), the
+entries of all rows, one after another; ``Cells`` are a row and a class, or a row and a part.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Sound: (T,), and a batch of clips of one length: (B, T).
+FloatSamples = NDArray[np.float32]
+FloatBatch = NDArray[np.float32]
+
+# One entry a row: (n,).
+BoolRows = NDArray[np.bool_]
+ByteRows = NDArray[np.uint8]
+IntRows = NDArray[np.int64]
+FloatRows = NDArray[np.float64]
+WeightRows = NDArray[np.float32]
+TextRows = NDArray[np.str_]
+IdRows = NDArray[np.void]
+
+# Entries of all rows: (m,).
+BoolEntries = NDArray[np.bool_]
+IntEntries = NDArray[np.int64]
+FloatEntries = NDArray[np.float64]
+
+# Where each row's entries start, and the end: (n + 1,).
+IntStarts = NDArray[np.int64]
+
+# One entry a class: (C,).
+BoolClasses = NDArray[np.bool_]
+WeightClasses = NDArray[np.float32]
+
+# Rows by parts: (n, p). Classes, eight to a byte, by rows: (ceil(C / 8), n).
+IntCells = NDArray[np.int64]
+FloatCells = NDArray[np.float64]
+BitCells = NDArray[np.uint8]

@@ -1,0 +1,548 @@
+"""Recipes by the million, as columns: what a pool is built, stored and read in.
+
+Every rule of recipes is here once, over columns: what is one (`Recipes.check`), its id, how several
+are mixed. A `negmine.recipes.recipe.Recipe` is one row as an object, and asks a table of one row.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import groupby, islice
+from typing import Any, Self, cast, overload
+
+import numpy as np
+
+from negmine.arrays import (
+    BoolRows,
+    ByteRows,
+    FloatCells,
+    IdRows,
+    IntCells,
+    IntEntries,
+    IntRows,
+)
+from negmine.recipes.columns import (
+    CHANGE,
+    CLIP,
+    ID_BYTES,
+    USE,
+    Lists,
+    chosen_rows,
+    empty,
+    join_lists,
+    offsets,
+    take,
+    typed,
+)
+from negmine.recipes.dictionaries import Dictionaries
+from negmine.recipes.layer import ADD, OP_NAMES, OPS, RULES, Layer, LayerFields, beyond_clip
+from negmine.recipes.recipe import Recipe
+
+# A row's number.
+Number = int | np.integer[Any]
+
+# Rows to a block where recipes come one by one.
+BLOCK_ROWS = 65_536
+
+# Rows that are made into objects at once.
+_AT_ONCE = 1024
+
+# A layer as ids hash it, in whole millionths, and what stands for none: see `Recipes.ids`.
+_MICRO = ("start", "snr", "offset", "length", "low", "high")
+_RECORD = np.dtype(
+    [("key", "V16"), ("op", "u1"), *((name, "<i8") for name in _MICRO), ("seed", "<i8")]
+)
+_NONE = np.iinfo(np.int64).min
+
+
+class Ids(Sequence[str]):
+    """Ids of recipes in hexadecimal, made when asked for.
+
+    Attributes
+    ----------
+    raw : array of 12-byte records, shape (n,)
+    """
+
+    def __init__(self, raw: IdRows) -> None:
+        self.raw = raw
+
+    def __len__(self) -> int:
+        return len(self.raw)
+
+    @overload
+    def __getitem__(self, index: Number) -> str: ...
+    @overload
+    def __getitem__(self, index: slice | np.ndarray) -> Ids: ...
+    def __getitem__(self, index: Number | slice | np.ndarray) -> str | Ids:
+        if isinstance(index, slice | np.ndarray):
+            return Ids(self.raw[index])
+        return str(self.raw[index].tobytes().hex())
+
+    def __iter__(self) -> Iterator[str]:
+        text = self.raw.tobytes().hex()
+        width = 2 * ID_BYTES
+        return (text[at : at + width] for at in range(0, len(text), width))
+
+
+@dataclass(frozen=True, eq=False)
+class Recipes(Sequence[Recipe]):
+    """n recipes, with u uses of clips in all: `negmine.recipes.columns` has the schema.
+
+    Attributes
+    ----------
+    dictionaries : Dictionaries
+        What the numbers in the columns name.
+    kind : uint8 array, shape (n,)
+    uses : Lists
+        The components of each row, one or more: clip, snr_udb, offset_us.
+    known_ids : array of 12-byte records, shape (n,), or None
+        Ids that need not be computed.
+    """
+
+    dictionaries: Dictionaries
+    kind: ByteRows
+    uses: Lists
+    known_ids: IdRows | None = None
+
+    @classmethod
+    def of(cls, recipes: Iterable[Recipe], dictionaries: Dictionaries | None = None) -> Recipes:
+        """Put recipes into columns; number what they name in the dictionaries."""
+        recipes = list(recipes)
+        if dictionaries is None:
+            dictionaries = Dictionaries(recipes[0].duration_s, recipes[0].sample_rate)
+        d = dictionaries
+        layers = [layer for recipe in recipes for layer in recipe.layers]
+        op = np.array([OPS[layer.op] for layer in layers], dtype=np.uint8)
+        fields = {
+            "op": op,
+            "source": [-1 if la.source is None else d.sources.number(la.source) for la in layers],
+            "start_us": millionths([la.start_s for la in layers]),
+            "offset_us": millionths([la.offset_s for la in layers]),
+            "length_us": millionths([la.length_s or 0.0 for la in layers]),
+            "low_hz": [np.nan if la.low_hz is None else la.low_hz for la in layers],
+            "high_hz": [np.nan if la.high_hz is None else la.high_hz for la in layers],
+            "seed": np.array([-1 if la.seed is None else la.seed for la in layers], dtype="i8"),
+            "snr_udb": millionths([la.snr_db or 0.0 for la in layers]),
+        }
+        columns = {name: np.asarray(values) for name, values in fields.items()}
+        adds = np.flatnonzero(op == ADD)
+        counts = [sum(la.op == "add" for la in recipe.layers) for recipe in recipes]
+        starts = offsets(np.array(counts, dtype=np.int64))
+        # a recipe's labels are on its first clip
+        label = np.full(len(adds), -1)
+        label[starts[:-1]] = [d.labels.number(recipe.labels) for recipe in recipes]
+        changes = Lists(
+            offsets(np.diff(adds, append=len(op)) - 1), typed(CHANGE, **take(columns, op != ADD))
+        )
+        added = take(columns, adds)
+        clip = d.clips.append(typed(CLIP, **added, label=label), changes)
+        kind = np.array([d.kinds.number(recipe.kind) for recipe in recipes], dtype=np.uint8)
+        return cls(d, kind, Lists(starts, typed(USE, **added, clip=clip)))
+
+    @classmethod
+    def empty(cls, dictionaries: Dictionaries) -> Recipes:
+        """Make a table without rows."""
+        none = Lists(np.zeros(1, dtype=np.int64), empty(USE))
+        ids = np.zeros(0, dtype=f"V{ID_BYTES}")
+        return cls(dictionaries, np.zeros(0, dtype=np.uint8), none, ids)
+
+    @classmethod
+    def plain(
+        cls,
+        dictionaries: Dictionaries,
+        kind: str,
+        source: np.ndarray,
+        start_s: np.ndarray,
+        label: np.ndarray,
+        seed: np.ndarray | int = -1,
+    ) -> Recipes:
+        """Make recipes of one span of a source each: arrays of shape (n,), numbers of the two."""
+        n = len(source)
+        none = np.zeros(n, dtype=np.int64)
+        columns = {
+            "source": source,
+            "start_us": millionths(start_s),
+            "length_us": none,
+            "seed": np.broadcast_to(seed, n),
+            "label": label,
+        }
+        changes = Lists(np.zeros(n + 1, dtype=np.int64), empty(CHANGE))
+        clip = dictionaries.clips.append(typed(CLIP, **columns), changes)
+        kinds = np.full(n, dictionaries.kinds.number(kind), dtype=np.uint8)
+        uses = typed(USE, clip=clip, snr_udb=none, offset_us=none)
+        return cls(dictionaries, kinds, Lists(np.arange(n + 1), uses))
+
+    def __len__(self) -> int:
+        return len(self.kind)
+
+    @overload
+    def __getitem__(self, index: Number) -> Recipe: ...
+    @overload
+    def __getitem__(self, index: slice | np.ndarray) -> Self: ...
+    def __getitem__(self, index: Number | slice | np.ndarray) -> Recipe | Self:
+        """Return a recipe, or a table of those that a slice, a mask or numbers choose."""
+        if not isinstance(index, slice | np.ndarray):
+            return next(self[np.array([range(len(self))[index]])]._made())
+        rows = chosen_rows(index, len(self))
+        ids = None if self.known_ids is None else self.known_ids[rows]
+        return replace(self, kind=self.kind[rows], uses=self.uses.take(rows), known_ids=ids)
+
+    def __iter__(self) -> Iterator[Recipe]:
+        for first in range(0, len(self), _AT_ONCE):
+            yield from self[first : first + _AT_ONCE]._made()
+
+    def _made(self) -> Iterator[Recipe]:
+        """Yield all recipes; from Python's own values: entry by entry they take ten times it."""
+        d, layers = self.dictionaries, self.layers
+        sources = [None if number < 0 else d.sources[number] for number in layers.source.tolist()]
+        micro = (layers.start_us, layers.offset_us, layers.length_us, layers.snr_udb)
+        times = ((values / 1e6).tolist() for values in micro)
+        rest = (layers.op, layers.low_hz, layers.high_hz, layers.seed)
+        made = (
+            Layer(
+                source=source,
+                start_s=start,
+                snr_db=None if snr != snr else snr,
+                op=OP_NAMES[op],
+                offset_s=offset,
+                length_s=length or None,
+                low_hz=None if low != low else low,
+                high_hz=None if high != high else high,
+                seed=None if seed == -1 else seed,
+            )
+            for source, start, offset, length, snr, op, low, high, seed in zip(
+                sources, *times, *(values.tolist() for values in rest), strict=True
+            )
+        )
+        labels = iter(self.labels.values["label"].tolist())
+        kinds = [d.kinds[number] for number in self.kind.tolist()]
+        counts = (np.diff(layers.starts).tolist(), self.labels.counts.tolist())
+        for kind, count, sets in zip(kinds, *counts, strict=True):
+            yield Recipe(
+                kind,
+                tuple(islice(made, count)),
+                d.clip_s,
+                d.sample_rate,
+                d.mixed(tuple(islice(labels, sets))),
+            )
+
+    def blocks(self) -> Iterator[Recipes]:
+        """Yield all rows as tables of up to `BLOCK_ROWS`."""
+        for first in range(0, len(self), BLOCK_ROWS):
+            yield self[first : first + BLOCK_ROWS]
+
+    def of_clips(self, name: str) -> np.ndarray:
+        """Return a column of the clips for each use: shape (u,)."""
+        return self.dictionaries.clips.columns[name][self.uses.values["clip"]]
+
+    def of_first(self, name: str) -> np.ndarray:
+        """Return a column of the clips for the first use of each row: shape (n,)."""
+        first = self.uses.values["clip"][self.uses.starts[:-1]]
+        return self.dictionaries.clips.columns[name][first]
+
+    @property
+    def plain_rows(self) -> BoolRows:
+        """Which rows are one whole span of a source, unchanged: bool, shape (n,)."""
+        clips, first = self.dictionaries.clips, self.uses.starts[:-1]
+        whole = (clips.changes.counts == 0) & (clips.columns["length_us"] == 0)
+        unmoved = self.uses.values["offset_us"][first] == 0
+        return np.asarray(
+            (self.uses.counts == 1) & unmoved & whole[self.uses.values["clip"][first]]
+        )
+
+    @cached_property
+    def labels(self) -> Lists:
+        """The label sets of each row, whose mix its labels are: ``label``."""
+        label = self.of_clips("label")
+        has = label >= 0
+        if has.all():
+            return Lists(self.uses.starts, {"label": label})
+        counts = self.uses.reduce(np.add, has.astype(np.int64))
+        if len(self) and counts.min() < 1:
+            raise ValueError(f"row {int(np.argmin(counts))}: a row without labels")
+        return Lists(offsets(counts), {"label": label[has]})
+
+    @property
+    def layers(self) -> Layers:
+        """All layers, row after row: each clip, then its changes."""
+        clips, clip = self.dictionaries.clips, self.uses.values["clip"]
+        changes = clips.changes.take(clip)
+        at = np.arange(len(clip)) + changes.starts[:-1]
+        rest = np.ones(len(clip) + int(changes.starts[-1]), dtype=bool)
+        rest[at] = False
+
+        def column(of_use: np.ndarray | float, of_change: np.ndarray | float, kind: str) -> Any:
+            out = np.empty(len(rest), dtype=kind)
+            out[at] = of_use
+            out[rest] = of_change
+            return out
+
+        own, use, changed = take(clips.columns, clip), self.uses.values, changes.values
+        snr = use["snr_udb"].astype(np.float64)
+        snr[self.uses.starts[:-1]] = np.nan
+        return Layers(
+            starts=np.append(at, len(rest))[self.uses.starts],
+            op=column(ADD, changed["op"], "u1"),
+            source=column(own["source"], changed["source"], "i4"),
+            start_us=column(own["start_us"], changed["start_us"], "i8"),
+            offset_us=column(use["offset_us"], changed["offset_us"], "i8"),
+            length_us=column(own["length_us"], changed["length_us"], "i8"),
+            snr_udb=column(snr, np.nan, "f8"),
+            low_hz=column(np.nan, changed["low_hz"], "f8"),
+            high_hz=column(np.nan, changed["high_hz"], "f8"),
+            seed=column(own["seed"], changed["seed"], "i8"),
+        )
+
+    @cached_property
+    def ids(self) -> Ids:
+        """The id of each row: hash of what is heard; not of its labels.
+
+        What is hashed, little-endian: the recipe's microseconds, then of each layer 16 bytes of its
+        source, its op, and in whole millionths its start, ratio, offset, length and band, its seed;
+        -2**63 for none.
+        """
+        if self.known_ids is not None:
+            return Ids(self.known_ids)
+        layers = self.layers
+        records = np.zeros(len(layers.op), dtype=_RECORD)
+        records["key"] = self.dictionaries.keys[layers.source]
+        records["op"] = layers.op
+        records["start"], records["offset"] = layers.start_us, layers.offset_us
+        records["length"] = np.where(layers.length_us == 0, _NONE, layers.length_us)
+        records["seed"] = np.where(layers.seed < 0, _NONE, layers.seed)
+        records["snr"] = _whole(layers.snr_udb)
+        records["low"], records["high"] = _whole(layers.low_hz * 1e6), _whole(layers.high_hz * 1e6)
+        text, size = records.tobytes(), _RECORD.itemsize
+        bounds = (layers.starts * size).tolist()
+        head = round(self.dictionaries.clip_s * 1e6).to_bytes(8, "little", signed=True)
+        started = hashlib.blake2b(head, digest_size=ID_BYTES)
+        ids = []
+        for first, last in zip(bounds, islice(bounds, 1, None), strict=False):
+            hashed = started.copy()
+            hashed.update(text[first:last])
+            ids.append(hashed.digest())
+        return Ids(np.frombuffer(b"".join(ids), dtype=f"V{ID_BYTES}"))
+
+    def check(self) -> None:
+        """Check that every row is a recipe.
+
+        Raises
+        ------
+        ValueError
+            With the first row that is none, and why: a source of negatives has a defect.
+        """
+        d, uses = self.dictionaries, self.uses
+        if len(uses) != len(self) or uses.starts[-1] != len(uses.values["clip"]):
+            raise ValueError("counts do not add up to the columns' lengths")
+        if not len(self):
+            return
+        if uses.counts.min() < 1:
+            raise ValueError(f"row {int(np.argmin(uses.counts))}: a row without a component")
+        if self.kind.max() >= len(d.kinds):
+            raise ValueError("a kind that the dictionaries lack")
+        if not _within(uses.values["clip"], 0, len(d.clips)):
+            raise ValueError("a clip that the dictionaries lack")
+        if not _within(self.of_clips("label"), -1, len(d.labels)):
+            raise ValueError("a label set that the dictionaries lack")
+        _ = self.labels
+        layers = self.layers
+        if not _within(layers.source, -1, len(d.sources)):
+            raise ValueError("a source that the dictionaries lack")
+        if layers.op.max() >= len(OPS):
+            raise ValueError("an unknown op")
+        fields = LayerFields(
+            op=layers.op,
+            has_source=layers.source >= 0,
+            is_synthetic=d.synthetic[layers.source],
+            start=layers.start_us,
+            offset=layers.offset_us,
+            length=layers.length_us,
+            low_hz=layers.low_hz,
+            high_hz=layers.high_hz,
+            has_seed=layers.seed >= 0,
+        )
+        beyond = beyond_clip(layers.offset_us / 1e6, layers.length_us / 1e6, d.clip_s)
+        wrong = beyond | np.isinf(layers.low_hz) | np.isinf(layers.high_hz) | (layers.seed < -1)
+        for broken, _ in RULES:
+            wrong |= broken(fields)
+        if wrong.any():
+            row = int(np.searchsorted(layers.starts, int(np.argmax(wrong)), side="right")) - 1
+            try:
+                self[row]
+            except ValueError as error:
+                kind = d.kinds[int(self.kind[row])]
+                raise ValueError(f"row {row} of '{kind}': {error}") from error
+
+    def any_source(self, marked: BoolRows) -> BoolRows:
+        """Return rows with a layer of a marked source: bool, (n,); the last mark is for none."""
+        clips = self.dictionaries.clips
+        of_clip = marked[clips.columns["source"]]
+        of_clip = of_clip | clips.any_change(marked[clips.changes.values["source"]])
+        return self.uses.reduce(np.logical_or, of_clip[self.uses.values["clip"]])
+
+    def mixed(self, picked: IntCells, snr_db: FloatCells, kind: str = "mix") -> Recipes:
+        """Add rows together; labels follow the algebra.
+
+        The components of all are joined, so that a mix of mixes is flat; what changes a component
+        stays with it.
+
+        Parameters
+        ----------
+        picked : int array, shape (n, p)
+            The parts of each mix, the first of them first; -1 where a mix has fewer than p.
+        snr_db : float array, shape (n, p)
+            Ratio of the first component of the first part over that of each; that of the first
+            itself is not read.
+        kind : str
+        """
+        used = picked >= 0
+        first_of_mix = offsets(used.sum(axis=1))
+        out = self[picked[used]]
+        leads = np.zeros(len(out), dtype=bool)
+        leads[first_of_mix[:-1]] = True
+        # a part's first component has no ratio of its own: it gets the part's
+        shift = np.repeat(millionths(np.where(leads, 0.0, snr_db[used])), out.uses.counts)
+        ratios = {**out.uses.values, "snr_udb": out.uses.values["snr_udb"] + shift}
+        number = self.dictionaries.kinds.number(kind)
+        return Recipes(
+            self.dictionaries,
+            np.full(len(picked), number, dtype=np.uint8),
+            Lists(out.uses.starts[first_of_mix], typed(USE, **ratios)),
+        )
+
+    def changed(self, kind: str, label: IntRows, op: int, **columns: np.ndarray) -> Recipes:
+        """Change rows of one component once more, with labels of their own.
+
+        Parameters
+        ----------
+        kind : str
+        label : int array, shape (n,)
+            Numbers of label sets.
+        op : int
+            Of the change: see `negmine.recipes.layer.OPS`.
+        **columns : arrays of shape (n,)
+            Of the change, as `negmine.recipes.columns.CHANGE` has them; what is not given is none.
+        """
+        d, n = self.dictionaries, len(self)
+        clip = self.uses.values["clip"]
+        before = d.clips.changes.take(clip)
+        added = {name: np.full(n, value) for name, value in {**_NO_CHANGE, "op": op}.items()}
+        added = typed(CHANGE, **{**added, **columns})
+        values = {
+            name: np.insert(column, before.starts[1:], added[name])
+            for name, column in before.values.items()
+        }
+        changes = Lists(before.starts + np.arange(n + 1), values)
+        own = typed(CLIP, **{**take(d.clips.columns, clip), "label": label})
+        uses = typed(USE, **{**self.uses.values, "clip": d.clips.append(own, changes)})
+        kinds = np.full(n, d.kinds.number(kind), dtype=np.uint8)
+        return Recipes(d, kinds, Lists(self.uses.starts, uses))
+
+
+@dataclass(frozen=True, eq=False)
+class Layers:
+    """The layers of recipes, row after row.
+
+    Attributes
+    ----------
+    starts : int64 array, shape (n + 1,)
+        Where each row's layers start, and the end.
+    op, source, start_us, offset_us, length_us, seed : int arrays, shape (m,)
+        See `negmine.recipes.columns.CHANGE`.
+    snr_udb, low_hz, high_hz : float64 arrays, shape (m,)
+        NaN for none.
+    """
+
+    starts: IntRows
+    op: ByteRows
+    source: IntEntries
+    start_us: IntEntries
+    offset_us: IntEntries
+    length_us: IntEntries
+    snr_udb: np.ndarray
+    low_hz: np.ndarray
+    high_hz: np.ndarray
+    seed: IntEntries
+
+
+_NO_CHANGE = {
+    "source": -1,
+    "start_us": 0,
+    "offset_us": 0,
+    "length_us": 0,
+    "low_hz": np.nan,
+    "high_hz": np.nan,
+    "seed": -1,
+}
+
+
+def join_recipes(parts: Sequence[Recipes]) -> Recipes:
+    """Return the rows of several tables of the same dictionaries, one after another."""
+    if len(parts) == 1:
+        return parts[0]
+    kinds = np.concatenate([part.kind for part in parts])
+    ids = [part.known_ids for part in parts if part.known_ids is not None]
+    return Recipes(
+        parts[0].dictionaries,
+        kinds,
+        join_lists([part.uses for part in parts]),
+        np.concatenate(ids) if len(ids) == len(parts) else None,
+    )
+
+
+def blocks_of(rows: Iterable[Recipe | Recipes], dictionaries: Dictionaries) -> Iterator[Recipes]:
+    """Yield rows that come as tables or one by one, as tables of up to `BLOCK_ROWS`, in order."""
+    waiting, count = list[Recipes](), 0
+    for piece in _pieces(rows, dictionaries):
+        # small ones, one a file say, go on as one
+        other = bool(waiting) and piece.dictionaries is not waiting[0].dictionaries
+        if waiting and (other or count + len(piece) > BLOCK_ROWS):
+            yield join_recipes(waiting)
+            waiting, count = [], 0
+        waiting.append(piece)
+        count += len(piece)
+    if waiting:
+        yield join_recipes(waiting)
+
+
+def _pieces(rows: Iterable[Recipe | Recipes], dictionaries: Dictionaries) -> Iterator[Recipes]:
+    """Yield tables of one row or more, at most `BLOCK_ROWS`."""
+    for together, some in groupby(rows, lambda row: isinstance(row, Recipes)):
+        if not together:
+            while batch := list(islice(some, BLOCK_ROWS)):
+                yield Recipes.of(cast("list[Recipe]", batch), dictionaries)
+            continue
+        for table in cast("Iterator[Recipes]", some):
+            yield from table.blocks()
+
+
+def millionths(values: Any) -> IntEntries:
+    """Convert seconds, decibels or hertz to whole millionths: int64.
+
+    Raises
+    ------
+    ValueError
+        If a value is not finite.
+    """
+    exact = np.asarray(values, dtype=np.float64)
+    if not np.isfinite(exact).all():
+        raise ValueError("a value that is not finite")
+    return np.rint(exact * 1e6).astype(np.int64)
+
+
+def rounded(values: np.ndarray) -> np.ndarray:
+    """Round times, ratios and frequencies to whole millionths, as layers hold them; never -0."""
+    return np.asarray(np.round(values, 6) + 0.0)
+
+
+def _whole(values: np.ndarray) -> IntEntries:
+    """Round to whole numbers, as ids have them: `_NONE` for NaN."""
+    none = np.isnan(values)
+    return np.where(none, _NONE, np.rint(np.where(none, 0.0, values)).astype(np.int64))
+
+
+def _within(values: np.ndarray, least: int, end: int) -> bool:
+    return bool(len(values) == 0 or (values.min() >= least and values.max() < end))
