@@ -5,19 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from negmine.pool.files import Rows, write_new
-from negmine.pool.writer import PoolWriter
-from negmine.recipes.dictionaries import Dictionaries
-from negmine.recipes.recipe import blocks_of
-
-
-def add_rows(writer: PoolWriter, recipes: Rows, calls: Rows = ()) -> None:
-    """Pack recipes and calls that come in any form."""
-    dictionaries = Dictionaries(writer.clip_s, writer.sample_rate)
-    for block in blocks_of(recipes, dictionaries):
-        writer.add(block)
-    for block in blocks_of(calls, dictionaries):
-        writer.add_calls(block)
+from negmine.pool.files import write_new
+from negmine.pool.writer import PoolWriter, Rows, add_rows
 
 
 def write_pool(

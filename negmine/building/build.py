@@ -34,8 +34,7 @@ from negmine.pool.append import append_part, open_to_append, writer_after
 from negmine.pool.files import write_new
 from negmine.pool.levels import check_ratios
 from negmine.pool.writer import PoolWriter
-from negmine.recipes.recipe import Recipe
-from negmine.recipes.table import Recipes, blocks_of
+from negmine.recipes.recipe import Recipe, Recipes, blocks_of
 
 
 @dataclass(frozen=True)

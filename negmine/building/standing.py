@@ -11,7 +11,7 @@ from negmine.annotations.recordings import Recordings
 from negmine.building.dedup.near_duplicates import EXTERNAL, RECORDING
 from negmine.errors import PoolError, shorten
 from negmine.pool import Pool
-from negmine.recipes.table import Recipes
+from negmine.recipes.recipe import Recipes
 
 
 def standing_roles(pool: Pool) -> dict[str, str]:

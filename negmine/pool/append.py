@@ -13,12 +13,11 @@ import numpy as np
 from negmine.audio.read import probe_all
 from negmine.errors import PoolError, did_you_mean
 from negmine.pool import Pool, check_classes, open_pool
-from negmine.pool.files import Rows, describe_part, part_folder, placed, read_info, write_part
+from negmine.pool.files import describe_part, part_folder, placed, read_info, write_part
 from negmine.pool.levels import Levels, check_ratios, silent_uses
-from negmine.pool.writer import PoolWriter
+from negmine.pool.writer import PoolWriter, Rows
 from negmine.recipes.dictionaries import Dictionaries
-from negmine.recipes.recipe import Recipe
-from negmine.recipes.table import Recipes, blocks_of
+from negmine.recipes.recipe import Recipe, Recipes, blocks_of
 from negmine.storage.files import write_json, writing_folder
 from negmine.storage.locks import only_writer
 

@@ -24,7 +24,6 @@ from negmine.pool.label_sets import write_label_sets
 from negmine.pool.recipe_files import write_recipes
 from negmine.pool.source_table import SOURCES, write_sources
 from negmine.pool.writer import PoolWriter
-from negmine.recipes.recipe import Recipe, Recipes
 from negmine.recipes.source import Source
 from negmine.storage.file_names import is_file_name
 from negmine.storage.files import write_json, writing_folder
@@ -38,9 +37,6 @@ VERSION = 2
 
 # In pool.json, the roots as seen from the pool's folder.
 _BESIDE = "roots_beside"
-
-Rows = Iterable[Recipe | Recipes]
-
 
 def write_new(
     path: Path,

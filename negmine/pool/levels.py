@@ -11,8 +11,8 @@ from negmine.audio.read import LEVEL_BLOCK_S, AudioInfo
 from negmine.audio.silence import SILENCE_RMS
 from negmine.errors import AudioError
 from negmine.recipes.columns import offsets
+from negmine.recipes.recipe import Recipes
 from negmine.recipes.source import Source
-from negmine.recipes.table import Recipes
 
 
 class Levels:

@@ -9,8 +9,8 @@ from typing import Any
 
 from negmine.errors import PoolError
 from negmine.pool import Pool, check_classes, open_pool
-from negmine.pool.files import add_rows, read_info, write_new
-from negmine.pool.writer import PoolWriter
+from negmine.pool.files import read_info, write_new
+from negmine.pool.writer import PoolWriter, add_rows
 from negmine.storage.locks import only_writer
 
 

@@ -19,8 +19,8 @@ from negmine.pool.recipe_table import RecipeTable
 from negmine.pool.source_table import SourceTable
 from negmine.recipes.columns import Lists
 from negmine.recipes.dictionaries import Clips, Dictionaries, Numbered, join_clips
-from negmine.recipes.recipe import Recipe
-from negmine.recipes.table import Number, Recipes, join_recipes
+from negmine.recipes.recipe import Recipe, Recipes, join_recipes
+from negmine.recipes.table import Number
 from negmine.storage.names import clean_name
 
 

@@ -22,7 +22,7 @@ from negmine.errors import DamageError, PoolError
 from negmine.recipes.columns import CHANGE, CLIP, RECIPE, USE, Lists, dtype_of, flat
 from negmine.recipes.dictionaries import Clips
 from negmine.recipes.layer import OPS
-from negmine.recipes.table import Recipes
+from negmine.recipes.recipe import Recipes
 from negmine.storage.files import map_arrow, write_arrow
 
 TABLES: Mapping[str, Mapping[str, pa.DataType]] = {

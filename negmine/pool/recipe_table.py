@@ -15,7 +15,7 @@ from negmine.errors import PoolError
 from negmine.pool.label_sets import LabelSets
 from negmine.recipes.columns import ID_BYTES
 from negmine.recipes.labels import MIN_CONFIDENCE, mixed_certificate, mixed_confidence
-from negmine.recipes.table import Recipes
+from negmine.recipes.recipe import Recipes
 
 _ID = np.dtype([("leading", ">u8"), ("rest", f"V{ID_BYTES - 8}")])
 

@@ -12,9 +12,9 @@ import numpy as np
 from negmine.arrays import IntEntries, IntRows
 from negmine.errors import PoolError
 from negmine.pool import Pool, open_pool
-from negmine.pool.files import add_rows, read_info, write_new
-from negmine.pool.writer import PoolWriter
-from negmine.recipes.table import Recipes
+from negmine.pool.files import read_info, write_new
+from negmine.pool.writer import PoolWriter, add_rows
+from negmine.recipes.recipe import Recipes
 from negmine.storage.files import writing_folder
 
 

@@ -17,8 +17,10 @@ from negmine.arrays import IdRows, IntEntries, IntRows
 from negmine.recipes.columns import Columns, Lists, length, take
 from negmine.recipes.dictionaries import Clips, Dictionaries, Item, Numbered
 from negmine.recipes.labels import PartialLabels
+from negmine.recipes.recipe import Recipe, Recipes, blocks_of, join_recipes
 from negmine.recipes.source import Source
-from negmine.recipes.table import Recipes, join_recipes
+
+Rows = Iterable[Recipe | Recipes]
 
 
 class PoolWriter:
@@ -115,6 +117,15 @@ class PoolWriter:
     def tables(self) -> tuple[Recipes, Recipes]:
         """Return the packed recipes and calls."""
         return self._recipes.table(), self._calls.table()
+
+
+def add_rows(writer: PoolWriter, recipes: Rows, calls: Rows = ()) -> None:
+    """Pack recipes and calls that come in any form."""
+    dictionaries = Dictionaries(writer.clip_s, writer.sample_rate)
+    for block in blocks_of(recipes, dictionaries):
+        writer.add(block)
+    for block in blocks_of(calls, dictionaries):
+        writer.add_calls(block)
 
 
 def _bytes(raw: IdRows) -> list[bytes]:

@@ -93,6 +93,21 @@ class Layer:
                 values = {name: getattr(self, name) for name in self.__slots__}
                 raise ValueError(message.format(**values))
 
+    def check_within(self, clip_s: float) -> None:
+        """Check that the layer is inside its clip.
+
+        Raises
+        ------
+        ValueError
+            If it reaches beyond it.
+        """
+        if beyond_clip(self.offset_s, self.length_s or 0.0, clip_s):
+            raise ValueError(
+                f"a layer placed from {self.offset_s:g} to "
+                f"{self.offset_s + (self.length_s or 0.0):g} s reaches beyond the clip of "
+                f"{clip_s:g} s"
+            )
+
 
 class LayerFields(NamedTuple):
     """What the rules look at: of one layer as Python's values, or of many as columns.

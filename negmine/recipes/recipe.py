@@ -6,15 +6,20 @@ any order: it has no state and draws no random number; whatever was drawn is in 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from itertools import groupby, islice
+from typing import TYPE_CHECKING, Self, cast, overload
 
 import numpy as np
 
+from negmine.recipes.columns import join_lists
+from negmine.recipes.dictionaries import Dictionaries
 from negmine.recipes.labels import PartialLabels
-from negmine.recipes.layer import Layer, beyond_clip
+from negmine.recipes.layer import Layer
 from negmine.recipes.source import Source
+from negmine.recipes.table import Number, RecipeColumns
 
 if TYPE_CHECKING:
     from negmine.arrays import FloatSamples
@@ -22,6 +27,12 @@ if TYPE_CHECKING:
 
 # The kinds of recipe that negmine makes; `tp` are the confirmed calls kept for comparison.
 KINDS = ("fp", "external", "mix", "erase", "transplant", "noise", "near", "agreed", "scene", "tp")
+
+# Rows of a block: where recipes come one by one, and where many are gone through.
+BLOCK_ROWS = 65_536
+
+# Rows that are made into objects at once.
+_AT_ONCE = 1024
 
 
 @dataclass(frozen=True)
@@ -61,18 +72,11 @@ class Recipe:
         if any(la.snr_db is None for la in self.layers[1:] if la.op == "add"):
             raise ValueError("every 'add' after the first needs an snr_db")
         for la in self.layers:
-            if beyond_clip(la.offset_s, la.length_s or 0.0, self.duration_s):
-                end_s = la.offset_s + (la.length_s or 0.0)
-                raise ValueError(
-                    f"a layer placed from {la.offset_s:g} to {end_s:g} s reaches beyond the clip "
-                    f"of {self.duration_s:g} s"
-                )
+            la.check_within(self.duration_s)
 
     @cached_property
     def id(self) -> str:
         """Hash of what is heard: sources by their bytes, spans, levels, bands; not the labels."""
-        from negmine.recipes.table import Recipes
-
         return Recipes.of([self]).ids[0]
 
     @property
@@ -114,8 +118,6 @@ class Recipe:
         mine, theirs = (self.duration_s, self.sample_rate), (other.duration_s, other.sample_rate)
         if mine != theirs:
             raise ValueError(f"cannot mix clips of {mine} and {theirs} (seconds, Hz)")
-        from negmine.recipes.table import Recipes
-
         return Recipes.of([self, other]).mixed(np.array([[0, 1]]), np.array([[0.0, snr_db]]))[0]
 
     def render(self, sample_rate: int | None = None, reader: Reader | None = None) -> FloatSamples:
@@ -123,3 +125,77 @@ class Recipe:
         from negmine.recipes.render import render
 
         return render(self, sample_rate, reader)
+
+
+@dataclass(frozen=True, eq=False)
+class Recipes(RecipeColumns, Sequence[Recipe]):
+    """Recipes as columns, and a sequence of them: a row becomes an object when it is asked for."""
+
+    @overload
+    def __getitem__(self, index: Number) -> Recipe: ...
+    @overload
+    def __getitem__(self, index: slice | np.ndarray) -> Self: ...
+    def __getitem__(self, index: Number | slice | np.ndarray) -> Recipe | Self:
+        """Return a recipe, or a table of those that a slice, a mask or numbers choose."""
+        if not isinstance(index, slice | np.ndarray):
+            return next(self[np.array([range(len(self))[index]])]._made())
+        return self.take(index)
+
+    def __iter__(self) -> Iterator[Recipe]:
+        for first in range(0, len(self), _AT_ONCE):
+            yield from self[first : first + _AT_ONCE]._made()
+
+    def _made(self) -> Iterator[Recipe]:
+        """Make all rows at once."""
+        d, layers = self.dictionaries, self.layers
+        made, labels = layers.made(d.sources), iter(self.labels.values["label"].tolist())
+        counts = (np.diff(layers.starts).tolist(), self.labels.counts.tolist())
+        for kind, count, sets in zip(self.kind.tolist(), *counts, strict=True):
+            own = tuple(islice(made, count))
+            known = d.mixed(tuple(islice(labels, sets)))
+            yield Recipe(d.kinds[kind], own, d.clip_s, d.sample_rate, known)
+
+    def blocks(self) -> Iterator[Self]:
+        """Yield all rows as tables of up to `BLOCK_ROWS`."""
+        for first in range(0, len(self), BLOCK_ROWS):
+            yield self[first : first + BLOCK_ROWS]
+
+
+def join_recipes(parts: Sequence[Recipes]) -> Recipes:
+    """Return the rows of several tables of the same dictionaries, one after another."""
+    if len(parts) == 1:
+        return parts[0]
+    kinds = np.concatenate([part.kind for part in parts])
+    ids = [part.known_ids for part in parts if part.known_ids is not None]
+    return Recipes(
+        parts[0].dictionaries,
+        kinds,
+        join_lists([part.uses for part in parts]),
+        np.concatenate(ids) if len(ids) == len(parts) else None,
+    )
+
+
+def blocks_of(rows: Iterable[Recipe | Recipes], dictionaries: Dictionaries) -> Iterator[Recipes]:
+    """Yield rows that come as tables or one by one, as tables of up to `BLOCK_ROWS`, in order."""
+    waiting, count = list[Recipes](), 0
+    for piece in _pieces(rows, dictionaries):
+        # small ones, one a file say, go on as one
+        other = bool(waiting) and piece.dictionaries is not waiting[0].dictionaries
+        if waiting and (other or count + len(piece) > BLOCK_ROWS):
+            yield join_recipes(waiting)
+            waiting, count = [], 0
+        waiting.append(piece)
+        count += len(piece)
+    if waiting:
+        yield join_recipes(waiting)
+
+
+def _pieces(rows: Iterable[Recipe | Recipes], dictionaries: Dictionaries) -> Iterator[Recipes]:
+    """Yield tables of one row or more, at most `BLOCK_ROWS`."""
+    for together, some in groupby(rows, lambda row: isinstance(row, Recipes)):
+        if not together:
+            while batch := list(islice(some, BLOCK_ROWS)):
+                yield Recipes.of(cast("list[Recipe]", batch), dictionaries)
+            continue
+        for table in cast("Iterator[Recipes]", some):
+            yield from table.blocks()

@@ -1,7 +1,8 @@
 """Recipes by the million, as columns: what a pool is built, stored and read in.
 
-Every rule of recipes is here once, over columns: what is one (`Recipes.check`), its id, how several
-are mixed. A `negmine.recipes.recipe.Recipe` is one row as an object, and asks a table of one row.
+Every rule of recipes is here once, over columns: what is one (`RecipeColumns.check`), its id, how
+several are mixed. A `negmine.recipes.recipe.Recipe` is one row as an object, and asks a table of
+one row.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import groupby, islice
-from typing import Any, Self, cast, overload
+from itertools import islice
+from typing import Any, Protocol, Self, overload
 
 import numpy as np
 
@@ -32,23 +33,17 @@ from negmine.recipes.columns import (
     Lists,
     chosen_rows,
     empty,
-    join_lists,
     offsets,
     take,
     typed,
 )
-from negmine.recipes.dictionaries import Dictionaries
+from negmine.recipes.dictionaries import Dictionaries, Numbered
+from negmine.recipes.labels import PartialLabels
 from negmine.recipes.layer import ADD, OP_NAMES, OPS, RULES, Layer, LayerFields, beyond_clip
-from negmine.recipes.recipe import Recipe
+from negmine.recipes.source import Source
 
 # A row's number.
 Number = int | np.integer[Any]
-
-# Rows to a block where recipes come one by one.
-BLOCK_ROWS = 65_536
-
-# Rows that are made into objects at once.
-_AT_ONCE = 1024
 
 # A layer as ids hash it, in whole millionths, and what stands for none: see `Recipes.ids`.
 _MICRO = ("start", "snr", "offset", "length", "low", "high")
@@ -87,9 +82,26 @@ class Ids(Sequence[str]):
         return (text[at : at + width] for at in range(0, len(text), width))
 
 
+class Row(Protocol):
+    """What columns ask of a recipe."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def layers(self) -> tuple[Layer, ...]: ...
+    @property
+    def duration_s(self) -> float: ...
+    @property
+    def sample_rate(self) -> int: ...
+    @property
+    def labels(self) -> PartialLabels: ...
+
+
 @dataclass(frozen=True, eq=False)
-class Recipes(Sequence[Recipe]):
+class RecipeColumns:
     """n recipes, with u uses of clips in all: `negmine.recipes.columns` has the schema.
+
+    `negmine.recipes.recipe.Recipes` is this, and a sequence of its rows as objects.
 
     Attributes
     ----------
@@ -108,7 +120,7 @@ class Recipes(Sequence[Recipe]):
     known_ids: IdRows | None = None
 
     @classmethod
-    def of(cls, recipes: Iterable[Recipe], dictionaries: Dictionaries | None = None) -> Recipes:
+    def of(cls, recipes: Iterable[Row], dictionaries: Dictionaries | None = None) -> Self:
         """Put recipes into columns; number what they name in the dictionaries."""
         recipes = list(recipes)
         if dictionaries is None:
@@ -143,7 +155,7 @@ class Recipes(Sequence[Recipe]):
         return cls(d, kind, Lists(starts, typed(USE, **added, clip=clip)))
 
     @classmethod
-    def empty(cls, dictionaries: Dictionaries) -> Recipes:
+    def empty(cls, dictionaries: Dictionaries) -> Self:
         """Make a table without rows."""
         none = Lists(np.zeros(1, dtype=np.int64), empty(USE))
         ids = np.zeros(0, dtype=f"V{ID_BYTES}")
@@ -158,7 +170,7 @@ class Recipes(Sequence[Recipe]):
         start_s: np.ndarray,
         label: np.ndarray,
         seed: np.ndarray | int = -1,
-    ) -> Recipes:
+    ) -> Self:
         """Make recipes of one span of a source each: arrays of shape (n,), numbers of the two."""
         n = len(source)
         none = np.zeros(n, dtype=np.int64)
@@ -178,61 +190,11 @@ class Recipes(Sequence[Recipe]):
     def __len__(self) -> int:
         return len(self.kind)
 
-    @overload
-    def __getitem__(self, index: Number) -> Recipe: ...
-    @overload
-    def __getitem__(self, index: slice | np.ndarray) -> Self: ...
-    def __getitem__(self, index: Number | slice | np.ndarray) -> Recipe | Self:
-        """Return a recipe, or a table of those that a slice, a mask or numbers choose."""
-        if not isinstance(index, slice | np.ndarray):
-            return next(self[np.array([range(len(self))[index]])]._made())
+    def take(self, index: slice | np.ndarray) -> Self:
+        """Return the rows that a slice, a mask or numbers choose, in the order given."""
         rows = chosen_rows(index, len(self))
         ids = None if self.known_ids is None else self.known_ids[rows]
         return replace(self, kind=self.kind[rows], uses=self.uses.take(rows), known_ids=ids)
-
-    def __iter__(self) -> Iterator[Recipe]:
-        for first in range(0, len(self), _AT_ONCE):
-            yield from self[first : first + _AT_ONCE]._made()
-
-    def _made(self) -> Iterator[Recipe]:
-        """Yield all recipes; from Python's own values: entry by entry they take ten times it."""
-        d, layers = self.dictionaries, self.layers
-        sources = [None if number < 0 else d.sources[number] for number in layers.source.tolist()]
-        micro = (layers.start_us, layers.offset_us, layers.length_us, layers.snr_udb)
-        times = ((values / 1e6).tolist() for values in micro)
-        rest = (layers.op, layers.low_hz, layers.high_hz, layers.seed)
-        made = (
-            Layer(
-                source=source,
-                start_s=start,
-                snr_db=None if snr != snr else snr,
-                op=OP_NAMES[op],
-                offset_s=offset,
-                length_s=length or None,
-                low_hz=None if low != low else low,
-                high_hz=None if high != high else high,
-                seed=None if seed == -1 else seed,
-            )
-            for source, start, offset, length, snr, op, low, high, seed in zip(
-                sources, *times, *(values.tolist() for values in rest), strict=True
-            )
-        )
-        labels = iter(self.labels.values["label"].tolist())
-        kinds = [d.kinds[number] for number in self.kind.tolist()]
-        counts = (np.diff(layers.starts).tolist(), self.labels.counts.tolist())
-        for kind, count, sets in zip(kinds, *counts, strict=True):
-            yield Recipe(
-                kind,
-                tuple(islice(made, count)),
-                d.clip_s,
-                d.sample_rate,
-                d.mixed(tuple(islice(labels, sets))),
-            )
-
-    def blocks(self) -> Iterator[Recipes]:
-        """Yield all rows as tables of up to `BLOCK_ROWS`."""
-        for first in range(0, len(self), BLOCK_ROWS):
-            yield self[first : first + BLOCK_ROWS]
 
     def of_clips(self, name: str) -> np.ndarray:
         """Return a column of the clips for each use: shape (u,)."""
@@ -364,17 +326,21 @@ class Recipes(Sequence[Recipe]):
             high_hz=layers.high_hz,
             has_seed=layers.seed >= 0,
         )
-        beyond = beyond_clip(layers.offset_us / 1e6, layers.length_us / 1e6, d.clip_s)
-        wrong = beyond | np.isinf(layers.low_hz) | np.isinf(layers.high_hz) | (layers.seed < -1)
+        wrong = np.isinf(layers.low_hz) | np.isinf(layers.high_hz) | (layers.seed < -1)
         for broken, _ in RULES:
             wrong |= broken(fields)
+        offset_s, length_s = layers.offset_us / 1e6, layers.length_us / 1e6
+        wrong |= beyond_clip(offset_s, length_s, d.clip_s)
         if wrong.any():
-            row = int(np.searchsorted(layers.starts, int(np.argmax(wrong)), side="right")) - 1
+            at = int(np.argmax(wrong))
+            row = int(np.searchsorted(layers.starts, at, side="right")) - 1
             try:
-                self[row]
+                # a layer that is none says why
+                next(layers.made(d.sources, slice(at, at + 1))).check_within(d.clip_s)
             except ValueError as error:
-                kind = d.kinds[int(self.kind[row])]
-                raise ValueError(f"row {row} of '{kind}': {error}") from error
+                raise ValueError(
+                    f"row {row} of '{d.kinds[int(self.kind[row])]}': {error}"
+                ) from error
 
     def any_source(self, marked: BoolRows) -> BoolRows:
         """Return rows with a layer of a marked source: bool, (n,); the last mark is for none."""
@@ -383,7 +349,7 @@ class Recipes(Sequence[Recipe]):
         of_clip = of_clip | clips.any_change(marked[clips.changes.values["source"]])
         return self.uses.reduce(np.logical_or, of_clip[self.uses.values["clip"]])
 
-    def mixed(self, picked: IntCells, snr_db: FloatCells, kind: str = "mix") -> Recipes:
+    def mixed(self, picked: IntCells, snr_db: FloatCells, kind: str = "mix") -> Self:
         """Add rows together; labels follow the algebra.
 
         The components of all are joined, so that a mix of mixes is flat; what changes a component
@@ -400,20 +366,21 @@ class Recipes(Sequence[Recipe]):
         """
         used = picked >= 0
         first_of_mix = offsets(used.sum(axis=1))
-        out = self[picked[used]]
+        out = self.take(picked[used])
         leads = np.zeros(len(out), dtype=bool)
         leads[first_of_mix[:-1]] = True
         # a part's first component has no ratio of its own: it gets the part's
         shift = np.repeat(millionths(np.where(leads, 0.0, snr_db[used])), out.uses.counts)
         ratios = {**out.uses.values, "snr_udb": out.uses.values["snr_udb"] + shift}
         number = self.dictionaries.kinds.number(kind)
-        return Recipes(
-            self.dictionaries,
-            np.full(len(picked), number, dtype=np.uint8),
-            Lists(out.uses.starts[first_of_mix], typed(USE, **ratios)),
+        return replace(
+            self,
+            kind=np.full(len(picked), number, dtype=np.uint8),
+            uses=Lists(out.uses.starts[first_of_mix], typed(USE, **ratios)),
+            known_ids=None,
         )
 
-    def changed(self, kind: str, label: IntRows, op: int, **columns: np.ndarray) -> Recipes:
+    def changed(self, kind: str, label: IntRows, op: int, **columns: np.ndarray) -> Self:
         """Change rows of one component once more, with labels of their own.
 
         Parameters
@@ -439,7 +406,7 @@ class Recipes(Sequence[Recipe]):
         own = typed(CLIP, **{**take(d.clips.columns, clip), "label": label})
         uses = typed(USE, **{**self.uses.values, "clip": d.clips.append(own, changes)})
         kinds = np.full(n, d.kinds.number(kind), dtype=np.uint8)
-        return Recipes(d, kinds, Lists(self.uses.starts, uses))
+        return replace(self, kind=kinds, uses=Lists(self.uses.starts, uses), known_ids=None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -467,6 +434,25 @@ class Layers:
     high_hz: np.ndarray
     seed: IntEntries
 
+    def made(self, sources: Numbered[Source], at: slice = slice(None)) -> Iterator[Layer]:
+        """Yield layers as objects; from Python's own values: each by itself takes ten times it."""
+        micro = (self.start_us, self.offset_us, self.length_us, self.snr_udb)
+        times = ((values[at] / 1e6).tolist() for values in micro)
+        rest = (self.source, self.op, self.low_hz, self.high_hz, self.seed)
+        columns = (*times, *(values[at].tolist() for values in rest))
+        for start, offset, length, snr, source, op, low, high, seed in zip(*columns, strict=True):
+            yield Layer(
+                source=None if source < 0 else sources[source],
+                start_s=start,
+                snr_db=None if snr != snr else snr,
+                op=OP_NAMES[op],
+                offset_s=offset,
+                length_s=length or None,
+                low_hz=None if low != low else low,
+                high_hz=None if high != high else high,
+                seed=None if seed == -1 else seed,
+            )
+
 
 _NO_CHANGE = {
     "source": -1,
@@ -477,46 +463,6 @@ _NO_CHANGE = {
     "high_hz": np.nan,
     "seed": -1,
 }
-
-
-def join_recipes(parts: Sequence[Recipes]) -> Recipes:
-    """Return the rows of several tables of the same dictionaries, one after another."""
-    if len(parts) == 1:
-        return parts[0]
-    kinds = np.concatenate([part.kind for part in parts])
-    ids = [part.known_ids for part in parts if part.known_ids is not None]
-    return Recipes(
-        parts[0].dictionaries,
-        kinds,
-        join_lists([part.uses for part in parts]),
-        np.concatenate(ids) if len(ids) == len(parts) else None,
-    )
-
-
-def blocks_of(rows: Iterable[Recipe | Recipes], dictionaries: Dictionaries) -> Iterator[Recipes]:
-    """Yield rows that come as tables or one by one, as tables of up to `BLOCK_ROWS`, in order."""
-    waiting, count = list[Recipes](), 0
-    for piece in _pieces(rows, dictionaries):
-        # small ones, one a file say, go on as one
-        other = bool(waiting) and piece.dictionaries is not waiting[0].dictionaries
-        if waiting and (other or count + len(piece) > BLOCK_ROWS):
-            yield join_recipes(waiting)
-            waiting, count = [], 0
-        waiting.append(piece)
-        count += len(piece)
-    if waiting:
-        yield join_recipes(waiting)
-
-
-def _pieces(rows: Iterable[Recipe | Recipes], dictionaries: Dictionaries) -> Iterator[Recipes]:
-    """Yield tables of one row or more, at most `BLOCK_ROWS`."""
-    for together, some in groupby(rows, lambda row: isinstance(row, Recipes)):
-        if not together:
-            while batch := list(islice(some, BLOCK_ROWS)):
-                yield Recipes.of(cast("list[Recipe]", batch), dictionaries)
-            continue
-        for table in cast("Iterator[Recipes]", some):
-            yield from table.blocks()
 
 
 def millionths(values: Any) -> IntEntries:

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from negmine.building.sources.context import BuildContext
-    from negmine.recipes.recipe import Recipe
-    from negmine.recipes.table import Recipes
+    from negmine.recipes.recipe import Recipe, Recipes
 
     Rows = Callable[[BuildContext, Any], Iterator[Recipe | Recipes]]
 

@@ -17,9 +17,8 @@ from negmine.models.scorer import Scorer, load_scorer
 from negmine.pool import check_classes
 from negmine.recipes.labels import Certificate, PartialLabels
 from negmine.recipes.layer import Layer
-from negmine.recipes.recipe import Recipe
+from negmine.recipes.recipe import Recipe, Recipes
 from negmine.recipes.render import render_batches
-from negmine.recipes.table import Recipes
 
 # Windows scored, then labelled, at a time.
 _WINDOWS = 2048

@@ -18,7 +18,7 @@ from negmine.building.sources.external import window_starts
 from negmine.errors import InputError
 from negmine.recipes.columns import offsets
 from negmine.recipes.labels import PartialLabels
-from negmine.recipes.table import Recipes, join_recipes
+from negmine.recipes.recipe import Recipes, join_recipes
 
 
 @dataclass(frozen=True)

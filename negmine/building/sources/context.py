@@ -40,7 +40,7 @@ from negmine.building.sources.left_out import LeftOut
 from negmine.models.scorer import Scorer
 from negmine.pool.levels import Levels, silent_uses
 from negmine.recipes.dictionaries import Dictionaries
-from negmine.recipes.table import Recipes, join_recipes
+from negmine.recipes.recipe import Recipes, join_recipes
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from negmine.building.sources.banded import Bands, Crops, sure_gone, usable_band
 from negmine.building.sources.context import BuildContext
 from negmine.building.sources.settings import EraseSettings
 from negmine.recipes.layer import ERASE
-from negmine.recipes.table import BLOCK_ROWS, Recipes, rounded
+from negmine.recipes.recipe import BLOCK_ROWS, Recipes
+from negmine.recipes.table import rounded
 
 _MORE_PASSES = 20
 

@@ -12,7 +12,8 @@ from negmine.building.sources.context import BuildContext
 from negmine.building.sources.partners import Certified, sounds
 from negmine.building.sources.settings import MixSettings
 from negmine.recipes.columns import USE, Lists, typed
-from negmine.recipes.table import BLOCK_ROWS, Recipes, millionths
+from negmine.recipes.recipe import BLOCK_ROWS, Recipes
+from negmine.recipes.table import millionths
 
 # Draws per mix before a class with too few partners is given up.
 _TRIES = 20

@@ -9,8 +9,8 @@ import numpy as np
 from negmine.building.sources.context import BuildContext
 from negmine.building.sources.settings import NoiseSettings
 from negmine.recipes.labels import Certificate, PartialLabels
+from negmine.recipes.recipe import BLOCK_ROWS, Recipes
 from negmine.recipes.source import synthetic_source
-from negmine.recipes.table import BLOCK_ROWS, Recipes
 
 
 def rows(context: BuildContext, settings: NoiseSettings) -> Iterator[Recipes]:

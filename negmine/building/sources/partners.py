@@ -10,7 +10,7 @@ import numpy as np
 from negmine.arrays import IntEntries, IntRows
 from negmine.recipes.columns import offsets
 from negmine.recipes.dictionaries import Dictionaries
-from negmine.recipes.table import Recipes
+from negmine.recipes.recipe import Recipes
 
 
 def sounds(parts: Recipes) -> IntRows:

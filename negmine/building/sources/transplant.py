@@ -11,7 +11,8 @@ from negmine.building.sources.context import BuildContext
 from negmine.building.sources.partners import Certified, sounds
 from negmine.building.sources.settings import TransplantSettings
 from negmine.recipes.layer import BAND
-from negmine.recipes.table import BLOCK_ROWS, Recipes, rounded
+from negmine.recipes.recipe import BLOCK_ROWS, Recipes
+from negmine.recipes.table import rounded
 
 _TRIES = 20
 

@@ -105,7 +105,7 @@ def test_a_run_that_stopped_scores_what_is_missing(
 ) -> None:
     scorer = PlaceholderScorer()
     part = Windows(field.only(["lake_0", "hill_1"]), 1.0, 0.5, SAMPLE_RATE)
-    score_recipes(scorer, part, tmp_path)
+    score_recipes(scorer, part.recipes, tmp_path)
     found = ask([scorer], field, judged(opened), tmp_path, AskSettings(strategy="top"))
     assert found.report["scored"] == 42 - 14
 
@@ -226,7 +226,7 @@ def test_doubt_asks_where_calls_and_rejections_are_alike(
         [scorer], field, judged(opened), tmp_path, AskSettings(per_class=3, strategy="doubt")
     )
     windows = Windows(field, 1.0, 0.5, SAMPLE_RATE)
-    scores = score_recipes(scorer, windows, tmp_path)
+    scores = score_recipes(scorer, windows.recipes, tmp_path)
     embeddings, logits = (f(np.arange(42)) for f in (scores.embeddings, scores.logits))
     near = (embeddings @ known[0].embeddings.T).max(axis=1)
     chance = doubt.probability(known[0].features(logits[:, 0], near), np.full(42, 0.5))
@@ -248,7 +248,7 @@ def test_disagreement_needs_two_models(field: Recordings, opened: Opened, tmp_pa
         ask([one, PlaceholderScorer()], field, judged(opened), tmp_path, settings)
     found = ask([one, two], field, judged(opened), tmp_path, settings)
     windows = Windows(field, 1.0, 0.5, SAMPLE_RATE)
-    logits = [score_recipes(m, windows, tmp_path).logits(np.arange(42))[:, 0] for m in (one, two)]
+    logits = [score_recipes(m, windows.recipes, tmp_path).logits(np.arange(42))[:, 0] for m in (one, two)]
     apart = np.abs(np.subtract(*(1 / (1 + np.exp(-x.astype(float))) for x in logits)))
     best = int(np.argmax(apart))
     assert asked(found)[0] == (windows.names[windows.recording[best]], windows.start_s[best])

@@ -67,8 +67,8 @@ def test_silent_windows_and_short_recordings_are_left_out_and_counted() -> None:
     assert found.start_s.tolist() == [0, 3, 4, 0]
     assert (found.silent, found.short) == (2, 1)
     assert found.span(3) == Span(0, 1.5)
-    assert list(found.ids) == [recipe.id for recipe in found]
-    assert len(set(found.ids)) == 4
+    assert list(found.recipes.ids) == [recipe.id for recipe in found.recipes]
+    assert len(set(found.recipes.ids)) == 4
 
 
 def test_a_window_is_touched_by_a_span_of_its_own_recording_alone() -> None:

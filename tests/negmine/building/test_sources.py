@@ -26,9 +26,8 @@ from negmine.building.sources.settings import ExternalSettings, MixSettings
 from negmine.recipes.dictionaries import Dictionaries
 from negmine.recipes.labels import Absence, Certificate, PartialLabels, State
 from negmine.recipes.layer import Layer
-from negmine.recipes.recipe import Recipe
+from negmine.recipes.recipe import Recipe, Recipes, blocks_of, join_recipes
 from negmine.recipes.source import Source
-from negmine.recipes.table import Recipes, blocks_of, join_recipes
 
 
 def noise(seconds: float, level: float = 0.05) -> np.ndarray:

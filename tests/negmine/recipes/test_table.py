@@ -18,9 +18,8 @@ from negmine.recipes.columns import Lists
 from negmine.recipes.dictionaries import Clips, Dictionaries
 from negmine.recipes.labels import MIN_CONFIDENCE, Absence, Certificate, PartialLabels
 from negmine.recipes.layer import Layer
-from negmine.recipes.recipe import Recipe
+from negmine.recipes.recipe import Recipe, Recipes, blocks_of, join_recipes
 from negmine.recipes.source import Source, synthetic_source
-from negmine.recipes.table import Recipes, blocks_of, join_recipes
 
 CLIP_S = 2.0
 FILES = [Source(Path("/x"), f"{n}.wav", f"{n}" * 32, 60.0, f"g{n}") for n in "abcd"]
