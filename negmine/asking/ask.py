@@ -155,7 +155,9 @@ def ask(
             "recordings; are they shorter than half a clip, or silent?"
         )
     advance = progress("scoring windows", len(windows) * len(models), "clip")
-    scores = MemberScores(models, windows.recipes, scores_folder, batch_size=s.batch_size, on_rows=advance)
+    scores = MemberScores(
+        models, windows.recipes, scores_folder, batch_size=s.batch_size, on_rows=advance
+    )
 
     def clips(present: bool) -> JudgedClips:
         what = f"scoring {'calls' if present else 'rejections'}"

@@ -38,6 +38,7 @@ VERSION = 2
 # In pool.json, the roots as seen from the pool's folder.
 _BESIDE = "roots_beside"
 
+
 def write_new(
     path: Path,
     writer: PoolWriter,

@@ -248,7 +248,9 @@ def test_disagreement_needs_two_models(field: Recordings, opened: Opened, tmp_pa
         ask([one, PlaceholderScorer()], field, judged(opened), tmp_path, settings)
     found = ask([one, two], field, judged(opened), tmp_path, settings)
     windows = Windows(field, 1.0, 0.5, SAMPLE_RATE)
-    logits = [score_recipes(m, windows.recipes, tmp_path).logits(np.arange(42))[:, 0] for m in (one, two)]
+    logits = [
+        score_recipes(m, windows.recipes, tmp_path).logits(np.arange(42))[:, 0] for m in (one, two)
+    ]
     apart = np.abs(np.subtract(*(1 / (1 + np.exp(-x.astype(float))) for x in logits)))
     best = int(np.argmax(apart))
     assert asked(found)[0] == (windows.names[windows.recording[best]], windows.start_s[best])
