@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pools import write_pool
 
 from negmine.pool import open_pool
-from negmine.pool.files import write_pool
 from negmine.recipes.columns import Lists
 from negmine.recipes.dictionaries import Clips, Dictionaries
 from negmine.recipes.labels import MIN_CONFIDENCE, Absence, Certificate, PartialLabels
