@@ -18,9 +18,9 @@ from negmine.pool.recipe_files import read_recipes
 from negmine.pool.recipe_table import RecipeTable
 from negmine.pool.source_table import SourceTable
 from negmine.recipes.columns import Lists
-from negmine.recipes.dictionaries import Clips, Dictionaries, Numbered, join_clips
+from negmine.recipes.dictionaries import ClipDictionary, Dictionaries, Numbered, join_clips
 from negmine.recipes.recipe import Recipe, Recipes, join_recipes
-from negmine.recipes.table import Number
+from negmine.recipes.recipe_columns import Number
 from negmine.storage.names import clean_name
 
 
@@ -143,7 +143,7 @@ def open_pool(path: str | Path) -> Pool:
     )
 
     def opened(name: str) -> RecipeTable:
-        tables, clips = [], list[Clips]()
+        tables, clips = [], list[ClipDictionary]()
         for here, of_part in zip(folders, kinds, strict=True):
             rows, uses, own = read_recipes(here / name, len(sources), len(label_sets), of_part)
             if clips:

@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from negmine.errors import DamageError, PoolError
 from negmine.recipes.columns import CHANGE, CLIP, RECIPE, USE, Lists, dtype_of, flat
-from negmine.recipes.dictionaries import Clips
+from negmine.recipes.dictionaries import ClipDictionary
 from negmine.recipes.layer import OPS
 from negmine.recipes.recipe import Recipes
 from negmine.storage.files import map_arrow, write_arrow
@@ -55,7 +55,7 @@ def _array(values: np.ndarray, kind: pa.DataType) -> pa.Array:
 
 def read_recipes(
     folder: Path, sources: int, label_sets: int, kinds: Sequence[str]
-) -> tuple[Mapping[str, np.ndarray], Lists, Clips]:
+) -> tuple[Mapping[str, np.ndarray], Lists, ClipDictionary]:
     """Map the four tables of a part into memory.
 
     Parameters
@@ -70,7 +70,7 @@ def read_recipes(
     rows : mapping of str to array
         Id and kind of each.
     uses : Lists
-    clips : Clips
+    clips : ClipDictionary
 
     Raises
     ------
@@ -99,7 +99,11 @@ def read_recipes(
         if outside or wrong(first[1:], first[:-1]).any():
             raise PoolError(f"{folder}/{name}.arrow: rows out of order: damaged")
     changed = Lists(_starts(clips.pop("first_change"), len(changes["op"])), changes)
-    return rows, Lists(_starts(rows["first_use"], len(uses["clip"])), uses), Clips(clips, changed)
+    return (
+        rows,
+        Lists(_starts(rows["first_use"], len(uses["clip"])), uses),
+        ClipDictionary(clips, changed),
+    )
 
 
 def _starts(first: np.ndarray, end: int) -> np.ndarray:

@@ -15,7 +15,7 @@ import numpy as np
 
 from negmine.arrays import IdRows, IntEntries, IntRows
 from negmine.recipes.columns import Columns, Lists, length, take
-from negmine.recipes.dictionaries import Clips, Dictionaries, Item, Numbered
+from negmine.recipes.dictionaries import ClipDictionary, Dictionaries, Item, Numbered
 from negmine.recipes.labels import PartialLabels
 from negmine.recipes.recipe import Recipe, Recipes, blocks_of, join_recipes
 from negmine.recipes.source import Source
@@ -53,7 +53,7 @@ class PoolWriter:
         # what both share, and the clips of each
         shared = Dictionaries(clip_s, sample_rate, self.sources, self.labels, self.kinds)
         self._recipes = _Packed(shared)
-        self._calls = _Packed(replace(shared, clips=Clips()))
+        self._calls = _Packed(replace(shared, clips=ClipDictionary()))
         self._ids = set[bytes]()
         self._standing, self._standing_calls = frozenset(ids), frozenset(calls)
 

@@ -63,7 +63,7 @@ class Numbered(Generic[Item]):
         yield from self._more
 
 
-class Clips:
+class ClipDictionary:
     """Clips by number: a column of each field, and their lists of changes.
 
     A pool holds each once; while one is built, one that is made twice is there twice.
@@ -111,10 +111,10 @@ class Clips:
         return np.bincount(self.changes.rows[marked], minlength=len(self)) > 0
 
 
-def join_clips(parts: Sequence[Clips]) -> Clips:
+def join_clips(parts: Sequence[ClipDictionary]) -> ClipDictionary:
     """Return the clips of several, one after another."""
     columns, changes = [part.columns for part in parts], [part.changes for part in parts]
-    return Clips(join(columns), join_lists(changes))
+    return ClipDictionary(join(columns), join_lists(changes))
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ class Dictionaries:
     sources: Numbered[Source] = field(default_factory=Numbered)
     labels: Numbered[PartialLabels] = field(default_factory=Numbered)
     kinds: Numbered[str] = field(default_factory=Numbered)
-    clips: Clips = field(default_factory=Clips)
+    clips: ClipDictionary = field(default_factory=ClipDictionary)
 
     _mixed: dict[tuple[int, ...], PartialLabels] = field(
         default_factory=dict, init=False, repr=False, compare=False

@@ -18,8 +18,8 @@ from negmine.recipes.columns import join_lists
 from negmine.recipes.dictionaries import Dictionaries
 from negmine.recipes.labels import PartialLabels
 from negmine.recipes.layer import Layer
+from negmine.recipes.recipe_columns import Number, RecipeColumns
 from negmine.recipes.source import Source
-from negmine.recipes.table import Number, RecipeColumns
 
 if TYPE_CHECKING:
     from negmine.arrays import FloatSamples

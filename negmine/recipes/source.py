@@ -64,6 +64,6 @@ class Source:
 
 def synthetic_source(generator: str) -> Source:
     """Make a source that a generator of `negmine.audio.dsp.generators` makes, such as ``pink``."""
-    text = f"negmine.audio.dsp.generators {generator}"
-    fingerprint = text_fingerprint(text)
+    # what the module was called first: ids of generated sound are of it for good
+    fingerprint = text_fingerprint(f"negmine.audio.dsp.noise {generator}")
     return Source(SYNTHETIC, generator, fingerprint, math.inf, "")

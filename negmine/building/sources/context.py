@@ -16,7 +16,7 @@ sources and label sets once, in ``context.dictionaries``, then make arrays::
     number, label = d.sources.number(source), d.labels.number(labels)
     yield Recipes.plain(d, "external", np.full(n, number), starts_s, np.full(n, label))
 
-`negmine.recipes.table.Recipes.mixed` adds rows together, ``changed`` changes them. Draw from
+`Recipes.mixed` adds rows together, ``Recipes.changed`` changes them. Draw from
 ``context.rng(NAME)`` alone: a source then draws the same whatever the others do. Count what is left
 out in ``context.left_out``, by file where it is of one. Rows that draw on held-out recordings are
 dropped by the builder, but a source that chooses partners does better to choose among those that

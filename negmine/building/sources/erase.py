@@ -12,7 +12,7 @@ from negmine.building.sources.context import BuildContext
 from negmine.building.sources.settings import EraseSettings
 from negmine.recipes.layer import ERASE
 from negmine.recipes.recipe import BLOCK_ROWS, Recipes
-from negmine.recipes.table import rounded
+from negmine.recipes.recipe_columns import rounded
 
 _MORE_PASSES = 20
 

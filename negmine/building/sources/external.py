@@ -12,7 +12,7 @@ from negmine.building.sources.context import BuildContext, DeclaredFolder
 from negmine.building.sources.settings import ExternalSettings
 from negmine.recipes.labels import Certificate, PartialLabels
 from negmine.recipes.recipe import Recipes
-from negmine.recipes.table import rounded
+from negmine.recipes.recipe_columns import rounded
 
 # What fills less of a window than this makes none: a file so short would be mostly padding, and the
 # window moved back for the end of a longer one mostly a copy of its neighbour.

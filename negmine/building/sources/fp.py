@@ -17,7 +17,7 @@ from negmine.building.sources.settings import FpSettings
 from negmine.recipes.labels import label_clip
 from negmine.recipes.layer import INSERT
 from negmine.recipes.recipe import Recipe, Recipes
-from negmine.recipes.table import millionths
+from negmine.recipes.recipe_columns import millionths
 
 # Beds to choose the one from whose level is nearest.
 _BEDS = 8

@@ -13,7 +13,7 @@ from negmine.building.sources.partners import Certified, sounds
 from negmine.building.sources.settings import MixSettings
 from negmine.recipes.columns import USE, Lists, typed
 from negmine.recipes.recipe import BLOCK_ROWS, Recipes
-from negmine.recipes.table import millionths
+from negmine.recipes.recipe_columns import millionths
 
 # Draws per mix before a class with too few partners is given up.
 _TRIES = 20

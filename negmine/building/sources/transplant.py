@@ -12,7 +12,7 @@ from negmine.building.sources.partners import Certified, sounds
 from negmine.building.sources.settings import TransplantSettings
 from negmine.recipes.layer import BAND
 from negmine.recipes.recipe import BLOCK_ROWS, Recipes
-from negmine.recipes.table import rounded
+from negmine.recipes.recipe_columns import rounded
 
 _TRIES = 20
 

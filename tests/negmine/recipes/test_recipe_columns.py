@@ -15,7 +15,7 @@ from pools import write_pool
 
 from negmine.pool import open_pool
 from negmine.recipes.columns import Lists
-from negmine.recipes.dictionaries import Clips, Dictionaries
+from negmine.recipes.dictionaries import ClipDictionary, Dictionaries
 from negmine.recipes.labels import MIN_CONFIDENCE, Absence, Certificate, PartialLabels
 from negmine.recipes.layer import Layer
 from negmine.recipes.recipe import Recipe, Recipes, blocks_of, join_recipes
@@ -273,9 +273,9 @@ def test_a_row_that_is_no_recipe_is_refused(
     clips = table.dictionaries.clips
     if changes:
         values = spoiled(clips.changes.values, column, value)
-        wrong = Clips(clips.columns, Lists(clips.changes.starts, values))
+        wrong = ClipDictionary(clips.columns, Lists(clips.changes.starts, values))
     else:
-        wrong = Clips(spoiled(clips.columns, column, value), clips.changes)
+        wrong = ClipDictionary(spoiled(clips.columns, column, value), clips.changes)
     with pytest.raises(ValueError, match=message):
         replace(table, dictionaries=replace(table.dictionaries, clips=wrong)).check()
 

@@ -82,7 +82,7 @@ class Ids(Sequence[str]):
         return (text[at : at + width] for at in range(0, len(text), width))
 
 
-class Row(Protocol):
+class Described(Protocol):
     """What columns ask of a recipe."""
 
     @property
@@ -120,7 +120,7 @@ class RecipeColumns:
     known_ids: IdRows | None = None
 
     @classmethod
-    def of(cls, recipes: Iterable[Row], dictionaries: Dictionaries | None = None) -> Self:
+    def of(cls, recipes: Iterable[Described], dictionaries: Dictionaries | None = None) -> Self:
         """Put recipes into columns; number what they name in the dictionaries."""
         recipes = list(recipes)
         if dictionaries is None:
