@@ -9,8 +9,6 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
-
 from negmine.annotations.verdicts import PRESENT, Verdict
 from negmine.audio.windows import Span
 from negmine.errors import InputError, PoolError
@@ -18,9 +16,6 @@ from negmine.pool import Pool
 from negmine.storage.csv_tables import known_name, read_rows
 
 COLUMNS = ("recipe", "class")
-
-# Recipes that are made at a time.
-_ROWS = 4096
 
 
 def read_exclusions(path: Path, pool: Pool) -> frozenset[tuple[str, str]]:
@@ -59,15 +54,14 @@ def heard_present(verdicts: Iterable[Verdict], pool: Pool) -> frozenset[tuple[st
         if verdict.word == PRESENT:
             windows[verdict.recording].append((verdict.label, verdict.span))
     found = set()
-    rows = np.flatnonzero(pool.recipes.draws_on(frozenset(windows)))
-    for first in range(0, len(rows), _ROWS):
-        for recipe in pool.recipes.at(rows[first : first + _ROWS]):
-            for layer in recipe.layers:
-                if layer.source is None:
-                    continue
-                length_s = layer.length_s or recipe.duration_s - layer.offset_s
-                cut = Span(layer.start_s, layer.start_s + length_s)
-                for label, window in windows.get(layer.source.recording, ()):
-                    if label in recipe.labels.absent and cut.overlap_s(window) > 0:
-                        found.add((recipe.id, label))
+    drawn = pool.recipes[pool.recipes.draws_on(frozenset(windows))]
+    for name, recipe in zip(drawn.ids, drawn, strict=True):
+        for layer in recipe.layers:
+            if layer.source is None:
+                continue
+            length_s = layer.length_s or recipe.duration_s - layer.offset_s
+            cut = Span(layer.start_s, layer.start_s + length_s)
+            for label, window in windows.get(layer.source.recording, ()):
+                if label in recipe.labels.absent and cut.overlap_s(window) > 0:
+                    found.add((name, label))
     return frozenset(found)
