@@ -1,10 +1,11 @@
-"""What a training step costs to prepare, with few classes and with many, and where it goes.
+"""What training costs to prepare, with few classes and with many, without and with cached sound.
 
     python -m benchmarks.steps --classes 20 --classes 1000
 
 Makes recordings of noise with boxes of this many classes, certified rain, a pool of both with
-mixes and a selection of it; measures processor time a step in one thread, with hard negatives and
-without.
+mixes and a selection of it. Measures processor time: of making a run's clips, of reading all
+recordings once as validation does, and of steps, with hard negatives and without; from the files,
+and with a cache of whole files by ``negmine cache``.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ from __future__ import annotations
 import csv
 import tempfile
 import time
+from collections import defaultdict, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -26,6 +30,7 @@ from negmine.pool import open_pool
 from training.config import HardMix, TrainConfig
 from training.data.hard_negatives import HardNegatives
 from training.data.steps import BoxRows, StepDataset
+from training.engine.validate import read_recordings
 
 RATE, SECONDS, RECORDINGS = 16_000, 30.0, 40
 COLUMNS = ["recording_id", "species_id", "songtype_id", "t_min", "f_min", "t_max", "f_max"]
@@ -35,40 +40,55 @@ COLUMNS = ["recording_id", "species_id", "songtype_id", "t_min", "f_min", "t_max
 @click.option("--classes", multiple=True, type=int, default=(20, 1000), show_default=True)
 @click.option("--steps", default=40, show_default=True, help="Steps to time of each kind.")
 def main(classes: tuple[int, ...], steps: int) -> None:
-    print("| classes | rows | ms a step |\n|--:|---|--:|")
+    print("| classes | what | from the files, ms | with `negmine cache`, ms |\n|--:|---|--:|--:|")
     for count in classes:
         with tempfile.TemporaryDirectory() as folder:
-            for name, ms in prepared(Path(folder), count, steps).items():
-                print(f"| {count:,} | {name} | {ms:.2f} |", flush=True)
+            for name, (files, cached) in measured(Path(folder), count, steps).items():
+                print(f"| {count:,} | {name} | {files:,.2f} | {cached:,.2f} |", flush=True)
 
 
-def prepared(folder: Path, classes: int, steps: int) -> dict[str, float]:
-    """Measure milliseconds a step, by what is in it."""
+def measured(folder: Path, classes: int, steps: int) -> dict[str, list[float]]:
+    """Measure milliseconds of each job, in both ways."""
     make_data(folder, classes)
     tables = folder / "tp.csv", folder / "fp.csv"
     pool, hard = folder / "pool", folder / "hard.parquet"
-    arguments = [
+    build = [
         "build-pool", folder / "recordings", "--tp", tables[0], "--fp", tables[1],
         "--external", folder / "rain", "--mix", 300, "--sample-rate", RATE, "--clip-s", 2,
         "--out", pool, "--quiet",
     ]  # fmt: skip
-    negmine([str(one) for one in arguments], standalone_mode=False)
+    negmine([str(one) for one in build], standalone_mode=False)
     select(pool, hard)
     recordings, annotations = open_annotated(folder / "recordings", read_rfcx(*tables))
     config = TrainConfig(clip_s=2.0, sample_rate=RATE, folds=1)
-    rows = BoxRows(annotations, recordings, config, folder / "cache")
-    negatives = HardNegatives(hard, 0.5, folder / "cache", mix=HardMix(0.5))
-    negatives.prepare(config, annotations.classes, frozenset())
-    found = {}
-    for name, plugins in {"boxes": [], "boxes and hard negatives": [negatives]}.items():
-        dataset = StepDataset(rows, plugins, config)
-        times = []
-        for step in range(steps + 5):
-            begun = time.process_time()
-            dataset[step]
-            times.append(time.process_time() - begun)
-        found[name] = 1000 * float(np.median(times[5:]))
+    found = defaultdict[str, list[float]](list)
+    for cache in (folder / "cache", pool / "cache"):
+        if cache.parent == pool:
+            found["`negmine cache` itself"].append(0.0)
+            with timed(found["`negmine cache` itself"]):
+                negmine(["cache", str(pool), "--quiet"], standalone_mode=False)
+        with timed(found["clips of boxes"]):
+            rows = BoxRows(annotations, recordings, config, cache)
+        negatives = HardNegatives(hard, 0.5, cache, mix=HardMix(0.5))
+        with timed(found["clips of the selection"]):
+            negatives.prepare(config, annotations.classes, frozenset())
+        with timed(found["recordings read once"]):
+            deque(read_recordings(recordings, RATE, cache), maxlen=0)
+        for name, plugins in {"boxes": [], "boxes and hard negatives": [negatives]}.items():
+            dataset, times = StepDataset(rows, plugins, config), list[float]()
+            for step in range(steps + 5):
+                with timed(times):
+                    dataset[step]
+            found[f"a step of {name}"].append(float(np.median(times[5:])))
     return found
+
+
+@contextmanager
+def timed(times: list[float]) -> Iterator[None]:
+    """Append the processor time of a block, in milliseconds: that of all threads."""
+    begun = time.process_time()
+    yield
+    times.append(1000 * (time.process_time() - begun))
 
 
 def make_data(folder: Path, classes: int) -> None:

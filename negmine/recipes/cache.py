@@ -157,10 +157,12 @@ class ExactReader:
 
     def read(self, source: Source, start_s: float, duration_s: float, sample_rate: int) -> Samples:
         """See `negmine.recipes.reader.Reader.read`."""
-        for cache in self._caches:
-            if cache.is_exact(source, sample_rate):
-                return cache.read(source, start_s, duration_s, sample_rate)
-        return DIRECT.read(source, start_s, duration_s, sample_rate)
+        reader = self.cache_of(source, sample_rate) or DIRECT
+        return reader.read(source, start_s, duration_s, sample_rate)
+
+    def cache_of(self, source: Source, sample_rate: int) -> CachedReader | None:
+        """Return the first cache that holds a file to the bit."""
+        return next((one for one in self._caches if one.is_exact(source, sample_rate)), None)
 
 
 def find_cache(

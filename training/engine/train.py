@@ -180,7 +180,7 @@ def train(
         if config.ema:
             scored.load_state_dict(averaged.state_dict())
         scorer = ClipScorer(scored, config, device)
-        found = known_scores(scorer, held, validation, config.sample_rate)
+        found = known_scores(scorer, held, validation, config.sample_rate, inputs.cache)
         return found.summary() if np.isfinite(found.scores).all() else {"known_ap": math.inf}
 
     advance: Advance | None = None

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,6 +20,8 @@ from negmine.annotations import Annotation, Annotations
 from negmine.annotations.recordings import Recordings
 from negmine.audio.read import read_all
 from negmine.audio.windows import Span
+from negmine.recipes.cache import ExactReader
+from negmine.recipes.cache_files import Samples
 from training.config import TrainConfig
 from training.engine.precision import autocast
 from training.metrics import known_ap, neg_at_k, scores_matter
@@ -103,12 +106,21 @@ class ClipScorer:
         return self.clip_logits(features.window(first, last))
 
 
-def read_recordings(recordings: Recordings, sample_rate: int) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield each recording's name and samples, decoded in threads a few ahead."""
-    names = iter(recordings.infos)
+def read_recordings(
+    recordings: Recordings, sample_rate: int, cache: Path | None = None
+) -> Iterator[tuple[str, Samples]]:
+    """Yield each recording's name and samples, decoded in threads a few ahead.
 
-    def read(name: str) -> np.ndarray:
-        return read_all(recordings.infos[name].path, sample_rate)
+    Those that a cache holds to the bit are read from it.
+    """
+    names = iter(recordings.infos)
+    exact = ExactReader(*([cache] if cache else []))
+
+    def read(name: str) -> Samples:
+        info, source = recordings.infos[name], recordings.source(name)
+        if reader := exact.cache_of(source, sample_rate):
+            return reader.read(source, 0.0, info.duration_s, sample_rate)
+        return read_all(info.path, sample_rate)
 
     with ThreadPoolExecutor(2) as threads:
         ahead = [(name, threads.submit(read, name)) for name in islice(names, 3)]
@@ -119,19 +131,23 @@ def read_recordings(recordings: Recordings, sample_rate: int) -> Iterator[tuple[
 
 
 def known_scores(
-    scorer: ClipScorer, recordings: Recordings, annotations: Annotations, sample_rate: int
+    scorer: ClipScorer,
+    recordings: Recordings,
+    annotations: Annotations,
+    sample_rate: int,
+    cache: Path | None = None,
 ) -> KnownScores:
     """Score every annotated recording, and read each verdict out of its own span.
 
-    Where a class has several verdicts in a recording, a confirmed call outweighs rejections, and
-    the highest score counts.
+    Recordings are read as by `read_recordings`. Where a class has several verdicts in a recording,
+    a confirmed call outweighs rejections, and the highest score counts.
     """
     classes = {name: index for index, name in enumerate(annotations.classes)}
     shape = (len(recordings.infos), len(classes))
     truth = np.zeros(shape, dtype=bool)
     known = np.zeros(shape, dtype=bool)
     scores = np.zeros(shape, dtype=np.float32)
-    for row, (name, samples) in enumerate(read_recordings(recordings, sample_rate)):
+    for row, (name, samples) in enumerate(read_recordings(recordings, sample_rate, cache)):
         boxes = annotations.by_recording.get(name, ())
         cells = verdict_scores(scorer, scorer.features(samples), boxes, classes)
         truth[row], known[row], scores[row] = cells

@@ -14,9 +14,10 @@ from conftest import SAMPLE_RATE, Opened, tiny_config, tone, tone_detector
 
 from negmine.annotations import Annotation, Annotations
 from negmine.annotations.recordings import Recordings
-from negmine.audio.read import probe
+from negmine.audio.read import probe, read_all
 from negmine.audio.windows import Span
 from negmine.errors import AudioError
+from negmine.recipes.cache_items import build_cache
 from training.engine.validate import ClipScorer, KnownScores, known_scores, read_recordings
 from training.metrics import known_ap, neg_at_k
 from training.models.detector import FeatureMap
@@ -228,6 +229,27 @@ def test_recordings_are_read_in_order(tmp_path: Path, count: int) -> None:
     assert [name for name, _ in got] == list(sounds)
     for (_, samples), want in zip(got, sounds.values(), strict=True):
         np.testing.assert_array_equal(samples, want)
+
+
+def test_recordings_that_a_cache_holds_to_the_bit_are_read_from_it(
+    shared_opened: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recordings = shared_opened.recordings
+    decoded = list(read_recordings(recordings, SAMPLE_RATE))
+    sources = [recordings.source(name) for name in list(recordings.infos)[:5]]
+    build_cache(tmp_path, sources, SAMPLE_RATE)
+    read = []
+
+    def counted(path: Path, sample_rate: int) -> np.ndarray:
+        read.append(path.stem)
+        return read_all(path, sample_rate)
+
+    monkeypatch.setattr("training.engine.validate.read_all", counted)
+    for (_, want), (_, got) in zip(
+        decoded, read_recordings(recordings, SAMPLE_RATE, tmp_path), strict=True
+    ):
+        assert got.tobytes() == want.tobytes()
+    assert sorted(read) == list(recordings.infos)[5:]
 
 
 def test_no_recordings(tmp_path: Path) -> None:
