@@ -35,3 +35,10 @@ def test_every_setting_of_a_command_is_shown() -> None:
         and (option.setting.flag, option.setting.help) not in shown
     ]
     assert lacking == []
+
+
+def test_a_table_that_is_out_of_date_is_made_again() -> None:
+    page = PAGES["settings.md"]
+    spoilt = page.replace("| `--mix` |", "| `--mixes` |")
+    assert spoilt != page
+    assert filled(spoilt) == page

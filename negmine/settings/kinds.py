@@ -128,5 +128,7 @@ def wrong(said: str, value: Any, error: ValidationError, kind: Kind) -> str:
     first = error.errors()[0]
     if first["type"] == "value_error":
         return f"{said}: {first['ctx']['error']}"
+    if first["type"] == "finite_number":
+        return f"{said}: expected a finite number"
     near = did_you_mean(value, kind.choices) if isinstance(value, str) else ""
     return f"{said}{near}: expected {kind.words()}"

@@ -44,6 +44,7 @@ class Soil(Settings, frozen=True):
     depth_m: Annotated[float, Field(gt=0, lt=3)] | None = setting(None, "How deep.")
     layers: Ascending[Annotated[int, Field(ge=1)]] = setting((1, 4), "Range.", metavar="LOW HIGH")
     worms: bool = setting(False, "Whether there are.")
+    slope: float = setting(0.0, "How steep.")
 
 
 class Garden(Settings, frozen=True):
@@ -190,8 +191,11 @@ def test_any_settings_pass_through_a_record(model: type[Settings]) -> None:
         ({"crop": "beam"}, r"f: crop = 'beam' \(did you mean bean\?\): expected one of bean, leek"),
         ({"names": "a"}, r"f: names = 'a': expected a list, each a text"),
         ({"names": ["a", 2]}, r"f: names = \['a', 2\]: expected a list, each a text"),
-        ({"stakes": float("nan")}, r"f: stakes = nan: expected a number in \[0, 1\]"),
-        ({"stakes": float("inf")}, r"f: stakes = inf: expected a number in \[0, 1\]"),
+        ({"stakes": float("nan")}, r"f: stakes = nan: expected a finite number"),
+        ({"stakes": float("inf")}, r"f: stakes = inf: expected a finite number"),
+        ({"soil": {"slope": float("nan")}}, r"f \[soil\]: slope = nan: expected a finite number"),
+        ({"soil": {"slope": float("-inf")}}, r"slope = -inf: expected a finite number"),
+        ({"soil": {"slope": 10**400}}, r"slope = 1000*: expected a number$"),
         ({"water": 1}, r"f: water = 1: expected true or false"),
         ({"soil": 3}, r"f: soil = 3: expected a table, as in \[soil\]"),
         ({"soil": {"depth": 1}}, r"f \[soil\]: unknown key 'depth' \(did you mean depth_m"),
