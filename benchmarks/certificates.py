@@ -26,10 +26,10 @@ from pathlib import Path
 import click
 import numpy as np
 import pandas as pd
+from scipy.stats import binomtest
 
 from negmine.annotations import read_rfcx
 from negmine.audio.windows import Span
-from negmine.audit.intervals import wilson
 from negmine.building import PoolSettings, build_pool
 from negmine.building.sources.settings import (
     AgreedSettings,
@@ -225,6 +225,11 @@ def audit(pool: Pool, auditor: Auditor, progress: Bars) -> dict[tuple[str, str],
     return dict(tallies)
 
 
+def _wilson(hits: int, trials: int) -> tuple[float, float]:
+    found = binomtest(hits, trials).proportion_ci(method="wilson")
+    return float(found.low), float(found.high)
+
+
 @click.command()
 @click.argument("data", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), required=True)
@@ -278,7 +283,7 @@ def main(
     print("| source | certificate | claims | recordings | contradicted | 95 % | claimed doubt |")
     print("|---|---|--:|--:|--:|--:|--:|")
     for (kind, certificate), tally in sorted(found.items()):
-        low, high = wilson(tally.contradicted, tally.claims)
+        low, high = _wilson(tally.contradicted, tally.claims)
         print(
             f"| {kind} | {certificate} | {tally.claims:,} | {len(tally.recordings)} "
             f"| {tally.contradicted / tally.claims:.2%} "

@@ -23,8 +23,6 @@ class Arm:
         How far above it the row is.
     pseudo : bool
         Whether windows from anywhere train too, with the bases' labels.
-    fill : bool
-        Whether these also say what is unknown in all other rows, in place of LSoft.
     """
 
     title: str
@@ -34,7 +32,6 @@ class Arm:
     inside: float = 0.0
     snr_db: tuple[float, float] = (0.0, 15.0)
     pseudo: bool = False
-    fill: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,16 +69,10 @@ ARMS = {
         for name, title, control in (
             ("random", "random", "random-in"),
             ("top", "`top`", "deep-random"),
-            ("window", "`window`", "deep-random"),
         )
     },
     "deeper-random": Arm(
         "+ random deeper inside rows", "deep-random", "random", inside=0.8, snr_db=(-15.0, 5.0)
-    ),
-    "filled": Arm("+ pseudo labels everywhere", "none", pseudo=True, fill=True),
-    "filled-random": Arm(
-        "+ pseudo labels everywhere, random inside", "filled", "random", inside=0.25,
-        pseudo=True, fill=True,
     ),
     "pseudo": Arm("+ pseudo rows", "none", pseudo=True),
     **{
@@ -91,7 +82,6 @@ ARMS = {
         for name, title, control in (
             ("random", "random", "pseudo"),
             ("top", "`top`", "pseudo-random"),
-            ("window", "`window`", "pseudo-random"),
         )
     },
     **{
@@ -101,7 +91,6 @@ ARMS = {
         )
         for name, title, control in (
             ("random", "random", "pseudo-random"),
-            ("window", "`window`", "pseudo-deep-random"),
         )
     },
 }  # fmt: skip

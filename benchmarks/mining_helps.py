@@ -106,9 +106,7 @@ class Bench:
                 soft = PseudoLabels.read(self.out / "pseudo.parquet", annotations.classes)
                 settings |= {"pseudo_per_step": settings["tp_per_step"] // 4}
                 plugins.append(PseudoRows(soft, annotations, recordings, self.unlabelled))
-                if made.fill:
-                    extra["soft"] = soft
-            extra |= {"init": self.base(seed), "plugins": plugins}
+            extra = {"init": self.base(seed), "plugins": plugins}
         config = TrainConfig(**settings, epochs=1, folds=1, patience=0)
         train(config, RunInputs(annotations, recordings, cache, **extra), folder)
         evaluate_weights(folder / "last.pt", config, self.data, self.test, stored)

@@ -11,9 +11,9 @@ import soxr
 
 from negmine.errors import AudioError, OutputError
 
-# The rates in Hz that MP3 knows, and how small it is made: variable rate, 4 kB a second, nothing
-# below 10 kHz dropped. A step smaller, and the encoder keeps only what is below 7 kHz.
-_MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+# The rates in Hz that are used of those that MP3 knows, and how small it is made: variable rate,
+# 4 kB a second, nothing below 10 kHz dropped. A step smaller, and only what is below 7 kHz is kept.
+_MP3_RATES = (8000, 11025, 12000, 16000, 22050)
 _MP3_COMPRESSION = 0.8
 
 
@@ -41,25 +41,21 @@ def write_flac(path: Path, samples: np.ndarray, sample_rate: int) -> None:
         raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
 
 
-def encode_mp3(samples: np.ndarray, sample_rate: int, highest_rate: int = 22_050) -> bytes:
+def encode_mp3(samples: np.ndarray, sample_rate: int) -> bytes:
     """Encode mono samples as a small MP3, which every browser plays: not for measuring.
 
     Parameters
     ----------
     samples : float32 array, shape (T,), within [-1, 1]
     sample_rate : int
-        Hz.
-    highest_rate : int
-        Hz. Encoded is at the lowest rate of MP3's that keeps all frequencies, or at the highest
-        up to this.
+        Hz. Encoded is at the lowest rate of MP3's that keeps all frequencies, at most 22,050 Hz.
 
     Raises
     ------
     OutputError
         If the libsndfile in use writes no MP3.
     """
-    allowed = [rate for rate in _MP3_RATES if rate <= highest_rate]
-    rate = next((r for r in allowed if r >= sample_rate), allowed[-1])
+    rate = next((r for r in _MP3_RATES if r >= sample_rate), _MP3_RATES[-1])
     if rate != sample_rate:
         samples = soxr.resample(samples, sample_rate, rate, quality="HQ")
         # which may pass full scale by a little: quieter as a whole, not clipped

@@ -1,7 +1,7 @@
 """Rates and how sure they are: of a plain sample, of a stratified one, of one heard imperfectly.
 
-Numbers alone. Intervals of counts are exact (Clopper and Pearson 1934) or Wilson's (1927). Those of
-weighted samples are Korn and Graubard's (1998): the exact interval at the effective sample size.
+Numbers alone, at a level of 95 %. Intervals of counts are exact (Clopper and Pearson 1934). Those
+of weighted samples are Korn and Graubard's (1998): the exact interval at the effective sample size.
 """
 
 from __future__ import annotations
@@ -11,41 +11,23 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import betainc, betaincinv, ndtri
+from scipy.special import betainc, betaincinv
 
-LEVEL = 0.95
+# What an interval leaves out at either end.
+_TAIL = 0.025
 
 
-def clopper_pearson(hits: float, trials: float, level: float = LEVEL) -> tuple[float, float]:
+def clopper_pearson(hits: float, trials: float) -> tuple[float, float]:
     """Compute the exact interval of a binomial proportion: its coverage is at least nominal.
 
-    Parameters
-    ----------
-    hits, trials : float
-        Whole for counts; fractions serve effective sample sizes. Without trials nothing is known.
-
-    Returns
-    -------
-    low, high : float
+    Fractions, which `scipy.stats` refuses, serve effective sample sizes. Without trials nothing is
+    known.
     """
     if trials <= 0:
         return 0.0, 1.0
-    tail = (1 - level) / 2
-    low = float(betaincinv(hits, trials - hits + 1, tail)) if hits > 0 else 0.0
-    high = float(betaincinv(hits + 1, trials - hits, 1 - tail)) if hits < trials else 1.0
+    low = float(betaincinv(hits, trials - hits + 1, _TAIL)) if hits > 0 else 0.0
+    high = float(betaincinv(hits + 1, trials - hits, 1 - _TAIL)) if hits < trials else 1.0
     return low, high
-
-
-def wilson(hits: int, trials: int, level: float = LEVEL) -> tuple[float, float]:
-    """Compute Wilson's score interval of a proportion: right on average, not always."""
-    if trials <= 0:
-        return 0.0, 1.0
-    z2 = float(ndtri((1 + level) / 2)) ** 2
-    share = hits / trials
-    middle = share + z2 / (2 * trials)
-    half = math.sqrt(z2 * (share * (1 - share) / trials + z2 / (4 * trials**2)))
-    scale = 1 + z2 / trials
-    return max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale)
 
 
 @dataclass(frozen=True)
@@ -65,11 +47,11 @@ class Rate:
     hits: int
     effective: float
 
-    def interval(self, level: float = LEVEL) -> tuple[float, float]:
+    def interval(self) -> tuple[float, float]:
         """Compute the exact interval at the effective sample size."""
         if not self.trials:
             return 0.0, 1.0
-        return clopper_pearson(self.estimate * self.effective, self.effective, level)
+        return clopper_pearson(self.estimate * self.effective, self.effective)
 
     def with_prior(self, expected: float, trials: float) -> float:
         """Estimate the rate with a prior that counts as some trials.
@@ -128,9 +110,7 @@ def survey_rate(
     return Rate(share, trials, int(np.sum(hit & inside)), effective)
 
 
-def corrected_rate(
-    rate: Rate, sensitivity: Rate, level: float = LEVEL
-) -> tuple[float, float, float]:
+def corrected_rate(rate: Rate, sensitivity: Rate) -> tuple[float, float, float]:
     """Correct a rate for the calls that the listener misses.
 
     Rogan and Gladen's (1978) estimate for an observer without false positives: what is found over
@@ -148,12 +128,11 @@ def corrected_rate(
         return math.nan, 0.0, 1.0
     n, k = rate.effective, rate.estimate * rate.effective
     m, j = sensitivity.effective, sensitivity.estimate * sensitivity.effective
-    tail = (1 - level) / 2
     # a limit at 0 or 1 for certain is a variable that is 0 or 1
     best = betaincinv(j + 1, m - j, _NODES) if j < m else np.ones(1)
     worst = betaincinv(j, m - j + 1, _NODES)
-    low = _ratio_quantile(tail, k, n - k + 1, best) if k > 0 else 0.0
-    high = _ratio_quantile(1 - tail, k + 1, n - k, worst) if k < n else 1.0
+    low = _ratio_quantile(_TAIL, k, n - k + 1, best) if k > 0 else 0.0
+    high = _ratio_quantile(1 - _TAIL, k + 1, n - k, worst) if k < n else 1.0
     return min(1.0, rate.estimate / sensitivity.estimate), low, high
 
 

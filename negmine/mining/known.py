@@ -11,7 +11,6 @@ from negmine.mining.doubt import MIN_CLIPS, DoubtModel, Evidence, clip_features
 from negmine.mining.nearest import call_similarity
 from negmine.mining.rules.chain import ClassScores
 from negmine.pool import Pool
-from negmine.pool.recipe_table import RecipeTable
 from negmine.recipes.labels import CERTIFICATES, Certificate
 from negmine.recipes.recipe import Recipes
 from negmine.scores.embed import Scores
@@ -61,9 +60,19 @@ class KnownCalls:
 
 @dataclass(frozen=True)
 class KnownClass(KnownCalls):
-    """One class: its confirmed calls, and how its certified rows score beside them."""
+    """One class: its confirmed calls, and how its certified rows score beside them.
 
-    scores: ClassScores
+    Attributes
+    ----------
+    reference : float array, shape (R,)
+        Logits of its certified rows, or of a random sample of them.
+    """
+
+    reference: np.ndarray
+
+    @property
+    def scores(self) -> ClassScores:
+        return ClassScores(self.logits, self.reference)
 
 
 def know_calls(pool: Pool, classes: Sequence[str], calls: Scores) -> list[KnownCalls]:
@@ -101,16 +110,7 @@ def know_classes(
     by_class = np.ascontiguousarray(scores.logits(sample).T)
     return [
         KnownClass(
-            one.name,
-            one.column,
-            one.rows,
-            one.calls,
-            one.logits,
-            one.embeddings,
-            ClassScores(
-                one.logits,
-                by_class[one.column][eligible.of_class(one.column)[sample]],
-            ),
+            **vars(one), reference=by_class[one.column][eligible.of_class(one.column)[sample]]
         )
         for one in know_calls(pool, classes, calls)
     ]
@@ -153,14 +153,15 @@ def fit_doubt(
         near = call_similarity(scores.embeddings(chosen), one.embeddings)
         found[0].append(one.features(scores.logits(chosen)[:, one.column], near))
         rows[0].append(chosen)
-    rejections, calls = (
-        _Judged(np.concatenate(features), np.concatenate(of_rows), table)
-        for features, of_rows, table in zip(found, rows, (pool.recipes, pool.calls), strict=True)
-    )
-    # by what they are cut from: a group may be a site, and held_out names recordings
-    inside = [one.only(one.table.draws_on(held_out)[one.rows]) for one in (calls, rejections)]
-    held = min(len(one.rows) for one in inside) >= MIN_CLIPS
-    doubt = DoubtModel(*(one.evidence() for one in (inside if held else (calls, rejections))))
+    judged, inside = [], []
+    for kind, table in ((1, pool.calls), (0, pool.recipes)):
+        places, features = np.concatenate(rows[kind]), np.concatenate(found[kind])
+        judged.append(Evidence(features, table.first_groups(places)))
+        # by what they are cut from: a group may be a site, and held_out names recordings
+        kept = table.draws_on(held_out)[places]
+        inside.append(Evidence(features[kept], table.first_groups(places[kept])))
+    held = min(len(one.features) for one in inside) >= MIN_CLIPS
+    doubt = DoubtModel(*(inside if held else judged))
     if doubt.fitted:
         doubt.settle(*_drawn(pool, known, scores, rng))
     return doubt, held
@@ -185,21 +186,6 @@ def _drawn(
     if not features:
         return np.zeros((0, 2)), np.zeros(0)
     return np.concatenate(features), np.concatenate(confidences)
-
-
-@dataclass(frozen=True)
-class _Judged:
-    """Clips that a person judged: doubt's features of them, and their places in the pool."""
-
-    features: np.ndarray
-    rows: np.ndarray
-    table: RecipeTable
-
-    def only(self, kept: np.ndarray) -> _Judged:
-        return _Judged(self.features[kept], self.rows[kept], self.table)
-
-    def evidence(self) -> Evidence:
-        return Evidence(self.features, self.table.first_groups(self.rows))
 
 
 def same_sound(calls: Recipes, own: np.ndarray) -> np.ndarray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,8 +14,6 @@ from negmine.recipes.ancestry import ancestry
 from negmine.recipes.recipe import Recipe
 from negmine.scores.embed import Scores
 from negmine.scores.pool_index import PoolIndex
-from negmine.storage.csv_tables import write_csv
-from negmine.storage.files import writing
 
 
 @dataclass(frozen=True)
@@ -66,8 +63,7 @@ def find_neighbours(
 
     Examples
     --------
-    >>> from pathlib import Path
-    >>> from negmine import open_pool
+    >>>     >>> from negmine import open_pool
     >>> from negmine.audio import read_all
     >>> from negmine.models.scorer import load_scorer
     >>> from negmine.scores.embed import score_recipes
@@ -126,43 +122,3 @@ def neighbour_table(neighbours: list[Neighbour], classes: tuple[str, ...]) -> pd
         "certified_classes", "sound",
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
-
-
-def write_neighbours(path: Path, table: pd.DataFrame) -> None:
-    """Write the table as CSV, whole or not at all."""
-    write_csv(path, table)
-
-
-def draw_neighbours(
-    path: Path, title: str, samples: np.ndarray, sample_rate: int, neighbours: list[Neighbour]
-) -> None:
-    """Draw the sound and its neighbours as spectrograms, on one scale of decibels, as PNG."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    from negmine.audio.spectrogram import frequency_ticks, level_range, mel_levels
-
-    clips = [(title, samples)]
-    clips += [
-        (f"{n.recipe.kind}  {n.similarity:.3f}", n.recipe.render(sample_rate)) for n in neighbours
-    ]
-    pictures = [(name, mel_levels(clip, sample_rate), len(clip)) for name, clip in clips]
-    low, high = level_range(*(levels for _, levels, _ in pictures))
-    columns = 3
-    lines = -(-len(pictures) // columns)
-    figure = Figure(figsize=(4 * columns, 2.4 * lines), layout="constrained")
-    FigureCanvasAgg(figure)
-    for number, (name, levels, length) in enumerate(pictures):
-        axes = figure.add_subplot(lines, columns, number + 1)
-        axes.imshow(
-            levels, origin="lower", aspect="auto", cmap="magma", vmin=low, vmax=high,
-            extent=(0.0, length / sample_rate, 0.0, 1.0),
-        )  # fmt: skip
-        ticks = frequency_ticks(sample_rate)
-        axes.set_yticks([at for _, at in ticks], [text for text, _ in ticks], fontsize=7)
-        axes.tick_params(axis="x", labelsize=7)
-        axes.set_title(name, fontsize=9, fontweight="bold" if number == 0 else "normal")
-        if number // columns == lines - 1:
-            axes.set_xlabel("s", fontsize=8)
-    with writing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=110)

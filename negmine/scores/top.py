@@ -30,8 +30,7 @@ class TopRows:
 
         Parameters
         ----------
-        rows : int64 array, shape (n,)
-        classes : int64 array, shape (n,)
+        rows, classes : int64 array, shape (n,)
         keys : float32 array, shape (n,)
             What to rank by, at least the class's `floor`.
         """

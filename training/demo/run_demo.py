@@ -23,6 +23,7 @@ from negmine.mining.mine import MineSettings
 from negmine.mining.selection import Chosen, open_selection
 from negmine.pool import Pool
 from negmine.progress import Progress
+from negmine.report.spectrogram_grid import Panel, draw_grid
 from negmine.text_tables import table
 from training.config import HardUse, TrainConfig
 from training.demo.soundscapes import DATA_SIZE, DataSize, make_soundscapes
@@ -30,7 +31,6 @@ from training.engine.checkpoint import Checkpoint
 from training.engine.inputs import RunContext, RunInputs
 from training.engine.scorer import CheckpointScorer
 from training.evaluation.evaluate import evaluate
-from training.evaluation.figure import Panel, draw_negatives
 from training.evaluation.inference import RecordingScorer
 from training.evaluation.truth import Truth, open_truth_recordings
 from training.schedules.loop import LoopSettings, Mining, Round, run_loop
@@ -193,17 +193,15 @@ def _draw(
     bands = class_bands(annotations, margin=0)
     panels = [
         Panel(
-            samples=clip,
-            label=names.get(row.label, row.label),
-            origin=f"{row.kind}, {row.certificate}, confidence {row.confidence:.2f}",
-            before=float(before[i]),
-            after=float(after[i]),
-            band_hz=bands[row.label],
+            clip,
+            f"taken for {names.get(row.label, row.label)}: {before[i]:.2f} → {after[i]:.2f}\n"
+            f"{row.kind}, {row.certificate}, confidence {row.confidence:.2f}",
+            bands[row.label],
         )
         for i, (row, clip) in enumerate(zip(chosen, clips, strict=True))
     ]
     title = "The hardest negatives: class they were taken for, its probability before → after"
-    draw_negatives(path, panels, pool.sample_rate, title)
+    draw_grid(path, panels, pool.sample_rate, title)
 
 
 def _probabilities(

@@ -1,6 +1,6 @@
 """The demo's data: made soundscapes with few annotations, and the whole truth beside them.
 
-A soundscape is a bed of wind, rain, insects or water with calls of some of the six classes, and
+A soundscape is a bed of wind, rain and noise with calls of some of the six classes, and
 look-alikes that are none of them. As in the field, only a few calls are annotated as confirmed;
 the rejected annotations are a simple detector's best-scoring errors, and so sit on look-alikes,
 on other classes' calls and on parts of the bed.
@@ -19,7 +19,7 @@ from negmine.audio.windows import to_samples
 from negmine.audio.write import write_flac
 from negmine.progress import Progress, no_progress
 from negmine.storage.files import writing_folder
-from training.demo.beds import ELSEWHERE, FIELD, Bed, background
+from training.demo.beds import ELSEWHERE, FIELD, background
 from training.demo.calls import CLASSES, LOOKALIKES, CallKind, Samples
 from training.demo.template_match import TemplateMatch, TemplateMatcher
 
@@ -127,7 +127,7 @@ def make_soundscapes(
     advance = progress("making soundscapes", size.train + size.test + size.external)
 
     def recordings(
-        split: int, name: str, count: int, beds: Sequence[Bed]
+        split: int, name: str, count: int, beds: Sequence[str]
     ) -> Iterable[tuple[str, Samples, list[Placed]]]:
         """Compose and write one split, a recording at a time."""
         (partial / name).mkdir()

@@ -34,6 +34,23 @@ def scores_of(entries: Iterable[Mapping[str, Any]]) -> list[str]:
     return [name for name in SCORES if name in found]
 
 
+def scores_table(
+    titles: Sequence[str],
+    rows: Sequence[tuple[Sequence[object], Mapping[str, Any]]],
+) -> tuple[list[str], list[list[str]]]:
+    """Return headers and cells of a table: what each row is, its scores, and its loss."""
+    names = scores_of(entry for _, entry in rows)
+    cells = [
+        [
+            *map(str, what),
+            *(f"{entry[k]:.3f}" if k in entry else "-" for k in names),
+            f"{entry['loss']:.4f}" if "loss" in entry else "-",
+        ]
+        for what, entry in rows
+    ]
+    return [*titles, *names, "loss"], cells
+
+
 def validation_score(entry: Mapping[str, float]) -> float:
     """Return what epochs, runs and rounds are compared by; NaN where nothing validates."""
     return entry.get("known_ap", math.nan)

@@ -34,8 +34,7 @@ class KnownScores:
 
     Attributes
     ----------
-    truth : bool array, shape (R, C)
-    known : bool array, shape (R, C)
+    truth, known : bool array, shape (R, C)
     scores : float32 array, shape (R, C)
         Logits; 0 where unknown.
     """

@@ -72,10 +72,6 @@ def pool_frames(
     attention : Tensor, shape (B, 1, F, T), optional
         Logits of the weights of ``attention``.
 
-    Returns
-    -------
-    Frames
-
     Raises
     ------
     ValueError

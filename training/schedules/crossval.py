@@ -23,7 +23,7 @@ from negmine.storage.text_files import read_json
 from training.config import TrainConfig
 from training.engine.checkpoint import Checkpoint
 from training.engine.distributed import joined_ranks
-from training.engine.history import scores_of
+from training.engine.history import scores_table
 from training.engine.inputs import RunContext, RunInputs
 from training.engine.run import run_training
 from training.engine.run_folder import only_run
@@ -272,9 +272,4 @@ def _summary(folder: Path, known: KnownScores) -> dict[str, float]:
 
 def members_table(rows: Sequence[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
     """Return headers and cells of the table of members."""
-    names = [*scores_of(rows), "loss"]
-    cells = [
-        [row["seed"], row["fold"], *(f"{row[k]:.4f}" if k in row else "-" for k in names)]
-        for row in rows
-    ]
-    return ["seed", "fold", *names], cells
+    return scores_table(("seed", "fold"), [((row["seed"], row["fold"]), row) for row in rows])

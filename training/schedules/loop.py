@@ -19,7 +19,7 @@ from negmine.storage.files import write_json
 from training.config import HARD_USE, HardUse, TrainConfig
 from training.data.pool_rows import check_pool
 from training.engine.checkpoint import Checkpoint
-from training.engine.history import scores_of, validation_score
+from training.engine.history import scores_table, validation_score
 from training.engine.inputs import HardInputs, RunContext, RunInputs
 from training.engine.run import run_training
 from training.engine.scorer import CheckpointScorer
@@ -219,15 +219,5 @@ def _score(checkpoint: Checkpoint) -> float:
 
 def loop_table(rounds: Sequence[Round]) -> tuple[list[str], list[list[str]]]:
     """Return headers and cells of the table of rounds."""
-    names = scores_of(r.metrics for r in rounds)
-    rows = [
-        [
-            str(r.number),
-            r.arm,
-            str(r.negatives),
-            *(f"{r.metrics[k]:.3f}" if k in r.metrics else "-" for k in names),
-            f"{r.metrics['loss']:.4f}",
-        ]
-        for r in rounds
-    ]
-    return ["round", "arm", "negatives", *names, "loss"], rows
+    rows = [((r.number, r.arm, r.negatives), r.metrics) for r in rounds]
+    return scores_table(("round", "arm", "negatives"), rows)

@@ -22,7 +22,7 @@ from training.config import TrainConfig
 from training.data.unlabelled import Unlabelled
 from training.engine.checkpoint import Checkpoint
 from training.engine.distributed import joined_ranks
-from training.engine.history import scores_of
+from training.engine.history import scores_table
 from training.engine.inputs import RunContext, RunInputs
 from training.engine.run import run_training
 from training.engine.run_folder import only_run
@@ -279,15 +279,5 @@ def _given(
 
 def stages_table(results: Sequence[StageResult]) -> tuple[list[str], list[list[str]]]:
     """Return headers and cells of the table of stages."""
-    names = scores_of(r.metrics for r in results)
-    rows = [
-        [
-            r.stage,
-            str(r.fold),
-            r.loss_name,
-            *(f"{r.metrics[k]:.3f}" if k in r.metrics else "-" for k in names),
-            f"{r.metrics['loss']:.4f}",
-        ]
-        for r in results
-    ]
-    return ["stage", "fold", "objective", *names, "loss"], rows
+    rows = [((r.stage, r.fold, r.loss_name), r.metrics) for r in results]
+    return scores_table(("stage", "fold", "objective"), rows)

@@ -68,14 +68,11 @@ def search(
     from negmine.errors import InputError, did_you_mean
     from negmine.models.scorer import load_scorer
     from negmine.pool import check_classes, open_pool
+    from negmine.report.spectrogram_grid import Panel, draw_grid
     from negmine.scores.embed import score_recipes
     from negmine.scores.pool_index import open_index
-    from negmine.scores.search import (
-        draw_neighbours,
-        find_neighbours,
-        neighbour_table,
-        write_neighbours,
-    )
+    from negmine.scores.search import find_neighbours, neighbour_table
+    from negmine.storage.csv_tables import write_csv
 
     info = probe(clip)
     if at >= info.duration_s:
@@ -105,9 +102,13 @@ def search(
     neighbours, _ = find_neighbours(samples, scorer, opened, found, index, settings.count, label)
     shown = neighbour_table(neighbours, scorer.classes)
     if out:
-        write_neighbours(out, shown)
+        write_csv(out, shown)
     if png:
-        draw_neighbours(png, clip.name, samples, scorer.sample_rate, neighbours)
+        rate = scorer.sample_rate
+        panels = [Panel(samples, clip.name)] + [
+            Panel(n.recipe.render(rate), f"{n.recipe.kind}  {n.similarity:.3f}") for n in neighbours
+        ]
+        draw_grid(png, panels, rate, f"what sounds like {clip.name}")
     if as_json:
         about = {"factory": index.info.factory, "recall": index.info.recall, "built": built}
         print_json({"index": about, "neighbours": shown.to_dict("records")})
