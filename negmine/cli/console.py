@@ -186,6 +186,7 @@ def data_options(command: Command) -> Command:
             type=click.Path(file_okay=False, path_type=Path),
             help="Folder of recordings that --verdicts names, where they are not in RECORDINGS.",
             cls=GroupedOption,
+            group="More annotations",
             needs=["--verdicts"],
         ),
         click.option(
@@ -194,6 +195,8 @@ def data_options(command: Command) -> Command:
             type=path,
             help="A table of 'negmine ask', filled in: more confirmed calls and rejections. "
             "Repeatable.",
+            cls=GroupedOption,
+            group="More annotations",
         ),
         click.option(
             "--songtypes",
@@ -201,6 +204,8 @@ def data_options(command: Command) -> Command:
             default="merge",
             show_default=True,
             help="One class a species, or one a species and songtype.",
+            cls=GroupedOption,
+            group="More annotations",
         ),
         click.option("--fp", type=path, help="Rejected detections, RFCX's columns."),
         click.option("--tp", type=path, required=True, help="Confirmed calls, RFCX's columns."),

@@ -18,6 +18,7 @@ from negmine.cli.commands.pool import pool as pool_commands
 from negmine.cli.console import (
     Bars,
     CleanGroup,
+    GroupedOption,
     data_options,
     note,
     print_json,
@@ -94,10 +95,14 @@ def main() -> None:
     "--sites",
     type=click.Path(dir_okay=False, path_type=Path),
     help="CSV with columns recording_id, site: a recording's group, and for sites in --holdout.",
+    cls=GroupedOption,
+    group="General",
 )
 @click.option(
     "--site-regex",
     help="What of a recording's name is its site: its group, and for sites in --holdout.",
+    cls=GroupedOption,
+    group="General",
 )
 @click.option("--force", is_flag=True, help="Replace another pool at --out.")
 @click.option(
