@@ -95,16 +95,16 @@ def read_verdicts(path: Path, classes: Collection[str]) -> list[Verdict]:
         recording, label, first, last, text, listener = cells
         check_name(where, "recording", recording)
         known_name(where, "class", label, classes)
-        start_s, end_s = number_in(where, "t_min", first), number_in(where, "t_max", last)
+        start_s = to_microseconds(number_in(where, "t_min", first))
+        end_s = to_microseconds(number_in(where, "t_max", last))
         if start_s < 0:
             raise AnnotationError(f"{where}: t_min {start_s:g} is negative")
         if end_s <= start_s:
             raise AnnotationError(
                 f"{where}: t_max {end_s:g} <= t_min {start_s:g}; are the columns swapped?"
             )
-        span = Span(to_microseconds(start_s), to_microseconds(end_s))
         word = verdict_word(where, text)
-        found.append(Verdict(recording, label, span, word, listener, where))
+        found.append(Verdict(recording, label, Span(start_s, end_s), word, listener, where))
     if not any(verdict.word for verdict in found):
         raise AnnotationError(
             f"{path}: no verdict is filled in yet; write {', '.join(WORDS)} in its column 'verdict'"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
@@ -29,13 +30,12 @@ from negmine.mining.nearest import call_similarity
 from negmine.mining.rules.diversity import k_center
 from negmine.models.scorer import Scorer
 from negmine.pool import check_classes
+from negmine.progress import Progress, no_progress
 
 # Of so many times the windows asked for, the best, `diverse` chooses those that are far apart.
 _SPREAD_OVER = 10
 # Windows whose doubt is computed at a time.
 _PIECE = 20_000
-
-Progress = Callable[[str, int, str], Callable[[int], object]]
 
 
 @dataclass(frozen=True)
@@ -97,14 +97,16 @@ class Judgements:
     recordings: Recordings
     verdicts: Sequence[Verdict] = ()
 
-    def spans(self, label: str) -> Iterator[tuple[str, Span]]:
-        """Yield recordings and spans that have a verdict on a class."""
+    @cached_property
+    def spans(self) -> Mapping[str, Sequence[tuple[str, Span]]]:
+        """Recordings and spans that have a verdict on a class, by class."""
+        found: defaultdict[str, list[tuple[str, Span]]] = defaultdict(list)
         for box in self.annotations.boxes:
-            if box.label == label:
-                yield box.recording, box.span
+            found[box.label].append((box.recording, box.span))
         for verdict in self.verdicts:
-            if verdict.label == label and verdict.word:
-                yield verdict.recording, verdict.span
+            if verdict.word:
+                found[verdict.label].append((verdict.recording, verdict.span))
+        return found
 
 
 def ask(
@@ -115,7 +117,7 @@ def ask(
     settings: AskSettings | None = None,
     *,
     site_of: SiteOf | None = None,
-    progress: Progress = lambda what, total, unit: lambda done: None,
+    progress: Progress = no_progress,
 ) -> Asked:
     """Choose windows for a person to hear.
 
@@ -131,8 +133,7 @@ def ask(
     settings : AskSettings, optional
     site_of : callable, optional
         Gives the site of each recording, for ``per_site``.
-    progress : callable
-        Given a title, a number and a unit, returns what to call with the number done.
+    progress : Progress
 
     Raises
     ------
@@ -164,7 +165,7 @@ def ask(
         return JudgedClips(
             judged.annotations, judged.recordings, models, scores_folder,
             present=present, batch_size=s.batch_size,
-            on_rows=lambda total: progress(what, total, "clip"),
+            progress=lambda total: progress(what, total, "clip"),
         )  # fmt: skip
 
     operating: list[Threshold] | None = None
@@ -184,7 +185,7 @@ def ask(
             doubtful.of_class(column, score) if doubtful else None,
             np.random.default_rng([s.seed, column]),
         )
-        may = ~windows.touched(judged.spans(label))
+        may = ~windows.touched(judged.spans.get(label, ()))
         rounds = Rounds(windows, may, sites, s.per_site)
         chosen = _choose(rounds, known, scores, s)
         rows += [

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +19,7 @@ from negmine.mining.doubt import MIN_CLIPS, DoubtModel, Evidence
 from negmine.mining.known import KnownCalls, same_sound
 from negmine.mining.nearest import call_similarity
 from negmine.models.scorer import Scorer
+from negmine.progress import Advance
 from negmine.recipes.dictionaries import Dictionaries
 from negmine.recipes.recipe import Recipes
 
@@ -58,8 +60,8 @@ class JudgedClips:
     folder : Path
         Where scores are kept.
     batch_size : int
-    on_rows : callable
-        Given the number of clips to score, returns what to call with those done.
+    progress : callable
+        Given the number of clips to score, begins a bar.
     """
 
     def __init__(
@@ -71,7 +73,7 @@ class JudgedClips:
         *,
         present: bool,
         batch_size: int,
-        on_rows: Callable[[int], Callable[[int], object]],
+        progress: Callable[[int], Advance],
     ) -> None:
         self._models = models
         self.present = present
@@ -82,15 +84,22 @@ class JudgedClips:
             ),
             Dictionaries(clip_s, rate),
         )
-        advance = on_rows(len(self.clips) * len(models))
+        advance = progress(len(self.clips) * len(models))
         self.scores = MemberScores(
             models, self.clips, folder, batch_size=batch_size, on_rows=advance
         )
 
     def rows(self, label: str) -> np.ndarray:
         """Return which clips hold the class for certain, or do not: int64, shape (P,)."""
-        of = [c.labels.present if self.present else c.labels.absent for c in self.clips]
-        return np.flatnonzero([label in found for found in of])
+        return np.array(self._by_label.get(label, ()), dtype=np.int64)
+
+    @cached_property
+    def _by_label(self) -> Mapping[str, Sequence[int]]:
+        found: defaultdict[str, list[int]] = defaultdict(list)
+        for row, clip in enumerate(self.clips):
+            for label in clip.labels.present if self.present else clip.labels.absent:
+                found[label].append(row)
+        return found
 
     @cached_property
     def held_out(self) -> np.ndarray:

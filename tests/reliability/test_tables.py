@@ -18,6 +18,7 @@ from reliability.table_faults import Rows, faulty
 from negmine.annotations import read_rfcx
 from negmine.annotations.class_bands import class_bands
 from negmine.annotations.sites import sites_by_table
+from negmine.annotations.verdicts import read_verdicts
 from negmine.building.declarations import read_declarations
 from negmine.building.sources.exclusive import read_exclusive
 from negmine.mining.exclusions import read_exclusions
@@ -230,12 +231,43 @@ def declared_mean(rows: list[dict[str, str]]) -> Any:
     ] or no("rows")
 
 
+HEARD = listed(
+    "recording,class,t_min,t_max,verdict,listener rec00,0,0.5,3.5,present,mia "
+    "rec00,1,0.5,3.5,absent,leo réc02,ãra,1e-1,2,Unsure,mia rec01,1,2,5,,leo"
+)
+
+
+def read_heard(path: Path) -> Any:
+    return [
+        (v.recording, v.label, v.span.start_s, v.span.end_s, v.word, v.listener)
+        for v in read_verdicts(path, CLASSES)
+    ]
+
+
+def heard_means(rows: list[dict[str, str]]) -> Any:
+    found = []
+    for row in rows:
+        start_s, end_s = (round(number(row[name]), 6) for name in ("t_min", "t_max"))
+        word = row["verdict"].lower()
+        if not 0 <= start_s < end_s or word not in ("present", "absent", "unsure", ""):
+            raise NoMeaningError("no span, or no word")
+        if not row["recording"] or row["class"] not in CLASSES:
+            raise NoMeaningError("no recording or class")
+        found.append(
+            (row["recording"], row["class"], start_s, end_s, word, row.get("listener", ""))
+        )
+    if not any(word for *_, word, _ in found):
+        raise NoMeaningError("no verdict")
+    return found
+
+
 KINDS = {
     "boxes": Kind(BOXES, read_boxes, boxes_mean),
     "scores": Kind(SCORES, scores_as_cells, scores_mean),
     "truth": Kind(TRUTH, truth_as_cells, truth_means),
     "RFCX's truth": Kind(RFCX_TRUTH, truth_as_cells, truth_means),
     "events": Kind(EVENTS, read_events, events_mean),
+    "verdicts on windows": Kind(HEARD, read_heard, heard_means),
     "bands": Kind(BANDS, read_bands, bands_mean),
     "sites": Kind(SITES, lambda path: sites_by_table(RECORDINGS, path), sites_mean),
     "exclusive": Kind(

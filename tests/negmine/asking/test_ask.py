@@ -26,6 +26,7 @@ from negmine.asking.settings import AskSettings
 from negmine.asking.unlabelled_windows import Windows
 from negmine.audio.windows import Span
 from negmine.errors import InputError, ModelError, PoolError
+from negmine.progress import Advance, no_advance
 from negmine.scores.embed import score_recipes
 
 
@@ -86,11 +87,11 @@ def test_scores_are_kept_and_another_call_reads_them(
     settings = AskSettings(per_class=3)
     told: list[tuple[str, int]] = []
 
-    def progress(what: str, total: int, unit: str) -> object:
+    def progress(what: str, total: int, unit: str = "file", /) -> Advance:
         told.append((what, total))
-        return lambda done: None
+        return no_advance
 
-    one = ask([first], field, judged(opened), tmp_path, settings, progress=progress)  # type: ignore[arg-type]
+    one = ask([first], field, judged(opened), tmp_path, settings, progress=progress)
     assert told == [("scoring windows", 42), ("scoring calls", 24)]
     two = ask([second], field, judged(opened), tmp_path, settings)
     assert first.calls > 0
@@ -189,7 +190,7 @@ def test_thresholds_are_of_calls_that_the_models_held_out(opened: Opened, tmp_pa
     two = PlaceholderScorer(held_out=frozenset(names[4:6]), bands=8)
     calls = JudgedClips(
         opened.annotations, opened.recordings, [one, two], tmp_path,
-        present=True, batch_size=8, on_rows=lambda total: lambda done: None,
+        present=True, batch_size=8, progress=lambda total: no_advance,
     )  # fmt: skip
     found, _ = thresholds(calls, ("0", "1"), 0.7)
     assert (found.calls, found.held_out) == (6, True)
@@ -204,7 +205,7 @@ def test_thresholds_are_of_calls_that_the_models_held_out(opened: Opened, tmp_pa
     few = PlaceholderScorer(held_out=frozenset(names[:4]))
     calls = JudgedClips(
         opened.annotations, opened.recordings, [few], tmp_path,
-        present=True, batch_size=8, on_rows=lambda total: lambda done: None,
+        present=True, batch_size=8, progress=lambda total: no_advance,
     )  # fmt: skip
     assert thresholds(calls, ("0", "1"), 0.7)[0].calls == 12
 
@@ -217,7 +218,7 @@ def test_doubt_asks_where_calls_and_rejections_are_alike(
     def clips(present: bool) -> JudgedClips:
         return JudgedClips(
             opened.annotations, opened.recordings, [scorer], tmp_path,
-            present=present, batch_size=8, on_rows=lambda total: lambda done: None,
+            present=present, batch_size=8, progress=lambda total: no_advance,
         )  # fmt: skip
 
     doubt, known = fit_doubt(clips(True), clips(False), ("0", "1"))
