@@ -153,8 +153,7 @@ class Curves:
         The threshold is the highest that at least ``recall``, in (0, 1], of the calls reach. If a
         call that no window touches (-inf) is needed for it, every window reaches it.
         """
-        if not 0 < recall <= 1:
-            raise ValueError(f"recall is {recall}, expected a share in (0, 1] (is it in per cent?)")
+        _check_recall(recall)
         every = self._weights(weights)
         threshold, per_hour, bed, precision = self._empty(every, 4)
         hours = every @ self.hours
@@ -279,25 +278,33 @@ def false_positives_per_hour(
     hours: float,
     recall: float,
 ) -> FalsePositives:
-    """Count false positives an hour of windows as one recording: `Curves.at_recall`, by arrays.
+    """Count false positives an hour: `Curves.at_recall` of arrays, once, and many times as fast.
 
     ``window_scores`` (W, C); ``window_absent`` (W, C) bool: the window touches no call of the
     class; ``call_scores``: an array for each class, with the best score of the windows that touch
-    each call. ``match_windows`` gives the last two.
+    each call. ``match_windows`` gives the last two. ``hours`` is the length of the recordings, not
+    of the windows, which may overlap; ``recall`` is in (0, 1].
     """
     absent, scores, _ = validate(window_absent, window_scores)
     if len(call_scores) != absent.shape[1]:
         count = f"{len(call_scores)} arrays for {absent.shape[1]} classes"
         raise ValueError(f"call_scores has {count} (give a class without calls an empty one)")
-    calls = [
-        (column, float(score))
-        for column, one_class in enumerate(call_scores)
-        for score in np.asarray(one_class, dtype=np.float64).ravel()
-    ]
-    for column, score in calls:
-        if math.isnan(score):
-            raise ValueError(f"call_scores[{column}] holds NaN (give a call off all windows -inf)")
-    at = Curves([RecordingWindows(scores, absent, calls, hours)]).at_recall(recall)
-    rate = at.per_hour[0]
-    total = float(np.nansum(rate)) if not np.isnan(rate).all() else math.nan
-    return FalsePositives(rate, at.threshold[0], total)
+    if not hours > 0:
+        raise ValueError(f"hours is {hours}, expected more than 0")
+    _check_recall(recall)
+    threshold = np.full(absent.shape[1], np.nan)
+    for index, one_class in enumerate(call_scores):
+        calls = np.sort(np.asarray(one_class, dtype=np.float64), axis=None)
+        if np.isnan(calls).any():
+            raise ValueError(f"call_scores[{index}] holds NaN (give a call off all windows -inf)")
+        if calls.size:
+            threshold[index] = calls[-max(1, math.ceil(recall * calls.size - _HAIR))]
+    has_calls = ~np.isnan(threshold)
+    rate = np.where(has_calls, ((scores >= threshold) & absent).sum(axis=0) / hours, np.nan)
+    total = float(rate[has_calls].sum()) if has_calls.any() else math.nan
+    return FalsePositives(rate, threshold, total)
+
+
+def _check_recall(recall: float) -> None:
+    if not 0 < recall <= 1:
+        raise ValueError(f"recall is {recall}, expected a share in (0, 1] (is it in per cent?)")

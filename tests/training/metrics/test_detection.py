@@ -213,16 +213,23 @@ def test_hours_in_free_windows() -> None:
     assert curves.calls.tolist() == [0, 1]
 
 
-def test_a_total_of_arrays_is_that_of_the_curves() -> None:
-    rng = np.random.default_rng(0)
-    scores, absent = rng.normal(size=(200, 4)).round(1), rng.random((200, 4)) < 0.7
-    calls = [rng.normal(1, 1, n).round(1) for n in (0, 1, 7, 30)]
-    found = false_positives_per_hour(scores, absent, calls, 0.5, 0.7)
-    for column, mine in enumerate(calls):
-        reach = scores[absent[:, column], column] >= found.threshold[column]
-        expected = reach.sum() / 0.5 if len(mine) else math.nan
-        assert found.per_class[column] == pytest.approx(expected, nan_ok=True)
-    assert found.total == pytest.approx(np.nansum(found.per_class))
+@THOROUGH
+@given(case=cases(), recall=st.sampled_from([0.1, 0.5, 0.7, 1.0]))
+def test_arrays_give_what_curves_give(case: Case, recall: float) -> None:
+    curves = Curves(case.recordings).at_recall(recall)
+    calls = [call for one in case.recordings for call in one.calls]
+    found = false_positives_per_hour(
+        np.concatenate([one.scores for one in case.recordings]),
+        np.concatenate([one.absent for one in case.recordings]),
+        [[score for label, score in calls if label == column] for column in range(CLASSES)],
+        sum(one.hours for one in case.recordings),
+        recall,
+    )
+    np.testing.assert_allclose(found.per_class, curves.per_hour[0])
+    np.testing.assert_array_equal(found.threshold, curves.threshold[0])
+    assert found.total == pytest.approx(
+        np.nansum(curves.per_hour) if calls else math.nan, nan_ok=True
+    )
 
 
 def test_resamples_in_which_no_call_is_drawn_are_nan() -> None:
