@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from negmine.annotations import Annotations
 from negmine.annotations.class_bands import warn_of_margin
@@ -55,7 +55,7 @@ class BuildReport:
     near_duplicates : tuple of str
         What was found of them, a line each.
     folders : tuple of Recordings
-        What was opened: annotated, external, unlabelled.
+        What was opened: annotated, unlabelled, external.
     sites : tuple of str
         Sites that look alike, a line each.
     """
@@ -155,37 +155,11 @@ def build_pool(
     table = _table(s, annotations.classes, declared)
     if "margin" in s.bands.model_fields_set and (s.erase.count or s.transplant.count):
         warn_of_margin(s.bands.table, annotations.classes)
-    opened = []
-    roots = {"recordings": annotated.root}
-    if annotated.beside is not None and annotated.beside != annotated.root:
-        roots["verdicts"] = annotated.beside
-    for number, (folder, _) in enumerate(declared):
-        opened.append(
-            open_external(
-                folder,
-                skip_bad=s.skip_bad,
-                progress=lambda total: progress("reading external", total),
-            )
-        )
-        if opened[-1].root.resolve() in {root.resolve() for root in roots.values()}:
-            raise InputError(f"--external {opened[-1].root}: the folder is given twice")
-        roots[f"external{number}"] = opened[-1].root
-    _check_other_sound(annotated, opened)
-    unlabelled = None
-    if s.unlabelled is not None:
-        unlabelled = open_unlabelled(
-            Path(s.unlabelled),
-            skip_bad=s.skip_bad,
-            progress=lambda total: progress("reading unlabelled", total),
-        )
-        if unlabelled.root not in roots.values():
-            roots["unlabelled"] = unlabelled.root
+    opened, roots = _open_all(annotated, [folder for folder, _ in declared], s, progress)
+    read = [folder for _, folder in opened.folders]
     if standing:
-        check_unchanged(standing, (annotated, *opened, unlabelled))
-    read = (annotated, *opened, *([unlabelled] if unlabelled else []))
-    sound, sites = BuildSound(annotated, tuple(opened), unlabelled), dict[str, str]()
-    if site_of is not None:
-        sound, sites = sound.by_site(site_of)
+        check_unchanged(standing, read)
+    sound, sites = opened.by_site(site_of) if site_of else (opened, {})
     stand = standing.sources if standing else ()
     roles = standing_roles(standing) if standing else {}
     sound = sound.as_standing(stand, sited=site_of is not None)
@@ -202,7 +176,7 @@ def build_pool(
         DeclaredFolder(folder, declared_files(folder.infos, absent, table))
         for folder, (_, absent) in zip(sound.external, declared, strict=True)
     ]
-    check_used(table, {name: None for folder in opened for name in folder.infos})
+    check_used(table, {name: None for folder in opened.external for name in folder.infos})
     context = BuildContext(
         annotations,
         sound.annotated,
@@ -218,15 +192,8 @@ def build_pool(
         context.left_out["external files that hold part of a recording"] += len(near.shared)
     writer = writer_after(standing) if standing else PoolWriter(s.clip_s, context.sample_rate)
     fill(writer, context)
-    # by folder, however the caller spelled it: the same pool is then found to be the same
-    record = s.to_dict()
-    record["external"]["folders"] = {
-        str(folder.opened.root): [name for name in annotations.classes if name in absent]
-        for folder, (_, absent) in zip(folders, declared, strict=True)
-    }
-    record["holdout"] = sorted(holdout)
-    del record["skip_bad"]  # what was left out is none of it
-    if standing is not None:
+    record = _record(s, opened.external, [absent for _, absent in declared], annotations, holdout)
+    if standing:
         changed = append_part(standing, writer, roots, record)
     else:
         changed = write_new(
@@ -245,10 +212,72 @@ def build_pool(
         tuple(line for one in read for line in one.skipped),
         {reason: count for reason, count in context.left_out.items() if count},
         near.notes if near else (),
-        read,
+        tuple(read),
         tuple(context.left_out.lines()),
         tuple(alike_sites(sites)),
     )
+
+
+def _open_all(
+    annotated: Recordings,
+    external: Sequence[Path],
+    settings: PoolSettings,
+    progress: Callable[..., Callable[..., object]],
+) -> tuple[BuildSound, dict[str, Path]]:
+    """Open the sound beside the annotated recordings; return all of it, and its roots by name.
+
+    Raises
+    ------
+    InputError
+        If a folder is given twice, or external sound holds a recording.
+    """
+    roots = {"recordings": annotated.root}
+    if annotated.beside is not None and annotated.beside != annotated.root:
+        roots["verdicts"] = annotated.beside
+    opened = []
+    for number, folder in enumerate(external):
+        opened.append(
+            open_external(
+                folder,
+                skip_bad=settings.skip_bad,
+                progress=lambda total: progress("reading external", total),
+            )
+        )
+        if opened[-1].root.resolve() in {root.resolve() for root in roots.values()}:
+            raise InputError(f"--external {opened[-1].root}: the folder is given twice")
+        roots[f"external{number}"] = opened[-1].root
+    _check_other_sound(annotated, opened)
+    unlabelled = None
+    if settings.unlabelled is not None:
+        unlabelled = open_unlabelled(
+            Path(settings.unlabelled),
+            skip_bad=settings.skip_bad,
+            progress=lambda total: progress("reading unlabelled", total),
+        )
+        if unlabelled.root not in roots.values():
+            roots["unlabelled"] = unlabelled.root
+    return BuildSound(annotated, tuple(opened), unlabelled), roots
+
+
+def _record(
+    settings: PoolSettings,
+    external: Sequence[Recordings],
+    absent: Sequence[Collection[str]],
+    annotations: Annotations,
+    holdout: Collection[str],
+) -> dict[str, Any]:
+    """Return settings as a pool keeps them: the same pool is then found to be the same.
+
+    Folders are named by where they are, however the caller spelled them.
+    """
+    record = settings.to_dict()
+    record["external"]["folders"] = {
+        str(folder.root): [name for name in annotations.classes if name in classes]
+        for folder, classes in zip(external, absent, strict=True)
+    }
+    record["holdout"] = sorted(holdout)
+    del record["skip_bad"]  # what was left out is none of it
+    return record
 
 
 def _table(
