@@ -6,20 +6,18 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
-from negmine.limits import LAST_SEED, MOST_CLIP_S, MOST_ROWS
+from negmine.limits import MOST_CLIP_S
 from negmine.scores.settings import ScoringSettings
-from negmine.settings import When, setting
+from negmine.settings import Count, Seed, When, setting
 
 Strategy = Literal["threshold", "top", "half", "diverse", "doubt", "disagreement", "random"]
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
-
-_Count = Annotated[int, Field(ge=1, le=MOST_ROWS)]
 
 
 class AskSettings(ScoringSettings, frozen=True):
     """Choice of windows."""
 
-    per_class: _Count = setting(10, "Windows a class.", common=True)
+    per_class: Count = setting(10, "Windows a class.", common=True)
     strategy: Strategy = setting(
         "threshold",
         "Which windows: those that score closest to the operating threshold; the highest; half "
@@ -35,11 +33,9 @@ class AskSettings(ScoringSettings, frozen=True):
     hop_s: Annotated[float, Field(gt=0, le=MOST_CLIP_S)] | None = setting(
         None, "Step from one window to the next, seconds.", shown="half a clip"
     )
-    per_site: _Count | None = setting(
+    per_site: Count | None = setting(
         None,
         "At most this many windows of a class from one site.",
         needs=(When("--sites"), When("--site-regex")),
     )
-    seed: Annotated[int, Field(ge=0, le=LAST_SEED)] = setting(
-        0, "Of random windows.", needs=When("strategy", "random", "half")
-    )
+    seed: Seed = setting(0, "Of random windows.", needs=When("strategy", "random", "half"))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from negmine.limits import LAST_SEED, MOST_ROWS
-from negmine.settings import Settings, Share, setting
-from negmine.storage.names import clean_name
+from negmine.limits import MOST_ROWS
+from negmine.settings import Count, Seed, Settings, Share, setting
+from negmine.storage.names import Name
 
 # The fields of `negmine.audit.frames`.
 Stratum = Literal["certificate", "kind", "hardness", "class"]
@@ -17,8 +17,8 @@ Stratum = Literal["certificate", "kind", "hardness", "class"]
 class DrawSettings(Settings, frozen=True):
     """The sample."""
 
-    sample: Annotated[int, Field(ge=1, le=MOST_ROWS)] = setting(200, "Claims to hear.", common=True)
-    classes: tuple[Annotated[str, AfterValidator(clean_name)], ...] = setting(
+    sample: Count = setting(200, "Claims to hear.", common=True)
+    classes: tuple[Name, ...] = setting(
         (), "Ask about this class alone. Repeatable.", flag="--class", common=True
     )
     certificates: tuple[str, ...] = setting((), "Likewise. Repeatable.", flag="--certificate")
@@ -35,13 +35,11 @@ class DrawSettings(Settings, frozen=True):
     allocate: Literal["equal", "proportional"] = setting(
         "equal", "As many from each stratum, or in proportion to its size."
     )
-    least: Annotated[int, Field(ge=1, le=MOST_ROWS)] = setting(
-        5, "Fewest clips of each stratum, if it has as many."
-    )
+    least: Count = setting(5, "Fewest clips of each stratum, if it has as many.")
     controls: Share = setting(
         0.1, "Confirmed calls hidden among the clips, as a share of --sample."
     )
     examples: Annotated[int, Field(ge=0, le=MOST_ROWS)] = setting(
         2, "Confirmed calls of each class that the page plays as such."
     )
-    seed: Annotated[int, Field(ge=0, le=LAST_SEED)] = setting(0, "Of all draws.")
+    seed: Seed = setting(0, "Of all draws.")

@@ -30,8 +30,8 @@ from negmine.building.sources.settings import (
     SceneSettings,
     TransplantSettings,
 )
-from negmine.limits import LAST_SEED, MOST_CLIP_S, MOST_HZ
-from negmine.settings import FolderName, Settings, When, setting
+from negmine.limits import MOST_CLIP_S, MOST_HZ
+from negmine.settings import FolderName, Seed, Settings, When, setting
 
 
 class PoolSettings(Settings, frozen=True):
@@ -44,7 +44,7 @@ class PoolSettings(Settings, frozen=True):
         None,
         "Hz; by default that of most recordings, at most 32000, or of the pool to --append to.",
     )
-    seed: Annotated[int, Field(ge=0, le=LAST_SEED)] = setting(0, "Of all draws.", common=True)
+    seed: Seed = setting(0, "Of all draws.", common=True)
     unlabelled: FolderName | None = setting(
         None,
         "Folder of unlabelled recordings, for --agreed-models, --erase and --transplant.",

@@ -20,7 +20,6 @@ from negmine.errors import NegmineError, one_line, visible
 from negmine.extras import what_is_missing
 from negmine.notices import LOGGER, warn
 from negmine.progress import Advance
-from negmine.storage.names import clean_name
 
 if TYPE_CHECKING:
     from negmine.audio.folder import SoundFolder
@@ -213,15 +212,6 @@ def data_options(command: Command) -> Command:
     ):
         command = option(command)
     return command
-
-
-class NameType(click.ParamType):  # type: ignore[type-arg]
-    """A class or a recording, spelt as tables' cells are once they are read."""
-
-    name = "text"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> str:
-        return clean_name(str(value))
 
 
 class Bars:

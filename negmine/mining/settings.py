@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, Field
 
-from negmine.limits import LAST_SEED, MOST_ROWS
 from negmine.scores.settings import ScoringSettings
-from negmine.settings import Settings, Share, setting
+from negmine.settings import Count, Seed, Settings, Share, setting
 
 if TYPE_CHECKING:
     from negmine.mining.rules.chain import Strategy
@@ -32,9 +31,7 @@ def _window(text: str) -> str:
 class ChoiceSettings(Settings, frozen=True):
     """Which negatives are chosen."""
 
-    per_class: Annotated[int, Field(ge=1, le=MOST_ROWS)] = setting(
-        50, "Negatives a class.", common=True
-    )
+    per_class: Count = setting(50, "Negatives a class.", common=True)
     strategy: Annotated[str, AfterValidator(_strategy)] = setting(
         "hard",
         "A preset (hard, spread), or rules (window, margin, diverse, quota) joined by '+', or a "
@@ -67,6 +64,4 @@ class ChoiceSettings(Settings, frozen=True):
 class MineSettings(ScoringSettings, ChoiceSettings, frozen=True):
     """Which negatives are chosen."""
 
-    seed: Annotated[int, Field(ge=0, le=LAST_SEED)] = setting(
-        0, "Of the control, and of samples of very large pools."
-    )
+    seed: Seed = setting(0, "Of the control, and of samples of very large pools.")

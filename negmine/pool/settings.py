@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import AfterValidator, Field
-
-from negmine.limits import LAST_SEED, MOST_ROWS
-from negmine.settings import Settings, When, setting
-from negmine.storage.names import clean_name
+from negmine.settings import Count, Seed, Settings, When, setting
+from negmine.storage.names import Name
 
 
 class RowChoice(Settings, frozen=True):
@@ -16,12 +11,8 @@ class RowChoice(Settings, frozen=True):
 
     ids: tuple[str, ...] = setting((), "A recipe's id. Repeatable.", metavar="ID")
     kind: str | None = setting(None, "Recipes of this kind alone.")
-    label: Annotated[str, AfterValidator(clean_name)] | None = setting(
+    label: Name | None = setting(
         None, "Recipes certified free of this class alone.", flag="--class"
     )
-    sample: Annotated[int, Field(ge=1, le=MOST_ROWS)] | None = setting(
-        None, "This many of them, drawn at random.", common=True
-    )
-    seed: Annotated[int, Field(ge=0, le=LAST_SEED)] = setting(
-        0, "Of the draw.", needs=When("sample")
-    )
+    sample: Count | None = setting(None, "This many of them, drawn at random.", common=True)
+    seed: Seed = setting(0, "Of the draw.", needs=When("sample"))

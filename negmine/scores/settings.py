@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from negmine.limits import MOST_BATCH, MOST_ROWS
-from negmine.settings import Settings, setting
-from negmine.storage.names import clean_name
+from negmine.limits import MOST_BATCH
+from negmine.settings import Count, Settings, setting
+from negmine.storage.names import Name
 
 BATCH_SIZE = 32
 
@@ -30,10 +30,8 @@ class SearchSettings(ScoringSettings, frozen=True):
         metavar="S",
         common=True,
     )
-    count: Annotated[int, Field(ge=1, le=MOST_ROWS)] = setting(
-        11, "Neighbours.", flag="-k,--count", common=True
-    )
-    label: Annotated[str, AfterValidator(clean_name)] | None = setting(
+    count: Count = setting(11, "Neighbours.", flag="-k,--count", common=True)
+    label: Name | None = setting(
         None, "Only clips certified free of this class.", flag="--class", common=True
     )
     index: str | None = setting(

@@ -18,7 +18,16 @@ heading in ``--help`` and in the docs.
 from __future__ import annotations
 
 from negmine.settings.effect import needs_text, no_effect
-from negmine.settings.kinds import Ascending, Confidence, FileName, FolderName, Kind, Share
+from negmine.settings.kinds import (
+    Ascending,
+    Confidence,
+    Count,
+    FileName,
+    FolderName,
+    Kind,
+    Seed,
+    Share,
+)
 from negmine.settings.models import (
     Model,
     Setting,
@@ -33,10 +42,12 @@ from negmine.settings.reading import checked_table, settings_from, updated
 __all__ = [
     "Ascending",
     "Confidence",
+    "Count",
     "FileName",
     "FolderName",
     "Kind",
     "Model",
+    "Seed",
     "Setting",
     "Settings",
     "Share",

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, ValidationError
 from pydantic.fields import FieldInfo
 
 from negmine.errors import did_you_mean
+from negmine.limits import LAST_SEED, MOST_ROWS
 
 _T = TypeVar("_T")
 
@@ -38,6 +39,9 @@ FolderName = Annotated[str, AfterValidator(_no_file)]
 Share = Annotated[float, Field(ge=0, le=1)]
 # Of something that is never certain not to be.
 Confidence = Annotated[float, Field(gt=0, le=1)]
+Seed = Annotated[int, Field(ge=0, le=LAST_SEED)]
+# Of something that there is.
+Count = Annotated[int, Field(ge=1, le=MOST_ROWS)]
 Ascending = Annotated[tuple[_T, _T], AfterValidator(_ascending)]
 
 

@@ -10,6 +10,9 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated
+
+from pydantic import AfterValidator
 
 # A file system allows 255 bytes; longer names are a damaged table, or an attack.
 LONGEST_NAME = 255
@@ -29,6 +32,10 @@ def clean_name(text: str) -> str:
     True
     """
     return text.strip() if text.isascii() else unicodedata.normalize("NFC", text).strip()
+
+
+# A setting that is one.
+Name = Annotated[str, AfterValidator(clean_name)]
 
 
 def odd_character(name: str) -> str | None:

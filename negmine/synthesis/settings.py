@@ -4,28 +4,25 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from negmine.limits import LAST_SEED, MOST_ROWS
 from negmine.scores.settings import ScoringSettings
-from negmine.settings import Share, When, setting
-from negmine.storage.names import clean_name
+from negmine.settings import Count, Seed, Share, When, setting
+from negmine.storage.names import Name
 
 
 class SynthesisSettings(ScoringSettings, frozen=True):
     """The search."""
 
-    budget: Annotated[int, Field(ge=1, le=MOST_ROWS)] = setting(
-        5000, "Forwards of the model: clips scored in the search.", common=True
-    )
-    classes: tuple[Annotated[str, AfterValidator(clean_name)], ...] = setting(
+    budget: Count = setting(5000, "Forwards of the model: clips scored in the search.", common=True)
+    classes: tuple[Name, ...] = setting(
         (),
         "A class to find negatives of. Repeatable.  [default: all]",
         flag="--class",
         metavar="CLASS",
         common=True,
     )
-    per_class: Annotated[int, Field(ge=1, le=MOST_ROWS)] = setting(
+    per_class: Count = setting(
         50, "A find must score above the lowest of this many hardest negatives of its class."
     )
     above: float | None = setting(
@@ -41,4 +38,4 @@ class SynthesisSettings(ScoringSettings, frozen=True):
         "finds.",
         needs=When("--scores"),
     )
-    seed: Annotated[int, Field(ge=0, le=LAST_SEED)] = setting(0, "Of all draws.")
+    seed: Seed = setting(0, "Of all draws.")
