@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 # Sound: (T,), and a batch of clips of one length: (B, T).
 FloatSamples = NDArray[np.float32]
+IntSamples = NDArray[np.int16]
 FloatBatch = NDArray[np.float32]
 
 # One entry a row: (n,).

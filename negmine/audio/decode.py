@@ -9,17 +9,15 @@ from itertools import islice
 from pathlib import Path
 from queue import Full, Queue
 
-import numpy as np
-from numpy.typing import NDArray
-
+from negmine.arrays import FloatSamples
 from negmine.audio.read import stream
 
 # Blocks of some seconds that wait for their listener: a minute or two of each recording.
 _WAITING = 16
 
-Block = tuple[int, NDArray[np.float32]]
+Block = tuple[int, FloatSamples]
 # Given a file and a rate in Hz, yields its samples: `negmine.audio.read.stream` is one.
-Decode = Callable[[Path, int], Iterator[NDArray[np.float32]]]
+Decode = Callable[[Path, int], Iterator[FloatSamples]]
 _Waiting = Queue[Block | BaseException | None]
 
 

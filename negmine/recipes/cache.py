@@ -17,12 +17,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from threading import Lock
 
+from negmine.arrays import FloatSamples
 from negmine.audio.fingerprint import file_fingerprint
 from negmine.audio.read import stream
 from negmine.audio.windows import to_samples
 from negmine.errors import DamageError, PoolError
 from negmine.notices import warn
-from negmine.recipes.cache_files import REMEDY, Cache, Samples, find_indices, sound_key
+from negmine.recipes.cache_files import REMEDY, Cache, find_indices, sound_key
 from negmine.recipes.cache_fill import decode_again, file_item
 from negmine.recipes.reader import DIRECT
 from negmine.recipes.source import Source
@@ -84,7 +85,9 @@ class CachedReader:
         key = sound_key(source.fingerprint, sample_rate)
         return key in self._cache and self._cache[key].exact and self._is_sound(key)
 
-    def read(self, source: Source, start_s: float, duration_s: float, sample_rate: int) -> Samples:
+    def read(
+        self, source: Source, start_s: float, duration_s: float, sample_rate: int
+    ) -> FloatSamples:
         """See `negmine.recipes.reader.Reader.read`."""
         key = sound_key(source.fingerprint, sample_rate)
         if key not in self._sound:
@@ -93,7 +96,7 @@ class CachedReader:
         start, length = to_samples(start_s, sample_rate), to_samples(duration_s, sample_rate)
         return self._cache.read(key, start, length)
 
-    def blocks(self, path: Path, sample_rate: int) -> Iterator[Samples]:
+    def blocks(self, path: Path, sample_rate: int) -> Iterator[FloatSamples]:
         """Yield a whole file in blocks; one that the cache lacks is decoded.
 
         See `negmine.audio.read.stream`.
@@ -155,7 +158,9 @@ class ExactReader:
             except PoolError as error:
                 warn(f"reading the sound files: {error}")
 
-    def read(self, source: Source, start_s: float, duration_s: float, sample_rate: int) -> Samples:
+    def read(
+        self, source: Source, start_s: float, duration_s: float, sample_rate: int
+    ) -> FloatSamples:
         """See `negmine.recipes.reader.Reader.read`."""
         reader = self.cache_of(source, sample_rate) or DIRECT
         return reader.read(source, start_s, duration_s, sample_rate)

@@ -18,11 +18,11 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from negmine.arrays import FloatSamples, IntSamples
 from negmine.errors import DamageError, PoolError
 from negmine.storage.files import open_in_place
 from negmine.storage.text_files import read_json
@@ -31,9 +31,6 @@ FORMAT, VERSION = "negmine-cache", 2
 # Of version 1.
 OLD_INDEX, OLD_DATA = "cache.json", "samples.i16"
 REMEDY = "run 'negmine cache' again"
-
-Stored: TypeAlias = NDArray[np.int16]
-Samples: TypeAlias = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,7 @@ class Entry:
     checksum: str
     exact: bool = False
 
-    def holds(self, samples: Stored) -> bool:
+    def holds(self, samples: IntSamples) -> bool:
         """Return whether samples are as they were decoded: shape (length,)."""
         return hashlib.blake2b(samples.data, digest_size=8).hexdigest() == self.checksum
 
@@ -80,7 +77,7 @@ class Pack:
                 f"{REMEDY}"
             ) from error
 
-    def map(self) -> Stored:
+    def map(self) -> IntSamples:
         """Map the samples into memory."""
         if not self.samples:
             return np.zeros(0, dtype="<i2")
@@ -169,7 +166,7 @@ class Cache:
             packs = [read_pack(index) for index in find_indices(folder)]
         self.packs = tuple(packs)
         self._places = {entry.key: (pack, entry) for pack in self.packs for entry in pack.entries}
-        self._maps: dict[Path, Stored] = {}
+        self._maps: dict[Path, IntSamples] = {}
 
     def __reduce__(self) -> tuple[type[Cache], tuple[Path, tuple[Pack, ...]]]:
         # a pickled map would be a copy of all samples
@@ -187,12 +184,9 @@ class Cache:
     def pack_of(self, key: str) -> Pack:
         return self._places[key][0]
 
-    def stored(self, key: str) -> Stored:
+    def stored(self, key: str) -> IntSamples:
         """Return the samples of an entry as they are kept: shape (length,)."""
-        try:
-            pack, entry = self._places[key]
-        except KeyError:
-            raise PoolError(f"{self.folder}: '{key}' is gone from the cache") from None
+        pack, entry = self._places[key]
         if pack.data not in self._maps:
             if not pack.is_whole:  # never zeros in the place of sound
                 raise DamageError(f"{pack.data}: missing or cut short; {REMEDY}")
@@ -203,11 +197,11 @@ class Cache:
         """Return whether an entry's samples are as they were decoded."""
         return self[key].holds(self.stored(key))
 
-    def read(self, key: str, start: int, length: int) -> Samples:
+    def read(self, key: str, start: int, length: int) -> FloatSamples:
         """Read part of an entry, with zeros on both sides of it: a new array, shape (length,)."""
         found = self.stored(key)
         first, last = max(start, 0), min(start + length, len(found))
-        sound: Samples = found[first : max(first, last)] * np.float32(self[key].scale)
+        sound: FloatSamples = found[first : max(first, last)] * np.float32(self[key].scale)
         if len(sound) == length:
             return sound
         out = np.zeros(length, dtype=np.float32)
@@ -233,7 +227,7 @@ class Clips:
     def __len__(self) -> int:
         return len(self._pieces)
 
-    def read(self, index: int, start: int, length: int) -> Samples:
+    def read(self, index: int, start: int, length: int) -> FloatSamples:
         """Read part of a clip, with zeros past its end: a new array, shape (length,)."""
         piece = self._pieces[index]
         there = min(length, max(0, piece.length - start))

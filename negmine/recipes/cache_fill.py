@@ -17,10 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
+from negmine.arrays import FloatSamples
 from negmine.audio.fingerprint import file_fingerprint
 from negmine.audio.read import is_mono_at, stream
 from negmine.audio.windows import to_samples
-from negmine.errors import AudioError, DamageError, OutputError
+from negmine.errors import AudioError, DamageError, InputError, OutputError
 from negmine.notices import warn
 from negmine.progress import Advance, Progress, no_progress
 from negmine.recipes.cache_files import (
@@ -28,7 +29,6 @@ from negmine.recipes.cache_files import (
     VERSION,
     Cache,
     Entry,
-    Samples,
     data_of,
     find_earlier,
     find_indices,
@@ -72,7 +72,7 @@ class Item:
     key: str
     name: str
     room: int
-    blocks: Callable[[], Iterable[Samples]]
+    blocks: Callable[[], Iterable[FloatSamples]]
     is_own: Callable[[], bool] = lambda: False
 
 
@@ -87,7 +87,7 @@ class Filled:
 def file_item(source: Source, sample_rate: int) -> Item:
     """Describe a whole sound file."""
 
-    def blocks() -> Iterator[Samples]:
+    def blocks() -> Iterator[FloatSamples]:
         check_file(source)
         yield from stream(source.path, sample_rate)
 
@@ -163,9 +163,14 @@ def open_whole(folder: Path) -> Cache:
     """Open the packs that are whole."""
     packs = []
     for index in find_indices(folder):
-        with suppress(DamageError, FileNotFoundError):
-            if (pack := read_pack(index)).is_whole:
-                packs.append(pack)
+        try:
+            pack = read_pack(index)
+        except InputError as error:
+            if isinstance(error, DamageError) or not index.exists():  # another run removed it
+                continue
+            raise
+        if pack.is_whole:
+            packs.append(pack)
     return Cache(folder, tuple(packs))
 
 

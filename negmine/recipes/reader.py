@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-import numpy as np
-
+from negmine.arrays import FloatSamples
 from negmine.audio.fingerprint import VerifiedFiles
 from negmine.audio.read import read_span
 from negmine.recipes.source import Source
@@ -16,7 +15,7 @@ class Reader(Protocol):
 
     def read(
         self, source: Source, start_s: float, duration_s: float, sample_rate: int
-    ) -> np.ndarray:
+    ) -> FloatSamples:
         """Read one span as mono: float32 array, shape (to_samples(duration_s, sample_rate),).
 
         A new array, which rendering changes. Zeros are where the span reaches beyond the file.
@@ -37,7 +36,7 @@ class DirectReader:
 
     def read(
         self, source: Source, start_s: float, duration_s: float, sample_rate: int
-    ) -> np.ndarray:
+    ) -> FloatSamples:
         """See `Reader.read`."""
         self._verified.check(source.path, source.fingerprint)
         return read_span(source.path, start_s, duration_s, sample_rate)

@@ -12,13 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from negmine.arrays import BoolClasses, FloatSamples, WeightClasses
 from negmine.audio.windows import Span
 from negmine.recipes.labels import PartialLabels, places
 
@@ -67,10 +66,10 @@ class Row:
         cells carry no loss.
     """
 
-    waveform: NDArray[np.float32]
+    waveform: FloatSamples
     labels: PartialLabels
     kind: RowKind
-    soft: NDArray[np.floating[Any]] | None = None
+    soft: WeightClasses | None = None
     calls: tuple[Call, ...] = ()
     lost: frozenset[str] = frozenset()
 
@@ -88,16 +87,16 @@ class Cells:
         A known cell's confidence; of an unknown one, how much it is to go to zero softly.
     """
 
-    targets: NDArray[np.float32]
-    known: NDArray[np.bool_]
-    weight: NDArray[np.float32]
+    targets: WeightClasses
+    known: BoolClasses
+    weight: WeightClasses
 
 
 @dataclass(frozen=True)
 class Example:
     """A row as the loss sees it: what is mixed, and stacked to a batch."""
 
-    waveform: NDArray[np.float32]
+    waveform: FloatSamples
     cells: Cells
     kind: RowKind
 

@@ -20,6 +20,7 @@ from negmine.annotations import Annotation, Annotations
 from negmine.annotations.class_bands import class_bands
 from negmine.annotations.long_boxes import loud_starts
 from negmine.annotations.recordings import Recordings
+from negmine.arrays import IntRows, WeightClasses
 from negmine.audio.read import AudioInfo
 from negmine.audio.windows import Span, to_microseconds, to_samples
 from negmine.progress import Progress, no_progress
@@ -38,7 +39,7 @@ class Soft(Protocol):
     def description(self) -> str:
         """Says which: a run resumes only with the same."""
 
-    def __call__(self, recording: str, span: Span) -> np.ndarray | None:
+    def __call__(self, recording: str, span: Span) -> WeightClasses | None:
         """Return the pseudo labels of a span of a recording: shape (C,); None where none are."""
 
 
@@ -100,7 +101,7 @@ class BoxRows:
         self._starts = [
             _starts_of(box, recordings.infos[box.recording], config.clip_s) for box in self._boxes
         ]
-        self._rows: dict[RowKind, list[np.ndarray]] = {
+        self._rows: dict[RowKind, list[IntRows]] = {
             RowKind.TP: _rows_by_class(self._boxes, present=True),
             RowKind.FP: _rows_by_class(self._boxes, present=False),
         }
@@ -152,7 +153,7 @@ class BoxRows:
 
 def draw_evenly(
     rng: np.random.Generator,
-    rows: Mapping[RowKind, list[np.ndarray]],
+    rows: Mapping[RowKind, list[IntRows]],
     config: TrainConfig,
 ) -> Iterator[tuple[RowKind, int]]:
     """Draw kinds and numbers of a step's rows, classes evenly; ``rows``: by kind and class.
@@ -166,7 +167,7 @@ def draw_evenly(
             yield kind, int(of_class[rng.integers(len(of_class))])
 
 
-def _rows_by_class(boxes: Sequence[Annotation], present: bool) -> list[np.ndarray]:
+def _rows_by_class(boxes: Sequence[Annotation], present: bool) -> list[IntRows]:
     rows: defaultdict[str, list[int]] = defaultdict(list)
     for index, box in enumerate(boxes):
         if box.present == present:

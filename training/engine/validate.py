@@ -15,13 +15,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from negmine.annotations import Annotation, Annotations
 from negmine.annotations.recordings import Recordings
+from negmine.arrays import BoolClasses, FloatSamples, WeightClasses
 from negmine.audio.read import read_all
 from negmine.audio.windows import Span
 from negmine.recipes.cache import ExactReader
-from negmine.recipes.cache_files import Samples
 from training.config import TrainConfig
 from training.engine.precision import autocast
 from training.metrics import known_ap, neg_at_k, scores_matter
@@ -39,9 +40,9 @@ class KnownScores:
         Logits; 0 where unknown.
     """
 
-    truth: np.ndarray
-    known: np.ndarray
-    scores: np.ndarray
+    truth: NDArray[np.bool_]
+    known: NDArray[np.bool_]
+    scores: NDArray[np.float32]
 
     def summary(self) -> dict[str, float]:
         """Average precision over the known cells, and how often a negative ranks above a call.
@@ -74,7 +75,7 @@ class ClipScorer:
         self.window_frames = to_frames(config.window_s, self.frames_per_second)
 
     @torch.inference_mode()
-    def features(self, samples: np.ndarray) -> FeatureMap:
+    def features(self, samples: FloatSamples) -> FeatureMap:
         """Compute the feature map of one recording, shape (T,)."""
         # a recording shorter than one analysis frame is filled up with silence
         missing = max(0, self._detector.front_end.frame - len(samples))
@@ -83,7 +84,7 @@ class ClipScorer:
             return self._detector.features(waveform)
 
     @torch.inference_mode()
-    def clip_logits(self, features: FeatureMap) -> np.ndarray:
+    def clip_logits(self, features: FeatureMap) -> WeightClasses:
         """Compute logits of the whole recording: float32, shape (C,)."""
         logits = self._detector.read_out(
             features,
@@ -94,7 +95,7 @@ class ClipScorer:
         return logits[0].cpu().numpy()
 
     @torch.inference_mode()
-    def span_logits(self, features: FeatureMap, span: Span) -> np.ndarray:
+    def span_logits(self, features: FeatureMap, span: Span) -> WeightClasses:
         """Compute logits of a span of the recording, widened to at least one window: shape (C,)."""
         frames = features.length
         first = math.floor(span.start_s * self.frames_per_second)
@@ -107,7 +108,7 @@ class ClipScorer:
 
 def read_recordings(
     recordings: Recordings, sample_rate: int, cache: Path | None = None
-) -> Iterator[tuple[str, Samples]]:
+) -> Iterator[tuple[str, FloatSamples]]:
     """Yield each recording's name and samples, decoded in threads a few ahead.
 
     Those that a cache holds to the bit are read from it.
@@ -115,7 +116,7 @@ def read_recordings(
     names = iter(recordings.infos)
     exact = ExactReader(*([cache] if cache else []))
 
-    def read(name: str) -> Samples:
+    def read(name: str) -> FloatSamples:
         info, source = recordings.infos[name], recordings.source(name)
         if reader := exact.cache_of(source, sample_rate):
             return reader.read(source, 0.0, info.duration_s, sample_rate)
@@ -158,7 +159,7 @@ def verdict_scores(
     features: FeatureMap,
     boxes: Iterable[Annotation],
     classes: Mapping[str, int],
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[BoolClasses, BoolClasses, WeightClasses]:
     """Return one recording's cells of `KnownScores`: truth, known and scores, shape (C,) each.
 
     Parameters
