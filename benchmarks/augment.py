@@ -9,7 +9,6 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -20,7 +19,8 @@ import torch
 from negmine.annotations import read_rfcx
 from negmine.annotations.recordings import open_annotated
 from negmine.recipes.labels import PartialLabels
-from training.config import AUGMENT_PRESETS, AugmentSettings, TrainConfig
+from training.augmentation import AUGMENT_PRESETS, AugmentSettings
+from training.config import TrainConfig
 from training.data.augment import Augmenter, change_sound
 from training.data.augment_labels import Change
 from training.data.mixup import mix
@@ -65,7 +65,7 @@ def main(data: Path, steps: int, repeats: int, clip_s: float) -> None:
         rows = BoxRows(annotations, opened, config, Path(folder))
         for preset, settings in AUGMENT_PRESETS.items():
             for workers in (0, 2):
-                changed = replace(config, augment=settings, workers=workers)
+                changed = config.replace(augment=settings, workers=workers)
                 rates = [steps_per_s(rows, changed, steps, train) for train in (True, False)]
                 click.echo(f"| {preset} | {workers} | {rates[0]:.2f} | {rates[1]:.1f} |")
 
@@ -119,7 +119,7 @@ def steps_per_s(rows: BoxRows, config: TrainConfig, steps: int, train: bool) -> 
     # what workers prepare before the first step is taken is not their pace
     ahead = 2 * max(1, config.workers) + 2
     epochs = -(-(steps + ahead) // config.steps_per_epoch)
-    dataset = StepDataset(rows, [], replace(config, epochs=epochs))
+    dataset = StepDataset(rows, [], config.replace(epochs=epochs))
     loader = step_loader(dataset, 0, config.workers)
     for step in islice(loader, ahead):
         train_on(step)

@@ -7,7 +7,6 @@ alone; with `RECORDINGS --truth truth.csv --model run/best.pt` trained models ar
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -134,7 +133,7 @@ def agreement_rows(model: Path, recordings: Path, truth: Path, most: int) -> lis
     present = np.stack([table.scores[row_of[path.stem]] for path in paths]) > 0
     rows = []
     for readout in READOUTS:
-        config = replace(checkpoint.config, readout=readout, precision="fp32")
+        config = checkpoint.config.replace(readout=readout, precision="fp32")
         scorer = RecordingScorer(checkpoint.detector(device), config, device)
         scores: dict[str, list[np.ndarray]] = {"one": [], "alone": []}
         spent = dict.fromkeys(scores, 0.0)

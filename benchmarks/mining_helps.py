@@ -78,8 +78,9 @@ class Bench:
         """Train a base or an arm, and test it."""
         import torch
 
-        from training.config import HardMix, TrainConfig
+        from training.config import TrainConfig
         from training.data.hard_negatives import HardNegatives
+        from training.data.settings import HardUse
         from training.engine.train import train
         from training.schedules.pseudo import PseudoLabels
         from training.schedules.pseudo_rows import PseudoRows
@@ -100,7 +101,11 @@ class Bench:
             if made.chosen:
                 path = self.out / f"seed{seed}" / f"{made.chosen}.parquet"
                 plugins.append(
-                    HardNegatives(path, made.rows, cache, mix=HardMix(made.inside, made.snr_db))
+                    HardNegatives(
+                        path,
+                        HardUse(ratio=made.rows, mix=made.inside, mix_snr_db=made.snr_db),
+                        cache,
+                    )
                 )
             if made.pseudo:
                 soft = PseudoLabels.read(self.out / "pseudo.parquet", annotations.classes)

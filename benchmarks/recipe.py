@@ -89,7 +89,8 @@ def run_arm(
 
     from negmine.annotations import read_rfcx
     from negmine.annotations.recordings import open_annotated
-    from training.config import AugmentSettings, TrainConfig
+    from training.augmentation import AugmentSettings
+    from training.config import TrainConfig
     from training.engine.train import train
     from training.schedules.schedule import Schedule, read_schedule
     from training.schedules.stages import Labelling, run_stages

@@ -23,7 +23,7 @@ from negmine.recipes.cache import CachedReader
 from negmine.recipes.reader import DIRECT, Reader
 from negmine.recipes.recipe import Recipe
 from negmine.recipes.render import render
-from training.config import AUGMENT_PRESETS
+from training.augmentation import AUGMENT_PRESETS
 from training.data.augment import Augmenter
 from training.data.rows import Row, RowKind
 

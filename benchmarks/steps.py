@@ -27,8 +27,9 @@ from negmine.annotations.recordings import open_annotated
 from negmine.cli.main import main as negmine
 from negmine.mining.selection import Chosen, Selection
 from negmine.pool import open_pool
-from training.config import HardMix, TrainConfig
+from training.config import TrainConfig
 from training.data.hard_negatives import HardNegatives
+from training.data.settings import HardUse
 from training.data.steps import BoxRows, StepDataset
 from training.engine.validate import read_recordings
 
@@ -69,7 +70,7 @@ def measured(folder: Path, classes: int, steps: int) -> dict[str, list[float]]:
                 negmine(["cache", str(pool), "--quiet"], standalone_mode=False)
         with timed(found["clips of boxes"]):
             rows = BoxRows(annotations, recordings, config, cache)
-        negatives = HardNegatives(hard, 0.5, cache, mix=HardMix(0.5))
+        negatives = HardNegatives(hard, HardUse(ratio=0.5), cache)
         with timed(found["clips of the selection"]):
             negatives.prepare(config, annotations.classes, frozenset())
         with timed(found["recordings read once"]):

@@ -20,19 +20,10 @@ from negmine.mining.strategy import parse_strategy
 from negmine.recipes.confidence import BEYOND_BOX_PER_S
 from negmine.recipes.labels import DEFAULT_CONFIDENCE, Certificate, PartialLabels
 from negmine.settings import Settings, settings_of
-from training.config import AUGMENT_PRESETS, AugmentSettings, TrainConfig
-
-# Options whose settings are called otherwise in Python: the class or function, and the name there.
-ALIASES = {
-    "hard_mix": ("HardMix", "share"),
-    "hard_ratio": ("HardUse", "ratio"),
-    "hard_mix_snr": ("HardMix", "snr_db"),
-    "hard_mix_by": ("HardMix", "by"),
-    "pseudo_quantile": ("PseudoSettings", "quantile"),
-    "pseudo_level": ("PseudoSettings", "level"),
-    "pseudo_temperature": ("PseudoSettings", "temperature"),
-    "pseudo_hop": ("PseudoSettings", "hop_s"),
-}
+from training.augmentation import AUGMENT_PRESETS, AugmentSettings
+from training.cli.settings import LoopRunSettings, TrainSettings
+from training.config import TrainConfig
+from training.evaluation.settings import EnsembleSettings, EvaluateSettings, PredictSettings
 
 # Of one name, and yet two settings.
 OTHERS = {
@@ -40,9 +31,6 @@ OTHERS = {
     ("mine", "SynthesisSettings.budget"): "without --synthesise there is no search",
     ("mine", "SynthesisSettings.max_doubt"): "of the search before mining, documented as its own",
     ("mine", "SynthesisSettings.min_distance"): "of the search before mining",
-    ("train", "TrainConfig.pseudo_per_step"): "0 in a run without pseudo labels",
-    ("train", "TrainConfig.sample_rate"): "the command takes that of the recordings",
-    ("loop", "TrainConfig.sample_rate"): "the command takes that of the pool",
 }
 
 
@@ -104,8 +92,8 @@ def pairs(name: str) -> Iterator[tuple[str, Any, str, Any]]:
             continue
         default = plain(option.get_default(click.Context(command)))
         for holder, found in known.items():
-            alias, field = ALIASES.get(option.name, (holder, option.name))
-            if alias == holder and field in found:
+            field = option.name.replace("__", ".")
+            if field in found:
                 yield option.name, default, f"{holder}.{field}", plain(found[field])
 
 
@@ -125,13 +113,11 @@ def test_an_option_and_python_have_the_same_default(name: str) -> None:
 def test_the_settings_are_found() -> None:
     found = {(name, python) for name in RUN for _, _, python, _ in pairs(name)}
     assert {
-        ("train", "TrainConfig.lr"),
-        ("train", "HardMix.by"),
-        ("train", "HardUse.ratio"),
-        ("train", "PseudoSettings.hop_s"),
-        ("loop", "HardMix.share"),
+        ("train", "TrainSettings.lr"),
+        ("train", "TrainSettings.hard.mix_by"),
         ("loop", "MineSettings.max_doubt"),
-        ("loop", "LoopSettings.stop_after"),
+        ("loop", "LoopRunSettings.loop.stop_after"),
+        ("predict", "PredictSettings.min_conf"),
         ("mine", "MineSettings.per_class"),
         ("build-pool", "read_rfcx.songtypes"),
         ("synthesise", "SynthesisSettings.max_doubt"),
@@ -139,11 +125,22 @@ def test_the_settings_are_found() -> None:
     assert found >= OTHERS.keys()
 
 
-def test_options_made_of_settings_have_their_defaults() -> None:
-    options = {option.name: option for option in COMMANDS["build-pool"].params}
-    for one in settings_of(PoolSettings):
+MODELS = {
+    "build-pool": PoolSettings,
+    "train": TrainSettings,
+    "loop": LoopRunSettings,
+    "predict": PredictSettings,
+    "evaluate": EvaluateSettings,
+    "ensemble": EnsembleSettings,
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_options_made_of_settings_have_their_defaults(name: str) -> None:
+    options = {option.name: option for option in COMMANDS[name].params}
+    for one in (one for one in settings_of(MODELS[name]) if one.flag):
         option = options["__".join(one.path)]
-        context = click.Context(COMMANDS["build-pool"])
+        context = click.Context(COMMANDS[name])
         assert plain(option.get_default(context)) == plain(one.default), one.path
 
 

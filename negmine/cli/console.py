@@ -104,9 +104,14 @@ class CleanCommand(click.Command):
             _warn_no_effect(ctx)
             return super().invoke(ctx)
 
+    # Of the groups of options, in the order that --help shows them; others come behind.
+    headings: tuple[str, ...] = ()
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, those of a group below its heading."""
         sections: dict[str, list[tuple[str, str]]] = {"Options": []}
+        known = {getattr(parameter, "group", None) for parameter in self.get_params(ctx)}
+        sections |= {heading: [] for heading in self.headings if heading in known}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
             if record and isinstance(parameter, click.Option):

@@ -35,7 +35,7 @@ config_option = click.option(
 
 
 def with_settings(
-    model: type[Settings], name: str = "settings"
+    model: type[Settings], name: str = "settings", *, warn: bool = True
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Return a decorator that adds a model's flags to a command, and hands it what they set.
 
@@ -45,12 +45,15 @@ def with_settings(
     name : str
         The keyword of the command that takes them. Those of its ``--config`` files, where it has
         such an option, are among them.
+    warn : bool
+        See `take_settings`.
     """
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(command)
         def run(*arguments: Any, **options: Any) -> Any:
-            options[name] = take_settings(model(), options.pop("config", ()), options)
+            configs = options.pop("config", ())
+            options[name] = take_settings(model(), configs, options, warn=warn)
             return command(*arguments, **options)
 
         return settings_options(model)(run)
@@ -63,7 +66,7 @@ def settings_options(model: type[Settings]) -> Callable[[Command], Command]:
 
     def decorate(command: Command) -> Command:
         for one in reversed(settings_of(model)):
-            command = _option(one)(command)
+            command = _option(one)(command) if one.flag else command
         return command
 
     return decorate
@@ -137,7 +140,12 @@ def parameter(one: Setting) -> str:
 
 
 def take_settings(
-    base: Model, configs: Sequence[Path], parameters: dict[str, Any], *, warn: bool = True
+    base: Model,
+    configs: Sequence[Path],
+    parameters: dict[str, Any],
+    *,
+    tables: Sequence[Mapping[str, Any]] = (),
+    warn: bool = True,
 ) -> Model:
     """Take settings from defaults, TOML files (later ones win) and the command's flags.
 
@@ -149,6 +157,8 @@ def take_settings(
         The files; their keys are fields, their tables sections.
     parameters : dict
         The command's keyword arguments; those of the flags are taken out.
+    tables : sequence of mapping
+        What wins over the files, and flags win over: named presets.
     warn : bool
         Warn of flags that have no effect, see `warn_no_effect`.
 
@@ -165,9 +175,11 @@ def take_settings(
             _merge(found, checked_table(made, read_toml(config), str(config)))
         except InputError as error:
             raise InputError(f"--config {error}") from error
+    for table in tables:
+        _merge(found, checked_table(made, table, "preset"))
     given = given_settings(made)
     for one in settings_of(made):
-        value = parameters.pop(parameter(one))
+        value = parameters.pop(parameter(one), None)
         if one in given:
             _merge(found, _nested(one.path, one.check(value, _written(one, value))))
     taken = updated(base, found)
@@ -183,20 +195,22 @@ def given_settings(model: type[Settings]) -> list[Setting]:
     return [one for one in settings_of(model) if source(parameter(one)) not in unset]
 
 
-def warn_no_effect(*made: Settings) -> None:
+def warn_no_effect(*made: Settings, beside: Mapping[str, object] | None = None) -> None:
     """Warn of each flag of the running command that changes nothing.
 
     Parameters
     ----------
     *made : Settings
         Of one model; of several, such as the stages of a recipe, one that uses it is enough.
+    beside : mapping of str to object, optional
+        By flag, what holds in the place of the command's other options.
     """
     context = click.get_current_context()
-    beside = {
+    others = {
         flag: context.params.get(one.name or "") for one in context.command.params
         for flag in one.opts
-    }  # fmt: skip
-    warn_each(no_effect(given_settings(type(made[0])), *made, beside=beside))
+    } | dict(beside or {})  # fmt: skip
+    warn_each(no_effect(given_settings(type(made[0])), *made, beside=others))
 
 
 def _written(one: Setting, value: Any) -> str:

@@ -1,7 +1,8 @@
 """The tables of settings in the docs: ``python -m negmine.cli.settings_docs`` writes them again.
 
-In a page, ``<!-- settings: module:Model -->`` stands above the tables of a model, and
-``<!-- settings end -->`` below them.
+In a page, ``<!-- settings: module:Model -->`` stands above the tables of a model, or
+``<!-- settings: module:Model.section -->`` above that of one section, and ``<!-- settings end -->``
+below them.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from negmine.storage.files import writing
 DOCS = Path(__file__).parents[2] / "docs"
 
 _BLOCK = re.compile(
-    r"(?P<begin><!-- settings: (?P<module>[\w.]+):(?P<model>\w+) -->\n).*?"
+    r"(?P<begin><!-- settings: (?P<module>[\w.]+):(?P<model>\w+)(\.(?P<section>\w+))? -->\n).*?"
     r"(?P<end><!-- settings end -->)",
     re.DOTALL,
 )
@@ -30,7 +31,7 @@ def filled(page: str) -> str:
 
     def block(found: re.Match[str]) -> str:
         model = getattr(import_module(found["module"]), found["model"])
-        return found["begin"] + settings_tables(model) + found["end"]
+        return found["begin"] + settings_tables(model, found["section"]) + found["end"]
 
     return _BLOCK.sub(block, page)
 
@@ -41,21 +42,23 @@ def models_in(page: str) -> Iterator[str]:
         yield f"{found['module']}:{found['model']}"
 
 
-def settings_tables(model: type[Settings]) -> str:
-    """Return a model's settings as Markdown, a table for each heading of ``--help``."""
+def settings_tables(model: type[Settings], section: str | None = None) -> str:
+    """Return settings of a model, or of one section, as Markdown: a table for each heading."""
     tables = defaultdict(list)
     for one in settings_of(model):
+        if section not in (None, one.path[0]):
+            continue
         tables[one.group, one.path[:-1]].append(_row(model, one))
     lines = []
-    for (group, section), rows in tables.items():
-        where = f" `[{'.'.join(section)}]`" if section else ""
+    for (group, path), rows in tables.items():
+        where = f" `[{'.'.join(path)}]`" if path else ""
         lines += [f"**{group}**{where}", "", "| setting | flag | takes | default | |"]
         lines += ["|---|---|---|---|---|", *rows, ""]
     return "\n".join(lines) + "\n"
 
 
 def _row(model: type[Settings], one: Setting) -> str:
-    flags = ", ".join(f"`{flag}`" for flag in re.split("[,/]", one.flag))
+    flags = ", ".join(f"`{flag}`" for flag in re.findall("[^,/]+", one.flag))
     text = one.help.split("  [default:")[0]
     if one.needs:
         text += f" Acts with {needs_text(model, one)}."

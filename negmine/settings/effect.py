@@ -32,28 +32,42 @@ def _missing(one: Setting, made: Settings, beside: Mapping[str, object]) -> str:
 
     What it needs must act itself.
     """
-    missing = []
-    for when in one.needs:
-        other = _needed(type(made), one, when)
-        if other is None and when.holds(beside.get(when.name)):
-            return ""
-        if other and when.holds(other.of(made)):
-            missing.append(_missing(other, made, beside))
-    # the empty one comes first
-    return min(missing, default=needs_text(type(made), one))
+    found = [_lacked(when, one, made, beside) for when in one.needs]
+    if not all(lack for lack, _ in found):
+        return ""
+    deeper = [lack for lack, there in found if there]
+    return min(deeper) if deeper else " or ".join(lack for lack, _ in found)
+
+
+def _lacked(
+    when: When, one: Setting, made: Settings, beside: Mapping[str, object]
+) -> tuple[str, bool]:
+    """Return what a need lacks, nothing if it is met, and whether what it names is there."""
+    other = _needed(type(made), one, when)
+    if other:
+        there = when.holds(other.of(made))
+        lack = _missing(other, made, beside) if there else when.words(first_flag(other))
+    else:
+        there = when.name not in beside or when.holds(beside[when.name])
+        lack = "" if there else when.words(when.name)
+    if when.also and not lack:
+        return _lacked(when.also, one, made, beside)
+    return lack, there
 
 
 def _needed(model: type[Settings], one: Setting, when: When) -> Setting | None:
     """Return the setting that another needs; None for an option that is no setting."""
     if when.name.startswith("--"):
         return None
-    path = when.path(one.path)
-    return next(other for other in settings_of(model) if other.path == path)
+    return {other.path: other for other in settings_of(model)}[when.path(one.path)]
 
 
 def needs_text(model: type[Settings], one: Setting) -> str:
     """Return what a setting of a model needs to act, as flags; nothing if it always acts."""
-    others = ((when, _needed(model, one, when)) for when in one.needs)
-    return " or ".join(
-        when.words(first_flag(other) if other else when.name) for when, other in others
-    )
+
+    def text(when: When) -> str:
+        other = _needed(model, one, when)
+        own = when.words(first_flag(other) if other else when.name)
+        return f"{own} and {text(when.also)}" if when.also else own
+
+    return " or ".join(map(text, one.needs))

@@ -62,15 +62,20 @@ class When:
     ----------
     name : str
         A setting of the same section; with dots, one from the top on, as ``mix.count`` or
-        ``.folds``; or the flag of an option that is no setting, as ``--fp``.
+        ``.folds``; or the flag of an option that is no setting, as ``--fp``: a command that has no
+        such option is taken to have what it names.
     *values
         Any one of them does; none named: any value that is not empty, zero or off.
     least : float, optional
         Only so much of it, or more, does.
+    also : When, optional
+        What it takes besides.
     """
 
-    def __init__(self, name: str, *values: object, least: float | None = None) -> None:
-        self.name, self.values, self.least = name, values, least
+    def __init__(
+        self, name: str, *values: object, least: float | None = None, also: When | None = None
+    ) -> None:
+        self.name, self.values, self.least, self.also = name, values, least, also
 
     def holds(self, value: Any) -> bool:
         """Return whether such a value of it does."""
@@ -111,7 +116,7 @@ def setting(
         For ``--help`` and the docs.
     flag : str, optional
         Such as ``--mix``, ``-b,--batch-size``, or ``--on/--off`` of a switch. By default the
-        field's name, after its section's.
+        field's name, after its section's. Empty: none, for what Python and files alone set.
     group : str, optional
         Heading in ``--help``; by default the first line of the model's documentation.
     common : bool
@@ -208,7 +213,7 @@ def _settings(model: type[Settings], path: tuple[str, ...]) -> Iterator[Setting]
             alone = Annotated[(alone, *field.metadata)]
         given = {
             **about,
-            "flag": about["flag"] or plain,
+            "flag": plain if about["flag"] is None else about["flag"],
             "group": about["group"] or heading,
             "help": field.description or "",
         }

@@ -37,9 +37,9 @@ def test_an_option_beyond_all_use_is_misuse(arguments: list[str], message: str) 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[mix]\ncount = 10000000000", "count: 10000000000 is not in the range"),
-        ("clip_s = nan", "clip_s: nan is not"),
-        ("clip_s = 1e300", "clip_s: 1e.300 is not in the range"),
+        ("[mix]\ncount = 10000000000", "count = 10000000000: expected a whole number in"),
+        ("clip_s = nan", "clip_s = nan: expected a finite number"),
+        ("clip_s = 1e300", "clip_s = 1e+300: expected a number in"),
         ("x = " + "[" * 5000, "not readable as TOML"),
         ("seed = " + "9" * 5000, "not readable as TOML"),
     ],
@@ -50,16 +50,16 @@ def test_a_setting_of_a_file_is_held_to_the_same(tmp_path: Path, text: str, mess
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 2
     assert len(result.stderr.splitlines()[-1]) < 300
-    assert message.replace("1e.300", "1e+300") in result.stderr
+    assert message in result.stderr
 
 
 @pytest.mark.parametrize(
     ("stage", "message"),
     [
-        ("repeat = 1000000000", "repeat = 1000000000: expected a whole number from 1 to 1000"),
+        ("repeat = 1000000000", r"repeat = 1000000000: expected a whole number in \[1, 1000\]"),
         ("repeat = true", "repeat = True"),
         ("n_mels = 10000000", "n_mels = 10000000"),
-        ("lr = nan", "lr = nan: not a finite number"),
+        ("lr = nan", "lr = nan: expected a finite number"),
         ("x = " + "[" * 5000, "not readable as TOML"),
     ],
 )

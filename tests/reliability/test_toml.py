@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 import tomllib
 from collections.abc import Callable, Mapping
@@ -24,7 +23,7 @@ from negmine.cli.settings import take_settings
 from negmine.mining.rules.chain import RULES
 from negmine.mining.strategy import parse_strategy
 from negmine.models.description import describe
-from training.cli.options import run_config
+from training.cli.settings import TrainSettings
 from training.cli.train import train
 from training.config import TrainConfig
 from training.schedules.schedule import read_schedule
@@ -45,12 +44,8 @@ def pool_settings(path: Path) -> Table:
 
 def train_settings(path: Path) -> Table:
     words = ["train", "--tp", "tp.csv", "--out", "run", "--config", str(path)]
-    apart = inspect.signature(train.callback).parameters  # type: ignore[arg-type]
     with train.make_context("train", words) as context:
-        options = {name: v for name, v in context.params.items() if name not in apart}
-        made = run_config(options).to_dict()
-        stages = made.keys() & apart.keys()  # what stages of a recipe alone use
-        return made | {name: context.params[name] for name in stages}
+        return take_settings(TrainSettings(), context.params["config"], context.params).to_dict()
 
 
 def strategy(path: Path) -> Table:
@@ -64,7 +59,7 @@ def strategy(path: Path) -> Table:
 def recipe(path: Path) -> Table:
     return {
         "stage": [
-            {**one.settings, "augment": dict(one.augment), "name": one.name, "init": one.init,
+            {**one.settings, "name": one.name, "init": one.init,
              "pseudo": one.pseudo, "fill": one.fill, "repeat": 1}
             for one in read_schedule(str(path)).stages
         ]
@@ -150,7 +145,7 @@ MODEL = {
 }  # fmt: skip
 FILES: dict[str, tuple[Callable[[Path], Table], str, st.SearchStrategy[Table]]] = {
     "pool": (pool_settings, "pool.toml", table(PoolSettings().to_dict())),
-    "train": (train_settings, "train.toml", table(TRAINING)),
+    "train": (train_settings, "train.toml", table(TrainSettings().to_dict())),
     "strategy": (strategy, "strategy.toml", listed_rules()),
     "recipe": (
         recipe,

@@ -12,7 +12,7 @@ from conftest import Opened, tiny_config
 from negmine.annotations import Annotations
 from negmine.annotations.recordings import Recordings
 from negmine.errors import InputError
-from training.config import AugmentSettings
+from training.augmentation import AugmentSettings
 from training.engine.checkpoint import Checkpoint
 from training.engine.inputs import RunInputs
 from training.engine.train import train

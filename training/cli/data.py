@@ -2,17 +2,71 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
-from negmine.cli.console import Bars, note, say_found
+import click
+
+from negmine.cli.console import (
+    Bars,
+    GroupedOption,
+    data_options,
+    note,
+    say_found,
+)
+from negmine.cli.settings import given_settings
+from negmine.errors import InputError
 from negmine.notices import warn, warn_each
 
 if TYPE_CHECKING:
     from negmine.annotations import Annotations
     from negmine.annotations.recordings import Recordings
+    from training.cli.settings import RunSettings
     from training.config import TrainConfig
+
+
+@dataclass(frozen=True)
+class DataFiles:
+    """The recordings and tables that a command trains on."""
+
+    recordings: Path
+    tp: Path
+    fp: Path | None
+    songtypes: Literal["merge", "split"]
+    verdicts: tuple[Path, ...]
+    verdict_recordings: Path | None
+    skip_bad: bool
+
+
+def as_one(kind: type[Any], name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return a decorator: options that a dataclass has as fields reach the command as one."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(command)
+        def run(**options: Any) -> Any:
+            own = {one.name: options.pop(one.name) for one in fields(kind)}
+            return command(**{name: kind(**own)}, **options)
+
+        return run
+
+    return decorate
+
+
+def data_files(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of `DataFiles` to a command, which gets them as ``data``."""
+    return data_options(skip_bad_option(as_one(DataFiles, "data")(command)))
+
+
+skip_bad_option = click.option(
+    "--skip-bad",
+    cls=GroupedOption,
+    group="Run",
+    is_flag=True,
+    help="Report unreadable recordings and continue without them.",
+)
 
 
 def warn_if_emulated(device: Any, precision: str) -> None:
@@ -24,8 +78,7 @@ def warn_if_emulated(device: Any, precision: str) -> None:
 
 
 def at_own_rate(
-    config: TrainConfig,
-    named: int | None,
+    settings: RunSettings,
     recordings: Recordings,
     annotations: Annotations,
     other: int | None,
@@ -35,9 +88,7 @@ def at_own_rate(
 
     Parameters
     ----------
-    config : TrainConfig
-    named : int or None
-        By the user.
+    settings : RunSettings
     recordings : Recordings
     annotations : Annotations
     other : int or None
@@ -49,23 +100,31 @@ def at_own_rate(
     from negmine.annotations.recordings import short_note
 
     infos = recordings.infos.values()
-    rate = named or other or own_rate(infos)
+    rate = settings.named_rate or other or own_rate(infos)
     note(rate_note(infos, rate), quiet)
     for line in (
         upsampled_note((info.sample_rate for info in infos), rate),
-        long_note(annotations, config.clip_s),
-        short_note(infos, config.clip_s),
+        long_note(annotations, settings.clip_s),
+        short_note(infos, settings.clip_s),
     ):
         if line:
             warn(line)
-    return replace(config, sample_rate=rate)
+    return settings.config.replace(sample_rate=rate)
 
 
-class Heard(NamedTuple):
-    """Tables of verdicts, and the folder of the recordings they name."""
+def check_mix_by(settings: RunSettings, classes: Sequence[str]) -> None:
+    """Check that ``--hard-mix-by``, where it is given, can be followed.
 
-    verdicts: tuple[Path, ...] = ()
-    recordings: Path | None = None
+    Raises
+    ------
+    InputError
+        If no negative can have fooled another class, as there is none.
+    """
+    given = any(one.path == ("hard", "mix_by") for one in given_settings(type(settings)))
+    if given and settings.hard.mix_by == "other" and len(classes) == 1:
+        raise InputError(
+            f"--hard-mix-by other: '{classes[0]}' is the only class; leave it out, or take own"
+        )
 
 
 class Cautions:
@@ -82,28 +141,20 @@ class Cautions:
             warn(line)
 
 
-def open_data(
-    recordings: Path,
-    tp: Path,
-    fp: Path | None,
-    songtypes: Any,
-    heard: Heard,
-    skip_bad: bool,
-    bars: Bars,
-    quiet: bool,
-) -> tuple[Recordings, Annotations]:
+def open_data(data: DataFiles, bars: Bars, quiet: bool) -> tuple[Recordings, Annotations]:
     """Open annotated recordings and their annotations; warn of unreadable files."""
     from negmine.annotations import read_rfcx
     from negmine.annotations.recordings import open_annotated
     from negmine.annotations.verdicts import add_verdicts
 
-    found = add_verdicts(read_rfcx(tp, fp, songtypes=songtypes), heard.verdicts)
+    given = read_rfcx(data.tp, data.fp, songtypes=data.songtypes)
+    found = add_verdicts(given, data.verdicts)
     warn_each(found.notes)
     opened, annotations = open_annotated(
-        recordings,
+        data.recordings,
         found,
-        beside=heard.recordings,
-        skip_bad=skip_bad,
+        beside=data.verdict_recordings,
+        skip_bad=data.skip_bad,
         progress=lambda total: bars("reading recordings", total),
     )
     bars.close()  # else the first warning would be on the bar's line
@@ -111,6 +162,6 @@ def open_data(
     for line in opened.skipped:
         warn(f"skipped {line}")
     warn_each(opened.notes)
-    if fp is not None and not annotations.rejected:
-        warn(f"{fp}: no rejected detection in it, nor of it in these recordings")
+    if data.fp is not None and not annotations.rejected:
+        warn(f"{data.fp}: no rejected detection in it, nor of it in these recordings")
     return opened, annotations

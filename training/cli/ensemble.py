@@ -3,38 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
 from negmine.cli.console import CleanCommand, print_json, quiet_and_json, say
-from negmine.cli.goes_with import Beside, check_goes_with
+from negmine.cli.settings import warn_no_effect, with_settings
 from negmine.text_tables import table
-
-_GO_WITH = (
-    (("how",), (Beside("out"),)),
-    # what is compared with a truth is every way of joining
-    (("row_scale",), (Beside("how", ("row-scaled",)), Beside("truth"))),
-)
+from training.evaluation.settings import EnsembleSettings
 
 
 @click.command(cls=CleanCommand)
 @click.argument("members", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "--how",
-    type=click.Choice(["mean", "rank", "row-scaled", "pairwise"]),
-    default="mean",
-    show_default=True,
-    help="Mean of the scores, of each class's ranks over the clips, of rows scaled to [0, 1], or "
-    "of the differences between a clip's classes.",
-)
-@click.option(
-    "--row-scale",
-    type=click.Choice(["range", "max"]),
-    default="range",
-    show_default=True,
-    help="For row-scaled: a row's lowest score to 0 and its highest to 1, or only the latter.",
-)
 @click.option(
     "-o",
     "--out",
@@ -47,11 +26,11 @@ _GO_WITH = (
     help="CSV: recording_id, s0, s1, ...: 1, 0, or empty where unknown; every member and "
     "every way of joining is compared with it.  [default: the known labels of run folders]",
 )
+@with_settings(EnsembleSettings, warn=False)
 @quiet_and_json
 def ensemble(
     members: tuple[Path, ...],
-    how: Any,
-    row_scale: Any,
+    settings: EnsembleSettings,
     out: Path | None,
     truth: Path | None,
     quiet: bool,
@@ -67,22 +46,24 @@ def ensemble(
       negmine ensemble a.csv b.csv c.csv --how rank --out joined.csv --truth test_truth.csv
     """
     # folders bring a truth along
-    check_goes_with(_GO_WITH, {"truth": truth or any(member.is_dir() for member in members)})
+    known = truth or any(member.is_dir() for member in members)
+    warn_no_effect(settings, beside={"--truth": known})
     from negmine.errors import InputError
     from training.evaluation.members import compare, join_members, open_members
 
     opened = open_members(members)
-    compared = compare(opened, truth, row_scale)
+    compared = compare(opened, truth, settings.row_scale)
     if not compared and not out:
         raise InputError("nothing to do: give --out to write the joined scores, or --truth")
     if out:
-        join_members(opened, how, row_scale).write(out)
+        join_members(opened, settings.how, settings.row_scale).write(out)
     if as_json:
-        print_json({"members": len(opened), "how": how, "out": out and str(out), "table": compared})
+        told = {"members": len(opened), "how": settings.how, "out": out and str(out)}
+        print_json(told | {"table": compared})
         return
     if compared:
         columns = [name for name in compared[0] if name != "name"]
         rows = [[row["name"], *(f"{row[c]:.4f}" for c in columns)] for row in compared]
         say(table(["scores", *columns], rows), quiet)
     if out:
-        say(f"{out}: {len(opened)} members, {how}", quiet)
+        say(f"{out}: {len(opened)} members, {settings.how}", quiet)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -17,17 +17,42 @@ from negmine.cli.console import (
     say,
     say_found,
 )
-from negmine.cli.goes_with import Beside, GoesWith, check_goes_with
 from negmine.cli.scoring_options import decoding, device_option, sound_cache_option
+from negmine.cli.settings import warn_no_effect, with_settings
 from negmine.cli.stopping import stop_code
 from negmine.notices import warn, warn_each
-from training.config import READOUTS
+from training.cli.data import as_one, skip_bad_option
+from training.evaluation.settings import EvaluateSettings, PredictSettings, ReadingSettings
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
-_DETECTIONS = (Beside("detections"), Beside("per_recording"))
-_OF_DETECTIONS: GoesWith = ((("hop_s", "min_conf", "merge", "top"), _DETECTIONS),)
-_OF_WINDOWS: GoesWith = ((("window_s",), (*_DETECTIONS, Beside("readout", ("max", "lse")))),)
+
+@dataclass(frozen=True)
+class _Given:
+    """What a prediction is of."""
+
+    recordings: tuple[Path, ...]
+    skip_bad: bool
+    cache: Path | None
+
+
+@dataclass(frozen=True)
+class _Targets:
+    """What a prediction writes."""
+
+    out: Path
+    detections: Path | None
+    per_recording: Path | None
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """What an evaluation reads besides recordings, and writes."""
+
+    truth: Path
+    events: Path | None
+    scores_out: Path | None
+    classes_out: Path | None
 
 
 @click.command(cls=CleanCommand)
@@ -57,64 +82,18 @@ _OF_WINDOWS: GoesWith = ((("window_s",), (*_DETECTIONS, Beside("readout", ("max"
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder for a selection table a recording.",
 )
-@click.option(
-    "--readout",
-    type=click.Choice(READOUTS),
-    help="How a whole recording is read out.  [default: the checkpoint's]",
-)
-@click.option(
-    "--window-s",
-    type=click.FloatRange(0.05),
-    help="Window of detections, and of the readouts max and lse.  [default: the checkpoint's]",
-)
-@click.option(
-    "--hop-s",
-    type=click.FloatRange(0, min_open=True),
-    help="Step of the detections' windows.  [default: side by side]",
-)
-@click.option(
-    "--min-conf",
-    type=click.FloatRange(0, 1),
-    default=0.5,
-    show_default=True,
-    help="Lowest probability of a detection.",
-)
-@click.option(
-    "--merge",
-    is_flag=True,
-    help="Make one detection of a class's windows that follow one another.",
-)
-@click.option(
-    "--top",
-    type=click.IntRange(1),
-    help="Keep only this many detections of each class, the most probable.",
-)
-@click.option(
-    "--piece-s",
-    type=click.FloatRange(1),
-    default=61.0,
-    show_default=True,
-    help="Longer recordings go through in pieces: less takes less memory.",
-)
-@click.option("--skip-bad", is_flag=True, help="Report unreadable recordings and continue.")
+@as_one(_Given, "given")
+@as_one(_Targets, "targets")
+@with_settings(PredictSettings, warn=False)
+@skip_bad_option
 @sound_cache_option
 @device_option
 @quiet_and_json
 def predict(
-    recordings: tuple[Path, ...],
+    given: _Given,
     models: tuple[Path, ...],
-    out: Path,
-    detections: Path | None,
-    per_recording: Path | None,
-    readout: Any,
-    window_s: float | None,
-    hop_s: float | None,
-    min_conf: float,
-    merge: bool,
-    top: int | None,
-    piece_s: float,
-    skip_bad: bool,
-    cache: Path | None,
+    targets: _Targets,
+    settings: PredictSettings,
     device: str,
     quiet: bool,
     as_json: bool,
@@ -127,34 +106,27 @@ def predict(
     Example:
       negmine predict field/ --model run1/best.pt --out predictions.csv --detections found.txt
     """
+    out, detections = targets.out, targets.detections
     if out == detections:
         raise click.UsageError(f"--out and --detections are both {out}")
-    check_goes_with(_OF_DETECTIONS)
     from training.engine.scorer import choose_device
     from training.evaluation.predict import find_recordings, open_scorers
     from training.evaluation.predict_files import Output, run_prediction
 
-    scorers, classes, bands = open_scorers(
-        models,
-        choose_device(device),
-        readout=readout,
-        window_s=window_s,
-        hop_s=hop_s,
-        piece_s=piece_s,
-    )
-    if len(scorers) == 1:
-        # those of several models must be the same, whoever reads them
-        check_goes_with(_OF_WINDOWS, {"readout": scorers[0].config.readout})
-    found, skipped, folders = find_recordings(recordings, skip_bad=skip_bad)
+    scorers, classes, bands = open_scorers(models, choose_device(device), settings)
+    # windows of several models must be the same, whoever reads them
+    read = scorers[0].config.readout if len(scorers) == 1 else "max"
+    warn_no_effect(settings.replace(readout=read))
+    found, skipped, folders = find_recordings(given.recordings, skip_bad=given.skip_bad)
     for folder in folders:
         say_found(folder, quiet)
     _tell_lower((one.sample_rate for one in found), scorers[0].config.sample_rate)
-    output = Output(out, detections, per_recording, min_conf, merge, top)
+    output = Output(out, detections, targets.per_recording, settings)
     try:
-        with Bars(quiet) as bars, decoding(cache) as decode:
+        with Bars(quiet) as bars, decoding(given.cache) as decode:
             result = run_prediction(
                 scorers, found, classes, bands, output,
-                skip_bad=skip_bad, decode=decode, progress=bars,
+                skip_bad=given.skip_bad, decode=decode, progress=bars,
             )  # fmt: skip
     except KeyboardInterrupt as error:
         raise Failure("stopped; nothing was written", stop_code()) from error
@@ -167,7 +139,7 @@ def predict(
         print_json(result.to_dict() | {"skipped": skipped})
         return
     say(f"{out}: {result.recordings} recordings, {result.hours:.2f} h of sound", quiet)
-    for target in filter(None, (detections, per_recording)):
+    for target in filter(None, (detections, targets.per_recording)):
         say(f"{target}: {sum(result.detections.values())} detections", quiet)
 
 
@@ -194,16 +166,6 @@ def predict(
     "precision, and recall at a rate of false positives.",
 )
 @click.option(
-    "--readout", type=click.Choice(READOUTS), help="Another readout than the checkpoint's."
-)
-@click.option(
-    "--resamples",
-    type=click.IntRange(0),
-    default=1000,
-    show_default=True,
-    help="Times that the recordings are drawn again for intervals (bootstrap); 0 makes none.",
-)
-@click.option(
     "--scores-out", type=_FILE, help="Write the clips' scores as CSV, an RFCX submission's layout."
 )
 @click.option(
@@ -211,18 +173,16 @@ def predict(
     type=_FILE,
     help="Write each class's metrics as CSV, with thresholds and intervals.",
 )
+@as_one(_Tables, "tables")
+@with_settings(EvaluateSettings)
 @sound_cache_option
 @device_option
 @quiet_and_json
 def evaluate(
     recordings: Path,
     models: tuple[Path, ...],
-    truth: Path,
-    events: Path | None,
-    readout: Any,
-    resamples: int,
-    scores_out: Path | None,
-    classes_out: Path | None,
+    tables: _Tables,
+    settings: EvaluateSettings,
     cache: Path | None,
     device: str,
     quiet: bool,
@@ -236,7 +196,7 @@ def evaluate(
     """
     if len(set(models)) < len(models):
         raise click.UsageError("--model: the same checkpoint twice")
-    if scores_out and len(models) > 1:
+    if tables.scores_out and len(models) > 1:
         raise click.UsageError("--scores-out is of one model; give one --model")
     from training.cli.evaluation_tables import as_dict, as_text
     from training.engine.scorer import choose_device
@@ -244,8 +204,9 @@ def evaluate(
     from training.evaluation.predict import open_scorers
     from training.evaluation.truth import Truth, open_truth_recordings
 
-    scorers, classes, _ = open_scorers(models, choose_device(device), readout=readout)
-    known = Truth(truth, events, classes)
+    reading = ReadingSettings(readout=settings.readout)
+    scorers, classes, _ = open_scorers(models, choose_device(device), reading)
+    known = Truth(tables.truth, tables.events, classes)
     warn_each(known.notes)
     with Bars(quiet) as bars:
         total = len(known.present)
@@ -257,26 +218,26 @@ def evaluate(
             _tell_lower(rates, rate)
         with decoding(cache) as decode:
             found = evaluate_all(
-                scorers, opened, known, resamples=resamples, decode=decode, progress=bars
+                scorers, opened, known, resamples=settings.resamples, decode=decode, progress=bars
             )
     warn_each(opened.notes)
     warn_each(dict.fromkeys(line for one in found for line in one.notes))
     if found[0].silent_s:
         warn(f"{found[0].silent_s:.1f} s of silence were left out of scores")
-    if events and len({f"{one.window_s:.3f} {one.hop_s:.3f}" for one in found}) > 1:
+    if tables.events and len({f"{one.window_s:.3f} {one.hop_s:.3f}" for one in found}) > 1:
         warn(
             "the models cut windows of different lengths: false positives are counted in windows, "
             "and their numbers do not compare"
         )
     names = [str(model) for model in models]
-    if scores_out:
-        found[0].scores.write(scores_out)
-    if classes_out:
-        write_classes(classes_out, found, names)
+    if tables.scores_out:
+        found[0].scores.write(tables.scores_out)
+    if tables.classes_out:
+        write_classes(tables.classes_out, found, names)
     if as_json:
         print_json(as_dict(found, names))
         return
-    say(as_text(found, names, resamples, events is not None), quiet)
+    say(as_text(found, names, settings.resamples, tables.events is not None), quiet)
 
 
 def _tell_lower(rates: Iterable[int], sample_rate: int) -> None:

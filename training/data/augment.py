@@ -16,7 +16,7 @@ import audiomentations
 import numpy as np
 from audiomentations.core.transforms_interface import BaseWaveformTransform
 
-from training.config import AugmentSettings
+from training.augmentation import AugmentSettings
 from training.data.augment_labels import Bands, Change, draw_change, relabel
 from training.data.rows import Row
 

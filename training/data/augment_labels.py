@@ -28,7 +28,7 @@ import numpy as np
 
 from negmine.audio.windows import Span
 from negmine.recipes.labels import MIN_CALL_SHARE, PartialLabels
-from training.config import AugmentSettings
+from training.augmentation import AugmentSettings
 from training.data.rows import Call, Row
 
 # Up to here a change is no larger than what one animal's calls differ by, and what was certified

@@ -16,10 +16,11 @@ import numpy as np
 from negmine.errors import PoolError
 from negmine.mining.selection import open_selection
 from negmine.progress import Progress, no_progress
-from training.config import HardMix, MixBy, TrainConfig
+from training.config import TrainConfig
 from training.data.mixup import mix
 from training.data.pool_rows import PoolRows, check_pool
 from training.data.rows import Example, Row, RowKind, make_example
+from training.data.settings import HardUse, MixBy
 from training.data.streams import Stream
 
 
@@ -37,18 +38,13 @@ class HardNegatives:
     ----------
     path : Path
         A selection written by ``negmine mine``.
-    ratio : float
-        Added rows as a share of the trainer's own rows in a step.
+    use : HardUse
     cache : Path
         Folder for the rendered clips.
     progress : Progress
         Of the rendering.
     pool : Path, optional
         Where the selection's pool is now.
-    own : bool
-        A row is zero for the class it was mined for alone.
-    mix : HardMix, optional
-        What is mixed into the step's rows. None: nothing.
     on_unmixed : callable
         Given the classes that no negative is free of, if there are any and rows are mixed.
     """
@@ -56,31 +52,26 @@ class HardNegatives:
     def __init__(
         self,
         path: Path,
-        ratio: float,
+        use: HardUse,
         cache: Path,
         progress: Progress = no_progress,
-        mix: HardMix | None = None,
         *,
-        own: bool = False,
         pool: Path | None = None,
         on_unmixed: Callable[[list[str]], object] = lambda names: None,
     ) -> None:
         self._path = path
-        self._mix = mix if mix and mix.share else None
-        self._ratio = ratio
-        self._own = own
+        self._use = use
         self._cache = cache
         self._progress = progress
         self._selection = open_selection(path, pool)
         self._on_unmixed = on_unmixed
-        self.description = f"hard negatives {self._selection.digest} at {ratio:g}"
-        if own:
+        self.description = f"hard negatives {self._selection.digest} at {use.ratio:g}"
+        if use.own:
             self.description += ", own cells"
-        if self._mix:
-            low, high = self._mix.snr_db
-            self.description += (
-                f", mixed into {self._mix.share:g} at {low:g} to {high:g} dB by {self._mix.by}"
-            )
+        if use.mix:
+            low, high = use.mix_snr_db
+            self.description += f", mixed into {use.mix:g} at {low:g} to {high:g} dB"
+            self.description += f" by {use.mix_by}"
         self.used = 0
         self.left_out = 0
 
@@ -116,11 +107,11 @@ class HardNegatives:
         self._classes = tuple(classes)
         certified = set().union(*(labels.absent for labels in {r.labels for r in self._recipes}))
         self._free = np.array([name in certified for name in classes])
-        if self._mix and not self._free.all():
+        if self._use.mix and not self._free.all():
             self._on_unmixed([n for n in classes if n not in certified])
         self._free_rows: dict[int, np.ndarray] = {}
         self._config = config
-        self._per_step = max(1, round(self._ratio * (config.tp_per_step + config.fp_per_step)))
+        self._per_step = max(1, round(self._use.ratio * (config.tp_per_step + config.fp_per_step)))
         self._rows = PoolRows(
             self._recipes, by_class, classes, config, self._cache, pool.path, self._progress
         )
@@ -130,20 +121,21 @@ class HardNegatives:
         rng = np.random.default_rng([self._config.seed, step, Stream.HARD_ROWS])
         every = np.arange(len(self._rows.names))
         drawn = [self._rows.draw(rng, every) for _ in range(self._per_step)]
-        return [self._rows.row(i, place if self._own else None) for i, place in drawn]
+        return [self._rows.row(i, place if self._use.own else None) for i, place in drawn]
 
     def transform(self, example: Example, step: int, index: int) -> Example:
         """Mix a negative into a row of the step, or not: the same for the same row."""
-        if not self._mix:
+        use = self._use
+        if not use.mix:
             return example
         rng = np.random.default_rng([self._config.seed, step, Stream.HARD_MIX, index])
-        if rng.random() >= self._mix.share:
+        if rng.random() >= use.mix:
             return example
-        partner = self._partner(example, self._mix.by, rng)
+        partner = self._partner(example, use.mix_by, rng)
         if partner is None:
             return example
-        negative = self._rows.row(partner)
-        return mix(example, make_example(negative, self._classes), rng.uniform(*self._mix.snr_db))
+        negative = make_example(self._rows.row(partner), self._classes)
+        return mix(example, negative, rng.uniform(*use.mix_snr_db))
 
     def _partner(self, example: Example, by: MixBy, rng: np.random.Generator) -> int | None:
         """Draw the negative that joins a row, by its place in `_recipes`; None if none may."""

@@ -25,7 +25,8 @@ from negmine.pool import Pool
 from negmine.progress import Progress
 from negmine.report.spectrogram_grid import Panel, draw_grid
 from negmine.text_tables import table
-from training.config import HardUse, TrainConfig
+from training.config import TrainConfig
+from training.data.settings import HardUse
 from training.demo.soundscapes import DATA_SIZE, DataSize, make_soundscapes
 from training.engine.checkpoint import Checkpoint
 from training.engine.inputs import RunContext, RunInputs
@@ -33,7 +34,8 @@ from training.engine.scorer import CheckpointScorer
 from training.evaluation.evaluate import evaluate
 from training.evaluation.inference import RecordingScorer
 from training.evaluation.truth import Truth, open_truth_recordings
-from training.schedules.loop import LoopSettings, Mining, Round, run_loop
+from training.schedules.loop import Mining, Round, run_loop
+from training.schedules.settings import LoopSettings
 
 CLIP_S = 2.0
 
@@ -156,7 +158,7 @@ def run_demo(out: Path, seed: int, progress: Progress, size: DemoSize = FULL) ->
         run,
         RunContext(device, progress),
         LoopSettings(rounds=1, control=True),
-        Mining(pool, MineSettings(per_class=size.per_class, seed=seed), HardUse(mix=None)),
+        Mining(pool, MineSettings(per_class=size.per_class, seed=seed), HardUse(mix=0)),
     )
     truth = Truth(data / "test_truth.csv", data / "test_events.csv", annotations.classes)
     test = open_truth_recordings(data / "test", truth, progress)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from negmine.errors import ModelError
-from negmine.limits import MOST_CLIP_S
+from negmine.errors import InputError, ModelError
 from negmine.storage.names import clean_name, is_name
 from training.config import TrainConfig
 from training.engine.checkpoint_file import read_content, write_content
@@ -92,7 +90,7 @@ class Checkpoint:
             checkpoint = cls(**content)
             checkpoint._check()
             fingerprint = weights_fingerprint(checkpoint.model)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (AttributeError, InputError, KeyError, TypeError, ValueError) as error:
             raise ModelError(f"{path}: damaged checkpoint: {error}") from error
         if fingerprint != checkpoint.fingerprint:
             raise ModelError(
@@ -119,10 +117,6 @@ class Checkpoint:
         for name in ("sample_rate", "n_mels"):
             if getattr(self.config, name) != getattr(self.front_end, name):
                 raise ValueError(f"{name} of its settings is not that of its front end")
-        for name, most in (("clip_s", MOST_CLIP_S), ("window_s", MOST_CLIP_S),
-                           ("lse_sharpness", math.inf)):  # fmt: skip
-            if not 0 < (value := getattr(self.config, name)) <= most:
-                raise ValueError(f"{name} {value:g} is outside (0, {most:g}]")
 
     def detector(self, device: torch.device) -> Detector:
         """Build the model, with its weights, ready to score.
@@ -133,7 +127,7 @@ class Checkpoint:
             If the network is unknown, or not that of the weights.
         """
         # compiled is what trains: to score, the minutes it takes are rarely won back
-        config = replace(self.config, compile=False)
+        config = self.config.replace(compile=False)
         try:
             detector = Detector.from_config(
                 config, len(self.classes), self.front_end, self.edges_hz

@@ -12,8 +12,8 @@ from negmine.annotations import Annotations
 from negmine.annotations.recordings import Recordings
 from negmine.notices import warn
 from negmine.progress import Progress, no_progress
-from training.config import HARD_USE, HardUse
 from training.data.sampled_rows import What
+from training.data.settings import HARD_USE, HardUse
 from training.data.steps import RowSource, Soft
 from training.engine.distributed import is_first_process
 

@@ -90,10 +90,9 @@ def _hard_negatives(hard: HardInputs, inputs: RunInputs, context: RunContext) ->
     use = hard.use
 
     def unmixed_classes(names: list[str]) -> None:
-        share = use.mix.share if use.mix else 0.0
-        context.caution(unmixed(names, inputs.annotations, share, hard.selection))
+        context.caution(unmixed(names, inputs.annotations, use.mix, hard.selection))
 
     return HardNegatives(
-        hard.selection, use.ratio, inputs.cache, context.progress, use.mix,
-        own=use.own, pool=hard.pool, on_unmixed=unmixed_classes,
+        hard.selection, use, inputs.cache, context.progress,
+        pool=hard.pool, on_unmixed=unmixed_classes,
     )  # fmt: skip

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -113,7 +112,7 @@ def train(
     device = local_device(context.device)
     classes = annotations.classes
     if not annotations.rejected:
-        config = replace(config, fp_per_step=0)  # there is nothing to draw
+        config = config.replace(fp_per_step=0)  # there is nothing to draw
     held_out = held_out_recordings(
         annotations, recordings.infos, config.folds, config.fold, config.seed, groups
     )

@@ -18,12 +18,10 @@ from torch import Tensor
 from negmine.audio.silence import SILENT_LOGIT
 from training.config import TrainConfig
 from training.engine.validate import ClipScorer
+from training.evaluation.settings import PIECE_S
 from training.models.detector import Detector, FeatureMap, to_frames
 from training.models.readout import Frames, audible_windows, clip_pool, join_windows
 from training.models.silence import or_silent
-
-# A recording up to this length is one piece: an RFCX clip, with a second to spare.
-PIECE_S = 61.0
 
 # Read on both sides of a piece: four times what the small CNN sees.
 OVERLAP_S = 2.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +18,9 @@ from negmine.audio.folder import SoundFolder, open_folder
 from negmine.audio.read import promised, stream
 from negmine.errors import AudioError, InputError, ModelError
 from negmine.progress import Advance, Progress, no_advance, no_progress
-from training.config import Readout
 from training.engine.checkpoint import Checkpoint
-from training.evaluation.inference import PIECE_S, Reading, RecordingScorer
+from training.evaluation.inference import Reading, RecordingScorer
+from training.evaluation.settings import READING, ReadingSettings
 
 
 @dataclass(frozen=True)
@@ -135,11 +135,7 @@ def find_recordings(
 def open_scorers(
     models: Sequence[Path],
     device: torch.device,
-    *,
-    readout: Readout | None = None,
-    window_s: float | None = None,
-    hop_s: float | None = None,
-    piece_s: float = PIECE_S,
+    reading: ReadingSettings = READING,
 ) -> tuple[list[RecordingScorer], tuple[str, ...], list[Band]]:
     """Open checkpoints that score together.
 
@@ -169,19 +165,16 @@ def open_scorers(
             )
     scorers = []
     for checkpoint in checkpoints:
-        config = checkpoint.config
-        config = replace(
-            config, readout=readout or config.readout, window_s=window_s or config.window_s
-        )
+        config = reading.of(checkpoint.config)
+        hop_s = reading.hop_s
         if hop_s and hop_s > config.window_s:
             raise InputError(
                 f"--hop-s {hop_s:g} is longer than the windows of {config.window_s:g} s: what is "
                 "between them would not be scored"
             )
+        detector = checkpoint.detector(device)
         scorers.append(
-            RecordingScorer(
-                checkpoint.detector(device), config, device, hop_s=hop_s, piece_s=piece_s
-            )
+            RecordingScorer(detector, config, device, hop_s=hop_s, piece_s=reading.piece_s)
         )
     whole = (0.0, checkpoints[0].config.sample_rate / 2)
     bands = next((list(c.edges_hz) for c in checkpoints if c.edges_hz), [whole] * len(classes))

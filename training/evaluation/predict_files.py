@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from training.evaluation.detections import detect, most_confident
 from training.evaluation.inference import RecordingScorer
 from training.evaluation.predict import FoundRecording, predict
 from training.evaluation.score_tables import ScoreTable
+from training.evaluation.settings import PredictSettings
 
 
 @dataclass(frozen=True)
@@ -35,20 +36,14 @@ class Output:
         Selection table of all recordings.
     per_recording : Path, optional
         Folder of a selection table a recording, named after it; empty where nothing was detected.
-    min_conf : float
-        Lowest probability of a detection.
-    merge : bool
-        Windows of a class that follow one another are one detection.
-    top : int, optional
-        Each class keeps this many of its most probable detections.
+    settings : PredictSettings
+        What counts as detected.
     """
 
     scores: Path
     detections: Path | None = None
     per_recording: Path | None = None
-    min_conf: float = 0.5
-    merge: bool = False
-    top: int | None = None
+    settings: PredictSettings = field(default_factory=PredictSettings)
 
 
 @dataclass(frozen=True)
@@ -127,9 +122,9 @@ def run_prediction(
                     prediction.windows,
                     prediction.start_s,
                     prediction.end_s,
-                    output.min_conf,
+                    output.settings.min_conf,
                     audible=prediction.audible,
-                    merge=output.merge,
+                    merge=output.settings.merge,
                 )
             )
         if prediction.silent_s:
@@ -140,8 +135,8 @@ def run_prediction(
     counts: dict[str, int] = {}
     if wanted:
         detections = pd.concat(detected, ignore_index=True)
-        if output.top:
-            detections = most_confident(detections, output.top)
+        if top := output.settings.top:
+            detections = most_confident(detections, top)
         labels = detections["label"].value_counts()
         counts = {name: int(labels.get(i, 0)) for i, name in enumerate(classes)}
         paths = [found.path for found in scored]

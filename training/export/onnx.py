@@ -76,7 +76,7 @@ def export_model(checkpoint: Checkpoint, out: Path) -> Exported:
     _check_format(out)
     check_writable(out)
     reference = CheckpointScorer(
-        replace(checkpoint, config=replace(checkpoint.config, precision="fp32")), CPU
+        replace(checkpoint, config=checkpoint.config.replace(precision="fp32")), CPU
     )
     description = ModelDescription(
         reference.classes,

@@ -16,7 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from training.config import AugmentSettings, Bands, Pooling, Readout, TrainConfig
+from training.augmentation import AugmentSettings
+from training.config import Bands, Pooling, Readout, TrainConfig
 from training.models.backbones import Backbone, SmallCNN
 from training.models.bands import Rows, mel_rows, row_mask
 from training.models.frontend import FrontEndSettings, LogMel

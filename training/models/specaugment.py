@@ -7,20 +7,33 @@ normalised spectrogram.
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import torch
 from torch import Tensor
 
-from training.config import AugmentSettings
+
+class Masks(Protocol):
+    """How much is blanked: see `training.augmentation.AugmentSettings`."""
+
+    @property
+    def time_masks(self) -> int: ...
+    @property
+    def time_mask_s(self) -> float: ...
+    @property
+    def freq_masks(self) -> int: ...
+    @property
+    def freq_mask_share(self) -> float: ...
 
 
-def mask_spectrograms(spectrograms: Tensor, settings: AugmentSettings, hop_s: float) -> Tensor:
+def mask_spectrograms(spectrograms: Tensor, settings: Masks, hop_s: float) -> Tensor:
     """Blank parts of each spectrogram, drawn from torch's own generator.
 
     Parameters
     ----------
     spectrograms : Tensor, shape (B, M, T)
         Normalised.
-    settings : AugmentSettings
+    settings : Masks
         ``time_masks`` of up to ``time_mask_s`` seconds, and ``freq_masks`` of up to
         ``freq_mask_share`` of the bands.
     hop_s : float

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -165,7 +165,7 @@ def run_seeds(
         for seed in range(config.seed, config.seed + seeds):
             folder = out / f"seed{seed}"
             checkpoints = []
-            for path in train_folds(replace(config, seed=seed), folder):
+            for path in train_folds(config.replace(seed=seed), folder):
                 checkpoint = Checkpoint.load(path)
                 checkpoints.append(checkpoint)
                 best = {k: v for k, v in checkpoint.history[-1].items() if k != "epoch"}
@@ -216,7 +216,7 @@ def _train_folds(
     paths = []
     for fold in range(config.folds):
         run, title = folder / f"fold{fold}", f"seed {config.seed}, fold {fold}"
-        run_training(replace(config, fold=fold), inputs, run, context, title)
+        run_training(config.replace(fold=fold), inputs, run, context, title)
         paths.append(run / "best.pt")
     return paths
 

@@ -16,13 +16,15 @@ from negmine.report.html import Earlier, clips_to_render, write_report
 from negmine.report.read_report import read_report, report_path
 from negmine.storage.digests import text_fingerprint
 from negmine.storage.files import write_json
-from training.config import HARD_USE, HardUse, TrainConfig
+from training.config import TrainConfig
 from training.data.pool_rows import check_pool
+from training.data.settings import HARD_USE, HardUse
 from training.engine.checkpoint import Checkpoint
 from training.engine.history import scores_table, validation_score
 from training.engine.inputs import HardInputs, RunContext, RunInputs
 from training.engine.run import run_training
 from training.engine.scorer import CheckpointScorer
+from training.schedules.settings import LoopSettings
 
 
 @dataclass(frozen=True)
@@ -51,32 +53,6 @@ class Round:
     def to_dict(self) -> dict[str, Any]:
         metrics = {k: v for k, v in self.metrics.items() if k != "epoch"}
         return {"round": self.number, "arm": self.arm, "negatives": self.negatives} | metrics
-
-
-@dataclass(frozen=True)
-class LoopSettings:
-    """How many rounds there are, and what each is.
-
-    Attributes
-    ----------
-    rounds : int
-        The most there will be.
-    replay : float
-        Share of the last round's negatives that stays beside the new ones.
-    stop_after : int
-        Ends after this many rounds in a row without a better validation score (average precision
-        over the known cells of the validation fold) than the best before them; 0 never does.
-    control : bool
-        Also train each round with as many random negatives, in ``round1-random/``, ...
-    report : bool
-        Also write each round's ``report.html``: what was mined, and what changed since the last.
-    """
-
-    rounds: int = 2
-    replay: float = 0.5
-    stop_after: int = 1
-    control: bool = False
-    report: bool = False
 
 
 @dataclass(frozen=True)

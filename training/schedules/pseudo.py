@@ -3,7 +3,7 @@
 Each recording is labelled by the model that held it out, so that no model labels what it trained
 on. Raw probabilities make poor labels: partly labelled training leaves their level arbitrary. The
 label of a class is instead ``sigmoid((logit - centre) / temperature)``, and what sets the centre is
-one of `LEVELS`.
+one of `training.schedules.settings.Level`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -31,39 +31,13 @@ from training.engine.checkpoint import Checkpoint
 from training.engine.inputs import RunContext
 from training.evaluation.inference import Reading, RecordingScorer
 from training.evaluation.predict import read_ahead
+from training.schedules.settings import PseudoSettings
 
 FORMAT = "negmine-pseudo-labels"
 VERSION = "2"
 
-# Where a class's centre is: where the labels add up to the share of windows that may hold it, or
-# at a low quantile of its confirmed calls.
-LEVELS = ("share", "calls")
-
 # A class with fewer confirmed calls takes the centre of all classes' calls together.
 _MIN_CALLS = 5
-
-
-@dataclass(frozen=True)
-class PseudoSettings:
-    """How windows are labelled.
-
-    Attributes
-    ----------
-    hop_s : float
-        Step of the windows; their length is the checkpoint's ``window_s``.
-    quantile : float
-        Of a class's confirmed calls: a threshold that tells the share of windows with the class,
-        or with ``level="calls"`` the centre itself.
-    temperature : float
-        In logits.
-    level : str
-        One of `LEVELS`.
-    """
-
-    hop_s: float = 0.5
-    quantile: float = 0.25
-    temperature: float = 1.0
-    level: str = "share"
 
 
 @dataclass(frozen=True)
@@ -141,7 +115,7 @@ class PseudoLabels:
             "version": VERSION,
             "classes": "\n".join(self.classes),
             "models": " ".join(self.models),
-            "settings": json.dumps(asdict(self.settings)),
+            "settings": json.dumps(self.settings.to_dict()),
             "given": self.given,
         }
         write_table(path, pa.table(columns), metadata)
@@ -178,7 +152,8 @@ class PseudoLabels:
             if len(rows):
                 found[str(names[rows[0]])] = WindowLabels(start_s[rows], end_s[rows], values[rows])
         try:
-            settings = PseudoSettings(**parse_json(metadata["settings"], str(path)))
+            found_settings = parse_json(metadata["settings"], str(path))
+            settings = PseudoSettings.from_dict(found_settings, str(path))
         except (KeyError, TypeError, ValueError, InputError) as error:
             raise InputError(f"{path}: does not say how its labels were made; remove it") from error
         models, given = metadata["models"].split(), metadata.get("given", "")

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from negmine.errors import InputError, did_you_mean
+from negmine.settings import (
+    Model,
+    Setting,
+    Settings,
+    checked_table,
+    first_flag,
+    setting,
+    settings_from,
+    updated,
+)
 from negmine.storage.file_names import is_file_name
 from negmine.storage.text_files import parse_toml, read_toml
-from training.cli.options import check_setting
-from training.cli.options_augment import read_augment
 from training.config import TrainConfig
-
-# Each stage is a whole training; a schedule with more is a slip of the pen.
-_MOST_STAGES = 1000
-
-_OWN = ("name", "repeat", "init", "pseudo", "fill", "augment")
+from training.schedules.settings import Init
 
 # What stages must share, or folds and draws would not fit together.
 _THE_RUNS = ("folds", "fold", "seed", "first_draw")
@@ -40,21 +46,15 @@ class Stage:
     fill : bool
         Whether they also fill the unknown cells of all other rows.
     settings : mapping
-        What it changes in the run's configuration.
-    augment : mapping
-        What it changes in the run's augmentation; the rest stays.
+        What it changes in the run's configuration; of a section, such as the augmentation, the rest
+        stays.
     """
 
     name: str
-    init: str = "scratch"
+    init: Init = "scratch"
     pseudo: bool = False
     fill: bool = True
     settings: Mapping[str, Any] = field(default_factory=dict)
-    augment: Mapping[str, Any] = field(default_factory=dict)
-
-    def configured(self, config: TrainConfig) -> TrainConfig:
-        """Derive the stage's configuration from that of its run."""
-        return replace(config, **self.settings, augment=replace(config.augment, **self.augment))
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,28 @@ class Schedule:
         """Whether any stage trains on pseudo labels."""
         return any(stage.pseudo for stage in self.stages)
 
-    def restarted(self, init: str) -> Schedule:
+    def draws(self, config: TrainConfig) -> bool:
+        """Return whether any stage draws rows of its own for pseudo labels."""
+        changed = zip(self.stages, self.configured(config), strict=True)
+        return any(stage.pseudo and found.pseudo_per_step for stage, found in changed)
+
+    def configured(self, config: Model) -> list[Model]:
+        """Derive each stage's settings from those of the run, or of the command around it.
+
+        Raises
+        ------
+        InputError
+            If a stage's settings do not fit together.
+        """
+        found = []
+        for number, stage in enumerate(self.stages, start=1):
+            try:
+                found.append(updated(config, stage.settings))
+            except InputError as error:
+                raise InputError(f"stage {number}, '{stage.name}': {error}") from error
+        return found
+
+    def restarted(self, init: Init) -> Schedule:
         """Return the same stages, all but the first of which start from ``init``."""
         first, *others = self.stages
         return replace(self, stages=(first, *(replace(stage, init=init) for stage in others)))
@@ -126,55 +147,52 @@ def read_schedule(name: str) -> Schedule:
     return Schedule(name, tuple(stages))
 
 
+class _Table(Settings, frozen=True):
+    """What a ``[[stage]]`` table says of the stage itself."""
+
+    name: str = setting("", "Of its folder, behind its number.")
+    # each stage is a whole training; a schedule with more is a slip of the pen
+    repeat: Annotated[int, Field(ge=1, le=1000)] = setting(1, "So many such stages in a row.")
+    init: Init = setting("scratch", "Where its weights start.")
+    pseudo: bool = setting(False, "Labels of the stage before train.")
+    fill: bool = setting(True, "They fill the unknown cells of all other rows, too.")
+
+
 def _stages(table: Mapping[str, Any], schedule: str, number: int) -> list[Stage]:
     where = f"{schedule}: stage {number}"
     if not isinstance(table, dict):
         raise InputError(f"{where}: {table!r} is not a table, as in [[stage]]")
-    settings = {key: value for key, value in table.items() if key not in _OWN}
-    known = [f.name for f in fields(TrainConfig) if f.name not in (*_THE_RUNS, "augment")]
-    for key in settings:
+    own = {key: table[key] for key in table.keys() & _Table.model_fields.keys()}
+    changes = {key: value for key, value in table.items() if key not in own}
+    known = [name for name in TrainConfig.model_fields if name not in _THE_RUNS]
+    for key in changes:
         if key not in known:
-            hint = did_you_mean(key, [*known, *_OWN])
+            hint = did_you_mean(key, [*known, *_Table.model_fields])
             raise InputError(f"{where}: unknown setting '{key}'{hint}")
-    try:
-        for key, value in settings.items():
-            check_setting(key, value)
-        augment = read_augment(table.get("augment", {}))
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from error
-    name, repeat, init = table.get("name", ""), table.get("repeat", 1), table.get("init", "scratch")
-    if not is_file_name(name):
-        raise InputError(f"{where}: name = {name!r}: expected letters and digits")
-    if not isinstance(repeat, int) or isinstance(repeat, bool) or not 1 <= repeat <= _MOST_STAGES:
-        raise InputError(
-            f"{where}: repeat = {repeat!r}: expected a whole number from 1 to {_MOST_STAGES}"
-        )
-    if init not in ("scratch", "previous"):
-        raise InputError(f"{where}: init = {init!r}: expected 'scratch' or 'previous'")
-    pseudo, fill = table.get("pseudo", False), table.get("fill", True)
-    for key, value in (("pseudo", pseudo), ("fill", fill)):
-        if not isinstance(value, bool):
-            raise InputError(f"{where}: {key} = {value!r}: expected true or false")
-    if "fill" in table and not pseudo:
+    settings = checked_table(TrainConfig, changes, where)
+    stage = settings_from(_Table(), own, where)
+    if not is_file_name(stage.name):
+        raise InputError(f"{where}: name = {stage.name!r}: expected letters and digits")
+    if "fill" in own and not stage.pseudo:
         raise InputError(f"{where}: fill goes with pseudo = true")
-    return [Stage(name, init, pseudo, fill, settings, augment)] * repeat
+    return [Stage(stage.name, stage.init, stage.pseudo, stage.fill, settings)] * stage.repeat
 
 
-def check_not_set(schedule: Schedule, given: Iterable[str]) -> None:
+def check_not_set(schedule: Schedule, given: Iterable[Setting]) -> None:
     """Check that no setting of the command line is one that a stage sets for itself.
 
     Raises
     ------
     InputError
-        Naming the first one: it would do nothing.
+        Naming the first one: they contradict each other.
     """
-    for name in given:
+    for one in given:
         for stage in schedule.stages:
-            own = {**stage.settings, **{f"augment_{key}": v for key, v in stage.augment.items()}}
-            if name in own:
-                name, value = name.removeprefix("augment_"), own[name]
-                where = f"stage '{stage.name}' of recipe {schedule.name}"
+            found: Any = stage.settings
+            for name in one.path:
+                found = found.get(name) if isinstance(found, Mapping) else None
+            if found is not None:
                 raise InputError(
-                    f"--{name.replace('_', '-')}: {where} sets {name} = {value!r}; leave "
-                    "the option out, or write a recipe"
+                    f"{first_flag(one)}: stage '{stage.name}' of recipe {schedule.name} sets "
+                    f"{one.path[-1]} = {found!r}; leave the option out, or write a recipe"
                 )

@@ -26,9 +26,10 @@ from training.engine.history import scores_table
 from training.engine.inputs import RunContext, RunInputs
 from training.engine.run import run_training
 from training.engine.run_folder import only_run
-from training.schedules.pseudo import PseudoLabels, PseudoSettings, label_recordings
+from training.schedules.pseudo import PseudoLabels, label_recordings
 from training.schedules.pseudo_rows import PseudoRows, source_of
 from training.schedules.schedule import Schedule, Stage
+from training.schedules.settings import PseudoSettings
 
 # What makes the network: weights of one are of no use in another.
 _NETWORK = ("backbone", "sample_rate", "n_mels", "pooling", "bands")
@@ -120,8 +121,8 @@ def run_stages(
             "on; choose --folds 2 or more, or pass --pseudo-in-fold"
         )
     _check_networks(stages, config)
-    changed = _configured(stages, config)
-    _check_drawn(stages, changed, unlabelled)
+    changed = _configured(schedule, config)
+    _check_drawn(schedule, config, unlabelled)
     context = context.of_first()
     folds, dealt = labelling.folds(config), labelling.others(config)
     everything = dict(unlabelled.infos) if unlabelled else {}
@@ -145,7 +146,7 @@ def run_stages(
                         )
             checkpoints = []
             for fold, labelled in zip(folds, dealt, strict=True):
-                run = replace(of_stage, fold=fold)
+                run = of_stage.replace(fold=fold)
                 if labels and decoded:
                     # in one fold there is none to keep any from
                     out_of = () if labelling.in_fold else labelled
@@ -175,28 +176,16 @@ def run_stages(
     return results
 
 
-def _configured(stages: Sequence[Stage], config: TrainConfig) -> list[TrainConfig]:
-    """Return each stage's settings, drawing on where the one before it ends.
-
-    Raises
-    ------
-    InputError
-        If a stage's settings do not fit together.
-    """
+def _configured(schedule: Schedule, config: TrainConfig) -> list[TrainConfig]:
+    """Return each stage's settings, drawing on where the one before it ends."""
     found, drawn = [], config.first_draw
-    for number, stage in enumerate(stages, start=1):
-        try:
-            changed = replace(stage.configured(config), first_draw=drawn)
-        except ValueError as error:
-            raise InputError(f"stage {number}, '{stage.name}': {error}") from error
+    for changed in schedule.configured(config):
+        found.append(changed.replace(first_draw=drawn))
         drawn += changed.total_steps
-        found.append(changed)
     return found
 
 
-def _check_drawn(
-    stages: Sequence[Stage], changed: Sequence[TrainConfig], unlabelled: Unlabelled | None
-) -> None:
+def _check_drawn(schedule: Schedule, config: TrainConfig, unlabelled: Unlabelled | None) -> None:
     """Check that pseudo rows are drawn where they are counted on.
 
     Raises
@@ -205,14 +194,14 @@ def _check_drawn(
         If a stage uses its pseudo labels in nothing else, or if recordings without
         annotations are given and none is drawn.
     """
-    for number, (stage, config) in enumerate(zip(stages, changed, strict=True), start=1):
-        if stage.pseudo and not stage.fill and not config.pseudo_per_step:
+    changed = zip(schedule.stages, schedule.configured(config), strict=True)
+    for number, (stage, of_stage) in enumerate(changed, start=1):
+        if stage.pseudo and not stage.fill and not of_stage.pseudo_per_step:
             raise InputError(
                 f"stage {number}, '{stage.name}': with fill = false its pseudo labels train in "
                 "rows of their own alone, and pseudo_per_step is 0"
             )
-    drawn = any(s.pseudo and c.pseudo_per_step for s, c in zip(stages, changed, strict=True))
-    if unlabelled and not drawn:
+    if unlabelled and not schedule.draws(config):
         raise InputError(
             "recordings without annotations train as pseudo rows, and no stage draws any; take a "
             "recipe with pseudo = true, and --pseudo-per-step above 0"

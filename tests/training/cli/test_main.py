@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,9 @@ from negmine.cli.console import Bars
 from negmine.cli.main import main
 from negmine.mining.selection import Chosen, Selection, open_selection
 from negmine.pool import open_pool
-from training.config import AUGMENT_PRESETS, AugmentSettings, HardMix, HardUse, TrainConfig
+from training.augmentation import AUGMENT_PRESETS, AugmentSettings
+from training.config import TrainConfig
+from training.data.settings import HardUse
 from training.engine.checkpoint import Checkpoint
 from training.engine.inputs import RunInputs
 from training.engine.train import train
@@ -179,7 +180,7 @@ def test_every_setting_reaches_the_run(
     call("train", *shared_data.options, "--out", tmp_path / "run", *options)
     (config,) = seen
     stages = {"pseudo_weight": 1.0, "pseudo_per_step": 0, "first_draw": 0}
-    untouched = TrainConfig().to_dict() | {"augment": AugmentSettings().to_dict(), **stages}
+    untouched = TrainConfig().to_dict()
     assert config.to_dict() == untouched | changes | switches
     # all of them are on this list, but for what goes with other losses
     others = {"large_loss_rate", "lsep_bce", "lsoft", "lsoft_detach"}
@@ -225,29 +226,13 @@ def test_preset_is_a_start_that_single_settings_override(
     preset = AUGMENT_PRESETS[name]
     assert augmented(f"--augment {name}", shared_data, monkeypatch) == preset
     got = augmented(f"--augment {name} --pink 0.9 --gain 0", shared_data, monkeypatch)
-    assert got == replace(preset, pink=0.9, gain=0.0)
+    assert got == preset.replace(pink=0.9, gain=0.0)
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ("--noise 0.5 --noise-snr 9 1", "--noise-snr 9 1: the lower end comes first"),
-        ("--pitch-semitones 3", "--pitch-semitones says how --pitch is made, and it never is"),
-        ("--augment full --mixup 0 --mixup-snr 1 2", "--mixup-snr says how --mixup is made"),
-        ("--shift-pad", "--shift-roll/--shift-pad says how --shift is made"),
-        ("--shift-s 0.1", "--shift-s says how --shift is made"),
-        ("--time-mask-s 0.1", "--time-mask-s says how --time-masks is made"),
-        ("--freq-mask-share 0.1", "--freq-mask-share says how --freq-masks is made"),
-        ("--shift 0.5 --shift-s 2", "--shift-s 2 is not shorter than --clip-s 2"),
-        ("--noise 1.5", "1.5 is not in the range 0<=x<=1"),
-    ],
-)
-def test_augmentation_that_makes_no_sense_is_refused(
-    shared_data: Data, tmp_path: Path, options: str, message: str
-) -> None:
-    result = call("train", *shared_data.options, "--out", tmp_path / "run", *options.split())
+def test_augmentation_out_of_range_is_refused(shared_data: Data, tmp_path: Path) -> None:
+    result = call("train", *shared_data.options, "--out", tmp_path / "run", "--noise", 1.5)
     assert result.exit_code == 2
-    assert message in " ".join(result.stderr.split())
+    assert "1.5 is not in the range 0<=x<=1" in result.stderr
     assert not (tmp_path / "run").exists()
 
 
@@ -278,10 +263,10 @@ def test_settings_of_hard_negatives_reach_the_run(
     call(*base)
     options = "--hard-ratio 0.7 --hard-mix 0.4 --hard-mix-snr -2 8 --hard-mix-by own"
     call(*base, *options.split())
-    assert seen == [HardUse(), HardUse(0.7, HardMix(0.4, (-2.0, 8.0), "own"))]
+    assert seen == [HardUse(), HardUse(ratio=0.7, mix=0.4, mix_snr_db=(-2.0, 8.0), mix_by="own")]
     result = call(*base, "--hard-mix-snr", 5, 1)
     assert result.exit_code == 2
-    assert "--hard-mix-snr 5 1: the lower end comes first" in result.stderr
+    assert "--hard-mix-snr 5 1: the range is empty; swap the two" in result.stderr
 
 
 def test_a_run_takes_hard_negatives_of_a_pool_that_was_moved(
@@ -330,7 +315,6 @@ def test_sites_are_held_out_whole(
     ("options", "text"),
     [
         (["--fold-by", "site"], "--fold-by site takes one of --sites and --site-regex"),
-        (["--site-regex", "x"], "add '--fold-by site'"),
         (["--fold-by", "site", "--site-regex", "x"], "'x' finds no site in recording 'rec00'"),
         (["--fold-by", "site", "--sites", "none.csv"], "none.csv: no such file"),
         (["--fold-by", "site", "--site-regex", "rec"], "4 folds of only 1 groups"),
@@ -820,17 +804,17 @@ def test_settings_of_a_run_are_read_again_and_options_win(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("epoch = 3", r"unknown setting 'epoch' \(did you mean epochs\?\)"),
-        ("[augment]\nnoisy = 1", r"unknown setting 'noisy' \(did you mean noise\?\)"),
+        ("epoch = 3", r"unknown key 'epoch' \(did you mean epochs\?\)"),
+        ("[augment]\nnoisy = 1", r"unknown key 'noisy' \(did you mean noise\?\)"),
         ("augment = 3", "expected a table"),
-        ("noise = 0.3", "unknown setting 'noise'"),
-        ("[augment]\nlr = 0.1", "unknown setting 'lr'"),
-        ("accumulate = inf", "accumulate = inf: expected a int"),
-        ("accumulate = true", "accumulate = True: expected a int"),
-        ("epochs = 1.7", "epochs = 1.7: expected a int"),
-        ("lr = []", r"lr = \[\]: expected a float"),
-        ("first_draw = -1", "first_draw = -1: -1 is not in the range"),
-        ("first_draw = 1.5", "first_draw = 1.5: expected a int"),
+        ("noise = 0.3", "unknown key 'noise'"),
+        ("[augment]\nlr = 0.1", "unknown key 'lr'"),
+        ("accumulate = inf", "accumulate = inf: expected a whole number"),
+        ("accumulate = true", "accumulate = True: expected a whole number"),
+        ("epochs = 1.7", "epochs = 1.7: expected a whole number"),
+        ("lr = []", r"lr = \[\]: expected a number > 0"),
+        ("first_draw = -1", "first_draw = -1: expected a whole number >= 0"),
+        ("first_draw = 1.5", "first_draw = 1.5: expected a whole number"),
         ("epochs =", "not readable as TOML"),
         (None, "no such file"),
     ],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from negmine.cli.main import main
-from training.cli.options import run_config, run_options
-from training.config import (
-    AUGMENT_PRESETS,
-    AUGMENT_PROBABILITIES,
-    BAND_MODES,
-    LOSSES,
-    POOLINGS,
-    PRECISIONS,
-    READOUTS,
-    AugmentSettings,
-    TrainConfig,
-)
-
-CHOICES: dict[str, Any] = {
-    "loss": LOSSES,
-    "pooling": POOLINGS,
-    "bands": BAND_MODES,
-    "readout": READOUTS,
-    "precision": PRECISIONS,
-}
+from negmine.settings import Setting, Settings, settings_of
+from training.augmentation import AUGMENT_PRESETS, AUGMENT_PROBABILITIES, AugmentSettings
+from training.cli.settings import RunSettings, with_run_settings
+from training.config import TrainConfig
 
 
 def read_again(path: Path, *options: str) -> TrainConfig:
@@ -42,19 +25,20 @@ def read_again(path: Path, *options: str) -> TrainConfig:
     found: list[TrainConfig] = []
 
     @click.command()
-    @run_options
-    def command(device: str, skip_bad: bool, **settings: Any) -> None:
-        found.append(run_config(settings))
+    @with_run_settings(RunSettings)
+    def command(settings: RunSettings) -> None:
+        found.append(settings.config)
 
     result = CliRunner().invoke(command, ["--config", str(path), *options], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return found[0]
 
 
-def of_kind(name: str, default: Any) -> st.SearchStrategy[Any]:
+def of_kind(one: Setting) -> st.SearchStrategy[Any]:
     """Values that a setting may have."""
-    if name in CHOICES:
-        return st.sampled_from(CHOICES[name])
+    default = one.default
+    if one.kind.choices:
+        return st.sampled_from(one.kind.choices)
     if isinstance(default, bool):
         return st.booleans()
     if isinstance(default, tuple):
@@ -67,15 +51,14 @@ def of_kind(name: str, default: Any) -> st.SearchStrategy[Any]:
     return st.just(default)
 
 
-def settings_of(kind: type, **fixed: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    default = kind()
-    kinds = {f.name: of_kind(f.name, getattr(default, f.name)) for f in fields(kind)}
+def any_of(kind: type[Settings], **fixed: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    kinds = {one.path[0]: of_kind(one) for one in settings_of(kind) if len(one.path) == 1}
     return st.fixed_dictionaries(kinds | fixed).map(lambda values: kind(**values))
 
 
-configs = settings_of(
+configs = any_of(
     TrainConfig,
-    augment=settings_of(AugmentSettings, shift_s=st.floats(0, 0.9)),
+    augment=any_of(AugmentSettings, shift_s=st.floats(0, 0.9)),
     pretrained=st.just(False),
     clip_s=st.floats(1, 60),
     window_s=st.floats(0.05, 1),
@@ -107,8 +90,8 @@ def test_the_settings_of_presets_come_back_and_one_that_is_named_wins(
     assert read_again(file).augment == AUGMENT_PRESETS[preset]
     for other, settings in AUGMENT_PRESETS.items():
         assert read_again(file, "--augment", other).augment == settings
-    found = asdict(read_again(file, "--noise", "0.75").augment)
-    assert found == asdict(AUGMENT_PRESETS[preset]) | {"noise": 0.75}
+    found = read_again(file, "--noise", "0.75").augment.to_dict()
+    assert found == AUGMENT_PRESETS[preset].to_dict() | {"noise": 0.75}
     assert set(found) > set(AUGMENT_PROBABILITIES)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from negmine.audio.windows import Span
 from negmine.recipes.labels import PartialLabels
-from training.config import AUGMENT_PRESETS, AugmentSettings
+from training.augmentation import AUGMENT_PRESETS, AugmentSettings
 from training.data.augment import Augmenter, change_sound
 from training.data.augment_labels import Change
 from training.data.rows import Call, Row, RowKind

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from negmine.audio.windows import Span
 from negmine.recipes.labels import Absence, Certificate, PartialLabels, State, label_clip
-from training.config import AUGMENT_PRESETS, AUGMENT_PROBABILITIES, AugmentSettings
+from training.augmentation import AUGMENT_PRESETS, AUGMENT_PROBABILITIES, AugmentSettings
 from training.data.augment_labels import (
     KEPT_SEMITONES,
     KEPT_STRETCH,

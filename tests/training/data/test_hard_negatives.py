@@ -17,7 +17,7 @@ from conftest import SAMPLE_RATE, Data, make_pool, tiny_config
 from negmine.annotations import read_rfcx
 from negmine.audio.read import read_span
 from negmine.building import PoolSettings, build_pool
-from negmine.errors import PoolError
+from negmine.errors import InputError, PoolError
 from negmine.mining.selection import Chosen, Selection, open_selection
 from negmine.pool import Pool, open_pool
 from negmine.recipes.cache_items import build_cache
@@ -25,9 +25,9 @@ from negmine.recipes.labels import Absence, Certificate, PartialLabels, State
 from negmine.recipes.reader import DirectReader
 from negmine.recipes.recipe import Recipe
 from negmine.recipes.source import Source
-from training.config import HardMix, MixBy
 from training.data.hard_negatives import HardNegatives
 from training.data.rows import Batch, Example, Row, RowKind, make_example, stack
+from training.data.settings import HardUse, MixBy
 from training.losses.losses import lsep_loss
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -62,15 +62,26 @@ def everything(pool: Pool, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_selection(tmp_path_factory.mktemp("all") / "hard.parquet", pool, rows)
 
 
+def alone(ratio: float = 1.0) -> HardUse:
+    """Rows of their own, mixed into no other."""
+    return HardUse(ratio=ratio, mix=0.0)
+
+
+def mixing(
+    share: float, snr_db: tuple[float, float] = (-10.0, 10.0), by: MixBy = "other"
+) -> HardUse:
+    return HardUse(ratio=1.0, mix=share, mix_snr_db=snr_db, mix_by=by)
+
+
 def prepared(
     path: Path,
     cache: Path,
     ratio: float = 1.0,
     held_out: frozenset[str] = NOBODY,
-    mix: HardMix | None = None,
+    mix: HardUse | None = None,
     **changes: object,
 ) -> HardNegatives:
-    plugin = HardNegatives(path, ratio, cache, mix=mix)
+    plugin = HardNegatives(path, (mix or alone()).replace(ratio=ratio), cache)
     plugin.prepare(tiny_config(**changes), CLASSES, held_out)
     return plugin
 
@@ -244,7 +255,7 @@ def test_clips_of_another_length_are_an_error(everything: Path, tmp_path: Path) 
 def test_other_classes_are_an_error(
     everything: Path, tmp_path: Path, classes: tuple[str, ...], message: str
 ) -> None:
-    plugin = HardNegatives(everything, 1.0, tmp_path)
+    plugin = HardNegatives(everything, alone(), tmp_path)
     with pytest.raises(PoolError, match=message):
         plugin.prepare(tiny_config(), classes, NOBODY)
 
@@ -252,7 +263,7 @@ def test_other_classes_are_an_error(
 def test_classes_in_another_order_change_the_columns(
     pool: Pool, everything: Path, tmp_path: Path
 ) -> None:
-    plugin = HardNegatives(everything, 1.0, tmp_path)
+    plugin = HardNegatives(everything, alone(), tmp_path)
     plugin.prepare(tiny_config(), CLASSES[::-1], NOBODY)
     want = batch_of(prepared(everything, tmp_path), 0)
     turned = batch_of(plugin, 0, CLASSES[::-1])
@@ -282,7 +293,7 @@ def test_pool_that_is_gone_is_an_error(data: Data, tmp_path: Path) -> None:
 
 def test_missing_selection_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(PoolError, match=r"none\.parquet: no such file"):
-        HardNegatives(tmp_path / "none.parquet", 1.0, tmp_path)
+        HardNegatives(tmp_path / "none.parquet", alone(), tmp_path)
 
 
 def test_description_tells_selections_and_ratios_apart(
@@ -291,18 +302,18 @@ def test_description_tells_selections_and_ratios_apart(
     one = write_selection(tmp_path / "one.parquet", pool, [(pool[0], "0")])
     copy = Path(shutil.copy(one, tmp_path / "copy.parquet"))
     texts = [
-        HardNegatives(path, ratio, tmp_path).description
+        HardNegatives(path, alone(ratio), tmp_path).description
         for path, ratio in ((everything, 1.0), (everything, 0.5), (one, 1.0))
     ]
     assert len(set(texts)) == 3
-    assert HardNegatives(copy, 1.0, tmp_path).description == texts[2]
+    assert HardNegatives(copy, alone(), tmp_path).description == texts[2]
 
 
 def test_clips_are_rendered_once(
     everything: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[int] = []
-    plugin = HardNegatives(everything, 1.0, tmp_path, lambda *_: lambda: done.append(1))
+    plugin = HardNegatives(everything, alone(), tmp_path, lambda *_: lambda: done.append(1))
     plugin.prepare(tiny_config(), CLASSES, NOBODY)
     recipes = {row.recipe for row in open_selection(everything).rows}
     assert len(done) == len(recipes)
@@ -348,7 +359,7 @@ def test_call_gets_a_negative_that_fooled_the_class_asked_for(
     pool: Pool, tmp_path: Path, by: MixBy, kind: set[str]
 ) -> None:
     path = selected(pool, tmp_path, {"0": "fp", "1": "external"})
-    plugin = prepared(path, tmp_path, mix=HardMix(1.0, (3.0, 9.0), by))
+    plugin = prepared(path, tmp_path, mix=mixing(1.0, (3.0, 9.0), by))
     row = own_row(RowKind.TP, CALL)
     found = []
     for step in range(12):
@@ -369,7 +380,7 @@ def test_where_none_fooled_the_class_asked_for_another_negative_joins_the_call(
 ) -> None:
     path = selected(pool, tmp_path, {fooled: "external"})
     row = own_row(RowKind.TP, CALL)
-    plugin = prepared(path, tmp_path, mix=HardMix(1.0, by=by))
+    plugin = prepared(path, tmp_path, mix=mixing(1.0, by=by))
     assert all(plugin.transform(row, step, 0) is not row for step in range(5))
 
 
@@ -387,7 +398,7 @@ def test_with_one_class_rows_of_all_kinds_are_mixed_as_often(
 ) -> None:
     rows = [(r, "0") for r in pool if "0" in r.labels.absent]
     path = write_selection(tmp_path / "hard.parquet", pool, rows)
-    plugin = prepared(path, tmp_path, mix=HardMix(0.5, by=by))
+    plugin = prepared(path, tmp_path, mix=mixing(0.5, by=by))
     kinds = {
         RowKind.TP: own_row(RowKind.TP, CALL),
         RowKind.FP: own_row(RowKind.FP, REJECTED),
@@ -402,7 +413,7 @@ def test_a_rejected_row_of_a_class_that_nothing_fooled_gets_a_negative_free_of_i
 ) -> None:
     # external sound fooled class 1 alone, and is certified free of class 0, too
     path = selected(pool, tmp_path, {"1": "external"})
-    plugin = prepared(path, tmp_path, mix=HardMix(1.0))
+    plugin = prepared(path, tmp_path, mix=mixing(1.0))
     mixed = plugin.transform(own_row(RowKind.FP, REJECTED), 0, 0)
     assert (mixed.cells.targets[0], mixed.cells.known[0]) == (0, True)
     assert mixed.cells.weight[0] == pytest.approx(0.8 * 0.99)
@@ -414,7 +425,7 @@ def test_a_class_that_no_negative_is_free_of_has_neither_calls_nor_zeros_mixed(
     # rejected detections of class 1 are certified free of it alone
     path = selected(pool, tmp_path, {"1": "fp"})
     told: list[list[str]] = []
-    plugin = HardNegatives(path, 1.0, tmp_path, mix=HardMix(1.0), on_unmixed=told.append)
+    plugin = HardNegatives(path, mixing(1.0), tmp_path, on_unmixed=told.append)
     plugin.prepare(tiny_config(), CLASSES, NOBODY)
     assert told == [["0"]]
     for kind, labels in ((RowKind.TP, CALL), (RowKind.FP, REJECTED)):
@@ -425,14 +436,14 @@ def test_a_class_that_no_negative_is_free_of_has_neither_calls_nor_zeros_mixed(
 
 
 def test_rows_of_pseudo_labels_are_mixed_as_often(everything: Path, tmp_path: Path) -> None:
-    plugin = prepared(everything, tmp_path, mix=HardMix(0.5))
+    plugin = prepared(everything, tmp_path, mix=mixing(0.5))
     kinds = {RowKind.POOL: own_row(RowKind.POOL, PartialLabels(), soft=[0.3, 0.1])}
     assert shares(plugin, kinds)[RowKind.POOL] == pytest.approx(0.5, abs=0.125)
 
 
 def test_rejected_row_stays_a_known_zero(pool: Pool, tmp_path: Path) -> None:
     path = selected(pool, tmp_path, {"0": "external", "1": "fp"})
-    plugin = prepared(path, tmp_path, mix=HardMix(1.0))
+    plugin = prepared(path, tmp_path, mix=mixing(1.0))
     for kind in (RowKind.FP, RowKind.POOL):
         row = own_row(kind, REJECTED)
         for step in range(6):
@@ -446,7 +457,7 @@ def test_rejected_row_stays_a_known_zero(pool: Pool, tmp_path: Path) -> None:
 
 def test_unknown_cells_of_a_call_stay_unknown_and_softly_zero(pool: Pool, tmp_path: Path) -> None:
     path = selected(pool, tmp_path, {"1": "external"})
-    mixed = prepared(path, tmp_path, mix=HardMix(1.0)).transform(own_row(RowKind.TP, CALL), 0, 0)
+    mixed = prepared(path, tmp_path, mix=mixing(1.0)).transform(own_row(RowKind.TP, CALL), 0, 0)
     assert not mixed.cells.known[1]
     assert mixed.cells.weight[1] == pytest.approx(0.99)
 
@@ -454,7 +465,7 @@ def test_unknown_cells_of_a_call_stay_unknown_and_softly_zero(pool: Pool, tmp_pa
 def test_ranking_loss_pushes_a_call_above_what_fooled_the_model(pool: Pool, tmp_path: Path) -> None:
     path = selected(pool, tmp_path, {"1": "external"})
     row = own_row(RowKind.TP, CALL, soft=[0.0, 0.1])
-    mixed = prepared(path, tmp_path, mix=HardMix(1.0)).transform(row, 0, 0)
+    mixed = prepared(path, tmp_path, mix=mixing(1.0)).transform(row, 0, 0)
     negative = prepared(path, tmp_path).rows(0)[0]
 
     def gradient(example: Example) -> torch.Tensor:
@@ -469,7 +480,7 @@ def test_ranking_loss_pushes_a_call_above_what_fooled_the_model(pool: Pool, tmp_
 
 
 def test_rows_of_all_kinds_are_mixed_as_often(everything: Path, tmp_path: Path) -> None:
-    plugin = prepared(everything, tmp_path, mix=HardMix(0.3))
+    plugin = prepared(everything, tmp_path, mix=mixing(0.3))
     for kind, labels in ((RowKind.TP, CALL), (RowKind.FP, REJECTED), (RowKind.POOL, REJECTED)):
         row = own_row(kind, labels)
         mixed = sum(plugin.transform(row, step, 3) is not row for step in range(600))
@@ -478,7 +489,7 @@ def test_rows_of_all_kinds_are_mixed_as_often(everything: Path, tmp_path: Path) 
 
 
 def test_what_is_mixed_depends_on_seed_step_and_row_alone(everything: Path, tmp_path: Path) -> None:
-    row, mix = own_row(RowKind.TP, CALL), HardMix(1.0)
+    row, mix = own_row(RowKind.TP, CALL), mixing(1.0)
     plugin = prepared(everything, tmp_path, mix=mix)
     want = plugin.transform(row, 4, 1)
     plugin.rows(4), plugin.transform(row, 0, 0)
@@ -495,15 +506,15 @@ def test_what_is_mixed_depends_on_seed_step_and_row_alone(everything: Path, tmp_
 def test_mixing_changes_neither_which_rows_are_added_nor_anything_at_share_0(
     everything: Path, tmp_path: Path
 ) -> None:
-    plain, mixing = (prepared(everything, tmp_path, mix=m) for m in (None, HardMix(0.5)))
-    assert torch.equal(batch_of(plain, 3).waveforms, batch_of(mixing, 3).waveforms)
+    plain, mixed = (prepared(everything, tmp_path, mix=m) for m in (None, mixing(0.5)))
+    assert torch.equal(batch_of(plain, 3).waveforms, batch_of(mixed, 3).waveforms)
     row = own_row(RowKind.TP, CALL)
-    for none in (plain, prepared(everything, tmp_path, mix=HardMix(0.0))):
+    for none in (plain, prepared(everything, tmp_path, mix=mixing(0.0))):
         assert none.transform(row, 0, 0) is row
         assert none.description == plain.description
     texts = {
-        HardNegatives(everything, 1.0, tmp_path, mix=m).description
-        for m in (None, HardMix(0.5), HardMix(0.4), HardMix(0.5, (1, 2)), HardMix(0.5, by="own"))
+        HardNegatives(everything, use, tmp_path).description
+        for use in (alone(), mixing(0.5), mixing(0.4), mixing(0.5, (1, 2)), mixing(0.5, by="own"))
     }
     assert len(texts) == 5
 
@@ -511,14 +522,14 @@ def test_mixing_changes_neither_which_rows_are_added_nor_anything_at_share_0(
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"share": 1.5}, r"share 1\.5 is outside \[0, 1\]"),
-        ({"snr_db": (9.0, 1.0)}, "expected its lower end"),
-        ({"by": "mine"}, "by 'mine' is none of other, own, any"),
+        ({"mix": 1.5}, r"mix = 1\.5: expected a number in \[0, 1\]"),
+        ({"mix_snr_db": (9.0, 1.0)}, "the range is empty"),
+        ({"mix_by": "mine"}, "mix_by = 'mine': expected one of other, own, any"),
     ],
 )
 def test_impossible_mixing_is_refused(settings: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        HardMix(**settings)
+    with pytest.raises(InputError, match=message):
+        HardUse(**settings)
 
 
 def test_the_pool_s_cache_of_sound_is_read_and_changes_no_bit(

@@ -12,8 +12,8 @@ from process_memory import held_mib, mapped_kib, needs_proc
 
 from negmine.mining.selection import Chosen, Selection
 from negmine.pool import open_pool
-from training.config import HardMix
 from training.data.hard_negatives import HardNegatives
+from training.data.settings import HardUse
 from training.data.steps import BoxRows, StepDataset, step_loader
 
 
@@ -32,7 +32,7 @@ def test_epochs_with_hard_negatives_take_no_more_memory_each(data: Data, tmp_pat
     epoch = len(rows) // 12
     config = tiny_config(workers=2, steps_per_epoch=epoch, epochs=5)
     own = BoxRows(opened.annotations, opened.recordings, config, boxes)
-    plugin = HardNegatives(tmp_path / "hard.parquet", 2.0, clips, mix=HardMix(0.5))
+    plugin = HardNegatives(tmp_path / "hard.parquet", HardUse(ratio=2.0), clips)
     plugin.prepare(config, opened.annotations.classes, frozenset())
     steps: Any = step_loader(StepDataset(own, [plugin], config), 0, config.workers)
     workers, held = [worker.pid for worker in steps._workers], []

@@ -19,7 +19,7 @@ from negmine.annotations import Annotation, Annotations
 from negmine.audio.windows import Span
 from negmine.recipes.cache_items import build_cache
 from negmine.recipes.labels import Certificate, PartialLabels, label_clip
-from training.config import AugmentSettings
+from training.augmentation import AugmentSettings
 from training.data.rows import Batch, Example, Row, RowKind
 from training.data.steps import (
     BoxRows,

@@ -98,7 +98,7 @@ def test_waveforms_are_not_changed(scorer: Scorer) -> None:
 
 @pytest.mark.parametrize("readout", ["max", "mean", "power"])
 def test_logits_are_read_out_as_configured(checkpoint: Checkpoint, readout: str) -> None:
-    config = replace(checkpoint.config, readout=readout)
+    config = checkpoint.config.replace(readout=readout)
     made = CheckpointScorer(replace(checkpoint, config=config), CPU)
     embeddings, logits = made.score(clips(3))
     detector = checkpoint.detector(CPU)
@@ -111,7 +111,7 @@ def test_logits_are_read_out_as_configured(checkpoint: Checkpoint, readout: str)
 
 
 def test_embedding_under_the_head_is_the_mean_readout(checkpoint: Checkpoint) -> None:
-    config = replace(checkpoint.config, readout="mean")
+    config = checkpoint.config.replace(readout="mean")
     embeddings, logits = CheckpointScorer(replace(checkpoint, config=config), CPU).score(clips(3))
     weight, bias = (checkpoint.model[f"head.{name}"].numpy() for name in ("weight", "bias"))
     np.testing.assert_allclose(embeddings @ weight.T + bias, logits, rtol=1e-4, atol=1e-5)
@@ -124,10 +124,10 @@ def test_fingerprint_is_that_of_weights_and_readout(checkpoint: Checkpoint) -> N
         for changed in (
             checkpoint,
             replace(checkpoint, fingerprint="0" * 32),
-            replace(checkpoint, config=replace(config, readout="mean")),
-            replace(checkpoint, config=replace(config, readout="power")),
-            replace(checkpoint, config=replace(config, window_s=0.25)),
-            replace(checkpoint, config=replace(config, precision="bf16")),
+            replace(checkpoint, config=config.replace(readout="mean")),
+            replace(checkpoint, config=config.replace(readout="power")),
+            replace(checkpoint, config=config.replace(window_s=0.25)),
+            replace(checkpoint, config=config.replace(precision="bf16")),
             replace(checkpoint, front_end=replace(front_end, f_min_hz=60.0)),
         )
     ]
@@ -139,12 +139,12 @@ def test_fingerprint_is_not_that_of_the_file_or_the_run(
 ) -> None:
     shutil.copy(shared_checkpoint, tmp_path / "another name.pt")
     assert load_scorer(tmp_path / "another name.pt", "cpu").fingerprint == scorer.fingerprint
-    later = replace(checkpoint, step=99, config=replace(checkpoint.config, epochs=50, lr=1e-5))
+    later = replace(checkpoint, step=99, config=checkpoint.config.replace(epochs=50, lr=1e-5))
     assert CheckpointScorer(later, CPU).fingerprint == scorer.fingerprint
 
 
 def test_bf16_scores_are_float32_and_near(checkpoint: Checkpoint, scorer: Scorer) -> None:
-    config = replace(checkpoint.config, precision="bf16")
+    config = checkpoint.config.replace(precision="bf16")
     embeddings, logits = CheckpointScorer(replace(checkpoint, config=config), CPU).score(clips(3))
     assert embeddings.dtype == logits.dtype == np.float32
     want = scorer.score(clips(3))[1]

@@ -29,10 +29,11 @@ from negmine.errors import InputError, ModelError, NegmineError, PoolError
 from negmine.mining.selection import Chosen, Selection
 from negmine.pool import open_pool
 from negmine.recipes.labels import Certificate, PartialLabels
-from training.config import HardMix, TrainConfig
+from training.config import TrainConfig
 from training.data.folds import held_out_recordings
 from training.data.hard_negatives import HardNegatives
 from training.data.rows import Batch, Example, Row, RowKind
+from training.data.settings import HardUse
 from training.data.steps import BoxRows
 from training.engine import step as training_step
 from training.engine import train as training_loop
@@ -279,7 +280,7 @@ def test_stopped_run_with_hard_negatives_ends_as_if_it_had_never_stopped(
     run: Runner, tmp_path: Path, hard: Path
 ) -> None:
     def plugins() -> list[HardNegatives]:
-        return [HardNegatives(hard, 0.5, run.cache, mix=HardMix(0.5))]
+        return [HardNegatives(hard, HardUse(ratio=0.5), run.cache)]
 
     run(tmp_path / "whole", plugins=plugins())
     run.stopped(tmp_path / "stopped", plugins=plugins(), stop_at=4, workers=1)
@@ -336,7 +337,7 @@ def test_hard_rows_are_added_and_own_rows_stay(
         return step_loss(detector, batch, own, *rest)
 
     monkeypatch.setattr(training_step, "step_loss", recorded)
-    plugin = HardNegatives(hard, 0.5, run.cache)
+    plugin = HardNegatives(hard, HardUse(ratio=0.5, mix=0.0), run.cache)
     run(tmp_path / "plain")
     run(tmp_path / "hard", plugins=[plugin])
     plain, joined = seen[:6], seen[6:]
@@ -526,17 +527,18 @@ def test_other_inputs_in_the_same_folder_are_named(
     with pytest.raises(InputError, match="another annotations "):
         run(whole, annotations=shared_opened.annotations)
     with pytest.raises(InputError, match=r"another plug-in 0 \(none, now hard negatives "):
-        run(whole, plugins=[HardNegatives(hard, 0.5, run.cache)])
+        run(whole, plugins=[HardNegatives(hard, HardUse(ratio=0.5, mix=0.0), run.cache)])
     with pytest.raises(InputError, match=r"another init \(none, now "):
         run(whole, init=shared_checkpoint)
 
 
 def test_run_cannot_lose_its_plugin(run: Runner, tmp_path: Path, hard: Path) -> None:
-    run(tmp_path, epochs=1, plugins=[HardNegatives(hard, 0.5, run.cache)])
+    run(tmp_path, epochs=1, plugins=[HardNegatives(hard, HardUse(ratio=0.5, mix=0.0), run.cache)])
     with pytest.raises(InputError, match=r"another plug-in 0 \(hard negatives .* now none\)"):
         run(tmp_path, epochs=1)
+    fewer = HardNegatives(hard, HardUse(ratio=0.25, mix=0.0), run.cache)
     with pytest.raises(InputError, match=r"at 0\.5, now .* at 0\.25\)"):
-        run(tmp_path, epochs=1, plugins=[HardNegatives(hard, 0.25, run.cache)])
+        run(tmp_path, epochs=1, plugins=[fewer])
 
 
 def test_damaged_checkpoint_is_never_overwritten(run: Runner, tmp_path: Path) -> None:

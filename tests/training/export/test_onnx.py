@@ -269,7 +269,7 @@ def test_every_setting_can_be_exported(
     checkpoint: Checkpoint, tmp_path: Path, changes: dict[str, Any]
 ) -> None:
     torch.manual_seed(0)
-    config = replace(checkpoint.config, **({"n_mels": 64} | changes))
+    config = checkpoint.config.replace(**({"n_mels": 64} | changes))
     edges = EDGES if config.bands != "off" else ()
     front_end = FrontEndSettings.for_mels(config.sample_rate, config.n_mels)
     detector = Detector.from_config(config, 3, front_end, edges)

@@ -11,7 +11,8 @@ from slow_pooling import positive_mean, power_mean
 from torch import Tensor, nn
 
 from negmine.errors import ModelError
-from training.config import READOUTS, AugmentSettings, TrainConfig
+from training.augmentation import AugmentSettings
+from training.config import READOUTS, TrainConfig
 from training.models.backbones import SmallCNN, check_backbone
 from training.models.bands import mel_rows, row_mask
 from training.models.detector import Detector, frames_per_second, weights_fingerprint

@@ -210,7 +210,6 @@ def test_the_command(
     assert [row["fold"] for row in found["members"]] == ["0", "1", "all"]
     assert Path(found["out_of_fold"]).exists()
     for wrong, message in (
-        (["--fold", "1"], "--seeds trains every fold"),
         (["--folds", "1"], "holds anything out"),
         (["--init", "x.pt"], "--init: with --seeds"),
         (["--seed", str(2**32 - 1), "--seeds", "2"], "there are no 2 seeds"),

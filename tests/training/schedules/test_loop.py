@@ -19,12 +19,13 @@ from negmine.mining.mine import MineSettings
 from negmine.mining.selection import Selection, open_selection
 from negmine.notices import warn
 from negmine.pool import open_pool
-from training.config import HardUse
+from training.data.settings import HardUse
 from training.engine.checkpoint import Checkpoint
 from training.engine.inputs import HardInputs, RunContext, RunInputs
 from training.engine.run import run_training
 from training.engine.scorer import CheckpointScorer
-from training.schedules.loop import LoopSettings, Mining, Round, loop_table, run_loop
+from training.schedules.loop import Mining, Round, loop_table, run_loop
+from training.schedules.settings import LoopSettings
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

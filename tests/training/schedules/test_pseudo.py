@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -19,15 +20,14 @@ from training.engine.checkpoint import Checkpoint
 from training.engine.inputs import RunContext, RunInputs
 from training.schedules import pseudo
 from training.schedules.pseudo import (
-    LEVELS,
     PseudoLabels,
-    PseudoSettings,
     WindowLabels,
     call_centres,
     label_recordings,
     share_centres,
 )
 from training.schedules.pseudo_rows import PseudoRows
+from training.schedules.settings import Level, PseudoSettings
 
 CPU = torch.device("cpu")
 
@@ -181,7 +181,7 @@ def test_a_class_that_fires_everywhere_is_not_labelled_everywhere(
         level: label_recordings(
             folds, o.annotations, o.recordings, RunContext(), PseudoSettings(level=level)
         )
-        for level in LEVELS
+        for level in get_args(Level)
     }
     mean = {
         level: np.concatenate([w.values for w in labels.recordings.values()]).mean(axis=0)

@@ -1,0 +1,93 @@
+"""The settings of what rows are made of: hard negatives, and what folds keep together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from negmine.notices import warn_each
+from negmine.settings import Ascending, FileName, Settings, Share, When, setting
+
+MixBy = Literal["other", "own", "any"]
+
+_GIVEN = When("--hard-negatives")
+
+
+class HardUse(Settings, frozen=True):
+    """Hard negatives."""
+
+    ratio: Annotated[float, Field(gt=0)] = setting(
+        0.25, "Rows of them in a step, as a share of the TP and FP rows they are added to.",
+        needs=_GIVEN,
+    )  # fmt: skip
+    mix: Share = setting(
+        0.5, "Rows, of calls and of all kinds, that get a hard negative mixed in.",
+        metavar="SHARE", needs=_GIVEN,
+    )  # fmt: skip
+    mix_snr_db: Ascending[float] = setting(
+        (-10.0, 10.0), "Row over the negative mixed into it, dB.",
+        flag="--hard-mix-snr", metavar="LOW HIGH", needs=When("mix"),
+    )  # fmt: skip
+    mix_by: MixBy = setting(
+        "other",
+        "What a negative that joins a call fooled, where there is one: a class that does not call "
+        "there, so that the call is to be ranked above it; the call's own; or any.",
+        needs=When("mix"),
+    )
+    own: bool = setting(
+        False,
+        "A row is zero for the class it was mined for alone, not for all that it is certified for.",
+        flag="",
+    )
+
+
+HARD_USE = HardUse()
+
+
+class Grouping(Settings, frozen=True):
+    """Folds."""
+
+    by: Literal["recording", "site"] = setting(
+        "recording",
+        "What is kept together in one fold; sites are named by --sites or --site-regex.",
+        flag="--fold-by",
+        needs=When(".folds", least=2),
+    )
+    sites: FileName | None = setting(
+        None, "CSV: recording_id, site.", flag="--sites", needs=When("by", "site")
+    )
+    site_regex: str | None = setting(
+        None,
+        "The site is what it finds in a recording's name, its first group if it has one.",
+        flag="--site-regex",
+        metavar="REGEX",
+        needs=When("by", "site"),
+    )
+
+    @model_validator(mode="after")
+    def _names_sites_once(self) -> Self:
+        if self.by == "site" and (self.sites is None) == (self.site_regex is None):
+            raise ValueError("--fold-by site takes one of --sites and --site-regex")
+        return self
+
+    def groups(self, recordings: Iterable[str]) -> dict[str, str] | None:
+        """Return the group of each recording; None if each is its own.
+
+        Raises
+        ------
+        InputError
+            If one has no site.
+        """
+        if self.by != "site":
+            return None
+        from negmine.annotations.sites import alike_sites, sites_by_pattern, sites_by_table
+
+        if self.sites is not None:
+            found = sites_by_table(recordings, Path(self.sites))
+        else:
+            found = sites_by_pattern(recordings, self.site_regex or "")
+        warn_each(alike_sites(found))
+        return found
