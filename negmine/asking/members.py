@@ -25,7 +25,6 @@ class MemberScores:
     ----------
     models : sequence of Scorer
         Of the same classes.
-    clips : Clips
     folder : Path
         Where scores are kept.
     batch_size : int

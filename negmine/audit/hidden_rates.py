@@ -93,7 +93,7 @@ class Audit:
 
     Parameters
     ----------
-    verdicts : sequence of Verdict
+    verdicts : sequence of ClipVerdict
         In the key's order; empty words were not heard.
     """
 

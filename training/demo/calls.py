@@ -1,6 +1,6 @@
 """The demo's sounds: six classes of call, and look-alikes that are none of them.
 
-A `Kind` is a shape (sweep, trill, croak, warble, whistle) and a range for each of the shape's
+A `CallKind` is a shape (sweep, trill, croak, warble, whistle) and a range for each of the shape's
 parameters; a rendition draws new parameters. A look-alike is the shape of a class with one
 range moved out of the class's: the other slope, another pulse rate, one note more. So what tells
 it from the class is known, and is never the loudness or the background.
@@ -62,17 +62,7 @@ class CallKind:
     ranges: Mapping[str, tuple[float, float]]
 
     def render(self, rng: np.random.Generator, sample_rate: int) -> Rendition:
-        """Draw one rendition.
-
-        Parameters
-        ----------
-        sample_rate : int
-            At least twice the top of the band.
-
-        Returns
-        -------
-        Sound
-        """
+        """Draw one rendition; the rate is at least twice the top of the band."""
         parameters = {name: rng.uniform(low, high) for name, (low, high) in self.ranges.items()}
         wave, f_min_hz, f_max_hz = self.shape(sample_rate, **parameters)
         # No animal keeps one loudness through a call, so loudness must not tell a class.

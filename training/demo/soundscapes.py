@@ -168,7 +168,7 @@ def compose(
     Parameters
     ----------
     bed : float32 array, shape (T,)
-    kinds : iterable of Kind
+    kinds : iterable of CallKind
         One item for each sound.
 
     Returns

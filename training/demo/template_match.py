@@ -16,7 +16,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy import fft
 from scipy.ndimage import uniform_filter1d
-from scipy.signal import find_peaks
+from scipy.signal import find_peaks, oaconvolve
 
 from training.demo.calls import CallKind, Samples
 
@@ -62,7 +62,7 @@ class TemplateMatcher:
 
     Parameters
     ----------
-    kinds : sequence of Kind
+    kinds : sequence of CallKind
         The classes; their positions are the species ids.
     rng : numpy.random.Generator
         Draws the renditions.
@@ -102,14 +102,12 @@ class TemplateMatcher:
         spectrogram = self._spectrogram(samples)
         # A steady sound, such as an insect's band, is no detection however loud it is.
         spectrogram -= np.median(spectrogram, axis=1, keepdims=True)
-        frames = spectrogram.shape[1]
-        spectra = fft.rfft(spectrogram, fft.next_fast_len(frames, real=True), axis=1)
         found: list[TemplateMatch] = []
         for template in self._templates:
             width = template.values.shape[1]
-            if width > frames:
+            if width > spectrogram.shape[1]:
                 continue
-            score = _correlation(spectrogram[template.rows], spectra[template.rows], template)
+            score = _correlation(spectrogram[template.rows], template.values)
             for frame in find_peaks(score, height=min_score, distance=width)[0].tolist():
                 start_s = frame * self._hop / self._sample_rate
                 match = TemplateMatch(
@@ -157,36 +155,18 @@ class TemplateMatcher:
         return np.ascontiguousarray(np.log(smooth + 1e-9).T)
 
 
-def _correlation(
-    spectrogram: Spectrogram, spectra: NDArray[np.complex64], template: _Template
-) -> NDArray[np.float64]:
-    """Compute the correlation coefficient of a template at every frame where it fits whole.
+def _correlation(spectrogram: Spectrogram, template: Spectrogram) -> NDArray[np.float64]:
+    """Compute the correlation coefficient at every frame where a template fits whole.
 
     The template t has mean 0 and norm 1, so that with a span x of N values the coefficient is
-    sum(x t) / sqrt(sum(x^2) - sum(x)^2 / N). Products of spectra correlate on a circle; the
-    frames at which the template would wrap round are the ones left out.
-
-    Parameters
-    ----------
-    spectrogram : float32 array, shape (F, frames)
-        In the template's band.
-    spectra : complex64 array, shape (F, n // 2 + 1)
-        Each row's spectrum, of n >= frames points.
+    sum(x t) / sqrt(sum(x^2) - sum(x)^2 / N).
 
     Returns
     -------
     float64 array, shape (frames - W + 1,)
     """
-    frames, width = spectrogram.shape[1], template.values.shape[1]
-    points = fft.next_fast_len(frames, real=True)
-    conjugate = fft.rfft(template.values, points, axis=1).conj()
-    product = fft.irfft((spectra * conjugate).sum(axis=0), points)[: frames - width + 1]
-
-    def moving_sum(values: Spectrogram) -> NDArray[np.float64]:
-        total = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
-        return np.asarray(total[width:] - total[:-width])
-
-    size = template.values.size
-    total = moving_sum(spectrogram.sum(axis=0))
-    power = moving_sum(np.square(spectrogram).sum(axis=0))
-    return np.asarray(product / np.sqrt(np.maximum(power - total**2 / size, 1e-6)))
+    product = oaconvolve(spectrogram, template[:, ::-1], mode="valid", axes=1).sum(axis=0)
+    moving = np.ones(template.shape[1])
+    total = np.convolve(spectrogram.sum(axis=0), moving, "valid")
+    power = np.convolve(np.square(spectrogram).sum(axis=0), moving, "valid")
+    return np.asarray(product / np.sqrt(np.maximum(power - total**2 / template.size, 1e-6)))

@@ -83,7 +83,7 @@ def find_recordings(
 
     Returns
     -------
-    found : list of Found
+    found : list of FoundRecording
     skipped : list of str
         One line for each unreadable file.
     folders : list of SoundFolder

@@ -247,7 +247,7 @@ def call_centres(
 
     Parameters
     ----------
-    logits : mapping of str to Windows
+    logits : mapping of str to WindowLabels
         By recording.
     quantile : float
         A class with fewer than five calls takes that of all classes' calls.

@@ -226,7 +226,7 @@ def disagreements(
 
 
 def _unpacked(words: np.ndarray) -> np.ndarray:
-    """Undo `_packed`, as uint8."""
+    """Return the bits of 32-bit words, as uint8: shape (n, 32)."""
     return np.unpackbits(words.view(np.uint8).reshape(-1, 4), axis=1, bitorder="little")
 
 
