@@ -46,7 +46,8 @@ def made_up(
 
     from negmine.annotations import Annotation, Annotations
     from negmine.annotations.recordings import Recordings
-    from negmine.audio.read import LEVEL_BLOCK_S, AudioInfo
+    from negmine.audio.read import AudioInfo
+    from negmine.audio.silence import LEVEL_BLOCK_S
     from negmine.audio.windows import Span
     from negmine.building.settings import PoolSettings
     from negmine.building.sources.context import BuildContext, DeclaredFolder

@@ -90,7 +90,7 @@ def test_arrows_run_one_way() -> None:
 @pytest.mark.parametrize(
     ("library", "homes"),
     [
-        ("soundfile", {"negmine.audio.read", "negmine.audio.write"}),
+        ("soundfile", {"negmine.audio.read", "negmine.audio.sound_file", "negmine.audio.write"}),
         ("faiss", {"negmine.scores.index"}),
         ("timm", {"training.models.backbones"}),
         ("torchaudio", {"training.models.from_torchaudio"}),

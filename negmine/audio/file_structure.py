@@ -121,9 +121,6 @@ class FileBytes:
         return -1
 
 
-# ---- containers of chunks
-
-
 def shell_names(path: Path) -> str:
     """Quote a file, and the name of what to make of it, for a shell."""
     return f"{quote(path.name)} {quote(path.stem + '-whole.flac')}"

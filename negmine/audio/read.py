@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,24 +12,18 @@ import numpy as np
 import soundfile as sf
 import soxr
 
-from negmine.audio.extent import find_extent
-from negmine.audio.file_structure import Extent
 from negmine.audio.fingerprint import file_fingerprint
-from negmine.audio.silence import SILENCE_RMS, mix_down
+from negmine.audio.silence import LEVEL_BLOCK_S, SILENCE_RMS, level_block, mix_down
+from negmine.audio.sound_file import (
+    UNKNOWN_FRAMES,
+    StreamedFile,
+    decoded_blocks,
+    opened,
+    promised_frames,
+    reason_of,
+)
 from negmine.audio.windows import to_samples
 from negmine.errors import AudioError
-
-# Levels are kept for blocks of this length, so that silence can be found without decoding again.
-LEVEL_BLOCK_S = 0.1
-
-# MP3 encoders pad by up to two frames of 1,152 samples, so a header may promise that much more.
-_MP3_PADDING = 2 * 1152
-
-# Samples a second in all channels; no recorder comes near. More would not fit into memory.
-_FASTEST = 100_000_000
-
-# As many frames and more are libsndfile's way to say that it does not know.
-_UNKNOWN = 1 << 62
 
 
 @dataclass(frozen=True)
@@ -94,18 +87,14 @@ def probe(path: Path) -> AudioInfo:
     """
     fingerprint = file_fingerprint(path)
     power, cancelled, frames, rate, channels = [], 0, 0, 1, 1
-    for samples, rate in _blocks(path):
+    for samples, rate in decoded_blocks(path):
         channels = samples.shape[1]
-        _, levels, lost = mix_down(samples, _level_block(rate))
+        _, levels, lost = mix_down(samples, level_block(rate))
         power.append(levels)
         cancelled += lost
         frames += len(samples)
     levels = np.concatenate(power).astype(np.float32)
     return AudioInfo(path, rate, frames, channels, fingerprint, levels, cancelled)
-
-
-def _level_block(rate: int) -> int:
-    return max(1, to_samples(LEVEL_BLOCK_S, rate))
 
 
 def promised_s(path: Path) -> float:
@@ -123,14 +112,14 @@ def promised(path: Path) -> tuple[float, int]:
     AudioError
         If the file is missing or not audio, or holds more than its header counts.
     """
-    with _opened(path) as (file, extent):
+    with opened(path) as (file, extent):
         rate = int(file.samplerate)
-        return _promised_frames(path, file, extent) / rate, rate
+        return promised_frames(path, file, extent) / rate, rate
 
 
 def is_mono_at(path: Path, sample_rate: int) -> bool:
     """Return whether a file is mono and of this rate: decoded, it is what it stores."""
-    with _opened(path) as (file, _):
+    with opened(path) as (file, _):
         return bool(file.channels == 1 and file.samplerate == sample_rate)
 
 
@@ -151,8 +140,8 @@ def stream(path: Path, sample_rate: int) -> Iterator[np.ndarray]:
     """
     resampler: soxr.ResampleStream | None = None
     frames = given = 0
-    for samples, rate in _blocks(path):
-        mono, _, _ = mix_down(samples, _level_block(rate))
+    for samples, rate in decoded_blocks(path):
+        mono, _, _ = mix_down(samples, level_block(rate))
         frames += len(mono)
         if rate != sample_rate:
             resampler = resampler or soxr.ResampleStream(rate, sample_rate, 1, quality="HQ")
@@ -162,101 +151,6 @@ def stream(path: Path, sample_rate: int) -> Iterator[np.ndarray]:
     if resampler:
         rest = resampler.resample_chunk(np.zeros(0, dtype=np.float32), last=True)
         yield rest[: max(0, to_samples(frames / rate, sample_rate) - given)]
-
-
-def _blocks(path: Path) -> Iterator[tuple[np.ndarray, int]]:
-    """Yield a file's samples, shape (n, channels), in blocks of seconds, and its rate in Hz."""
-    frames = 0
-    with _opened(path, whole=True) as (file, extent):
-        rate, promised, container = file.samplerate, _counted_frames(file, extent), file.format
-        size = 64 * _level_block(rate)
-        # not file.blocks(): where a read falls short, that repeats what was read before
-        while len(samples := file.read(size, dtype="float32", always_2d=True)):
-            if not np.isfinite(samples).all():
-                bad = frames + int(np.argmax(~np.isfinite(samples).all(axis=1)))
-                raise AudioError(f"{path}: NaN or infinite samples from {bad / rate:.2f} s")
-            frames += len(samples)
-            yield samples, rate
-    if frames == 0:
-        raise AudioError(f"{path}: the file holds no samples (0.0 s)")
-    padding = _MP3_PADDING if container == "MP3" else 0
-    if promised is not None and frames < promised - padding:
-        found, expected = frames / rate, promised / rate
-        raise AudioError(
-            f"{path}: truncated: {found:.2f} s decoded of {expected:.2f} s in its header"
-        )
-
-
-class _SoundFile(sf.SoundFile):  # type: ignore[misc]
-    """A sound file that is read on from where it is.
-
-    soundfile seeks to where it has read, which fails at the end of a file of unknown length, and
-    the last block is then lost.
-    """
-
-    def seekable(self) -> bool:
-        return False
-
-
-@contextmanager
-def _opened(path: Path, *, whole: bool = False) -> Iterator[tuple[sf.SoundFile, Extent | None]]:
-    """Open a file to decode, whose header was found to count all that it holds.
-
-    Parameters
-    ----------
-    whole : bool
-        See `negmine.audio.extent.find_extent`.
-    """
-    try:
-        if path.stat().st_size == 0:
-            raise AudioError(f"{path}: the file is empty (0 bytes)")
-        extent = find_extent(path, whole=whole)
-        try:
-            file = _SoundFile(path)
-        except sf.LibsndfileError as error:
-            raise AudioError(_why_unreadable(path, error, extent)) from error
-        with file:
-            if file.samplerate * file.channels > _FASTEST:
-                raise AudioError(
-                    f"{path}: its header counts {file.samplerate} Hz and {file.channels} channels; "
-                    "is it damaged?"
-                )
-            if extent:
-                extent.check(path, file.frames, file.samplerate)
-            yield file, extent
-    except sf.LibsndfileError as error:
-        reason = _reason(error)
-        raise AudioError(f"{path}: not readable as audio, or truncated: {reason}") from error
-    except OSError as error:
-        raise AudioError(f"{path}: cannot be read: {error.strerror}") from error
-
-
-def _reason(error: sf.LibsndfileError) -> str:
-    """Return what libsndfile says, which may be nothing."""
-    return str(error.error_string).strip().rstrip(".") or "the decoder stops in it"
-
-
-def _why_unreadable(path: Path, error: sf.LibsndfileError, extent: Extent | None) -> str:
-    if extent and extent.cut > 1:
-        return f"{path}: truncated: {extent.held} bytes of sound of {extent.counted} in its header"
-    if extent and extent.counted is None:
-        return f"{path}: its header does not count its sound, and no decoder here reads it so; " + (
-            extent.remedy
-        )
-    return f"{path}: not readable as audio, or truncated: {_reason(error)}"
-
-
-def _counted_frames(file: sf.SoundFile, extent: Extent | None) -> int | None:
-    """Return the number of frames that the header promises; None where it does not know."""
-    if file.frames >= _UNKNOWN:
-        return extent.held if extent and extent.rate else None
-    return round(file.frames * extent.cut) if extent and not extent.rate else int(file.frames)
-
-
-def _promised_frames(path: Path, file: sf.SoundFile, extent: Extent | None) -> int:
-    """Return the frames that the header promises; those that are there, where it does not."""
-    counted = _counted_frames(file, extent)
-    return sum(len(samples) for samples, _ in _blocks(path)) if counted is None else counted
 
 
 def probe_all(
@@ -328,10 +222,10 @@ def read_span(path: Path, start_s: float, duration_s: float, sample_rate: int) -
     """
     length = to_samples(duration_s, sample_rate)
     try:
-        with _SoundFile(path) as file:
+        with StreamedFile(path) as file:
             rate = file.samplerate
             frames = file.frames
-            if frames >= _UNKNOWN:
+            if frames >= UNKNOWN_FRAMES:
                 frames = to_samples(promised_s(path), rate)
             # the margin is a whole number of samples at both rates
             unit = math.gcd(rate, sample_rate)
@@ -347,7 +241,7 @@ def read_span(path: Path, start_s: float, duration_s: float, sample_rate: int) -
                 samples = file.read(wanted - head, dtype="float32", always_2d=True)
     except (sf.LibsndfileError, OSError) as error:
         end_s = start_s + duration_s
-        why = _reason(error) if isinstance(error, sf.LibsndfileError) else error.strerror
+        why = reason_of(error) if isinstance(error, sf.LibsndfileError) else error.strerror
         raise AudioError(f"{path}: cannot be read in [{start_s:g}, {end_s:g}) s: {why}") from error
     mono = samples.mean(axis=1, dtype=np.float32)
     mono = np.pad(mono, (head, wanted - head - len(mono)))
@@ -359,6 +253,6 @@ def read_span(path: Path, start_s: float, duration_s: float, sample_rate: int) -
 
 def read_all(path: Path, sample_rate: int) -> np.ndarray:
     """Read a whole file as mono at another rate: float32 array, shape (T,)."""
-    with _opened(path, whole=True) as (file, extent):
-        duration_s = _promised_frames(path, file, extent) / file.samplerate
+    with opened(path, whole=True) as (file, extent):
+        duration_s = promised_frames(path, file, extent) / file.samplerate
     return read_span(path, 0.0, duration_s, sample_rate)

@@ -10,6 +10,8 @@ import math
 
 import numpy as np
 
+from negmine.audio.windows import to_samples
+
 # A span whose level is below this holds no sound: one step of 16 bits (-90 dBFS). The rounding of a
 # 16-bit file alone has -101 dBFS, its dither -96; the noise of microphones and preamplifiers is
 # above. Sound of 24 bits or of floating point that is quieter still should be amplified first.
@@ -21,6 +23,9 @@ SILENT_LOGIT = -100.0
 # Below this (-120 dBFS) a ratio to a level would amplify the rounding of float32 alone. Far lower
 # than `SILENCE_RMS`: a clip whose loudest band was erased is quiet, and still has a level.
 LEAST_RMS = 1e-6
+
+# Levels are kept for blocks of this length, so that silence can be found without decoding again.
+LEVEL_BLOCK_S = 0.1
 
 # Squares to sum in float32; their sums are summed in float64.
 _SUM = 1024
@@ -45,6 +50,11 @@ def rms(samples: np.ndarray) -> float:
 def is_silent(samples: np.ndarray) -> bool:
     """Return whether samples, shape (T,), hold no sound."""
     return rms(samples) < SILENCE_RMS
+
+
+def level_block(rate: int) -> int:
+    """Return the samples of a block of `LEVEL_BLOCK_S`."""
+    return max(1, to_samples(LEVEL_BLOCK_S, rate))
 
 
 def mix_down(samples: np.ndarray, block: int) -> tuple[np.ndarray, np.ndarray, int]:

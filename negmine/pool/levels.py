@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from negmine.arrays import BoolEntries, FloatEntries, FloatRows, IntRows
-from negmine.audio.read import LEVEL_BLOCK_S, AudioInfo
-from negmine.audio.silence import SILENCE_RMS
+from negmine.audio.read import AudioInfo
+from negmine.audio.silence import LEVEL_BLOCK_S, SILENCE_RMS
 from negmine.errors import AudioError
 from negmine.recipes.columns import offsets
 from negmine.recipes.recipe import Recipes

@@ -34,7 +34,7 @@ FORMATS = {
     "opus": (".opus", "OGG", "OPUS"),
     "mp3": (".mp3", "MP3", "MPEG_LAYER_III"),
 }
-# A decoder of MP3 drops up to two frames that an encoder padded: `negmine.audio.read`.
+# A decoder of MP3 drops up to two frames that an encoder padded: `negmine.audio.sound_file`.
 MAY_LACK = {"mp3": 2 * 1152}
 # Sizes in W64 are padded to eight bytes, and the decoder takes those for sound.
 MAY_ADD = {"w64": 4}

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from negmine.audio.read import LEVEL_BLOCK_S, AudioInfo
-from negmine.audio.silence import SILENCE_RMS
+from negmine.audio.read import AudioInfo
+from negmine.audio.silence import LEVEL_BLOCK_S, SILENCE_RMS
 from negmine.building.sources.context import BuildContext, DeclaredFolder
 from negmine.building.sources.settings import ExternalSettings
 from negmine.recipes.labels import Certificate, PartialLabels

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from negmine.annotations.recordings import Recordings
 from negmine.asking.rounds import Rounds
 from negmine.asking.unlabelled_windows import Windows, window_starts
-from negmine.audio.read import LEVEL_BLOCK_S, AudioInfo
+from negmine.audio.read import AudioInfo
+from negmine.audio.silence import LEVEL_BLOCK_S
 from negmine.audio.windows import Span
 
 

@@ -10,13 +10,13 @@ import soundfile as sf
 from conftest import SAMPLE_RATE, tone
 
 from negmine.audio.read import (
-    LEVEL_BLOCK_S,
     probe,
     probe_all,
     read_all,
     read_span,
     stream,
 )
+from negmine.audio.silence import LEVEL_BLOCK_S
 from negmine.errors import AudioError
 
 
