@@ -253,4 +253,4 @@ def _fault(model: type[Settings], values: Mapping[str, Any], error: ValidationEr
 def unknown_key(model: type[Settings], name: str) -> str:
     """Return what is wrong with a name that no field has, in a line."""
     known = model.model_fields
-    return f"unknown key '{name}'{did_you_mean(name, known)}; expected {', '.join(known)}"
+    return f"unknown key '{name}'{did_you_mean(name, known)}; expected {', '.join(known) or 'none'}"

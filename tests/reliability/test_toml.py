@@ -52,7 +52,7 @@ def strategy(path: Path) -> Table:
     found = parse_strategy(str(path))
     return {
         "ranking": "top",
-        "rule": [{"name": rule.name, **rule.settings} for rule in found.rules],
+        "rule": [{"name": rule.name, **rule.settings.to_dict()} for rule in found.rules],
     }
 
 
@@ -130,7 +130,9 @@ def listed(key: str, rows: st.SearchStrategy[Table], others: Table) -> st.Search
 
 def listed_rules() -> st.SearchStrategy[Table]:
     rules = [
-        table(dict(rule.defaults) or {"x": 1}).map(lambda found, name=name: {"name": name} | found)
+        table(rule.settings().to_dict() or {"x": 1}).map(
+            lambda found, name=name: {"name": name} | found
+        )
         for name, rule in RULES.items()
     ]
     odd = st.builds(lambda name, found: {"name": name} | found, wild(), st.just({}))

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 
 from negmine.errors import InputError, did_you_mean
 from negmine.mining.rules.diversity import k_center
-from negmine.mining.rules.margin import margin_threshold
+from negmine.mining.rules.margin import Space, margin_threshold
 from negmine.mining.rules.quota import within_quota
 from negmine.mining.rules.window import score_window
+from negmine.settings import Count, Kind, Settings, setting, settings_from, settings_of
 from negmine.storage.decimals import decimal
 
 
@@ -60,56 +61,66 @@ class ClassScores:
     reference: np.ndarray
 
 
-def _window(known: ClassScores, low: float, high: float) -> tuple[float, float]:
-    return score_window(known.reference, low, high)
+class WindowSettings(Settings, frozen=True):
+    """A band of hardness, as quantiles of the class's certified rows."""
+
+    low: float = setting(0.0, "Lowest quantile.", flag="")
+    high: float = setting(0.999, "Highest quantile.", flag="")
 
 
-def _margin(known: ClassScores, space: str, margin: float, reference: float) -> tuple[float, float]:
-    return -np.inf, margin_threshold(known.calls, space, margin, reference)  # type: ignore[arg-type]
+class MarginSettings(Settings, frozen=True):
+    """Nothing that scores too much like the class's confirmed calls."""
+
+    space: Space = setting("quantile", "See `negmine.mining.rules.margin`.", flag="")
+    margin: float = setting(0.1, "In logits, spreads, or a quantile.", flag="")
+    reference: float = setting(0.5, "Quantile of the calls' scores that it counts from.", flag="")
 
 
-def _diverse(found: Candidates, wanted: int) -> np.ndarray:
+class DiverseSettings(Settings, frozen=True):
+    """Rows that spread over embedding space (k-center)."""
+
+
+class QuotaSettings(Settings, frozen=True):
+    """No kind, certificate, source or group has more than so many rows of a class."""
+
+    by: Literal["kind", "certificate", "source", "group"] = setting("group", "Of what.", flag="")
+    most: Count = setting(5, "Rows of a class.", flag="")
+
+
+def _window(known: ClassScores, s: WindowSettings) -> tuple[float, float]:
+    return score_window(known.reference, s.low, s.high)
+
+
+def _margin(known: ClassScores, s: MarginSettings) -> tuple[float, float]:
+    return -np.inf, margin_threshold(known.calls, s.space, s.margin, s.reference)
+
+
+def _diverse(found: Candidates, wanted: int, s: DiverseSettings) -> np.ndarray:
     # chosen for their spread, ranked by their hardness
     return np.sort(k_center(found.embeddings, wanted))
 
 
-def _quota(found: Candidates, wanted: int, by: str, most: int) -> np.ndarray:
-    return np.flatnonzero(within_quota(found.keys(by), most))
+def _quota(found: Candidates, wanted: int, s: QuotaSettings) -> np.ndarray:
+    return np.flatnonzero(within_quota(found.keys(s.by), s.most))
 
 
 @dataclass(frozen=True)
 class _RuleKind:
-    """A rule's function, its settings with their defaults, and what it does in one line.
+    """A rule's settings and its function.
 
     ``limits`` gives the lowest and the highest score that may pass; ``take`` the ranks it keeps.
     """
 
-    text: str
-    defaults: Mapping[str, Any]
+    settings: type[Settings]
     limits: Callable[..., tuple[float, float]] | None = None
     take: Callable[..., np.ndarray] | None = None
-    choices: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 RULES: Mapping[str, _RuleKind] = {
-    "window": _RuleKind(
-        "a band of hardness, as quantiles of the class's certified rows",
-        {"low": 0.0, "high": 0.999},
-        limits=_window,
-    ),
-    "margin": _RuleKind(
-        "nothing that scores too much like the class's confirmed calls",
-        {"space": "quantile", "margin": 0.1, "reference": 0.5},
-        limits=_margin,
-        choices={"space": ("absolute", "relative", "quantile")},
-    ),
-    "diverse": _RuleKind("rows that spread over embedding space (k-center)", {}, take=_diverse),
-    "quota": _RuleKind(
-        "no kind, certificate, source or group has more than this many rows of a class",
-        {"by": "group", "most": 5},
-        take=_quota,
-        choices={"by": ("kind", "certificate", "source", "group")},
-    ),
+    "window": _RuleKind(WindowSettings, limits=_window),
+    "margin": _RuleKind(MarginSettings, limits=_margin),
+    "diverse": _RuleKind(DiverseSettings, take=_diverse),
+    "quota": _RuleKind(QuotaSettings, take=_quota),
 }
 
 
@@ -118,12 +129,12 @@ class Rule:
     """One rule of a strategy, with its settings."""
 
     name: str
-    settings: Mapping[str, Any]
+    settings: Settings
 
     @property
     def text(self) -> str:
         """As it is written on the command line."""
-        shown = ",".join(f"{k}={v}" for k, v in self.settings.items())
+        shown = ",".join(f"{k}={v}" for k, v in self.settings.to_dict().items())
         return f"{self.name}:{shown}" if shown else self.name
 
     @property
@@ -134,14 +145,14 @@ class Rule:
     def limits(self, known: ClassScores) -> tuple[float, float]:
         """Return the lowest and the highest score that the rule passes; -inf and inf where any."""
         apply = RULES[self.name].limits
-        return apply(known, **self.settings) if apply else (-np.inf, np.inf)
+        return apply(known, self.settings) if apply else (-np.inf, np.inf)
 
     def take(self, found: Candidates, wanted: int) -> np.ndarray:
         """Return ranks that the rule keeps, ascending: int64 array."""
         apply = RULES[self.name].take
         if apply is None:
             return np.arange(len(found))
-        return np.asarray(apply(found, wanted, **self.settings), dtype=np.int64)
+        return np.asarray(apply(found, wanted, self.settings), dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -173,32 +184,22 @@ def make_rule(name: str, settings: Mapping[str, Any], where: str) -> Rule:
     if name not in RULES:
         hint = did_you_mean(name, RULES)
         raise InputError(f"{where}: no rule '{name}'{hint}; rules: {', '.join(RULES)}")
-    described = RULES[name]
-    values: dict[str, Any] = dict(described.defaults)
-    for key, value in settings.items():
-        if key not in values:
-            known = ", ".join(values) or "none"
-            raise InputError(
-                f"{where}: rule '{name}' has no setting '{key}'{did_you_mean(key, values)}; "
-                f"it has: {known}"
-            )
-        kind = type(values[key])
-        number = decimal(str(value))
-        if kind is str:
-            values[key] = str(value)
-        elif math.isnan(number) or (kind is int and not number.is_integer()):
-            wanted = "whole number" if kind is int else "number"
-            raise InputError(f"{where}: {name}:{key}={value}: expected a {wanted}")
-        else:
-            values[key] = kind(number)
-        allowed = described.choices.get(key)
-        if allowed and values[key] not in allowed:
-            raise InputError(f"{where}: {name}:{key}={value}: expected {' or '.join(allowed)}")
-    rule = Rule(name, values)
+    model = RULES[name].settings
+    kinds = {one.path[0]: one.kind for one in settings_of(model)}
+    table = {key: _typed(value, kinds.get(key)) for key, value in settings.items()}
+    rule = Rule(name, settings_from(model(), table, f"{where}: rule '{name}'"))
     try:
         rule.limits(ClassScores(np.zeros(1), np.zeros(1)))
     except ValueError as error:
-        raise InputError(f"{where}: {name}: {error}") from error
-    if values.get("most", 1) < 1:
-        raise InputError(f"{where}: {name}:most={values['most']}: expected at least 1")
+        raise InputError(f"{where}: rule '{name}': {error}") from error
     return rule
+
+
+def _typed(value: Any, kind: Kind | None) -> Any:
+    """Return a number that is written as text; anything else as it is."""
+    if kind is None or kind.type is str or not isinstance(value, str):
+        return value
+    number = decimal(value)
+    if math.isnan(number):
+        return value
+    return int(number) if kind.type is int and number.is_integer() else number
