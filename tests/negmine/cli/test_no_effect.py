@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from click.testing import CliRunner, Result
 
@@ -12,6 +14,7 @@ RENDER = "render pool --out clips"
 SYNTHESISE = "synthesise pool --model best.pt"
 SPLIT = "pool split pool --into a=1 --into b=1 --out folds"
 BUILD = "build-pool train --tp tp.csv --out pool"
+ENSEMBLE = "ensemble a.csv b.csv"
 
 
 def call(line: str) -> Result:
@@ -31,13 +34,20 @@ def call(line: str) -> Result:
             "--verdict-recordings heard",
             "--verdict-recordings has no effect without --verdicts",
         ),
+        (f"{ENSEMBLE} --truth t.csv", "--how rank", "--how has no effect without --out"),
+        (
+            f"{ENSEMBLE} --out c.csv",
+            "--row-scale max",
+            "--row-scale has no effect without --how row-scaled or --truth",
+        ),
     ],
 )
 def test_an_option_without_effect_is_told_and_the_command_goes_on(
     command: str, option: str, line: str
 ) -> None:
     result = call(f"{command} {option}")
-    assert result.stderr.splitlines()[0] == f"warning: {line}"
+    assert result.stderr.startswith(f"warning: {line}")
+    assert result.stderr.count("no effect") == 1
     assert result.stderr.splitlines()[-1].startswith("Error: ")  # nothing is there
 
 
@@ -49,9 +59,22 @@ def test_an_option_without_effect_is_told_and_the_command_goes_on(
         f"{SYNTHESISE} --scores scores --max-doubt 0.2",
         SPLIT,
         f"{BUILD} --verdicts heard.csv --verdict-recordings heard",
+        f"{ENSEMBLE} --truth t.csv --row-scale max",
     ],
 )
 def test_what_has_an_effect_is_not_warned_of(line: str) -> None:
     result = call(line)
     assert result.exit_code != 0
     assert "no effect" not in result.stderr
+
+
+def test_folders_of_an_ensemble_bring_a_truth_along(tmp_path: Path) -> None:
+    result = call(f"ensemble {tmp_path} b.csv --row-scale max")
+    assert "no out-of-fold scores in this folder" in result.stderr
+    assert "no effect" not in result.stderr
+
+
+def test_an_index_that_is_named_is_not_chosen_by_memory() -> None:
+    result = call("search a.wav --pool pool --model best.pt --index Flat --memory 1")
+    assert result.exit_code == 2
+    assert "--index names an index and --memory lets one be chosen" in result.stderr

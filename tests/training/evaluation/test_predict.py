@@ -132,21 +132,29 @@ def test_misuse_of_predict_is_one_line(
 
 
 @pytest.mark.parametrize("readout", ["mean", "power"])
-def test_a_window_that_nothing_reads_is_refused(
+def test_what_nothing_reads_is_told_to_have_no_effect(
     shared_data: Data, shared_checkpoint: Path, tmp_path: Path, readout: str
 ) -> None:
     options = ["predict", shared_data.recordings, "--model", shared_checkpoint, "--out"]
     options += [tmp_path / "out.csv", "--window-s", 0.25]
-    result = call(*options, "--readout", readout)
-    assert result.exit_code == 2
-    wanted = "--detections or --per-recording or --readout max or lse"
-    assert f"--window-s goes with {wanted}\n" in result.stderr
-    assert not (tmp_path / "out.csv").exists()
+    unused = ["--hop-s", 0.1, "--min-conf", 0.1, "--merge", "--top", 3]
+    result = call(*options, "--readout", readout, *unused)
+    assert result.exit_code == 0
+    wanted = "--detections or --per-recording"
+    told = [line for line in result.stderr.splitlines() if "no effect" in line]
+    assert told == [
+        f"warning: --window-s has no effect without {wanted} or --readout max or lse",
+        *(
+            f"warning: {flag} has no effect without {wanted}"
+            for flag in ("--hop-s", "--min-conf", "--merge", "--top")
+        ),
+    ]
     # the checkpoint's own readout is max; several models must agree on their windows
-    for more in ([], ["--readout", readout, "--model", shared_checkpoint]):
-        assert call(*options, *more).exit_code == 0
     found = ["--readout", readout, "--detections", tmp_path / "found.txt"]
-    assert call(*options, *found).exit_code == 0
+    for more in ([], ["--readout", readout, "--model", shared_checkpoint], found):
+        used = call(*options, *more)
+        assert used.exit_code == 0
+        assert "no effect" not in used.stderr
 
 
 def test_a_path_to_nothing_is_misuse(shared_checkpoint: Path, tmp_path: Path) -> None:
