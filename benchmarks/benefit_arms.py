@@ -1,0 +1,66 @@
+"""What `benchmarks.benefit` compares: the rows that an arm trains with besides TP and FP rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Chosen = Literal["mined", "random"]
+
+
+@dataclass(frozen=True)
+class Arm:
+    """Rows of an arm, as shares of the trainer's own.
+
+    Attributes
+    ----------
+    title : str
+    control : str or None
+        The arm it is compared with, which has as many cells, of the same weights, at the same dose.
+    negatives, scenes : float
+        Random certified rows, and scenes; see `training.data.sampled_rows`.
+    alone : bool
+        Scenes of one call alone.
+    own : "mined", "random" or None
+        Rows that are zero for one class alone: those that fooled the seed's network of the arm
+        ``scenes``, or as many random ones of the same kinds.
+    own_ratio : float
+        Of those, as a share of TP and FP rows.
+    focal : float
+        Power of the score that weights certified zeros.
+    truth : bool
+        All cells of TP and FP rows are true.
+    """
+
+    title: str
+    control: str | None
+    negatives: float = 0.0
+    scenes: float = 0.0
+    alone: bool = False
+    own: Chosen | None = None
+    own_ratio: float = 0.0
+    focal: float = 0.0
+    truth: bool = False
+
+
+ARMS = {
+    "tp-fp": Arm("TP + FP", None),
+    "random": Arm("+ random certified rows", "tp-fp", negatives=1.0),
+    "random-3": Arm("+ three times as many", "random", negatives=3.0),
+    "isolated": Arm("+ isolated calls", "random", negatives=1.0, scenes=1.0, alone=True),
+    "scenes-half": Arm("+ half as many scenes as TP rows", "random", negatives=1.0, scenes=0.5),
+    "scenes": Arm("+ as many scenes as TP rows", "random", negatives=1.0, scenes=1.0),
+    "scenes-3": Arm("+ three times as many", "scenes", negatives=1.0, scenes=3.0),
+    "own-random": Arm(
+        "scenes + random own cells", "scenes", negatives=1.0, scenes=1.0, own="random",
+        own_ratio=3.0,
+    ),
+    "own-mined": Arm(
+        "scenes + mined own cells", "own-random", negatives=1.0, scenes=1.0, own="mined",
+        own_ratio=3.0,
+    ),
+    "focal": Arm(
+        "scenes, certified zeros weighted by p^2", "scenes", negatives=1.0, scenes=1.0, focal=2.0
+    ),
+    "truth": Arm("TP + FP, all cells true", "tp-fp", truth=True),
+}  # fmt: skip
