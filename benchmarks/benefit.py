@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
@@ -34,6 +34,9 @@ from negmine.cli.console import Bars
 from negmine.mining.mine import MineSettings, mine
 from negmine.pool import Pool, open_pool
 from negmine.storage.files import write_json
+
+if TYPE_CHECKING:
+    from training.data.settings import SampleUse
 
 RESAMPLES = 1000
 
@@ -75,8 +78,9 @@ class Bench:
         """Train an arm, and test it."""
         import torch
 
-        from training.config import HardUse, TrainConfig
-        from training.engine.inputs import HardInputs, RunContext, RunInputs, SampleInputs
+        from training.config import TrainConfig
+        from training.data.settings import HardUse
+        from training.engine.inputs import HardInputs, RunContext, RunInputs, sample_inputs
         from training.engine.run import run_training
 
         torch.set_num_threads(1)
@@ -93,15 +97,11 @@ class Bench:
             recordings,
             self.out / "cache",
             soft=self._truth(annotations.classes) if arm.truth else None,
-            samples=[
-                SampleInputs(self.pool(arm.alone), what, ratio)
-                for what, ratio in (("negatives", arm.negatives), ("scenes", arm.scenes))
-                if ratio
-            ],
+            samples=sample_inputs(self._samples(arm)),
             hard=[
                 HardInputs(
                     self.out / f"seed{seed}" / f"{arm.own}.parquet",
-                    HardUse(arm.own_ratio, mix=None, own=True),
+                    HardUse(ratio=arm.own_ratio, mix=0, own=True),
                 )
             ]
             if arm.own
@@ -109,6 +109,16 @@ class Bench:
         )
         run_training(config, inputs, folder, RunContext(caution=lambda line: None))
         self._test(folder, config)
+
+    def _samples(self, arm: Arm) -> SampleUse:
+        from training.data.settings import SampleUse
+
+        pool, use = str(self.pool(arm.alone)), SampleUse()
+        if arm.negatives:
+            use = use.replace(negatives=pool, negative_ratio=arm.negatives)
+        if arm.scenes:
+            use = use.replace(scenes=pool, scene_ratio=arm.scenes)
+        return use
 
     def _truth(self, classes: tuple[str, ...]) -> TrueLabels:
         return TrueLabels(self.data / "train_events.csv", classes)
@@ -130,7 +140,8 @@ class Bench:
         scorer = RecordingScorer(checkpoint.detector(cpu), config, cpu)
         found = evaluate(scorer, recordings, truth, resamples=RESAMPLES)
         write_json(folder / "test.json", found.metrics)
-        np.savez(folder / "test.npz", **found.resampled)
+        with (folder / "test.npz").open("wb") as file:
+            np.savez(file, allow_pickle=False, **found.resampled)
 
     def choose(self, seed: int) -> None:
         """Mine with a seed's network that has heard scenes; write the selection and its control."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -39,6 +40,9 @@ _stages = partial(setting, flag="")
 
 _REJECTED = (When("--fp"), When("--verdicts"))
 _BANDS = When("bands", "crops", "shared")
+
+# What settings that checkpoints of earlier versions lack were then.
+_BEFORE = {"focal": 0.0}
 
 
 class TrainConfig(Settings, frozen=True):
@@ -109,6 +113,11 @@ class TrainConfig(Settings, frozen=True):
         "them zeros, 1 leaves them out.",
         needs=When("loss", "lsoft"),
     )
+    focal: NotNegative = _loss(
+        0.0,
+        "Power of the prediction that multiplies the weight of certified zeros: those that fool "
+        "the model weigh more than others; 0: none does.",
+    )
     beyond_per_s: Share = _rows(
         BEYOND_BOX_PER_S,
         "Confidence a rejected box keeps per second that a crop reaches beyond it.",
@@ -171,6 +180,11 @@ class TrainConfig(Settings, frozen=True):
                 "nothing of a clip would be left"
             )
         return self
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], where: str = "settings") -> Self:
+        """Read what `to_dict` gave, of earlier versions, too."""
+        return super().from_dict({**_BEFORE, **values}, where)
 
     @property
     def total_steps(self) -> int:

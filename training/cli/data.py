@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import wraps
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from negmine.annotations.recordings import Recordings
     from training.cli.settings import RunSettings
     from training.config import TrainConfig
+    from training.data.settings import HardUse
 
 
 @dataclass(frozen=True)
@@ -165,3 +167,40 @@ def open_data(data: DataFiles, bars: Bars, quiet: bool) -> tuple[Recordings, Ann
     if data.fp is not None and not annotations.rejected:
         warn(f"{data.fp}: no rejected detection in it, nor of it in these recordings")
     return opened, annotations
+
+
+def selections(texts: Sequence[str], use: HardUse) -> list[tuple[Path, HardUse]]:
+    """Read ``--hard-negatives``, each a file or a file and its share, as ``hard.parquet:2``.
+
+    Returns
+    -------
+    list of (Path, HardUse)
+        Rows of a step and of mixing are shared out in proportion.
+
+    Raises
+    ------
+    click.UsageError
+        If a share is not above 0, or a file is given twice.
+    """
+    found: dict[Path, float] = {}
+    for text in texts:
+        name, colon, share = text.rpartition(":")
+        number = _number(share) if colon and not Path(text).exists() else None
+        path = Path(text if number is None else name)
+        if number is not None and not 0 < number < math.inf:
+            raise click.UsageError(f"--hard-negatives {text}: the share {share} is not above 0")
+        if path in found:
+            raise click.UsageError(f"--hard-negatives {path}: given twice; add up the shares")
+        found[path] = 1.0 if number is None else number
+    total = sum(found.values())
+    return [
+        (path, use.replace(ratio=use.ratio * share / total, mix=use.mix * share / total))
+        for path, share in found.items()
+    ]
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None

@@ -60,7 +60,7 @@ def loop(
     """
     warn_unused(settings)
     from negmine.pool import open_pool
-    from training.engine.inputs import RunContext, RunInputs
+    from training.engine.inputs import RunContext, RunInputs, sample_inputs
     from training.engine.run_folder import only_run
     from training.engine.scorer import choose_device
     from training.schedules.loop import Mining, loop_table, run_loop
@@ -84,6 +84,7 @@ def loop(
             out / "cache",
             band_table=None if settings.band_table is None else Path(settings.band_table),
             groups=settings.grouping.groups(opened.infos),
+            samples=sample_inputs(settings.samples),
         )
         context = RunContext(chosen, bars, Cautions(bars))
         results = run_loop(config, inputs, out, context, settings.loop, mining)

@@ -16,7 +16,7 @@ from negmine.notices import warn
 from negmine.settings import FileName, FolderName, When, setting
 from training.augmentation import AUGMENT_PRESETS
 from training.config import Rows, TrainConfig
-from training.data.settings import Grouping, HardUse
+from training.data.settings import Grouping, HardUse, SampleUse
 from training.schedules.settings import PSEUDO_PER_STEP, LoopSettings, PseudoSettings, StageSettings
 
 _RECIPE = When("stages.schedule")
@@ -33,6 +33,7 @@ class RunSettings(TrainConfig, frozen=True):
         needs=(When("bands", "crops", "shared"), When("augment.pitch")),
     )
     hard: HardUse = HardUse()
+    samples: SampleUse = SampleUse()
     grouping: Grouping = Grouping()
 
     @model_validator(mode="after")
@@ -144,6 +145,7 @@ class RunCommand(CleanCommand):
         "Rows of a step",
         "Augmentation",
         "Which negatives are chosen",
+        "Rows of pools",
         "Hard negatives",
         "Rounds",
         "Folds",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from training.cli.data import (
     check_mix_by,
     data_files,
     open_data,
+    selections,
     warn_if_emulated,
 )
 from training.cli.settings import RunCommand, TrainSettings, warn_unused, with_run_settings
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from negmine.annotations.recordings import Recordings
     from training.config import TrainConfig
     from training.data.unlabelled import Unlabelled
-    from training.engine.inputs import RunContext, RunInputs
+    from training.engine.inputs import RunContext, RunInputs, SampleInputs
     from training.schedules.schedule import Schedule
     from training.schedules.stages import Labelling
 
@@ -46,8 +48,10 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--hard-negatives",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="A selection by 'negmine mine', added to every step as known zeros and mixed into it.",
+    multiple=True,
+    metavar="FILE[:SHARE]",
+    help="A selection by 'negmine mine', added to every step as known zeros and mixed into it. "
+    "Repeatable: --hard-ratio and --hard-mix are then shared out, evenly or as in hard.parquet:2.",
 )
 @with_run_settings(TrainSettings)
 @device_option
@@ -55,7 +59,7 @@ if TYPE_CHECKING:
 def train(
     data: DataFiles,
     out: Path,
-    hard_negatives: Path | None,
+    hard_negatives: tuple[str, ...],
     settings: TrainSettings,
     device: str,
     quiet: bool,
@@ -74,7 +78,8 @@ def train(
     if schedule and "pseudo_per_step" not in settings.model_fields_set:
         settings = settings.replace(pseudo_per_step=PSEUDO_PER_STEP)
     _warn_unused(settings, schedule)
-    from training.engine.inputs import HardInputs, RunContext, RunInputs
+    hard = selections(hard_negatives, settings.hard)
+    from training.engine.inputs import HardInputs, RunContext, RunInputs, sample_inputs
     from training.engine.scorer import choose_device
 
     chosen = choose_device(device)
@@ -83,7 +88,8 @@ def train(
         opened, annotations = open_data(data, bars, quiet)
         check_mix_by(settings, annotations.classes)
         init, pool = _path(settings.init), _path(settings.pool)
-        other = _rate_of(init, hard_negatives, pool)
+        samples = sample_inputs(settings.samples)
+        other = _rate_of(init, [path for path, _ in hard], pool, samples)
         config = at_own_rate(settings, opened, annotations, other, quiet)
         inputs = RunInputs(
             annotations,
@@ -92,7 +98,8 @@ def train(
             init=init,
             band_table=_path(settings.band_table),
             groups=settings.grouping.groups(opened.infos),
-            hard=[HardInputs(hard_negatives, settings.hard, pool)] if hard_negatives else [],
+            hard=[HardInputs(path, use, pool) for path, use in hard],
+            samples=samples,
         )
         context = RunContext(chosen, bars, Cautions(bars), settings.tensorboard)
         if schedule is None and settings.seeds is None:
@@ -160,6 +167,7 @@ def _once(config: TrainConfig, inputs: RunInputs, out: Path, context: RunContext
         "steps": checkpoint.step,
         "hard_negatives": trained.used,
         "hard_negatives_left_out": trained.left_out,
+        "sampled": dict(trained.sampled),
         "held_out": len(checkpoint.held_out),
         **best,
     }
@@ -168,6 +176,9 @@ def _once(config: TrainConfig, inputs: RunInputs, out: Path, context: RunContext
     if inputs.hard:
         aside = f"; {trained.left_out} left out, of recordings that validate"
         text += f"\n{trained.used} hard negatives used{aside if trained.left_out else ''}"
+    if trained.sampled:
+        drawn = " and ".join(f"{count:,} {what}" for what, count in trained.sampled.items())
+        text += f"\n{drawn} of pools used"
     return _Result(value, text)
 
 
@@ -201,16 +212,25 @@ def _warn_unused(settings: TrainSettings, schedule: Schedule | None) -> None:
             warn(f"{first_flag(one)} has no effect: no stage of {where} has pseudo = true")
 
 
-def _rate_of(init: Path | None, hard_negatives: Path | None, pool: Path | None) -> int | None:
-    """Return the rate that a run must have to start from a model, or to take hard negatives."""
+def _rate_of(
+    init: Path | None,
+    hard: Sequence[Path],
+    pool: Path | None,
+    samples: Sequence[SampleInputs],
+) -> int | None:
+    """Return the rate that a run must have to start from a model, or to take rows of a pool."""
     if init:
         from training.engine.checkpoint import Checkpoint
 
         return Checkpoint.load(init).config.sample_rate
-    if hard_negatives:
+    if hard:
         from negmine.mining.selection import open_selection
 
-        return open_selection(hard_negatives, pool).open_pool().sample_rate
+        return open_selection(hard[0], pool).open_pool().sample_rate
+    if samples:
+        from negmine.pool import open_pool
+
+        return open_pool(samples[0].pool).sample_rate
     return None
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from negmine.notices import warn_each
-from negmine.settings import Ascending, FileName, Settings, Share, When, setting
+from negmine.settings import Ascending, FileName, FolderName, Settings, Share, When, setting
 
 MixBy = Literal["other", "own", "any"]
 
@@ -39,12 +39,34 @@ class HardUse(Settings, frozen=True):
     )
     own: bool = setting(
         False,
-        "A row is zero for the class it was mined for alone, not for all that it is certified for.",
-        flag="",
-    )
+        "A mined row is zero for the class it was mined for alone, not for all classes that it is "
+        "certified for.",
+        flag="--hard-own-cell", needs=_GIVEN,
+    )  # fmt: skip
 
 
 HARD_USE = HardUse()
+
+
+class SampleUse(Settings, frozen=True):
+    """Rows of pools."""
+
+    negatives: FolderName | None = setting(
+        None, "Pool whose certified negatives, drawn at random, are added to every step.",
+        flag="--negatives", common=True,
+    )  # fmt: skip
+    negative_ratio: Annotated[float, Field(gt=0)] = setting(
+        1.0, "Rows of them in a step, as a share of the TP and FP rows they are added to.",
+        flag="--negative-ratio", needs=When("negatives"),
+    )  # fmt: skip
+    scenes: FolderName | None = setting(
+        None, "Pool whose scenes, of which every class is known, are added to every step.",
+        flag="--scenes", common=True,
+    )  # fmt: skip
+    scene_ratio: Annotated[float, Field(gt=0)] = setting(
+        1.0, "Rows of them in a step, as a share of the TP rows.",
+        flag="--scene-ratio", needs=When("scenes"),
+    )  # fmt: skip
 
 
 class Grouping(Settings, frozen=True):

@@ -13,7 +13,7 @@ from negmine.annotations.recordings import Recordings
 from negmine.notices import warn
 from negmine.progress import Progress, no_progress
 from training.data.sampled_rows import What
-from training.data.settings import HARD_USE, HardUse
+from training.data.settings import HARD_USE, HardUse, SampleUse
 from training.data.steps import RowSource, Soft
 from training.engine.distributed import is_first_process
 
@@ -50,6 +50,16 @@ class SampleInputs:
     pool: Path
     what: What
     ratio: float = 1.0
+
+
+def sample_inputs(use: SampleUse) -> list[SampleInputs]:
+    """Return what a run draws of pools at random."""
+    found: list[SampleInputs] = []
+    if use.negatives is not None:
+        found.append(SampleInputs(Path(use.negatives), "negatives", use.negative_ratio))
+    if use.scenes is not None:
+        found.append(SampleInputs(Path(use.scenes), "scenes", use.scene_ratio))
+    return found
 
 
 @dataclass(frozen=True)

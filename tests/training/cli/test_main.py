@@ -269,6 +269,54 @@ def test_settings_of_hard_negatives_reach_the_run(
     assert "--hard-mix-snr 5 1: the range is empty; swap the two" in result.stderr
 
 
+def test_several_selections_share_the_rows_of_a_step(
+    shared_data: Data,
+    hard: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[Any] = []
+
+    def stopped(*given: Any) -> None:
+        seen.append(given[1].hard)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("training.engine.run.run_training", stopped)
+    other = Path(shutil.copy(hard, tmp_path / "other.parquet"))
+    base = ["train", *shared_data.options, "--out", tmp_path / "run"]
+    options = ["--hard-negatives", f"{hard}:3", "--hard-negatives", other, "--hard-own-cell"]
+    call(*base, *options, "--hard-ratio", 2, "--hard-mix", 0.4)
+    first, second = seen[0]
+    assert (first.selection, second.selection) == (hard, other)
+    assert (first.use.ratio, second.use.ratio) == (1.5, 0.5)
+    assert (first.use.mix, second.use.mix) == pytest.approx((0.3, 0.1))
+    assert first.use.own
+    for wrong, message in (
+        ([f"{hard}:0"], "the share 0 is not above 0"),
+        ([f"{hard}:inf"], "the share inf is not above 0"),
+        ([hard, f"{hard}:2"], "given twice; add up the shares"),
+    ):
+        given = [part for one in wrong for part in ("--hard-negatives", one)]
+        result = call(*base, *given)
+        assert (result.exit_code, message in result.stderr) == (2, True), result.stderr
+
+
+def test_scenes_and_random_negatives_of_a_pool_train(shared_data: Data, tmp_path: Path) -> None:
+    pool = make_pool(shared_data, tmp_path / "pool", mix=0, scene={"count": 20})
+    rows = ["--scenes", pool, "--negatives", pool, "--scene-ratio", 0.5, "--focal", 2]
+    command = ["train", *shared_data.options, *TINY, "--epochs", 1, *rows]
+    result = call(*command, "--out", tmp_path / "run", "--json")
+    assert result.exit_code == 0, result.output
+    sampled = json.loads(result.stdout)["sampled"]
+    # of the fold that validates, none trains
+    assert 0 < sampled["scenes"] < 20
+    assert sampled["negatives"] > 0
+    result = call(*command, "--out", tmp_path / "again")
+    assert f"{sampled['negatives']} negatives and {sampled['scenes']} scenes of pools used" in (
+        result.stdout
+    )
+
+
 def test_a_run_takes_hard_negatives_of_a_pool_that_was_moved(
     shared_data: Data, shared_pool: Path, tmp_path: Path
 ) -> None:
