@@ -36,7 +36,7 @@ def standing_roles(pool: Pool) -> dict[str, str]:
 
 def _drawn_on(recipes: Recipes) -> list[int]:
     """Return the numbers of all sources of some recipes."""
-    sources = [np.unique(block.layers.source) for block in recipes.blocks()]
+    sources = [np.unique(block.layers.values["source"]) for block in recipes.blocks()]
     return [n for n in np.unique(np.concatenate([[-1], *sources])).tolist() if n >= 0]
 
 

@@ -20,8 +20,7 @@ import pyarrow as pa
 
 from negmine.errors import DamageError, PoolError
 from negmine.recipes.columns import CHANGE, CLIP, RECIPE, USE, Lists, dtype_of, flat
-from negmine.recipes.dictionaries import ClipDictionary
-from negmine.recipes.layer import OPS
+from negmine.recipes.dictionaries import ClipDictionary, missing
 from negmine.recipes.recipe import Recipes
 from negmine.storage.files import map_arrow, write_arrow
 
@@ -79,17 +78,6 @@ def read_recipes(
     """
     columns = {name: _mapped(folder / f"{name}.arrow", kind) for name, kind in TABLES.items()}
     rows, uses, clips, changes = (columns[name] for name in TABLES)
-    limits = (
-        ("rows", rows["kind"], 0, len(kinds)),
-        ("uses", uses["clip"], 0, len(clips["source"])),
-        ("clips", clips["source"], 0, sources),
-        ("clips", clips["label"], -1, label_sets),
-        ("changes", changes["source"], -1, sources),
-        ("changes", changes["op"], 1, len(OPS)),
-    )
-    for name, values, least, end in limits:
-        if len(values) and (values.min() < least or values.max() >= end):
-            raise PoolError(f"{folder}/{name}.arrow: names what is not there: damaged")
     for name, first, end, wrong in (
         # every row has a use, and not every clip a change; what has no row has neither
         ("rows", rows["first_use"], len(uses["clip"]), np.less_equal),
@@ -99,11 +87,10 @@ def read_recipes(
         if outside or wrong(first[1:], first[:-1]).any():
             raise PoolError(f"{folder}/{name}.arrow: rows out of order: damaged")
     changed = Lists(_starts(clips.pop("first_change"), len(changes["op"])), changes)
-    return (
-        rows,
-        Lists(_starts(rows["first_use"], len(uses["clip"])), uses),
-        ClipDictionary(clips, changed),
-    )
+    found = ClipDictionary(clips, changed)
+    for name, _ in missing(rows, uses, found, len(kinds), sources, label_sets):
+        raise PoolError(f"{folder}/{name}.arrow: names what is not there: damaged")
+    return rows, Lists(_starts(rows["first_use"], len(uses["clip"])), uses), found
 
 
 def _starts(first: np.ndarray, end: int) -> np.ndarray:

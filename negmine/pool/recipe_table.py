@@ -110,7 +110,7 @@ class RecipeTable(Recipes):
         """Return the groups of all layers of some rows, in their order: as `Recipe.groups`."""
         names, of_source = self._groups
         layers = self[rows].layers
-        of_layer, bounds = of_source[layers.source].tolist(), layers.starts.tolist()
+        of_layer, bounds = of_source[layers.values["source"]].tolist(), layers.starts.tolist()
         none = len(names) - 1
         return [
             {names[code] for code in set(of_layer[first:last]) - {none}}
@@ -121,9 +121,7 @@ class RecipeTable(Recipes):
         """Return the first by name of each row's `groups`, empty where it has none."""
         names, of_source = self._groups
         layers = self[rows].layers
-        if not len(rows):
-            return []
-        first = np.minimum.reduceat(of_source[layers.source], layers.starts[:-1])
+        first = layers.reduce(np.minimum, of_source[layers.values["source"]])
         return [names[code] for code in first.tolist()]
 
     @cached_property

@@ -110,7 +110,7 @@ def _assign(pool: Pool, shares: Mapping[str, float], rng: np.random.Generator) -
     rows = np.zeros(len(groups))
     for table in (pool.recipes, pool.calls):
         for block in table.blocks():
-            drawn = of_source[block.layers.source]
+            drawn = of_source[block.layers.values["source"]]
             rows += np.bincount(drawn[drawn >= 0], minlength=len(groups))
     wanted = np.array(list(shares.values())) / sum(shares.values()) * rows.sum()
     given = np.zeros(len(wanted))
@@ -128,7 +128,7 @@ def _parts(recipes: Recipes, numbers: IntEntries) -> IntRows:
     found = [np.zeros(0, dtype=np.int64)]
     for block in recipes.blocks():
         layers = block.layers
-        drawn, starts = numbers[layers.source], layers.starts[:-1]
+        drawn, starts = numbers[layers.values["source"]], layers.starts[:-1]
         most = np.maximum.reduceat(drawn, starts)
         drawn[drawn < 0] = np.iinfo(np.int64).max
         least = np.minimum.reduceat(drawn, starts)

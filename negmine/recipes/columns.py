@@ -108,23 +108,36 @@ def dtype_of(kind: pa.DataType) -> np.dtype[Any]:
 Columns = Mapping[str, np.ndarray]
 
 
-def typed(nested: pa.StructType, **columns: Any) -> dict[str, np.ndarray]:
-    """Return the columns of a struct that are given, in its order and of its types.
+# What a column holds where there is nothing.
+NOTHING = {
+    "source": -1,
+    "start_us": 0,
+    "offset_us": 0,
+    "length_us": 0,
+    "snr_udb": 0,
+    "low_hz": np.nan,
+    "high_hz": np.nan,
+    "seed": -1,
+    "label": -1,
+}
+
+
+def typed(nested: pa.StructType, n: int, **columns: Any) -> dict[str, np.ndarray]:
+    """Return n entries of a struct's columns but for its lists; what is not given is nothing.
 
     Raises
     ------
     ValueError
-        If a value does not fit its type.
+        If a value does not fit its column.
     """
     found = {}
-    for name, kind in flat(nested).items():
-        if name in columns:
-            values, dtype = np.asarray(columns[name]), dtype_of(kind)
-            if dtype.kind == "i" and values.dtype.itemsize > dtype.itemsize and len(values):
-                limits = np.iinfo(dtype)
-                if not limits.min <= values.min() <= values.max() <= limits.max:
-                    raise ValueError(f"{name} is beyond what recipes hold, {limits.max / 1e6:g}")
-            found[name] = values.astype(dtype, copy=False)
+    for name, nothing in empty(nested).items():
+        values = np.broadcast_to(columns[name] if name in columns else NOTHING[name], n)
+        if n and nothing.dtype == np.int32 and values.dtype.itemsize > 4:
+            limits = np.iinfo(np.int32)
+            if not limits.min <= values.min() <= values.max() <= limits.max:
+                raise ValueError(f"{name} is beyond what recipes hold, {limits.max / 1e6:g}")
+        found[name] = values.astype(nothing.dtype, copy=False)
     return found
 
 

@@ -20,6 +20,7 @@ from negmine.recipes.columns import (
     take,
 )
 from negmine.recipes.labels import PartialLabels
+from negmine.recipes.layer import OPS
 from negmine.recipes.source import Source
 
 Item = TypeVar("Item", bound=Hashable)
@@ -38,7 +39,7 @@ class Numbered(Generic[Item]):
     """
 
     def __init__(self, items: Sequence[Item] = ()) -> None:
-        self._first = items
+        self._first, self._given = items, len(items)
         self._more: list[Item] = []
         self._numbers: dict[Item, int] | None = None
 
@@ -52,11 +53,11 @@ class Numbered(Generic[Item]):
         return found
 
     def __getitem__(self, number: int) -> Item:
-        first = len(self._first)
-        return self._first[number] if number < first else self._more[number - first]
+        given = self._given
+        return self._first[number] if number < given else self._more[number - given]
 
     def __len__(self) -> int:
-        return len(self._first) + len(self._more)
+        return self._given + len(self._more)
 
     def __iter__(self) -> Iterator[Item]:
         yield from self._first
@@ -115,6 +116,26 @@ def join_clips(parts: Sequence[ClipDictionary]) -> ClipDictionary:
     """Return the clips of several, one after another."""
     columns, changes = [part.columns for part in parts], [part.changes for part in parts]
     return ClipDictionary(join(columns), join_lists(changes))
+
+
+def missing(
+    rows: Columns, uses: Columns, clips: ClipDictionary, kinds: int, sources: int, labels: int
+) -> Iterator[tuple[str, str]]:
+    """Yield the tables and columns with a number of what is not there: of so many each.
+
+    An op is numbered, too; an ``add`` is no change.
+    """
+    own, changes = clips.columns, clips.changes.values
+    for table, name, values, least, end in (
+        ("rows", "kind", rows["kind"], 0, kinds),
+        ("uses", "clip", uses["clip"], 0, len(clips)),
+        ("clips", "source", own["source"], 0, sources),
+        ("clips", "label", own["label"], -1, labels),
+        ("changes", "source", changes["source"], -1, sources),
+        ("changes", "op", changes["op"], 1, len(OPS)),
+    ):
+        if len(values) and (values.min() < least or values.max() >= end):
+            yield table, name
 
 
 @dataclass(frozen=True)

@@ -102,9 +102,10 @@ def mixed_confidence(confidence: FloatEntries, starts: IntRows) -> FloatRows:
     if not len(starts):
         return np.zeros(0)
     out = np.multiply.reduceat(confidence, starts)
-    low = out < MIN_CONFIDENCE
-    if low.any():
-        out[low & (np.diff(starts, append=len(confidence)) > 1)] = 0.0
+    low = np.flatnonzero((out < MIN_CONFIDENCE) & (out > 0))
+    if len(low):
+        ends = np.append(starts, len(confidence))[low + 1]
+        out[low[ends - starts[low] > 1]] = 0.0
     return np.asarray(out)
 
 
@@ -223,9 +224,12 @@ class PartialLabels:
         present = first.present.union(*(other.present for other in others))
         # a class certified by one part and present in another is in `present`, never here
         # in an order that is the same in every process, which that of a set is not
-        names = [n for n in first.absent if all(n in other.absent for other in others)]
-        sure = np.array([[part.absent[n].confidence for part in parts] for n in names])
-        mixed = mixed_confidence(sure.reshape(-1), np.arange(len(names)) * len(parts)).tolist()
+        names = list(first.absent)
+        for other in others:
+            names = [name for name in names if name in other.absent]
+        sure = np.array([[part.absent[name].confidence for name in names] for part in parts])
+        starts = np.arange(len(names)) * len(parts)
+        mixed = mixed_confidence(sure.T.reshape(-1), starts).tolist()
         # classes come with few distinct confidences, and there may be 10,000 of them
         joined = {one: Absence(Certificate.MIXED, one) for one in set(mixed) if one}
         return cls(present, {n: joined[one] for n, one in zip(names, mixed, strict=True) if one})

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 from negmine.audio.windows import to_microseconds
 from negmine.recipes.source import Source
 
-# What a layer does, and its number in ids and files: never renumber, only add.
+# What a layer does, and its number in ids and files: never renumber, only add. From ``erase`` on,
+# an op acts on the whole clip.
 OPS = {"add": 0, "insert": 1, "erase": 2, "band": 3}
 ADD, INSERT, ERASE, BAND = OPS.values()
 OP_NAMES = tuple(OPS)
@@ -76,17 +77,18 @@ class Layer:
             raise ValueError(f"'{self.op}' takes no snr_db: it belongs to the component's 'add'")
         if self.seed is not None and not 0 <= self.seed < 2**63:
             raise ValueError(f"seed {self.seed} is outside [0, 2**63)")
+        source, length_s = self.source, self.length_s
         fields = LayerFields(
-            op=OPS[self.op],
-            has_source=self.source is not None,
-            is_synthetic=self.source is not None and self.source.is_synthetic,
-            start=self.start_s,
-            offset=self.offset_s,
+            OPS[self.op],
+            source is not None,
+            source is not None and source.is_synthetic,
+            self.start_s,
+            self.offset_s,
             # columns have 0 for none
-            length=0.0 if self.length_s is None else self.length_s or -1.0,
-            low_hz=math.nan if self.low_hz is None else self.low_hz,
-            high_hz=math.nan if self.high_hz is None else self.high_hz,
-            has_seed=self.seed is not None,
+            0.0 if length_s is None else length_s or -1.0,
+            math.nan if self.low_hz is None else self.low_hz,
+            math.nan if self.high_hz is None else self.high_hz,
+            self.seed is not None,
         )
         for broken, message in RULES:
             if broken(fields):
@@ -125,15 +127,11 @@ class LayerFields(NamedTuple):
     high_hz: Any
     has_seed: Any
 
-    @property
-    def whole(self) -> Any:
-        """Whether the op acts on the whole clip."""
-        return self.op >= ERASE
-
 
 def _bands(f: LayerFields) -> Any:
     """Return layers with an edge too few or too many; NaN differs from itself."""
-    return ((f.low_hz == f.low_hz) != f.whole) | ((f.high_hz == f.high_hz) != f.whole)
+    whole = f.op >= ERASE
+    return ((f.low_hz == f.low_hz) != whole) | ((f.high_hz == f.high_hz) != whole)
 
 
 # What no layer may be, and what to say of one that is, by its own fields. By operators that mean
@@ -148,7 +146,7 @@ RULES: tuple[tuple[Callable[[LayerFields], Any], str], ...] = (
         "start_s {start_s:g} or offset_s {offset_s:g} is negative",
     ),
     (
-        lambda f: f.whole & ((f.offset != 0) | (f.length != 0)),
+        lambda f: (f.op >= ERASE) & ((f.offset != 0) | (f.length != 0)),
         "'{op}' acts on the whole clip: no offset_s, no length_s",
     ),
     (lambda f: f.length < 0, "length_s {length_s:g} is not above 0"),

@@ -18,7 +18,7 @@ from negmine.recipes.columns import join_lists
 from negmine.recipes.dictionaries import Dictionaries
 from negmine.recipes.labels import PartialLabels
 from negmine.recipes.layer import Layer
-from negmine.recipes.recipe_columns import Number, RecipeColumns
+from negmine.recipes.recipe_columns import Number, RecipeColumns, made_layers
 from negmine.recipes.source import Source
 
 if TYPE_CHECKING:
@@ -148,8 +148,9 @@ class Recipes(RecipeColumns, Sequence[Recipe]):
     def _made(self) -> Iterator[Recipe]:
         """Make all rows at once."""
         d, layers = self.dictionaries, self.layers
-        made, labels = layers.made(d.sources), iter(self.labels.values["label"].tolist())
-        counts = (np.diff(layers.starts).tolist(), self.labels.counts.tolist())
+        made = made_layers(layers.values, d.sources)
+        labels = iter(self.labels.values["label"].tolist())
+        counts = (layers.counts.tolist(), self.labels.counts.tolist())
         for kind, count, sets in zip(self.kind.tolist(), *counts, strict=True):
             own = tuple(islice(made, count))
             known = d.mixed(tuple(islice(labels, sets)))

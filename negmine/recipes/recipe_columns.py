@@ -29,15 +29,18 @@ from negmine.recipes.columns import (
     CHANGE,
     CLIP,
     ID_BYTES,
+    NOTHING,
     USE,
+    Columns,
     Lists,
     chosen_rows,
     empty,
+    length,
     offsets,
     take,
     typed,
 )
-from negmine.recipes.dictionaries import Dictionaries, Numbered
+from negmine.recipes.dictionaries import Dictionaries, Numbered, missing
 from negmine.recipes.labels import PartialLabels
 from negmine.recipes.layer import ADD, OP_NAMES, OPS, RULES, Layer, LayerFields, beyond_clip
 from negmine.recipes.source import Source
@@ -45,11 +48,9 @@ from negmine.recipes.source import Source
 # A row's number.
 Number = int | np.integer[Any]
 
-# A layer as ids hash it, in whole millionths, and what stands for none: see `Recipes.ids`.
-_MICRO = ("start", "snr", "offset", "length", "low", "high")
-_RECORD = np.dtype(
-    [("key", "V16"), ("op", "u1"), *((name, "<i8") for name in _MICRO), ("seed", "<i8")]
-)
+# A layer as ids hash it, in whole millionths, and what stands for none: see `RecipeColumns.ids`.
+_MICRO = ("start_us", "snr_udb", "offset_us", "length_us", "low_hz", "high_hz", "seed")
+_RECORD = np.dtype([("key", "V16"), ("op", "u1"), *((name, "<i8") for name in _MICRO)])
 _NONE = np.iinfo(np.int64).min
 
 
@@ -140,19 +141,21 @@ class RecipeColumns:
             "snr_udb": millionths([la.snr_db or 0.0 for la in layers]),
         }
         columns = {name: np.asarray(values) for name, values in fields.items()}
-        adds = np.flatnonzero(op == ADD)
+        adds, changes = np.flatnonzero(op == ADD), np.flatnonzero(op != ADD)
         counts = [sum(la.op == "add" for la in recipe.layers) for recipe in recipes]
         starts = offsets(np.array(counts, dtype=np.int64))
         # a recipe's labels are on its first clip
         label = np.full(len(adds), -1)
         label[starts[:-1]] = [d.labels.number(recipe.labels) for recipe in recipes]
-        changes = Lists(
-            offsets(np.diff(adds, append=len(op)) - 1), typed(CHANGE, **take(columns, op != ADD))
+        own, changed = take(columns, adds), take(columns, changes)
+        clip = d.clips.append(
+            typed(CLIP, len(adds), **own, label=label),
+            Lists(
+                offsets(np.diff(adds, append=len(op)) - 1), typed(CHANGE, len(changes), **changed)
+            ),
         )
-        added = take(columns, adds)
-        clip = d.clips.append(typed(CLIP, **added, label=label), changes)
         kind = np.array([d.kinds.number(recipe.kind) for recipe in recipes], dtype=np.uint8)
-        return cls(d, kind, Lists(starts, typed(USE, **added, clip=clip)))
+        return cls(d, kind, Lists(starts, typed(USE, len(adds), **own, clip=clip)))
 
     @classmethod
     def empty(cls, dictionaries: Dictionaries) -> Self:
@@ -172,20 +175,11 @@ class RecipeColumns:
         seed: np.ndarray | int = -1,
     ) -> Self:
         """Make recipes of one span of a source each: arrays of shape (n,), numbers of the two."""
-        n = len(source)
-        none = np.zeros(n, dtype=np.int64)
-        columns = {
-            "source": source,
-            "start_us": millionths(start_s),
-            "length_us": none,
-            "seed": np.broadcast_to(seed, n),
-            "label": label,
-        }
-        changes = Lists(np.zeros(n + 1, dtype=np.int64), empty(CHANGE))
-        clip = dictionaries.clips.append(typed(CLIP, **columns), changes)
-        kinds = np.full(n, dictionaries.kinds.number(kind), dtype=np.uint8)
-        uses = typed(USE, clip=clip, snr_udb=none, offset_us=none)
-        return cls(dictionaries, kinds, Lists(np.arange(n + 1), uses))
+        n, d = len(source), dictionaries
+        span = typed(CLIP, n, source=source, start_us=millionths(start_s), label=label, seed=seed)
+        clip = d.clips.append(span, Lists(np.zeros(n + 1, dtype=np.int64), empty(CHANGE)))
+        kinds = np.full(n, d.kinds.number(kind), dtype=np.uint8)
+        return cls(d, kinds, Lists(np.arange(n + 1), typed(USE, n, clip=clip)))
 
     def __len__(self) -> int:
         return len(self.kind)
@@ -228,35 +222,26 @@ class RecipeColumns:
         return Lists(offsets(counts), {"label": label[has]})
 
     @property
-    def layers(self) -> Layers:
-        """All layers, row after row: each clip, then its changes."""
-        clips, clip = self.dictionaries.clips, self.uses.values["clip"]
-        changes = clips.changes.take(clip)
+    def layers(self) -> Lists:
+        """All layers of each row: each clip, as an ``add``, then its changes.
+
+        The columns are those of `negmine.recipes.columns.CHANGE`, and ``snr_udb``, float64, NaN
+        for none.
+        """
+        clips, clip, use = self.dictionaries.clips, self.uses.values["clip"], self.uses.values
+        own, changes = clips.take(clip)
         at = np.arange(len(clip)) + changes.starts[:-1]
         rest = np.ones(len(clip) + int(changes.starts[-1]), dtype=bool)
         rest[at] = False
-
-        def column(of_use: np.ndarray | float, of_change: np.ndarray | float, kind: str) -> Any:
-            out = np.empty(len(rest), dtype=kind)
-            out[at] = of_use
-            out[rest] = of_change
-            return out
-
-        own, use, changed = take(clips.columns, clip), self.uses.values, changes.values
         snr = use["snr_udb"].astype(np.float64)
         snr[self.uses.starts[:-1]] = np.nan
-        return Layers(
-            starts=np.append(at, len(rest))[self.uses.starts],
-            op=column(ADD, changed["op"], "u1"),
-            source=column(own["source"], changed["source"], "i4"),
-            start_us=column(own["start_us"], changed["start_us"], "i8"),
-            offset_us=column(use["offset_us"], changed["offset_us"], "i8"),
-            length_us=column(own["length_us"], changed["length_us"], "i8"),
-            snr_udb=column(snr, np.nan, "f8"),
-            low_hz=column(np.nan, changed["low_hz"], "f8"),
-            high_hz=column(np.nan, changed["high_hz"], "f8"),
-            seed=column(own["seed"], changed["seed"], "i8"),
-        )
+        added = {**NOTHING, "op": ADD, **own, "offset_us": use["offset_us"], "snr_udb": snr}
+        layers = {}
+        for name, changed in {**changes.values, "snr_udb": np.full(rest.sum(), np.nan)}.items():
+            layers[name] = np.empty(len(rest), changed.dtype)
+            layers[name][at] = added[name]
+            layers[name][rest] = changed
+        return Lists(np.append(at, len(rest))[self.uses.starts], layers)
 
     @cached_property
     def ids(self) -> Ids:
@@ -269,14 +254,16 @@ class RecipeColumns:
         if self.known_ids is not None:
             return Ids(self.known_ids)
         layers = self.layers
-        records = np.zeros(len(layers.op), dtype=_RECORD)
-        records["key"] = self.dictionaries.keys[layers.source]
-        records["op"] = layers.op
-        records["start"], records["offset"] = layers.start_us, layers.offset_us
-        records["length"] = np.where(layers.length_us == 0, _NONE, layers.length_us)
-        records["seed"] = np.where(layers.seed < 0, _NONE, layers.seed)
-        records["snr"] = _whole(layers.snr_udb)
-        records["low"], records["high"] = _whole(layers.low_hz * 1e6), _whole(layers.high_hz * 1e6)
+        values = layers.values
+        records = np.zeros(len(values["op"]), dtype=_RECORD)
+        records["key"] = self.dictionaries.keys[values["source"]]
+        for name in ("op", "start_us", "offset_us"):
+            records[name] = values[name]
+        records["length_us"] = np.where(values["length_us"] == 0, _NONE, values["length_us"])
+        records["seed"] = np.where(values["seed"] < 0, _NONE, values["seed"])
+        records["snr_udb"] = _whole(values["snr_udb"])
+        for name in ("low_hz", "high_hz"):
+            records[name] = _whole(values[name] * 1e6)
         text, size = records.tobytes(), _RECORD.itemsize
         bounds = (layers.starts * size).tolist()
         head = round(self.dictionaries.clip_s * 1e6).to_bytes(8, "little", signed=True)
@@ -297,50 +284,41 @@ class RecipeColumns:
             With the first row that is none, and why: a source of negatives has a defect.
         """
         d, uses = self.dictionaries, self.uses
-        if len(uses) != len(self) or uses.starts[-1] != len(uses.values["clip"]):
+        if len(uses) != len(self) or uses.starts[-1] != length(uses.values):
             raise ValueError("counts do not add up to the columns' lengths")
-        if not len(self):
-            return
-        if uses.counts.min() < 1:
+        if len(self) and uses.counts.min() < 1:
             raise ValueError(f"row {int(np.argmin(uses.counts))}: a row without a component")
-        if self.kind.max() >= len(d.kinds):
-            raise ValueError("a kind that the dictionaries lack")
-        if not _within(uses.values["clip"], 0, len(d.clips)):
-            raise ValueError("a clip that the dictionaries lack")
-        if not _within(self.of_clips("label"), -1, len(d.labels)):
-            raise ValueError("a label set that the dictionaries lack")
+        limits = (len(d.kinds), len(d.sources), len(d.labels))
+        for _, column in missing({"kind": self.kind}, uses.values, d.clips, *limits):
+            raise ValueError(f"{column}: a number that the dictionaries lack")
         _ = self.labels
         layers = self.layers
-        if not _within(layers.source, -1, len(d.sources)):
-            raise ValueError("a source that the dictionaries lack")
-        if layers.op.max() >= len(OPS):
-            raise ValueError("an unknown op")
+        values = layers.values
+        op, seed, low_hz, high_hz = (values[n] for n in ("op", "seed", "low_hz", "high_hz"))
         fields = LayerFields(
-            op=layers.op,
-            has_source=layers.source >= 0,
-            is_synthetic=d.synthetic[layers.source],
-            start=layers.start_us,
-            offset=layers.offset_us,
-            length=layers.length_us,
-            low_hz=layers.low_hz,
-            high_hz=layers.high_hz,
-            has_seed=layers.seed >= 0,
+            op=op,
+            has_source=values["source"] >= 0,
+            is_synthetic=d.synthetic[values["source"]],
+            start=values["start_us"],
+            offset=values["offset_us"],
+            length=values["length_us"],
+            low_hz=low_hz,
+            high_hz=high_hz,
+            has_seed=seed >= 0,
         )
-        wrong = np.isinf(layers.low_hz) | np.isinf(layers.high_hz) | (layers.seed < -1)
+        wrong = np.isinf(low_hz) | np.isinf(high_hz) | (seed < -1)
         for broken, _ in RULES:
             wrong |= broken(fields)
-        offset_s, length_s = layers.offset_us / 1e6, layers.length_us / 1e6
-        wrong |= beyond_clip(offset_s, length_s, d.clip_s)
+        wrong |= beyond_clip(values["offset_us"] / 1e6, values["length_us"] / 1e6, d.clip_s)
         if wrong.any():
             at = int(np.argmax(wrong))
             row = int(np.searchsorted(layers.starts, at, side="right")) - 1
             try:
                 # a layer that is none says why
-                next(layers.made(d.sources, slice(at, at + 1))).check_within(d.clip_s)
+                next(made_layers(take(values, np.array([at])), d.sources)).check_within(d.clip_s)
             except ValueError as error:
-                raise ValueError(
-                    f"row {row} of '{d.kinds[int(self.kind[row])]}': {error}"
-                ) from error
+                kind = d.kinds[int(self.kind[row])]
+                raise ValueError(f"row {row} of '{kind}': {error}") from error
 
     def any_source(self, marked: BoolRows) -> BoolRows:
         """Return rows with a layer of a marked source: bool, (n,); the last mark is for none."""
@@ -372,11 +350,12 @@ class RecipeColumns:
         # a part's first component has no ratio of its own: it gets the part's
         shift = np.repeat(millionths(np.where(leads, 0.0, snr_db[used])), out.uses.counts)
         ratios = {**out.uses.values, "snr_udb": out.uses.values["snr_udb"] + shift}
+        uses = typed(USE, len(shift), **ratios)
         number = self.dictionaries.kinds.number(kind)
         return replace(
             self,
             kind=np.full(len(picked), number, dtype=np.uint8),
-            uses=Lists(out.uses.starts[first_of_mix], typed(USE, **ratios)),
+            uses=Lists(out.uses.starts[first_of_mix], uses),
             known_ids=None,
         )
 
@@ -396,73 +375,37 @@ class RecipeColumns:
         d, n = self.dictionaries, len(self)
         clip = self.uses.values["clip"]
         before = d.clips.changes.take(clip)
-        added = {name: np.full(n, value) for name, value in {**_NO_CHANGE, "op": op}.items()}
-        added = typed(CHANGE, **{**added, **columns})
+        added = typed(CHANGE, n, op=op, **columns)
         values = {
             name: np.insert(column, before.starts[1:], added[name])
             for name, column in before.values.items()
         }
         changes = Lists(before.starts + np.arange(n + 1), values)
-        own = typed(CLIP, **{**take(d.clips.columns, clip), "label": label})
-        uses = typed(USE, **{**self.uses.values, "clip": d.clips.append(own, changes)})
+        own = typed(CLIP, n, **{**take(d.clips.columns, clip), "label": label})
+        uses = {**self.uses.values, "clip": d.clips.append(own, changes).astype(np.int32)}
         kinds = np.full(n, d.kinds.number(kind), dtype=np.uint8)
         return replace(self, kind=kinds, uses=Lists(self.uses.starts, uses), known_ids=None)
 
 
-@dataclass(frozen=True, eq=False)
-class Layers:
-    """The layers of recipes, row after row.
-
-    Attributes
-    ----------
-    starts : int64 array, shape (n + 1,)
-        Where each row's layers start, and the end.
-    op, source, start_us, offset_us, length_us, seed : int arrays, shape (m,)
-        See `negmine.recipes.columns.CHANGE`.
-    snr_udb, low_hz, high_hz : float64 arrays, shape (m,)
-        NaN for none.
-    """
-
-    starts: IntRows
-    op: ByteRows
-    source: IntEntries
-    start_us: IntEntries
-    offset_us: IntEntries
-    length_us: IntEntries
-    snr_udb: np.ndarray
-    low_hz: np.ndarray
-    high_hz: np.ndarray
-    seed: IntEntries
-
-    def made(self, sources: Numbered[Source], at: slice = slice(None)) -> Iterator[Layer]:
-        """Yield layers as objects; from Python's own values: each by itself takes ten times it."""
-        micro = (self.start_us, self.offset_us, self.length_us, self.snr_udb)
-        times = ((values[at] / 1e6).tolist() for values in micro)
-        rest = (self.source, self.op, self.low_hz, self.high_hz, self.seed)
-        columns = (*times, *(values[at].tolist() for values in rest))
-        for start, offset, length, snr, source, op, low, high, seed in zip(*columns, strict=True):
-            yield Layer(
-                source=None if source < 0 else sources[source],
-                start_s=start,
-                snr_db=None if snr != snr else snr,
-                op=OP_NAMES[op],
-                offset_s=offset,
-                length_s=length or None,
-                low_hz=None if low != low else low,
-                high_hz=None if high != high else high,
-                seed=None if seed == -1 else seed,
-            )
-
-
-_NO_CHANGE = {
-    "source": -1,
-    "start_us": 0,
-    "offset_us": 0,
-    "length_us": 0,
-    "low_hz": np.nan,
-    "high_hz": np.nan,
-    "seed": -1,
-}
+def made_layers(values: Columns, sources: Numbered[Source]) -> Iterator[Layer]:
+    """Yield layers as objects; from Python's own values: each by itself takes ten times it."""
+    micro = ("start_us", "offset_us", "length_us", "snr_udb")
+    times = ((values[name] / 1e6).tolist() for name in micro)
+    rest = (values[name].tolist() for name in ("source", "op", "low_hz", "high_hz", "seed"))
+    for start, offset, length_s, snr, source, op, low, high, seed in zip(
+        *times, *rest, strict=True
+    ):
+        yield Layer(
+            source=None if source < 0 else sources[source],
+            start_s=start,
+            snr_db=None if snr != snr else snr,
+            op=OP_NAMES[op],
+            offset_s=offset,
+            length_s=length_s or None,
+            low_hz=None if low != low else low,
+            high_hz=None if high != high else high,
+            seed=None if seed == -1 else seed,
+        )
 
 
 def millionths(values: Any) -> IntEntries:
@@ -488,7 +431,3 @@ def _whole(values: np.ndarray) -> IntEntries:
     """Round to whole numbers, as ids have them: `_NONE` for NaN."""
     none = np.isnan(values)
     return np.where(none, _NONE, np.rint(np.where(none, 0.0, values)).astype(np.int64))
-
-
-def _within(values: np.ndarray, least: int, end: int) -> bool:
-    return bool(len(values) == 0 or (values.min() >= least and values.max() < end))

@@ -100,6 +100,5 @@ def _late(mixed: Recipes, parts: Recipes, picked: IntCells, late_s: FloatCells) 
     # one entry a part, then one a component: movable parts have a single one
     shift = np.where(movable[picked[used]], millionths(late_s[used]), 0)
     per_use = np.repeat(shift, parts.uses.counts[picked[used]])
-    offset = {"offset_us": mixed.uses.values["offset_us"] + per_use}
-    uses = typed(USE, **{**mixed.uses.values, **offset})
-    return replace(mixed, uses=Lists(mixed.uses.starts, uses))
+    moved = {**mixed.uses.values, "offset_us": mixed.uses.values["offset_us"] + per_use}
+    return replace(mixed, uses=Lists(mixed.uses.starts, typed(USE, len(per_use), **moved)))

@@ -224,18 +224,20 @@ def test_every_op_survives_a_pool_on_disk(tmp_path: Path) -> None:
 
 
 BAD_CLIPS = [
-    ("source", 99, "a source that the dictionaries lack"),
-    ("source", -1, "every layer has a source, but for 'erase'"),
+    ("source", 99, "source: a number that the dictionaries lack"),
+    ("source", -1, "source: a number that the dictionaries lack"),
     ("start_us", -1, "start_s -1e-06 or offset_s 0 is negative"),
     ("length_us", -1, "length_s -1e-06 is not above 0"),
     ("length_us", 2_500_000, "reaches beyond the clip of 2 s"),
     ("seed", 3, "generated sound has a seed"),
     ("seed", -5, "seed -5 is outside"),
-    ("label", 7, "a label set that the dictionaries lack"),
+    ("label", 7, "label: a number that the dictionaries lack"),
     ("label", -1, "a row without labels"),
 ]
 BAD_CHANGES = [
-    ("op", 9, "an unknown op"),
+    ("op", 0, "op: a number that the dictionaries lack"),
+    ("op", 3, "every layer has a source, but for 'erase'"),
+    ("op", 9, "op: a number that the dictionaries lack"),
     ("source", 0, "every layer has a source, but for 'erase'"),
     ("offset_us", 5, "'erase' acts on the whole clip"),
     ("length_us", 5, "'erase' acts on the whole clip"),
@@ -283,8 +285,8 @@ def test_a_row_that_is_no_recipe_is_refused(
 @pytest.mark.parametrize(
     ("column", "value", "message"),
     [
-        ("clip", 3, "a clip that the dictionaries lack"),
-        ("clip", -1, "a clip that the dictionaries lack"),
+        ("clip", 3, "clip: a number that the dictionaries lack"),
+        ("clip", -1, "clip: a number that the dictionaries lack"),
         ("offset_us", -1, "row 1 of 'erase': start_s 1 or offset_s -1e-06 is negative"),
         ("offset_us", 2_000_000, "row 1 of 'erase': .* reaches beyond the clip of 2 s"),
     ],
