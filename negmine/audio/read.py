@@ -13,6 +13,7 @@ import soundfile as sf
 import soxr
 
 from negmine.audio.fingerprint import file_fingerprint
+from negmine.audio.levels import span_blocks
 from negmine.audio.silence import LEVEL_BLOCK_S, SILENCE_RMS, level_block, mix_down
 from negmine.audio.sound_file import (
     UNKNOWN_FRAMES,
@@ -56,11 +57,8 @@ class AudioInfo:
 
     def rms(self, start_s: float, end_s: float) -> float:
         """Compute the RMS of the blocks inside a span, or of those it touches if none is inside."""
-        first, last = start_s / LEVEL_BLOCK_S, end_s / LEVEL_BLOCK_S
-        inside = slice(max(0, math.ceil(first - 1e-6)), max(0, math.floor(last + 1e-6)))
-        blocks = self.power[inside]
-        if not len(blocks):
-            blocks = self.power[max(0, math.floor(first)) : max(0, math.ceil(last))]
+        low, high = span_blocks(start_s, end_s, len(self.power))
+        blocks = self.power[low:high]
         return float(np.sqrt(blocks.mean())) if len(blocks) else 0.0
 
     def silent(self, start_s: float, end_s: float) -> bool:

@@ -31,8 +31,8 @@ from negmine.building.standing import check_standing, check_unchanged, standing_
 from negmine.errors import InputError, PoolError
 from negmine.pool import Pool, open_pool
 from negmine.pool.append import append_part, open_to_append, writer_after
+from negmine.pool.audible import check_ratios
 from negmine.pool.files import write_new
-from negmine.pool.levels import check_ratios
 from negmine.pool.writer import PoolWriter
 from negmine.recipes.recipe import Recipe, Recipes, blocks_of
 

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from negmine.audio.levels import Levels
 from negmine.audio.read import probe_all
 from negmine.errors import PoolError, did_you_mean
 from negmine.pool import Pool, check_classes, open_pool
+from negmine.pool.audible import check_ratios, files_of, silent_uses
 from negmine.pool.files import describe_part, part_folder, placed, read_info, write_part
-from negmine.pool.levels import Levels, check_ratios, silent_uses
 from negmine.pool.writer import PoolWriter, Rows
 from negmine.recipes.dictionaries import Dictionaries
 from negmine.recipes.recipe import Recipe, Recipes, blocks_of
@@ -189,7 +190,7 @@ def _check_audible(blocks: Sequence[Recipes]) -> None:
     paths = dict.fromkeys(source.path for source in sources if not source.is_synthetic)
     levels = Levels(probe_all(paths)[0].values())
     for block in mixed:
-        check_ratios(block, silent_uses(block, levels, levels.files_of(block)))
+        check_ratios(block, silent_uses(block, levels, files_of(block, levels)))
 
 
 def _free(name: str, taken: Mapping[str, Path]) -> str:

@@ -35,10 +35,11 @@ from negmine.annotations import Annotations
 from negmine.annotations.rates import own_rate
 from negmine.annotations.recordings import Recordings
 from negmine.arrays import BoolEntries, BoolRows
+from negmine.audio.levels import Levels
 from negmine.building.settings import PoolSettings
 from negmine.building.sources.left_out import LeftOut
 from negmine.models.scorer import Scorer
-from negmine.pool.levels import Levels, silent_uses
+from negmine.pool.audible import silent_uses
 from negmine.recipes.dictionaries import Dictionaries
 from negmine.recipes.recipe import Recipes, join_recipes
 
@@ -144,7 +145,7 @@ class BuildContext:
     def silent_uses(self, recipes: Recipes) -> BoolEntries:
         """Return components that are silent: bool, shape (u,)."""
         known, sources = self._files, self.dictionaries.sources
-        known += [self.levels.file_of(sources[n]) for n in range(len(known), len(sources))]
+        known += [self.levels.file_of(sources[n].path) for n in range(len(known), len(sources))]
         return silent_uses(recipes, self.levels, np.array(known, dtype=np.int64))
 
     def held_out_rows(self, recipes: Recipes) -> BoolRows:

@@ -47,8 +47,9 @@ def external_windows(
         if not len(starts):
             context.left_out.of(name, "external files shorter than half a clip")
             continue
-        silent = [info.silent(start_s, start_s + clip_s) for start_s in starts]
-        heard = starts[~np.array(silent, dtype=bool)]
+        file = np.full(len(starts), context.levels.file_of(info.path))
+        level = context.levels.rms(file, starts, np.full(len(starts), clip_s))
+        heard = starts[level >= SILENCE_RMS]
         if settings.windows == "energy":
             heard = loud_starts(info, clip_s)
             context.left_out.of(name, "silent external files", int(not len(heard)))

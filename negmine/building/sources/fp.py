@@ -14,6 +14,7 @@ from negmine.building.sources.annotated import annotated_clips
 from negmine.building.sources.context import BuildContext
 from negmine.building.sources.partners import Certified
 from negmine.building.sources.settings import FpSettings
+from negmine.pool.audible import files_of
 from negmine.recipes.labels import label_clip
 from negmine.recipes.layer import INSERT
 from negmine.recipes.recipe import Recipe, Recipes
@@ -113,7 +114,7 @@ class _Beds:
     def of(cls, context: BuildContext) -> _Beds:
         every = context.certified
         every = every[every.plain_rows & context.audible(every)]
-        numbers = context.levels.files_of(every)[every.of_first("source")]
+        numbers = files_of(every, context.levels)[every.of_first("source")]
         lengths_s = np.full(len(every), context.settings.clip_s)
         levels = context.levels.rms(numbers, every.of_first("start_us") / 1e6, lengths_s)
         # generated sound has no file, and a level of its own
