@@ -62,28 +62,32 @@ class ClassScores:
 
 
 class WindowSettings(Settings, frozen=True):
-    """A band of hardness, as quantiles of the class's certified rows."""
+    """Window: a band of hardness, as quantiles of the class's certified rows."""
 
     low: float = setting(0.0, "Lowest quantile.", flag="")
     high: float = setting(0.999, "Highest quantile.", flag="")
 
 
 class MarginSettings(Settings, frozen=True):
-    """Nothing that scores too much like the class's confirmed calls."""
+    """Margin: nothing that scores too much like the class's confirmed calls."""
 
-    space: Space = setting("quantile", "See `negmine.mining.rules.margin`.", flag="")
-    margin: float = setting(0.1, "In logits, spreads, or a quantile.", flag="")
+    space: Space = setting(
+        "quantile", "What it is measured in: logits, spreads of the calls, quantiles.", flag=""
+    )
+    margin: float = setting(0.1, "How far below the calls, or the quantile.", flag="")
     reference: float = setting(0.5, "Quantile of the calls' scores that it counts from.", flag="")
 
 
 class DiverseSettings(Settings, frozen=True):
-    """Rows that spread over embedding space (k-center)."""
+    """Diverse: rows that spread over embedding space (k-center)."""
 
 
 class QuotaSettings(Settings, frozen=True):
-    """No kind, certificate, source or group has more than so many rows of a class."""
+    """Quota: no kind, certificate, source or group has more than so many rows of a class."""
 
-    by: Literal["kind", "certificate", "source", "group"] = setting("group", "Of what.", flag="")
+    by: Literal["kind", "certificate", "source", "group"] = setting(
+        "group", "What it is of.", flag=""
+    )
     most: Count = setting(5, "Rows of a class.", flag="")
 
 
