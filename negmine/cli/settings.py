@@ -195,8 +195,8 @@ def given_settings(model: type[Settings]) -> list[Setting]:
     return [one for one in settings_of(model) if source(parameter(one)) not in unset]
 
 
-def warn_no_effect(*made: Settings, beside: Mapping[str, object] | None = None) -> None:
-    """Warn of each flag of the running command that changes nothing.
+def unused(*made: Settings, beside: Mapping[str, object] | None = None) -> list[str]:
+    """Return a line for each flag of the running command that changes nothing.
 
     Parameters
     ----------
@@ -210,7 +210,12 @@ def warn_no_effect(*made: Settings, beside: Mapping[str, object] | None = None) 
         flag: context.params.get(one.name or "") for one in context.command.params
         for flag in one.opts
     } | dict(beside or {})  # fmt: skip
-    warn_each(no_effect(given_settings(type(made[0])), *made, beside=others))
+    return list(no_effect(given_settings(type(made[0])), *made, beside=others))
+
+
+def warn_no_effect(*made: Settings, beside: Mapping[str, object] | None = None) -> None:
+    """Warn of each flag of the running command that changes nothing, see `unused`."""
+    warn_each(unused(*made, beside=beside))
 
 
 def _written(one: Setting, value: Any) -> str:

@@ -18,7 +18,7 @@ from negmine.cli.console import (
     say_found,
 )
 from negmine.cli.scoring_options import decoding, device_option, sound_cache_option
-from negmine.cli.settings import warn_no_effect, with_settings
+from negmine.cli.settings import unused, with_settings
 from negmine.cli.stopping import stop_code
 from negmine.notices import warn, warn_each
 from training.cli.data import as_one, skip_bad_option
@@ -109,14 +109,18 @@ def predict(
     out, detections = targets.out, targets.detections
     if out == detections:
         raise click.UsageError(f"--out and --detections are both {out}")
+    # windows of several models must be the same, whoever reads them
+    read = settings.readout if len(models) == 1 else None
+    lines = unused(settings.replace(readout=read or "max"))
+    warn_each(lines)
     from training.engine.scorer import choose_device
     from training.evaluation.predict import find_recordings, open_scorers
     from training.evaluation.predict_files import Output, run_prediction
 
     scorers, classes, bands = open_scorers(models, choose_device(device), settings)
-    # windows of several models must be the same, whoever reads them
-    read = scorers[0].config.readout if len(scorers) == 1 else "max"
-    warn_no_effect(settings.replace(readout=read))
+    if settings.readout is None and len(models) == 1:
+        now = unused(settings.replace(readout=scorers[0].config.readout))
+        warn_each(line for line in now if line not in lines)
     found, skipped, folders = find_recordings(given.recordings, skip_bad=given.skip_bad)
     for folder in folders:
         say_found(folder, quiet)

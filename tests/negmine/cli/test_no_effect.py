@@ -14,7 +14,9 @@ RENDER = "render pool --out clips"
 SYNTHESISE = "synthesise pool --model best.pt"
 SPLIT = "pool split pool --into a=1 --into b=1 --out folds"
 BUILD = "build-pool train --tp tp.csv --out pool"
+PREDICT = "predict field --model best.pt --out out.csv"
 ENSEMBLE = "ensemble a.csv b.csv"
+WINDOWS = "--detections or --per-recording"
 
 
 def call(line: str) -> Result:
@@ -33,6 +35,15 @@ def call(line: str) -> Result:
             BUILD,
             "--verdict-recordings heard",
             "--verdict-recordings has no effect without --verdicts",
+        ),
+        (PREDICT, "--hop-s 0.5", f"--hop-s has no effect without {WINDOWS}"),
+        (PREDICT, "--min-conf 0.1", f"--min-conf has no effect without {WINDOWS}"),
+        (PREDICT, "--merge", f"--merge has no effect without {WINDOWS}"),
+        (PREDICT, "--top 3", f"--top has no effect without {WINDOWS}"),
+        (
+            f"{PREDICT} --readout mean",
+            "--window-s 2",
+            f"--window-s has no effect without {WINDOWS} or --readout max or lse",
         ),
         (f"{ENSEMBLE} --truth t.csv", "--how rank", "--how has no effect without --out"),
         (
@@ -59,6 +70,8 @@ def test_an_option_without_effect_is_told_and_the_command_goes_on(
         f"{SYNTHESISE} --scores scores --max-doubt 0.2",
         SPLIT,
         f"{BUILD} --verdicts heard.csv --verdict-recordings heard",
+        f"{PREDICT} --per-recording each --hop-s 0.1",
+        f"{PREDICT} --window-s 2",
         f"{ENSEMBLE} --truth t.csv --row-scale max",
     ],
 )
@@ -68,13 +81,13 @@ def test_what_has_an_effect_is_not_warned_of(line: str) -> None:
     assert "no effect" not in result.stderr
 
 
-def test_folders_of_an_ensemble_bring_a_truth_along(tmp_path: Path) -> None:
-    result = call(f"ensemble {tmp_path} b.csv --row-scale max")
-    assert "no out-of-fold scores in this folder" in result.stderr
-    assert "no effect" not in result.stderr
-
-
 def test_an_index_that_is_named_is_not_chosen_by_memory() -> None:
     result = call("search a.wav --pool pool --model best.pt --index Flat --memory 1")
     assert result.exit_code == 2
     assert "--index names an index and --memory lets one be chosen" in result.stderr
+
+
+def test_folders_of_an_ensemble_bring_a_truth_along(tmp_path: Path) -> None:
+    result = call(f"ensemble {tmp_path} b.csv --row-scale max")
+    assert "no out-of-fold scores in this folder" in result.stderr
+    assert "no effect" not in result.stderr
