@@ -18,6 +18,7 @@ Readout = Literal["max", "lse", "mean", "power"]
 Pooling = Literal["positive", "mean", "attention"]
 Bands = Literal["off", "crops", "shared"]
 Precision = Literal["fp32", "bf16", "fp16"]
+SelectBy = Literal["known-ap", "fp-per-hour"]
 Loss = Literal["bce", "lsoft", "lsep", "asymmetric", "hill", "splc", "large"]
 
 READOUTS: tuple[Readout, ...] = get_args(Readout)
@@ -42,7 +43,7 @@ _REJECTED = (When("--fp"), When("--verdicts"))
 _BANDS = When("bands", "crops", "shared")
 
 # What settings that checkpoints of earlier versions lack were then.
-_BEFORE = {"focal": 0.0}
+_BEFORE = {"focal": 0.0, "select_by": "known-ap", "select_recall": 0.7}
 
 
 class TrainConfig(Settings, frozen=True):
@@ -163,6 +164,16 @@ class TrainConfig(Settings, frozen=True):
     )
     fold: Annotated[int, Field(ge=0, le=MOST_BATCH)] = _folds(
         0, "The fold to validate on.", common=True
+    )
+    select_by: SelectBy = _folds(
+        "known-ap",
+        "Which epoch is the best: by average precision over known labels, or by false positives "
+        "an hour on held-out negatives.",
+    )
+    select_recall: Annotated[float, Field(gt=0, le=1)] = _folds(
+        0.7,
+        "Share of the held-out calls that are found where false positives are counted.",
+        needs=When("select_by", "fp-per-hour"),
     )
     precision: Precision = setting(
         "fp32", "Precision of the convolutions; bf16 where the processor has it, fp16 on GPUs."

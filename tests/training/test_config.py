@@ -107,3 +107,13 @@ def test_shift_that_leaves_nothing_is_refused() -> None:
         TrainConfig(clip_s=1.5, augment=AugmentSettings(shift=0.1, shift_s=2.0))
     # a shift that is never made may be as long as it likes
     TrainConfig(clip_s=0.3)
+
+
+def test_a_checkpoint_from_before_a_setting_was_there_is_read() -> None:
+    values = TrainConfig(seed=3).to_dict()
+    for name in ("select_by", "select_recall"):
+        del values[name]
+    assert TrainConfig.from_dict(values) == TrainConfig(seed=3)
+    del values["seed"]
+    with pytest.raises(InputError, match="no 'seed'; these are settings of another version"):
+        TrainConfig.from_dict(values)

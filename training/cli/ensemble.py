@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -52,7 +53,7 @@ def ensemble(
     from training.evaluation.members import compare, join_members, open_members
 
     opened = open_members(members)
-    compared = compare(opened, truth, settings.row_scale)
+    compared = compare(opened, truth, settings.row_scale, settings.resamples)
     if not compared and not out:
         raise InputError("nothing to do: give --out to write the joined scores, or --truth")
     if out:
@@ -65,5 +66,18 @@ def ensemble(
         columns = [name for name in compared[0] if name != "name"]
         rows = [[row["name"], *(f"{row[c]:.4f}" for c in columns)] for row in compared]
         say(table(["scores", *columns], rows), quiet)
+        if settings.resamples:
+            rows = [[row["name"], *_differences(row, columns)] for row in compared[1:]]
+            against = f"against {compared[0]['name']}, in pairs; 95 %, over recordings"
+            say(f"\n{against}\n{table(['scores', *columns], rows)}", quiet)
     if out:
         say(f"{out}: {len(opened)} members, {settings.how}", quiet)
+
+
+def _differences(row: dict[str, Any], columns: list[str]) -> list[str]:
+    cells = []
+    for name in columns:
+        found = row["differences"][name]
+        low, high = found["interval"]
+        cells.append(f"{found['value']:+.4f} ({low:+.4f}..{high:+.4f})")
+    return cells

@@ -85,6 +85,9 @@ def loop(
             band_table=None if settings.band_table is None else Path(settings.band_table),
             groups=settings.grouping.groups(opened.infos),
             samples=sample_inputs(settings.samples),
+            select_negatives=(
+                None if settings.select_negatives is None else Path(settings.select_negatives)
+            ),
         )
         context = RunContext(chosen, bars, Cautions(bars))
         results = run_loop(config, inputs, out, context, settings.loop, mining)

@@ -32,6 +32,12 @@ class RunSettings(TrainConfig, frozen=True):
         shown="those of the confirmed boxes",
         needs=(When("bands", "crops", "shared"), When("augment.pitch")),
     )
+    select_negatives: FolderName | None = setting(
+        None,
+        "Pool whose rows of held-out recordings count as negatives, too.",
+        group="Folds",
+        needs=When("select_by", "fp-per-hour"),
+    )
     hard: HardUse = HardUse()
     samples: SampleUse = SampleUse()
     grouping: Grouping = Grouping()

@@ -100,6 +100,7 @@ def train(
             groups=settings.grouping.groups(opened.infos),
             hard=[HardInputs(path, use, pool) for path, use in hard],
             samples=samples,
+            select_negatives=_path(settings.select_negatives),
         )
         context = RunContext(chosen, bars, Cautions(bars), settings.tensorboard)
         if schedule is None and settings.seeds is None:

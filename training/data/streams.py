@@ -22,3 +22,4 @@ class Stream(IntEnum):
     SILENCE = 7
     SCENES = 8
     NEGATIVES = 9
+    HELD_OUT = 10

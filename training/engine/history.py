@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from negmine.storage.files import writing
@@ -18,6 +17,8 @@ Entry = dict[str, float]
 
 # What validation says of an epoch, where the fold's labels let a model change it.
 SCORES = ("known_ap", "neg@3", "neg@5")
+# False positives an hour at a recall, where epochs are chosen by them.
+RATE = "fp/h@"
 
 # Names of scores in the histories of older checkpoints.
 _RENAMED = {"lwlrap": "known_ap"}
@@ -29,9 +30,9 @@ def renamed(entry: Mapping[str, float]) -> Entry:
 
 
 def scores_of(entries: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return which of `SCORES` any of the entries has: the columns of a table of them."""
-    found = {name for entry in entries for name in entry}
-    return [name for name in SCORES if name in found]
+    """Return which of `SCORES`, and rates, any of the entries has: columns of a table of them."""
+    found = {name: None for entry in entries for name in entry}
+    return [name for name in SCORES if name in found] + [n for n in found if n.startswith(RATE)]
 
 
 def scores_table(
@@ -52,8 +53,21 @@ def scores_table(
 
 
 def validation_score(entry: Mapping[str, float]) -> float:
-    """Return what epochs, runs and rounds are compared by; NaN where nothing validates."""
-    return entry.get("known_ap", math.nan)
+    """Return what epochs and rounds are compared by, higher is better; NaN if nothing validates.
+
+    The false positives an hour, negative, of a run that chooses by them; else ``known_ap``.
+    """
+    rates = [-value for name, value in entry.items() if name.startswith(RATE)]
+    return rates[0] if rates else entry.get("known_ap", math.nan)
+
+
+def shown_score(history: Sequence[Entry]) -> dict[str, str]:
+    """Return what a progress bar shows of the last epoch, by its name."""
+    entry = history[-1] if history else {}
+    for name, value in entry.items():
+        if name.startswith(RATE):
+            return {name: f"{value:.0f}"}
+    return {"known_ap": f"{entry.get('known_ap', math.nan):.3f}"}
 
 
 def learning_rate(step: int, config: TrainConfig) -> float:
@@ -67,21 +81,28 @@ def learning_rate(step: int, config: TrainConfig) -> float:
 
 def is_best(history: Sequence[Entry]) -> bool:
     """Return whether the last epoch is at least as good as all before it."""
-    return _score(history[-1]) >= max(_score(entry) for entry in history)
+    return _rank(history[-1]) >= max(map(_rank, history))
 
 
 def should_stop(history: Sequence[Entry], patience: int) -> bool:
     """Return whether this many epochs passed since the best one; never with a patience of 0."""
     if not patience or not history:
         return False
-    scores = [_score(entry) for entry in history]
-    return len(scores) - 1 - int(np.argmax(scores)) >= patience
+    return len(history) - 1 - _best(history) >= patience
 
 
-def _score(entry: Entry) -> float:
+def _best(history: Sequence[Entry]) -> int:
+    """Return the place of the first of the best epochs."""
+    ranks = [_rank(entry) for entry in history]
+    return ranks.index(max(ranks))
+
+
+def _rank(entry: Entry) -> tuple[float, float]:
     # without validation, or where all models score the same, the latest epoch is the best
     score = validation_score(entry)
-    return entry["epoch"] if math.isnan(score) else score
+    # few negatives give few rates: of epochs with the same, the better ranking is the better
+    ties = entry.get("known_ap", 0.0)
+    return (entry["epoch"], 0.0) if math.isnan(score) else (score, ties)
 
 
 def write_history(out: Path, history: Sequence[Entry]) -> None:
@@ -103,8 +124,9 @@ def draw_curve(history: Sequence[Entry]) -> bytes:
     from matplotlib.ticker import MaxNLocator
 
     epochs = [entry["epoch"] for entry in history]
-    best = int(np.argmax([_score(entry) for entry in history]))
-    names = scores_of(history)
+    best = _best(history)
+    names = [name for name in scores_of(history) if name in SCORES]
+    rate = next((name for name in scores_of(history) if name.startswith(RATE)), None)
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     FigureCanvasAgg(figure)
     left = figure.subplots()
@@ -124,6 +146,16 @@ def draw_curve(history: Sequence[Entry]) -> bytes:
             shown = f"{name} ({values[best]:.3f})"
             right.plot(epochs, values, "o-", color=color, markersize=3, label=shown)
         more = right.get_legend_handles_labels()
+        lines, labels = lines + more[0], labels + more[1]
+    if rate:
+        outer = left.twinx()
+        outer.spines["right"].set_position(("axes", 1.12 if names else 1.0))
+        outer.set_ylabel("false positives per hour, held-out negatives")
+        values = [entry.get(rate, math.nan) for entry in history]
+        shown = f"{rate} ({values[best]:.0f})"
+        outer.plot(epochs, values, "s-", color="C2", markersize=3, label=shown)
+        outer.set_ylim(bottom=0)
+        more = outer.get_legend_handles_labels()
         lines, labels = lines + more[0], labels + more[1]
     left.legend(lines, labels, loc="upper center", ncols=len(labels), bbox_to_anchor=(0.5, 1.12))
     drawn = io.BytesIO()

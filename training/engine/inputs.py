@@ -87,6 +87,8 @@ class RunInputs:
         Hard negatives, which `training.engine.run.run_training` makes plug-ins of.
     samples : sequence of SampleInputs
         Scenes and random negatives, likewise.
+    select_negatives : Path, optional
+        A pool whose held-out rows count, too, where false positives choose the epoch.
     """
 
     annotations: Annotations
@@ -99,6 +101,7 @@ class RunInputs:
     plugins: Sequence[RowSource] = ()
     hard: Sequence[HardInputs] = ()
     samples: Sequence[SampleInputs] = ()
+    select_negatives: Path | None = None
 
 
 @dataclass(frozen=True)

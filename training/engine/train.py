@@ -15,6 +15,7 @@ from negmine.errors import NegmineError
 from negmine.progress import Advance
 from training.config import TrainConfig
 from training.data.folds import held_out_recordings
+from training.data.held_out_negatives import HeldOutNegatives
 from training.data.silent_rows import SILENCE, SilentRows
 from training.data.steps import BoxRows, StepDataset, step_loader
 from training.engine.board import Board
@@ -26,12 +27,14 @@ from training.engine.history import (
     is_best,
     learning_rate,
     should_stop,
+    shown_score,
     validation_score,
     write_history,
 )
 from training.engine.inputs import RunContext, RunInputs
 from training.engine.interrupt import HeldInterrupt
 from training.engine.run_folder import check_same_run, describe_run, is_described
+from training.engine.selecting import check_selectable, held_out_rate
 from training.engine.start import as_described_then, band_edges, described, start_from
 from training.engine.step import make_optimiser, take_step
 from training.engine.validate import ClipScorer, known_scores
@@ -131,6 +134,11 @@ def train(
     bands = class_bands(training, 0, inputs.band_table)
     if inputs.band_table and not edges:
         given["bands of pitch"] = repr(bands)
+    by_rate = config.select_by == "fp-per-hour"
+    negatives = None
+    if by_rate and inputs.select_negatives:
+        negatives = HeldOutNegatives(inputs.select_negatives)
+        given["negatives that validate"] = negatives.description
     if inputs.init:
         given["init"] = start_from(inputs.init, detector, config, classes, front_end)
     detector.to(device)
@@ -159,6 +167,12 @@ def train(
         plugins += [SilentRows()] if SILENCE in given else []
         for plugin in plugins:
             plugin.prepare(config, classes, held_out)
+        if negatives is not None:
+            negatives.prepare(
+                config, classes, recordings.infos, held_out, inputs.cache, context.progress
+            )
+    if by_rate and (line := check_selectable(config, validation, negatives)):
+        context.caution(line)
     dataset = StepDataset(rows, plugins, config, ranks.rank, ranks.world, bands=bands)
     steps = step_loader(dataset, step, config.workers)
     held = recordings.only(held_out)
@@ -180,7 +194,10 @@ def train(
             scored.load_state_dict(averaged.state_dict())
         scorer = ClipScorer(scored, config, device)
         found = known_scores(scorer, held, validation, config.sample_rate, inputs.cache)
-        return found.summary() if np.isfinite(found.scores).all() else {"known_ap": math.inf}
+        if not np.isfinite(found.scores).all():
+            return {"known_ap": math.inf}
+        rate = held_out_rate(found.spans, scorer, config, classes, negatives) if by_rate else {}
+        return found.summary() | rate
 
     advance: Advance | None = None
     shown = 0
@@ -225,11 +242,10 @@ def train(
                         board.epoch(entry)
             if ranks.first:
                 recent = losses[epoch * config.steps_per_epoch :]
-                score = validation_score(history[-1]) if history else math.nan
                 mean = float(np.mean(recent))
                 # the bar begins with the first step: decoding has bars of its own before it
                 advance = advance or context.progress(title, config.total_steps, "step")
-                advance(step - shown, loss=f"{mean:.4f}", known_ap=f"{score:.3f}")
+                advance(step - shown, loss=f"{mean:.4f}", **shown_score(history))
                 shown = step
                 if board:
                     board.step(step, mean)

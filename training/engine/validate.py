@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from negmine.annotations import Annotation, Annotations
 from negmine.annotations.recordings import Recordings
-from negmine.arrays import BoolClasses, FloatSamples, WeightClasses
+from negmine.arrays import FloatSamples, WeightClasses
 from negmine.audio.read import read_all
 from negmine.audio.windows import Span
 from negmine.recipes.cache import ExactReader
@@ -27,6 +28,16 @@ from training.config import TrainConfig
 from training.engine.precision import autocast
 from training.metrics import known_ap, neg_at_k, scores_matter
 from training.models.detector import Detector, FeatureMap, frames_per_second, to_frames
+
+
+class SpanScore(NamedTuple):
+    """What a model says of a verdict's class in its own span, which is widened to a window."""
+
+    row: int  # the recording
+    column: int  # the class
+    present: bool
+    span: Span
+    score: float  # logit
 
 
 @dataclass(frozen=True)
@@ -38,11 +49,14 @@ class KnownScores:
     truth, known : bool array, shape (R, C)
     scores : float32 array, shape (R, C)
         Logits; 0 where unknown.
+    spans : tuple of SpanScore
+        Of each verdict.
     """
 
     truth: NDArray[np.bool_]
     known: NDArray[np.bool_]
     scores: NDArray[np.float32]
+    spans: tuple[SpanScore, ...] = ()
 
     def summary(self) -> dict[str, float]:
         """Average precision over the known cells, and how often a negative ranks above a call.
@@ -143,24 +157,22 @@ def known_scores(
     a confirmed call outweighs rejections, and the highest score counts.
     """
     classes = {name: index for index, name in enumerate(annotations.classes)}
-    shape = (len(recordings.infos), len(classes))
-    truth = np.zeros(shape, dtype=bool)
-    known = np.zeros(shape, dtype=bool)
-    scores = np.zeros(shape, dtype=np.float32)
+    spans: list[SpanScore] = []
     for row, (name, samples) in enumerate(read_recordings(recordings, sample_rate, cache)):
         boxes = annotations.by_recording.get(name, ())
-        cells = verdict_scores(scorer, scorer.features(samples), boxes, classes)
-        truth[row], known[row], scores[row] = cells
-    return KnownScores(truth, known, scores)
+        spans += span_scores(scorer, scorer.features(samples), boxes, classes, row)
+    cells = known_cells(spans, (len(recordings.infos), len(classes)))
+    return KnownScores(*cells, tuple(spans))
 
 
-def verdict_scores(
+def span_scores(
     scorer: ClipScorer,
     features: FeatureMap,
     boxes: Iterable[Annotation],
     classes: Mapping[str, int],
-) -> tuple[BoolClasses, BoolClasses, WeightClasses]:
-    """Return one recording's cells of `KnownScores`: truth, known and scores, shape (C,) each.
+    row: int = 0,
+) -> list[SpanScore]:
+    """Score the verdicts of one recording, each in its own span.
 
     Parameters
     ----------
@@ -170,15 +182,29 @@ def verdict_scores(
         All verdicts on it.
     classes : mapping of str to int
         The model's output of each class.
+    row : int
+        The recording's place.
     """
-    truth = np.zeros(len(classes), dtype=bool)
-    known = np.zeros(len(classes), dtype=bool)
-    scores = np.zeros(len(classes), dtype=np.float32)
-    # rejections first, so that a confirmed call takes the cell over
-    for box in sorted(boxes, key=lambda b: b.present):
+    found = []
+    for box in boxes:
         column = classes[box.label]
         score = float(scorer.span_logits(features, box.span)[column])
-        if known[column] and truth[column] == box.present:
-            score = max(score, float(scores[column]))
-        truth[column], known[column], scores[column] = box.present, True, score
+        found.append(SpanScore(row, column, box.present, box.span, score))
+    return found
+
+
+def known_cells(
+    spans: Iterable[SpanScore], shape: tuple[int, int]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.float32]]:
+    """Return the cells of `KnownScores` that spans make: truth, known and scores, (R, C) each."""
+    truth = np.zeros(shape, dtype=bool)
+    known = np.zeros(shape, dtype=bool)
+    scores = np.zeros(shape, dtype=np.float32)
+    # rejections first, so that a confirmed call takes the cell over
+    for one in sorted(spans, key=lambda one: one.present):
+        cell = one.row, one.column
+        score = one.score
+        if known[cell] and truth[cell] == one.present:
+            score = max(score, float(scores[cell]))
+        truth[cell], known[cell], scores[cell] = one.present, True, score
     return truth, known, scores

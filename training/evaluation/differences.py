@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from training import metrics
-from training.evaluation.evaluate import Evaluation
+
+
+class Resampled(Protocol):
+    """A model's metrics, and their values in resamples that are the same for every model."""
+
+    @property
+    def metrics(self) -> Mapping[str, float]: ...
+
+    @property
+    def resampled(self) -> Mapping[str, np.ndarray]: ...
 
 
 @dataclass(frozen=True)
@@ -31,7 +42,7 @@ class Difference:
     share_interval: tuple[float, float]
 
 
-def differences(first: Evaluation, second: Evaluation) -> dict[str, Difference]:
+def differences(first: Resampled, second: Resampled) -> dict[str, Difference]:
     """Compare two models in pairs, by each metric that both have.
 
     Resamples that leave a metric of the first at 0 have no share, and its interval leaves them out.

@@ -104,8 +104,8 @@ def too_short(hours: float, classes: pd.DataFrame, rates: Sequence[float]) -> It
         name, needed = f"recall@{rate:g}fp/h", 1 / rate
         if hours < needed:
             yield (
-                f"the test is {hours:.2g} h long: at {rate:g} false positives an hour and class it "
-                f"allows none, and {name} is the recall above the highest of them; it takes "
+                f"{name} allows no false positive in a test of {hours:.2g} h: it is the recall "
+                "above the highest-scoring window without a call, which says little; it takes "
                 f"{needed:.3g} h at the least"
             )
             continue

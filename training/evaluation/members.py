@@ -11,6 +11,7 @@ import numpy as np
 
 from negmine.errors import InputError
 from training import metrics
+from training.evaluation.differences import differences
 from training.evaluation.ensemble import JOINS, How, RowScale, join
 from training.evaluation.score_tables import ScoreTable, read_scores, read_truth
 
@@ -119,8 +120,19 @@ def _join(tables: Sequence[ScoreTable], how: How, scale: RowScale) -> np.ndarray
         raise InputError(f"these scores cannot be joined: {error}") from error
 
 
+@dataclass(frozen=True)
+class _Scored:
+    """Metrics of one table, and of resamples of its recordings."""
+
+    metrics: dict[str, float]
+    resampled: dict[str, np.ndarray]
+
+
 def compare(
-    members: Sequence[Member], truth: Path | None = None, scale: RowScale = "range"
+    members: Sequence[Member],
+    truth: Path | None = None,
+    scale: RowScale = "range",
+    resamples: int = 0,
 ) -> list[dict[str, Any]]:
     """Compare each member and each way of joining them with the truth.
 
@@ -129,12 +141,16 @@ def compare(
     truth : Path, optional
         CSV, empty cells being unknown. By default the known labels of the run folders.
     scale : {"range", "max"}
+    resamples : int
+        Times that the recordings are drawn again to compare with the first member; 0: it is not.
 
     Returns
     -------
     list of dict
         ``name``, and what `training.metrics.evaluate` finds on the known cells, and ``known_ap``,
-        without those that are the same for any scores. Empty without any truth.
+        without those that are the same for any scores. Empty without any truth. With resamples,
+        all but the first have ``differences`` from it, by metric: see
+        `training.evaluation.differences.Difference`.
 
     Raises
     ------
@@ -162,7 +178,23 @@ def compare(
     judged = [m.table if truth else m.judged for m in members]
     scores = [(m.name, table.scores) for m, table in zip(members, judged, strict=True)]
     scores += [(f"{how} of all", _join(judged, how, scale)) for how in JOINS]
-    return [{"name": name} | _scored(present, values, sure) for name, values in scores]
+    # one recording alone is drawn again as it is
+    weights = metrics.resamples(len(present), resamples if len(present) > 1 else 0)
+    measured = [_resampled(present, values, sure, weights) for _, values in scores]
+    rows = [{"name": name, **one.metrics} for (name, _), one in zip(scores, measured, strict=True)]
+    if resamples:
+        for row, one in zip(rows[1:], measured[1:], strict=True):
+            row["differences"] = {k: vars(d) for k, d in differences(measured[0], one).items()}
+    return rows
+
+
+def _resampled(
+    present: np.ndarray, values: np.ndarray, sure: np.ndarray, weights: np.ndarray
+) -> _Scored:
+    once = _scored(present, values, sure)
+    drawn = [np.repeat(np.arange(len(present)), counts) for counts in weights]
+    each = [_scored(present[rows], values[rows], sure[rows]) for rows in drawn]
+    return _Scored(once, {k: np.array([one.get(k, np.nan) for one in each]) for k in once})
 
 
 def _scored(present: np.ndarray, values: np.ndarray, sure: np.ndarray) -> dict[str, float]:

@@ -96,3 +96,9 @@ class EnsembleSettings(Settings, frozen=True):
         # what is compared with a truth is every way of joining
         needs=(When("how", "row-scaled"), When("--truth")),
     )
+    resamples: Annotated[int, Field(ge=0)] = setting(
+        0,
+        "Times that the recordings are drawn again (bootstrap) to compare every table with the "
+        "first member, in pairs; 0: it is not.",
+        needs=When("--truth"),
+    )

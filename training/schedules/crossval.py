@@ -27,7 +27,14 @@ from training.engine.history import scores_table
 from training.engine.inputs import RunContext, RunInputs
 from training.engine.run import run_training
 from training.engine.run_folder import only_run
-from training.engine.validate import ClipScorer, KnownScores, read_recordings, verdict_scores
+from training.engine.validate import (
+    ClipScorer,
+    KnownScores,
+    SpanScore,
+    known_cells,
+    read_recordings,
+    span_scores,
+)
 from training.evaluation.members import KNOWN, OOF, OOF_VERDICTS
 from training.evaluation.score_tables import ScoreTable, read_scores
 from training.schedules.schedule import Schedule
@@ -97,8 +104,7 @@ def out_of_fold(
     names, columns = tuple(by), {name: i for i, name in enumerate(annotations.classes)}
     row = {name: i for i, name in enumerate(names)}
     shape = len(names), len(columns)
-    clips, scores = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-    truth, known = np.zeros(shape, bool), np.zeros(shape, bool)
+    clips, spans = np.zeros(shape, np.float32), list[SpanScore]()
     device, advance = context.device, context.progress(title, len(names))
     for checkpoint in checkpoints:
         config = checkpoint.config
@@ -108,9 +114,10 @@ def out_of_fold(
             features, i = scorer.features(samples), row[name]
             clips[i] = scorer.clip_logits(features)
             boxes = annotations.by_recording.get(name, ())
-            truth[i], known[i], scores[i] = verdict_scores(scorer, features, boxes, columns)
+            spans += span_scores(scorer, features, boxes, columns, i)
             advance()
-    return OutOfFold(names, annotations.classes, clips, KnownScores(truth, known, scores))
+    known = KnownScores(*known_cells(spans, shape), tuple(spans))
+    return OutOfFold(names, annotations.classes, clips, known)
 
 
 def run_seeds(

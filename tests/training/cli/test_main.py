@@ -166,6 +166,8 @@ def test_every_setting_reaches_the_run(
         "warmup": 0.3,
         "folds": 6,
         "fold": 5,
+        "select_by": "fp-per-hour",
+        "select_recall": 0.6,
         "precision": "bf16",
         "seed": 11,
     }
@@ -594,6 +596,21 @@ def test_ctrl_c_while_reading_gives_130(
     assert_one_line(run_train(shared_data, tmp_path / "run"), 130, "stopped")
 
 
+def test_train_selects_by_false_positives(
+    shared_data: Data, shared_pool: Path, tmp_path: Path
+) -> None:
+    by = ("--select-by", "fp-per-hour")
+    result = run_train(shared_data, tmp_path / "run", *by, "--select-negatives", shared_pool)
+    assert result.exit_code == 0
+    assert "fp/h@0.7 " in result.stdout
+    assert 'select_by = "fp-per-hour"' in (tmp_path / "run" / "config.toml").read_text()
+    assert list(pd.read_csv(tmp_path / "run" / "metrics.csv"))[-1] == "fp/h@0.7"
+    alone = run_train(shared_data, tmp_path / "alone", *by, "--folds", 1, "--fold", 0)
+    assert_one_line(alone, 2, "--folds 1 holds no recording out")
+    idle = run_train(shared_data, tmp_path / "idle", "--select-recall", 0.5)
+    assert "--select-recall has no effect without --select-by fp-per-hour" in idle.stderr
+
+
 def run_evaluate(data: Data, model: Path, truth: Path, *more: object) -> Result:
     return call(
         "evaluate", data.recordings, "--model", model, "--truth", truth, "--device", "cpu", *more
@@ -666,7 +683,7 @@ def test_evaluate_compares_several_models(
     rows = {line.split()[0]: line.split()[1:] for line in compared.splitlines()[3:]}
     assert rows["precision@0.7"] == ["+0.0000", "+0.0000..+0.0000"]
     assert "50 resamples" in about
-    assert "none, and recall@1fp/h is the recall above the highest of them" in result.stderr
+    assert "recall@1fp/h allows no false positive in a test of 0.0089 h" in result.stderr
 
     value = json.loads(run_evaluate(shared_data, shared_checkpoint, table, *more, "--json").stdout)
     first, second = value["models"]

@@ -27,6 +27,7 @@ import training
 from negmine.annotations import Annotations
 from negmine.errors import InputError, ModelError, NegmineError, PoolError
 from negmine.mining.selection import Chosen, Selection
+from negmine.notices import warn
 from negmine.pool import open_pool
 from negmine.recipes.labels import Certificate, PartialLabels
 from training.config import TrainConfig
@@ -92,6 +93,8 @@ class Runner:
         annotations: Annotations | None = None,
         groups: dict[str, str] | None = None,
         loop: ModuleType = training_loop,
+        select_negatives: Path | None = None,
+        caution: Callable[[str], object] = warn,
         **changes: object,
     ) -> Checkpoint:
         result: Checkpoint = loop.train(
@@ -103,9 +106,10 @@ class Runner:
                 plugins=plugins,
                 init=init,
                 groups=groups,
+                select_negatives=select_negatives,
             ),
             out,
-            RunContext(progress=progress or Steps(stop_at)),
+            RunContext(progress=progress or Steps(stop_at), caution=caution),
         )
         return result
 
@@ -877,3 +881,31 @@ def test_a_run_tells_how_to_do_it_again(whole: Path) -> None:
     assert described["inputs"]["annotations"]
     settings = tomllib.loads((whole / "config.toml").read_text())
     assert TrainConfig.from_dict(settings) == Checkpoint.load(whole / "last.pt").config
+
+
+@pytest.mark.parametrize("with_pool", [False, True])
+def test_false_positives_choose_the_epoch(
+    run: Runner, tmp_path: Path, shared_pool: Path, with_pool: bool
+) -> None:
+    lines: list[str] = []
+    changes: dict[str, Any] = {"select_by": "fp-per-hour", "select_recall": 0.6, "folds": 2}
+    changes |= {"epochs": 4, "steps_per_epoch": 2, "patience": 0}
+    if with_pool:
+        changes["select_negatives"] = shared_pool
+    kept = run(tmp_path / "run", caution=lines.append, **changes)
+    last = Checkpoint.load(tmp_path / "run" / "last.pt")
+    rates = [entry["fp/h@0.6"] for entry in last.history]
+    assert all(rate >= 0 for rate in rates)
+    ranks = [(-entry["fp/h@0.6"], entry["known_ap"]) for entry in last.history]
+    assert ranks[int(kept.history[-1]["epoch"]) - 1] == max(ranks)
+    table = pd.read_csv(tmp_path / "run" / "metrics.csv")
+    assert table["fp/h@0.6"].tolist() == pytest.approx(rates)
+    (line,) = lines
+    assert "the rate has few steps" in line
+    # the steps are those of a run that chooses otherwise
+    plain = run(tmp_path / "plain", **(changes | {"select_by": "known-ap"}))
+    assert "fp/h@0.6" not in plain.history[-1]
+    assert Checkpoint.load(tmp_path / "plain" / "last.pt").fingerprint == last.fingerprint
+    other = {"select_negatives": None} if with_pool else {"select_negatives": shared_pool}
+    with pytest.raises(InputError, match="another negatives that validate"):
+        run(tmp_path / "run", **(changes | other))

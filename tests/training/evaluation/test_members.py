@@ -166,6 +166,33 @@ def test_run_folders_bring_their_seeds_and_their_known_labels(tmp_path: Path) ->
     assert open_members([root / "seed1", root / "seed0"])[0].truth == root / "known.csv"
 
 
+def test_members_are_compared_with_the_first_in_pairs(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    names, truth = [f"r{i}" for i in range(12)], rng.random((12, 3)) < 0.4
+    cells = [
+        f"{name},{','.join(map(str, row))}"
+        for name, row in zip(names, truth.astype(int), strict=False)
+    ]
+    (tmp_path / "truth.csv").write_text("\n".join(["recording_id,s0,s1,s2", *cells]) + "\n")
+    tables = []
+    for number, sureness in enumerate((0.0, 3.0)):
+        scores = rng.normal(size=truth.shape) + sureness * truth
+        ScoreTable(tuple(names), ("0", "1", "2"), scores).write(tmp_path / f"{number}.csv")
+        tables.append(tmp_path / f"{number}.csv")
+    members = open_members(tables)
+    plain, rows = (compare(members, tmp_path / "truth.csv", resamples=n) for n in (0, 200))
+    assert not any("differences" in row for row in plain)
+    assert "differences" not in rows[0]
+    assert [row | {"differences": 0} for row in rows] == [row | {"differences": 0} for row in plain]
+    found = rows[1]["differences"]
+    assert found.keys() == rows[1].keys() - {"name", "differences"}
+    for name, one in found.items():
+        assert one["value"] == rows[1][name] - rows[0][name]
+        assert one["interval"][0] <= one["value"] <= one["interval"][1]
+    # what is known of recordings tells, and twelve are enough to show it
+    assert found["known_ap"]["interval"][0] > 0
+
+
 def test_runs_that_know_other_labels_need_a_truth(tmp_path: Path) -> None:
     one, two = (
         run_folder(tmp_path / "one"),
@@ -215,6 +242,13 @@ def test_the_command_writes_the_join_and_prints_the_table(
     assert "rank of all" in text
     assert str(paths[2]) in text
     assert invoke(*paths, "--truth", truth, "--quiet")[1] == ""
+    code, text, _ = invoke(*paths, "--truth", truth, "--resamples", 20)
+    assert code == 0
+    below = text.split("\n\n")[1].splitlines()
+    assert below[0] == f"against {paths[0]}, in pairs; 95 %, over recordings"
+    assert [line.split("  ")[0] for line in below[3:]] == [
+        str(paths[1]), str(paths[2]), *(f"{one} of all" for one in ensemble.JOINS)
+    ]  # fmt: skip
 
 
 def test_the_command_says_what_it_lacks(tmp_path: Path) -> None:
