@@ -151,6 +151,7 @@ def test_every_setting_reaches_the_run(
         "lse_sharpness": 3.0,
         "loss": loss,
         **own,
+        "focal": 2.0,
         "beyond_per_s": 0.5,
         "tp_per_step": 3,
         "fp_per_step": 1,
