@@ -37,15 +37,19 @@ ENTRY_POINTS = "negmine.commands"
 class PluginGroup(CleanGroup):
     """A group that also holds the commands other packages register as entry points."""
 
-    def _plugins(self) -> dict[str, EntryPoint]:
-        return {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+    def _plugins(self, context: click.Context) -> dict[str, EntryPoint]:
+        # kept for the run: looking for them reads what every installed package says of itself
+        if ENTRY_POINTS not in context.meta:
+            found = entry_points(group=ENTRY_POINTS)
+            context.meta[ENTRY_POINTS] = {point.name: point for point in found}
+        return dict(context.meta[ENTRY_POINTS])
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted({*super().list_commands(ctx), *self._plugins()})
+        return sorted({*super().list_commands(ctx), *self._plugins(ctx)})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         own = super().get_command(ctx, cmd_name)
-        point = self._plugins().get(cmd_name)
+        point = self._plugins(ctx).get(cmd_name)
         if own or point is None:
             return own
         try:

@@ -155,7 +155,7 @@ class Setting:
     path: tuple[str, ...]
     kind: Kind
     default: Any
-    _adapter: TypeAdapter[Any]
+    _annotation: Any
     help: str
     flag: str
     metavar: str | None
@@ -180,7 +180,8 @@ class Setting:
         InputError
         """
         try:
-            return self._adapter.validate_python(_tupled(value))
+            adapter = TypeAdapter[Any](self._annotation, config=Settings.model_config)
+            return adapter.validate_python(_tupled(value))
         except ValidationError as error:
             raise InputError(wrong(said, value, error, self.kind)) from error
 
@@ -217,8 +218,7 @@ def _settings(model: type[Settings], path: tuple[str, ...]) -> Iterator[Setting]
             "group": about["group"] or heading,
             "help": field.description or "",
         }
-        adapter = TypeAdapter(alone, config=Settings.model_config)
-        yield Setting(here, kind_of(field), field.default, adapter, **given)
+        yield Setting(here, kind_of(field), field.default, alone, **given)
 
 
 def section_of(field: FieldInfo) -> type[Settings] | None:
