@@ -6,6 +6,8 @@ entries of all rows, one after another; ``Cells`` are a row and a class, or a ro
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,14 +24,22 @@ FloatRows = NDArray[np.float64]
 WeightRows = NDArray[np.float32]
 TextRows = NDArray[np.str_]
 IdRows = NDArray[np.void]
+AnyRows = NDArray[Any]
 
 # Entries of all rows: (m,).
 BoolEntries = NDArray[np.bool_]
 IntEntries = NDArray[np.int64]
 FloatEntries = NDArray[np.float64]
+AnyEntries = NDArray[Any]
 
 # Where each row's entries start, and the end: (n + 1,).
 IntStarts = NDArray[np.int64]
+
+# One entry a label set, or a source.
+BoolSets = NDArray[np.bool_]
+IntSets = NDArray[np.int64]
+FloatSets = NDArray[np.float64]
+KeySets = NDArray[np.void]
 
 # One entry a class: (C,).
 BoolClasses = NDArray[np.bool_]
@@ -39,3 +49,6 @@ WeightClasses = NDArray[np.float32]
 IntCells = NDArray[np.int64]
 FloatCells = NDArray[np.float64]
 BitCells = NDArray[np.uint8]
+
+# Which rows: a slice, a mask, or their numbers.
+RowChoice = slice | NDArray[np.bool_] | NDArray[np.int64]

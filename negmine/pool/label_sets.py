@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from negmine.arrays import BitCells, BoolSets, FloatEntries, FloatSets, IntEntries, IntSets
 from negmine.errors import PoolError
 from negmine.pool.recipe_files import column_values
 from negmine.recipes.columns import LABELS, offsets
@@ -109,14 +110,14 @@ class LabelSets(Sequence[PartialLabels]):
             absent[name] = shared[key]
         return PartialLabels(frozenset(present), absent)
 
-    def confidence(self, name: str) -> np.ndarray:
+    def confidence(self, name: str) -> FloatSets:
         """Return confidence that each set lacks a class: float64, (sets,), 0 if not certified."""
         out = np.zeros(len(self))
         cells = self._cells(name, present=False)
         out[self._sets[cells]] = self._confidences[cells]
         return out
 
-    def certified(self, names: Sequence[str]) -> np.ndarray:
+    def certified(self, names: Sequence[str]) -> BitCells:
         """Return which sets lack which classes: uint8, shape (ceil(C / 8), sets).
 
         Class c is bit c % 8 of row c // 8.
@@ -127,26 +128,26 @@ class LabelSets(Sequence[PartialLabels]):
             out[column // 8, self._sets[cells]] |= np.uint8(1 << column % 8)
         return out
 
-    def lowest(self) -> np.ndarray:
+    def lowest(self) -> FloatSets:
         """Return the least confidence of each set, 1 where it has none: float64, shape (sets,)."""
         out = np.ones(len(self))
         np.minimum.at(out, self._sets, self._confidences)
         return out
 
-    def certificates(self, name: str) -> np.ndarray:
+    def certificates(self, name: str) -> IntSets:
         """Return what certifies a class in each set, by place in `CERTIFICATES`; -1: nothing."""
         out = np.full(len(self), -1)
         cells = self._cells(name, present=False)
         out[self._sets[cells]] = self._certificates[cells]
         return out
 
-    def has_present(self, name: str) -> np.ndarray:
+    def has_present(self, name: str) -> BoolSets:
         """Return whether each set has a class present: bool, shape (sets,)."""
         out = np.zeros(len(self), dtype=bool)
         out[self._sets[self._cells(name, present=True)]] = True
         return out
 
-    def _cells(self, name: str, *, present: bool) -> np.ndarray:
+    def _cells(self, name: str, *, present: bool) -> IntEntries:
         """Return the cells in which a class is present, or absent: int64."""
         if name not in self._numbers:
             return np.zeros(0, dtype=np.int64)
@@ -162,7 +163,7 @@ _COLUMNS = _CELLS | {"class": _CODED, "certificate": _CODED}
 
 def _read(
     path: Path, first: int, count: int, names: dict[str, int], most_rows: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[IntEntries, IntEntries, IntEntries, FloatEntries]:
     """Read set, class, certificate (-1: present), confidence of each cell; ``names`` grows."""
     table, _ = read_table(path, _COLUMNS, most_rows=most_rows)
     if any(table.column(name).null_count for name in _CELLS):
@@ -188,7 +189,7 @@ def _read(
     return sets.astype(np.int64), numbers[class_of], codes[kind_of], confidences
 
 
-def _coded(column: pa.ChunkedArray) -> tuple[list[str], np.ndarray]:
+def _coded(column: pa.ChunkedArray) -> tuple[list[str], IntEntries]:
     """Return the distinct texts of a column, and which of them each entry is."""
     chunks = column.unify_dictionaries().chunks
     if not chunks:

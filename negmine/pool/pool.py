@@ -10,7 +10,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from negmine.arrays import IntRows, WeightRows
+from negmine.arrays import IntRows, RowChoice, WeightRows
 from negmine.errors import PoolError, did_you_mean
 from negmine.pool.files import part_folder, read_info
 from negmine.pool.label_sets import LabelSets
@@ -70,8 +70,8 @@ class Pool:
     @overload
     def __getitem__(self, index: Number) -> Recipe: ...
     @overload
-    def __getitem__(self, index: slice | np.ndarray) -> Pool: ...
-    def __getitem__(self, index: Number | slice | np.ndarray) -> Recipe | Pool:
+    def __getitem__(self, index: RowChoice) -> Pool: ...
+    def __getitem__(self, index: Number | RowChoice) -> Recipe | Pool:
         """Return a recipe, or a pool of the rows that a slice, a mask or numbers choose."""
         if isinstance(index, slice | np.ndarray):
             return replace(self, recipes=self.recipes[index])

@@ -18,8 +18,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from negmine.arrays import AnyEntries, AnyRows, IntStarts
 from negmine.errors import DamageError, PoolError
-from negmine.recipes.columns import CHANGE, CLIP, RECIPE, USE, Lists, dtype_of, flat
+from negmine.recipes.columns import CHANGE, CLIP, RECIPE, USE, Columns, Lists, dtype_of, flat
 from negmine.recipes.dictionaries import ClipDictionary, missing
 from negmine.recipes.recipe import Recipes
 from negmine.storage.files import map_arrow, write_arrow
@@ -47,14 +48,14 @@ def write_recipes(folder: Path, recipes: Recipes) -> None:
         write_arrow(folder / f"{name}.arrow", pa.table(columns))
 
 
-def _array(values: np.ndarray, kind: pa.DataType) -> pa.Array:
+def _array(values: AnyEntries, kind: pa.DataType) -> pa.Array:
     buffer = pa.py_buffer(np.ascontiguousarray(values, dtype=dtype_of(kind)))
     return pa.Array.from_buffers(kind, len(values), [None, buffer])
 
 
 def read_recipes(
     folder: Path, sources: int, label_sets: int, kinds: Sequence[str]
-) -> tuple[Mapping[str, np.ndarray], Lists, ClipDictionary]:
+) -> tuple[Columns, Lists, ClipDictionary]:
     """Map the four tables of a part into memory.
 
     Parameters
@@ -93,11 +94,11 @@ def read_recipes(
     return rows, Lists(_starts(rows["first_use"], len(uses["clip"])), uses), found
 
 
-def _starts(first: np.ndarray, end: int) -> np.ndarray:
+def _starts(first: AnyRows, end: int) -> IntStarts:
     return np.append(first, end).astype(np.int64, copy=False) if len(first) else np.zeros(1, "i8")
 
 
-def _mapped(path: Path, kinds: Mapping[str, pa.DataType]) -> dict[str, np.ndarray]:
+def _mapped(path: Path, kinds: Mapping[str, pa.DataType]) -> dict[str, AnyEntries]:
     table = map_arrow(path, "build the pool again")
     found = {}
     for name, kind in kinds.items():
@@ -114,7 +115,7 @@ def _mapped(path: Path, kinds: Mapping[str, pa.DataType]) -> dict[str, np.ndarra
     return found
 
 
-def column_values(column: pa.ChunkedArray, kind: pa.DataType) -> np.ndarray:
+def column_values(column: pa.ChunkedArray, kind: pa.DataType) -> AnyEntries:
     """Return the values of a column without nulls; not copied if it is one chunk.
 
     Not by Arrow's to_numpy(): that loads pandas, which takes half a second.

@@ -10,7 +10,16 @@ from pathlib import Path
 
 import numpy as np
 
-from negmine.arrays import BitCells, BoolRows, IntEntries, IntRows, TextRows, WeightRows
+from negmine.arrays import (
+    AnyRows,
+    BitCells,
+    BoolRows,
+    IdRows,
+    IntEntries,
+    IntRows,
+    TextRows,
+    WeightRows,
+)
 from negmine.errors import PoolError
 from negmine.pool.label_sets import LabelSets
 from negmine.recipes.columns import ID_BYTES
@@ -161,6 +170,6 @@ class RecipeTable(Recipes):
         raise PoolError(f"{self.path}: no recipe '{recipe_id}' in this pool")
 
 
-def _leading(raw: np.ndarray) -> np.ndarray:
+def _leading(raw: IdRows) -> AnyRows:
     """Return the first 8 bytes of each id as a number."""
     return np.frombuffer(raw.tobytes(), dtype=_ID)["leading"]

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from negmine.arrays import IdRows, IntEntries, IntRows
+from negmine.arrays import AnyEntries, IdRows, IntEntries, IntRows, KeySets
 from negmine.recipes.columns import Columns, Lists, length, take
 from negmine.recipes.dictionaries import ClipDictionary, Dictionaries, Item, Numbered
 from negmine.recipes.labels import PartialLabels
@@ -173,7 +173,7 @@ class _Packed:
         sources = np.insert(changed, changes.starts[:-1], own)
         _translated(maps, "sources", sources, given.sources, self._to.sources)
 
-        def named(table: Columns) -> dict[str, np.ndarray]:
+        def named(table: Columns) -> dict[str, AnyEntries]:
             return {**table, "source": maps["sources"][table["source"]].astype(np.int32)}
 
         label = _translated(maps, "labels", columns["label"], given.labels, self._to.labels)
@@ -222,7 +222,7 @@ def _records(columns: Columns) -> tuple[bytes, int]:
 def _translated(
     maps: dict[str, IntEntries],
     name: str,
-    used: np.ndarray,
+    used: AnyEntries,
     given: Numbered[Item],
     to: Numbered[Item],
 ) -> IntEntries:
@@ -241,14 +241,14 @@ def _extended(numbers: IntEntries | None, length: int) -> IntEntries:
     return np.concatenate([known, np.full(length - len(known), -1)])
 
 
-def _unknown(used: np.ndarray, numbers: IntEntries) -> IntEntries:
+def _unknown(used: AnyEntries, numbers: IntEntries) -> IntEntries:
     """Return the numbers without a translation, in order of first use."""
     values, first = np.unique(used, return_index=True)
     missing = numbers[values] < 0
     return np.asarray(values[missing][np.argsort(first[missing])])
 
 
-def _table_digest(table: Recipes, sets: np.ndarray) -> bytes:
+def _table_digest(table: Recipes, sets: KeySets) -> bytes:
     """Hash of ids and labels, in order, however they came in blocks."""
     digest = hashlib.blake2b(digest_size=16)
     digest.update(np.ascontiguousarray(table.ids.raw).tobytes())

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from negmine.arrays import IntEntries, IntRows, IntStarts
+from negmine.arrays import AnyEntries, AnyRows, IntEntries, IntRows, IntStarts, RowChoice
 
 ID_BYTES = 12
 
@@ -105,7 +105,7 @@ def dtype_of(kind: pa.DataType) -> np.dtype[Any]:
 
 
 # Columns of one length, by name.
-Columns = Mapping[str, np.ndarray]
+Columns = Mapping[str, AnyEntries]
 
 
 # What a column holds where there is nothing.
@@ -122,7 +122,7 @@ NOTHING = {
 }
 
 
-def typed(nested: pa.StructType, n: int, **columns: Any) -> dict[str, np.ndarray]:
+def typed(nested: pa.StructType, n: int, **columns: Any) -> dict[str, AnyEntries]:
     """Return n entries of a struct's columns but for its lists; what is not given is nothing.
 
     Raises
@@ -141,13 +141,13 @@ def typed(nested: pa.StructType, n: int, **columns: Any) -> dict[str, np.ndarray
     return found
 
 
-def empty(nested: pa.StructType) -> dict[str, np.ndarray]:
+def empty(nested: pa.StructType) -> dict[str, AnyEntries]:
     """Return the columns of a struct without entries, but for its lists."""
     kinds = flat(nested).items()
     return {n: np.zeros(0, dtype_of(kind)) for n, kind in kinds if not n.startswith("first_")}
 
 
-def take(columns: Columns, at: np.ndarray) -> dict[str, np.ndarray]:
+def take(columns: Columns, at: IntEntries) -> dict[str, AnyEntries]:
     """Return some entries of columns, in the order given."""
     return {name: values[at] for name, values in columns.items()}
 
@@ -164,7 +164,7 @@ def length(columns: Columns) -> int:
     return len(next(iter(columns.values())))
 
 
-def offsets(counts: np.ndarray) -> IntStarts:
+def offsets(counts: IntRows) -> IntStarts:
     """Return where each run starts, and the end: int64, shape (n + 1,)."""
     out = np.zeros(len(counts) + 1, dtype=np.int64)
     np.cumsum(counts, out=out[1:])
@@ -177,7 +177,7 @@ def run_indices(starts: IntRows, counts: IntRows) -> IntEntries:
     return shift + np.arange(len(shift))
 
 
-def chosen_rows(index: slice | np.ndarray, total: int) -> IntRows:
+def chosen_rows(index: RowChoice, total: int) -> IntRows:
     """Return the rows that a slice, a mask or numbers choose of some: int64, in the order given.
 
     Raises
@@ -224,13 +224,13 @@ class Lists:
         """The row of each entry: int64, shape (m,)."""
         return np.repeat(np.arange(len(self)), self.counts)
 
-    def take(self, rows: np.ndarray) -> Lists:
+    def take(self, rows: IntRows) -> Lists:
         """Return the lists of some rows, in the order given: int array, shape (any,)."""
         first = self.starts[rows]
         counts = self.starts[rows + 1] - first
         return Lists(offsets(counts), take(self.values, run_indices(first, counts)))
 
-    def reduce(self, ufunc: np.ufunc, entries: np.ndarray) -> np.ndarray:
+    def reduce(self, ufunc: np.ufunc, entries: AnyEntries) -> AnyRows:
         """Reduce a value an entry to one a row: shapes (m,) and (n,). No list may be empty."""
         if not len(self):
             return entries[:0]

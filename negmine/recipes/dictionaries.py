@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from negmine.arrays import BoolRows, IntEntries
+from negmine.arrays import BoolEntries, BoolRows, BoolSets, IntEntries, KeySets
 from negmine.recipes.columns import (
     CHANGE,
     CLIP,
@@ -103,11 +103,11 @@ class ClipDictionary:
         self._changes.append(changes)
         return np.arange(first, self._count)
 
-    def take(self, numbers: np.ndarray) -> tuple[Columns, Lists]:
+    def take(self, numbers: IntEntries) -> tuple[Columns, Lists]:
         """Return some clips, in the order given, and their changes."""
         return take(self.columns, numbers), self.changes.take(numbers)
 
-    def any_change(self, marked: np.ndarray) -> BoolRows:
+    def any_change(self, marked: BoolEntries) -> BoolRows:
         """Return clips with a marked change: bool, shape (n,) for one mark a change."""
         return np.bincount(self.changes.rows[marked], minlength=len(self)) > 0
 
@@ -174,11 +174,11 @@ class Dictionaries:
         return self._mixed[numbers]
 
     @property
-    def keys(self) -> np.ndarray:
+    def keys(self) -> KeySets:
         """16 bytes that tell each source in ids, and zeros for none, the last."""
         return np.array([*(source.key for source in self.sources), bytes(16)], dtype="V16")
 
     @property
-    def synthetic(self) -> BoolRows:
+    def synthetic(self) -> BoolSets:
         """Which sources are generated; the last is for none."""
         return np.array([*(source.is_synthetic for source in self.sources), False])

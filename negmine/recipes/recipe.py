@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Self, cast, overload
 
 import numpy as np
 
+from negmine.arrays import FloatSamples, RowChoice
 from negmine.recipes.columns import join_lists
 from negmine.recipes.dictionaries import Dictionaries
 from negmine.recipes.labels import PartialLabels
@@ -22,7 +23,6 @@ from negmine.recipes.recipe_columns import Number, RecipeColumns, made_layers
 from negmine.recipes.source import Source
 
 if TYPE_CHECKING:
-    from negmine.arrays import FloatSamples
     from negmine.recipes.reader import Reader
 
 # The kinds of recipe that negmine makes; `tp` are the confirmed calls kept for comparison.
@@ -134,8 +134,8 @@ class Recipes(RecipeColumns, Sequence[Recipe]):
     @overload
     def __getitem__(self, index: Number) -> Recipe: ...
     @overload
-    def __getitem__(self, index: slice | np.ndarray) -> Self: ...
-    def __getitem__(self, index: Number | slice | np.ndarray) -> Recipe | Self:
+    def __getitem__(self, index: RowChoice) -> Self: ...
+    def __getitem__(self, index: Number | RowChoice) -> Recipe | Self:
         """Return a recipe, or a table of those that a slice, a mask or numbers choose."""
         if not isinstance(index, slice | np.ndarray):
             return next(self[np.array([range(len(self))[index]])]._made())

@@ -17,13 +17,19 @@ from typing import Any, Protocol, Self, overload
 import numpy as np
 
 from negmine.arrays import (
+    AnyEntries,
+    AnyRows,
     BoolRows,
+    BoolSets,
     ByteRows,
     FloatCells,
+    FloatEntries,
+    FloatRows,
     IdRows,
     IntCells,
     IntEntries,
     IntRows,
+    RowChoice,
 )
 from negmine.recipes.columns import (
     CHANGE,
@@ -71,8 +77,8 @@ class Ids(Sequence[str]):
     @overload
     def __getitem__(self, index: Number) -> str: ...
     @overload
-    def __getitem__(self, index: slice | np.ndarray) -> Ids: ...
-    def __getitem__(self, index: Number | slice | np.ndarray) -> str | Ids:
+    def __getitem__(self, index: RowChoice) -> Ids: ...
+    def __getitem__(self, index: Number | RowChoice) -> str | Ids:
         if isinstance(index, slice | np.ndarray):
             return Ids(self.raw[index])
         return str(self.raw[index].tobytes().hex())
@@ -169,10 +175,10 @@ class RecipeColumns:
         cls,
         dictionaries: Dictionaries,
         kind: str,
-        source: np.ndarray,
-        start_s: np.ndarray,
-        label: np.ndarray,
-        seed: np.ndarray | int = -1,
+        source: IntRows,
+        start_s: FloatRows,
+        label: IntRows,
+        seed: IntRows | int = -1,
     ) -> Self:
         """Make recipes of one span of a source each: arrays of shape (n,), numbers of the two."""
         n, d = len(source), dictionaries
@@ -184,17 +190,17 @@ class RecipeColumns:
     def __len__(self) -> int:
         return len(self.kind)
 
-    def take(self, index: slice | np.ndarray) -> Self:
+    def take(self, index: RowChoice) -> Self:
         """Return the rows that a slice, a mask or numbers choose, in the order given."""
         rows = chosen_rows(index, len(self))
         ids = None if self.known_ids is None else self.known_ids[rows]
         return replace(self, kind=self.kind[rows], uses=self.uses.take(rows), known_ids=ids)
 
-    def of_clips(self, name: str) -> np.ndarray:
+    def of_clips(self, name: str) -> AnyEntries:
         """Return a column of the clips for each use: shape (u,)."""
         return self.dictionaries.clips.columns[name][self.uses.values["clip"]]
 
-    def of_first(self, name: str) -> np.ndarray:
+    def of_first(self, name: str) -> AnyRows:
         """Return a column of the clips for the first use of each row: shape (n,)."""
         first = self.uses.values["clip"][self.uses.starts[:-1]]
         return self.dictionaries.clips.columns[name][first]
@@ -320,7 +326,7 @@ class RecipeColumns:
                 kind = d.kinds[int(self.kind[row])]
                 raise ValueError(f"row {row} of '{kind}': {error}") from error
 
-    def any_source(self, marked: BoolRows) -> BoolRows:
+    def any_source(self, marked: BoolSets) -> BoolRows:
         """Return rows with a layer of a marked source: bool, (n,); the last mark is for none."""
         clips = self.dictionaries.clips
         of_clip = marked[clips.columns["source"]]
@@ -359,7 +365,7 @@ class RecipeColumns:
             known_ids=None,
         )
 
-    def changed(self, kind: str, label: IntRows, op: int, **columns: np.ndarray) -> Self:
+    def changed(self, kind: str, label: IntRows, op: int, **columns: AnyRows) -> Self:
         """Change rows of one component once more, with labels of their own.
 
         Parameters
@@ -422,12 +428,12 @@ def millionths(values: Any) -> IntEntries:
     return np.rint(exact * 1e6).astype(np.int64)
 
 
-def rounded(values: np.ndarray) -> np.ndarray:
+def rounded(values: FloatRows) -> FloatRows:
     """Round times, ratios and frequencies to whole millionths, as layers hold them; never -0."""
     return np.asarray(np.round(values, 6) + 0.0)
 
 
-def _whole(values: np.ndarray) -> IntEntries:
+def _whole(values: FloatEntries) -> IntEntries:
     """Round to whole numbers, as ids have them: `_NONE` for NaN."""
     none = np.isnan(values)
     return np.where(none, _NONE, np.rint(np.where(none, 0.0, values)).astype(np.int64))

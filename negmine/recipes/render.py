@@ -13,6 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
+from negmine.arrays import FloatBatch, FloatSamples
 from negmine.audio.silence import LEAST_RMS, rms
 from negmine.audio.windows import to_samples
 from negmine.errors import AudioError
@@ -51,7 +52,7 @@ class SilentError(AudioError):
     """A part of a mix is silent: a ratio to it is undefined."""
 
 
-def mix_at_snr(signal: np.ndarray, noise: np.ndarray, snr_db: float) -> np.ndarray:
+def mix_at_snr(signal: FloatSamples, noise: FloatSamples, snr_db: float) -> FloatSamples:
     """Add noise to a signal at an exact RMS signal-to-noise ratio.
 
     Parameters
@@ -93,13 +94,13 @@ class Rendered:
         did, else negative.
     """
 
-    samples: np.ndarray
+    samples: FloatSamples
     gain_db: float
 
 
 def render(
     recipe: Clip, sample_rate: int | None = None, reader: Reader | None = None
-) -> np.ndarray:
+) -> FloatSamples:
     """Render a recipe to samples.
 
     Parameters
@@ -154,7 +155,7 @@ def render_with_gain(
     return Rendered(total, 20 * math.log10(PEAK / peak))
 
 
-def _level(layers: tuple[Layer, ...], samples: np.ndarray, rate: int) -> float:
+def _level(layers: tuple[Layer, ...], samples: FloatSamples, rate: int) -> float:
     """Compute a component's RMS over its span: the silence round it does not count."""
     placed = layers[0]
     if placed.length_s is None and not placed.offset_s:
@@ -166,7 +167,7 @@ def _level(layers: tuple[Layer, ...], samples: np.ndarray, rate: int) -> float:
 
 def _component(
     layers: tuple[Layer, ...], duration_s: float, rate: int, reader: Reader, mixed: bool = False
-) -> np.ndarray:
+) -> FloatSamples:
     """Render an ``add`` and its changes: float32, shape (to_samples(duration_s, rate),)."""
     placed, *changes = layers
     samples = _placed(placed, duration_s, rate, reader, mixed)
@@ -185,7 +186,9 @@ def _component(
     return samples
 
 
-def _placed(layer: Layer, duration_s: float, rate: int, reader: Reader, mixed: bool) -> np.ndarray:
+def _placed(
+    layer: Layer, duration_s: float, rate: int, reader: Reader, mixed: bool
+) -> FloatSamples:
     """Place the span of an ``add`` in the clip, on silence."""
     if layer.length_s is None and not layer.offset_s:
         return _read(layer, duration_s, rate, reader)
@@ -198,12 +201,12 @@ def _placed(layer: Layer, duration_s: float, rate: int, reader: Reader, mixed: b
     return _over(silence, piece, layer.offset_s, rate)
 
 
-def _inserted(samples: np.ndarray, layer: Layer, rate: int, reader: Reader) -> np.ndarray:
+def _inserted(samples: FloatSamples, layer: Layer, rate: int, reader: Reader) -> FloatSamples:
     piece = _read(layer, layer.length_s or 0.0, rate, reader)
     return _over(samples, piece, layer.offset_s, rate)
 
 
-def _over(under: np.ndarray, piece: np.ndarray, offset_s: float, rate: int) -> np.ndarray:
+def _over(under: FloatSamples, piece: FloatSamples, offset_s: float, rate: int) -> FloatSamples:
     """Put a piece over ``under``, in place: crossfaded inside its own span.
 
     Equal power (cos^2 + sin^2 = 1) keeps the level of two sounds that know nothing of each other.
@@ -225,13 +228,13 @@ def _over(under: np.ndarray, piece: np.ndarray, offset_s: float, rate: int) -> n
 
 
 @lru_cache(maxsize=64)
-def _fades(length: int) -> tuple[np.ndarray, np.ndarray]:
+def _fades(length: int) -> tuple[FloatSamples, FloatSamples]:
     """Make the gains of what comes and of what goes: float32, shape (length,)."""
     rising = np.sin(np.pi / 2 * (np.arange(length, dtype=np.float32) + 0.5) / max(length, 1))
     return rising, np.sqrt(np.maximum(0.0, 1.0 - rising * rising), dtype=np.float32)
 
 
-def _read(layer: Layer, duration_s: float, rate: int, reader: Reader) -> np.ndarray:
+def _read(layer: Layer, duration_s: float, rate: int, reader: Reader) -> FloatSamples:
     source = layer.source
     if source is None:
         raise ValueError(f"'{layer.op}' reads no sound")
@@ -248,7 +251,7 @@ def render_batches(
     batch_size: int,
     threads: int | None = None,
     reader: Reader | None = None,
-) -> Iterator[np.ndarray]:
+) -> Iterator[FloatBatch]:
     """Render in threads, a few batches ahead: float32 arrays of shape (up to batch_size, T).
 
     Order and content do not depend on the number of threads, by default one a processor, from two
@@ -256,7 +259,7 @@ def render_batches(
     """
     remaining = iter(recipes)
     with ThreadPoolExecutor(threads or min(max(os.cpu_count() or 2, 2), _MOST_THREADS)) as pool:
-        ahead: list[list[Future[np.ndarray]]] = []
+        ahead: list[list[Future[FloatSamples]]] = []
         while True:
             while len(ahead) < 3 and (batch := list(islice(remaining, batch_size))):
                 ahead.append([pool.submit(render, recipe, sample_rate, reader) for recipe in batch])

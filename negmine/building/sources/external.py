@@ -68,7 +68,7 @@ def window_starts(duration_s: float, clip_s: float) -> np.ndarray:
     starts = np.arange(int(whole)) * clip_s
     if rest >= clip_s * _MIN_FILL:
         starts = np.append(starts, max(0.0, duration_s - clip_s))
-    return rounded(starts)
+    return rounded(starts.astype(np.float64))
 
 
 def loud_starts(info: AudioInfo, clip_s: float) -> np.ndarray:
