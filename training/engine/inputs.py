@@ -71,7 +71,7 @@ class RunInputs:
     recordings : Recordings
         The annotated ones.
     cache : Path
-        Folder for decoded clips; runs may share it.
+        Folder of decoded sound, which runs may share: see `negmine.recipes.cache`.
     init : Path, optional
         Checkpoint whose weights to start from.
     band_table : Path, optional
