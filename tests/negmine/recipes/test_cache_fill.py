@@ -101,6 +101,15 @@ def test_read_past_the_end_is_padded_and_never_the_next_clip(
     np.testing.assert_allclose(store.read(2, 0, 7), clips[2], atol=STEP)
 
 
+def test_a_piece_ends_where_its_entry_goes_on(tmp_path: Path) -> None:
+    ramp = np.arange(10, dtype=np.float32) / 16
+    cache = fill(tmp_path, [Item("a", "a", 10, lambda: [ramp])]).cache
+    clips = Clips(cache, [Piece("a", 2, 3), Piece("a", 8, 5)])
+    assert clips.read(0, 1, 4).tolist() == [3 / 16, 4 / 16, 0, 0]
+    assert clips.read(0, 5, 2).tolist() == [0, 0]
+    assert clips.read(1, 0, 5).tolist() == [8 / 16, 9 / 16, 0, 0, 0]
+
+
 @pytest.mark.parametrize("lengths", [[], [0], [0, 0]])
 def test_store_without_samples(tmp_path: Path, lengths: list[int]) -> None:
     for _ in range(2):
