@@ -93,7 +93,7 @@ class TrainSettings(RunSettings, frozen=True):
     )
     pseudo: PseudoSettings = PseudoSettings()
     cache: FolderName | None = setting(
-        None, "Folder for decoded clips, which runs may share.", shown="OUT/cache"
+        None, "Folder of decoded sound; runs and 'negmine cache' may share it.", shown="OUT/cache"
     )
     tensorboard: bool = setting(False, "Write events for TensorBoard to OUT/tensorboard.")
 
