@@ -787,8 +787,8 @@ def test_loop_prints_a_table_and_goes_on_after_ctrl_c(
 def test_loop_mines_from_the_cache_of_the_pool(
     shared_data: Data, shared_pool: Path, tmp_path: Path
 ) -> None:
-    pool = Path(shutil.copytree(shared_pool, tmp_path / "pool"))
     for rate, heard in ((8000, "cache8000"), (4000, "")):
+        pool = Path(shutil.copytree(shared_pool, tmp_path / f"pool{rate}"))
         assert call("cache", pool, "--sample-rate", rate).exit_code == 0
         out = tmp_path / str(rate)
         result = run_loop(shared_data, pool, out)

@@ -68,12 +68,14 @@ def test_without_a_call_in_a_window_there_is_nothing_to_go_by() -> None:
 
 def test_labels_are_the_same_when_read_again(tmp_path: Path) -> None:
     recordings = {"b": windows([0.1, 0.2]), "a": windows([0.3, 0.4])}
-    labels = PseudoLabels(("x", "y"), recordings, ("m",), PseudoSettings(0.25, 0.1, 2.0))
+    labels = PseudoLabels(
+        ("x", "y"), recordings, ("m",), PseudoSettings(hop_s=0.25, quantile=0.1, temperature=2.0)
+    )
     labels.write(tmp_path / "p.parquet")
     read = PseudoLabels.read(tmp_path / "p.parquet", ("x", "y"))
     assert read.description == labels.description
     assert read.models == ("m",)
-    assert read.settings == PseudoSettings(0.25, 0.1, 2.0)
+    assert read.settings == PseudoSettings(hop_s=0.25, quantile=0.1, temperature=2.0)
     np.testing.assert_array_equal(read("a", Span(0, 1)), labels("a", Span(0, 1)))
     assert read("none", Span(0, 1)) is None
     with pytest.raises(InputError, match="other classes"):
