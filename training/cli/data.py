@@ -114,6 +114,24 @@ def at_own_rate(
     return settings.config.replace(sample_rate=rate)
 
 
+def band_table(
+    settings: RunSettings, classes: tuple[str, ...], *, staged: bool = False
+) -> Path | None:
+    """Return the table of bands, if a run or a stage of its own may use it.
+
+    Where it names every class, ``--band-margin`` is warned of.
+    """
+    if settings.band_table is None or not (staged or settings.uses_bands):
+        return None
+    table = Path(settings.band_table)
+    given = any(one.path == ("band_margin",) for one in given_settings(type(settings)))
+    if given and settings.bands != "off":
+        from negmine.annotations.class_bands import warn_of_margin
+
+        warn_of_margin(table, classes)
+    return table
+
+
 def check_mix_by(settings: RunSettings, classes: Sequence[str]) -> None:
     """Check that ``--hard-mix-by``, where it is given, can be followed.
 

@@ -15,6 +15,7 @@ from training.cli.data import (
     Cautions,
     DataFiles,
     at_own_rate,
+    band_table,
     check_mix_by,
     data_files,
     open_data,
@@ -82,7 +83,7 @@ def loop(
             annotations,
             opened,
             out / "cache",
-            band_table=None if settings.band_table is None else Path(settings.band_table),
+            band_table=band_table(settings, annotations.classes),
             groups=settings.grouping.groups(opened.infos),
             samples=sample_inputs(settings.samples),
             select_negatives=(

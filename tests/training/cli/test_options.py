@@ -47,7 +47,7 @@ def of_kind(one: Setting) -> st.SearchStrategy[Any]:
     if isinstance(default, int):
         return st.integers(default, default + 40)
     if isinstance(default, float):
-        return st.floats(0, 0.99)
+        return st.floats(0.01 if one.kind.low_open else 0, 0.99)
     return st.just(default)
 
 
@@ -106,8 +106,21 @@ def test_a_table_of_bands_goes_with_pitch_alone(
     command += ["--pitch", 0.5, "--band-table", table]
     result = CliRunner().invoke(main, [str(word) for word in command])
     assert result.exit_code == 0, result.output
+    assert "no effect" not in result.stderr
     # the bands are an input of the run
     table.write_text("class,f_min,f_max\n0,500,3000\n1,600,3000\n")
     result = CliRunner().invoke(main, [str(word) for word in command])
     assert result.exit_code == 2
     assert "holds a run with another bands of pitch" in result.stderr
+    # with neither, the table is told to have no effect, and the run goes on without
+    alone = [word if word != run else tmp_path / "alone" for word in command]
+    alone[alone.index("--pitch") : alone.index("--pitch") + 2] = []
+    result = CliRunner().invoke(main, [str(word) for word in alone])
+    assert result.exit_code == 0, result.output
+    assert "--band-table has no effect without --bands crops or shared or --pitch" in result.stderr
+    # a margin beside a table of all classes
+    banded = [word if word != run else tmp_path / "banded" for word in command]
+    banded += ["--bands", "shared", "--band-margin", 0.5]
+    result = CliRunner().invoke(main, [str(word) for word in banded])
+    assert result.exit_code == 0, result.output
+    assert f"--band-margin has no effect: {table} names every class" in result.stderr
