@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -67,7 +66,7 @@ def test_every_crop_of_a_long_call_holds_its_sound_and_stays_in_the_box(tmp_path
     box = field(tmp_path, 6.0)
     annotations = read_rfcx(tmp_path / "tp.csv", None)
     recordings, _ = open_annotated(tmp_path / "train", annotations)
-    config = replace(tiny_config(), tp_per_step=8, fp_per_step=0)
+    config = tiny_config(tp_per_step=8, fp_per_step=0)
     rows = BoxRows(annotations, recordings, config, tmp_path / "cache")
     starts = {draw.start_s for step in range(20) for draw in rows.draw(step)}
     assert len(starts) > 50
