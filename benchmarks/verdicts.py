@@ -154,15 +154,15 @@ def results_table(out: Path, arms: Sequence[str], seeds: int) -> str:
 
 
 def _paired(name: str, values: pd.Series, control: pd.Series) -> str:
+    """Return the mean over seeds, and its interval where there are several."""
     rate = name.startswith("fp/h")
     apart = np.log(values / control) if rate else values - control
-    half = np.inf
-    if len(apart) > 1:
-        half = stats.t.ppf(0.975, len(apart) - 1) * apart.std(ddof=1) / np.sqrt(len(apart))
+    middle, count = float(apart.mean()), len(apart)
+    half = stats.t.ppf(0.975, count - 1) * apart.std(ddof=1) / np.sqrt(count) if count > 1 else 0.0
     if rate:
-        low, middle, high = (100 * np.expm1(apart.mean() + end) for end in (-half, 0, half))
-        return f"{middle:+.0f} % ({low:+.0f} to {high:+.0f})"
-    return f"{apart.mean():+.3f} ± {half:.3f}"
+        low, found, high = (100 * np.expm1(middle + end) for end in (-half, 0.0, half))
+        return f"{found:+.0f} %" + (f" ({low:+.0f} to {high:+.0f})" if half else "")
+    return f"{middle:+.3f}" + (f" ± {half:.3f}" if half else "")
 
 
 @click.command(help=__doc__)
