@@ -93,6 +93,7 @@ def test_arrows_run_one_way() -> None:
         ("soundfile", {"negmine.audio.read", "negmine.audio.sound_file", "negmine.audio.write"}),
         ("faiss", {"negmine.scores.index"}),
         ("timm", {"training.models.backbones"}),
+        ("torchaudio", {"training.models.from_torchaudio"}),
     ],
 )
 def test_a_library_has_one_home(library: str, homes: set[str]) -> None:

@@ -114,10 +114,10 @@ def test_the_workflow_tries_every_python_that_the_metadata_names() -> None:
 
 def test_the_trainer_alone_takes_torch() -> None:
     assert not {need.name for need in wanted("")} & {need.name for need in wanted("train")}
-    assert {"torch", "torchvision", "timm"} <= {need.name for need in wanted("train")}
+    assert {"torch", "torchaudio", "torchvision", "timm"} <= {need.name for need in wanted("train")}
 
 
-@pytest.mark.parametrize("name", ["torch", "torchvision"])
+@pytest.mark.parametrize("name", ["torch", "torchaudio", "torchvision"])
 def test_libraries_that_load_together_alone_are_pinned_exactly(name: str) -> None:
     (found,) = [need for need in wanted("train") if need.name == name]
     assert [pin.operator for pin in found.specifier] == ["=="]

@@ -25,7 +25,7 @@ NOT_INSTALLED = """
 import importlib.metadata as metadata
 import sys
 
-HIDDEN = {"torch", "torchvision", "timm", "audiomentations", "onnxscript",
+HIDDEN = {"torch", "torchaudio", "torchvision", "timm", "audiomentations", "onnxscript",
           "tensorboard"}
 
 

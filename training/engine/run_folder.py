@@ -54,7 +54,7 @@ def describe_run(
             "held_out": sorted(held_out),
             "versions": {
                 "python": platform.python_version(),
-                **{name: version(name) for name in ("negmine", "torch", "timm")},
+                **{name: version(name) for name in ("negmine", "torch", "torchaudio", "timm")},
             },
         },
     )

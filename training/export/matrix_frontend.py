@@ -43,7 +43,7 @@ class MatrixLogMel(nn.Module):
 
         # (n2, n1): where in a frame each factor of a product is
         places = n1 * outer + n2.unsqueeze(1)
-        window = log_mel.window
+        window = log_mel.mel.spectrogram.get_buffer("window")
         self.register_buffer("places", places)
         self.register_buffer("window", window[places])
         cos, sin = _turns(torch.outer(n1, k1), inner)
@@ -56,7 +56,7 @@ class MatrixLogMel(nn.Module):
         second = torch.cat([torch.cat([cos, -sin], dim=1), torch.cat([sin, cos], dim=1)])
         self.register_buffer("second", second.float())
 
-        filters = log_mel.filters
+        filters = log_mel.mel.mel_scale.get_buffer("fb")
         bins = (k1.unsqueeze(1) + inner * k2).flatten()
         known = bins < len(filters)
         placed = torch.zeros(len(bins), filters.shape[1])

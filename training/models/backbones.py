@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from negmine.errors import ModelError, did_you_mean
-from training.models.versions import command_that_fits, pair_installed
+from training.models.versions import command_that_fits, trio_installed
 
 
 class SmallCNN(nn.Module):
@@ -126,7 +126,7 @@ def _import_timm(backbone: str) -> Any:
     except Exception as error:  # a torchvision that does not fit raises RuntimeError, and others
         raise ModelError(
             f"backbone {backbone[:80]!r} needs timm, which cannot be imported "
-            f"({type(error).__name__}: {error}); installed: {pair_installed()}; what fits: "
+            f"({type(error).__name__}: {error}); installed: {trio_installed()}; what fits: "
             f"{command_that_fits()}; backbone 'small' needs no timm"
         ) from error
     return timm

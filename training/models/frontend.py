@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from training.models.from_torchaudio import MelSpectrogram
 
 # On a CPU, the spectrum of one clip at a time stays in its cache; that of several does not.
 _CPU_CHUNK = 1
@@ -80,53 +81,31 @@ class LogMel(nn.Module):
     def __init__(self, settings: FrontEndSettings) -> None:
         super().__init__()
         self.settings = settings
-        # checkpoints name the buffers as torchaudio's MelSpectrogram did
-        self.mel = nn.Module()
-        self.mel.spectrogram, self.mel.mel_scale = nn.Module(), nn.Module()
-        self.mel.spectrogram.register_buffer("window", torch.hann_window(settings.frame))
-        self.mel.mel_scale.register_buffer("fb", mel_filters(settings))
-
-    @property
-    def window(self) -> Tensor:
-        """Of an analysis frame: (frame,)."""
-        return self.get_buffer("mel.spectrogram.window")
-
-    @property
-    def filters(self) -> Tensor:
-        """From a spectrum's bins to mel bands: (frame // 2 + 1, n_mels)."""
-        return self.get_buffer("mel.mel_scale.fb")
+        self.mel = MelSpectrogram(
+            sample_rate=settings.sample_rate,
+            n_fft=settings.frame,
+            hop_length=settings.hop,
+            f_min=settings.f_min_hz,
+            f_max=settings.sample_rate / 2,
+            n_mels=settings.n_mels,
+            power=2.0,
+        )
 
     def forward(self, waveforms: Tensor) -> Tensor:
         with torch.autocast(waveforms.device.type, enabled=False):
             size = _CPU_CHUNK if waveforms.device.type == "cpu" else len(waveforms)
             parts = torch.split(waveforms.float(), max(size, 1))
-            power = torch.cat([self.power(part) for part in parts])
+            power = torch.cat([self.mel.mel_scale(self._power(part)) for part in parts])
             # -100 dB floor; +-1 spans about 80 dB round a quiet soundscape
             return (10.0 * torch.log10(power + 1e-10) + 30.0) / 40.0
 
-    def power(self, waveforms: Tensor) -> Tensor:
-        """Compute the power in mel bands, (B, T) -> (B, n_mels, T // hop + 1).
+    def _power(self, waveforms: Tensor) -> Tensor:
+        """Compute power, (B, T) -> (B, frame // 2 + 1, T // hop + 1): as `mel.spectrogram`.
 
-        Squares are taken of real and imaginary parts: of the absolute value they cost three times
-        as much.
+        Squares are taken of real and imaginary parts. Of the absolute value, as torchaudio takes
+        them, they cost three times as much.
         """
         frame, hop = self.settings.frame, self.settings.hop
-        spectrum = torch.stft(waveforms, frame, hop, window=self.window, return_complex=True)
-        power = spectrum.real.square().addcmul(spectrum.imag, spectrum.imag)
-        return torch.matmul(power.transpose(-1, -2), self.filters).transpose(-1, -2)
-
-
-def mel_filters(settings: FrontEndSettings) -> Tensor:
-    """Return triangular filters, equally wide in mel: (frame // 2 + 1, n_mels).
-
-    Mel is 2595 log10(1 + f / 700) (O'Shaughnessy, 1987). Each filter has height 1, and ends where
-    its neighbours are highest. To the bit those of torchaudio, which checkpoints were trained with.
-    """
-    rate = settings.sample_rate
-    low, high = (2595.0 * math.log10(1.0 + hz / 700.0) for hz in (settings.f_min_hz, rate / 2))
-    corners = 700.0 * (10.0 ** (torch.linspace(low, high, settings.n_mels + 2) / 2595.0) - 1.0)
-    bins = torch.linspace(0, rate // 2, settings.frame // 2 + 1)
-    width = corners.diff()
-    away = corners.unsqueeze(0) - bins.unsqueeze(1)
-    rising, falling = -away[:, :-2] / width[:-1], away[:, 2:] / width[1:]
-    return torch.minimum(rising, falling).clamp(min=0)
+        window = self.mel.spectrogram.get_buffer("window")
+        spectrum = torch.stft(waveforms, frame, hop, window=window, return_complex=True)
+        return spectrum.real.square().addcmul(spectrum.imag, spectrum.imag)

@@ -1,10 +1,10 @@
-"""Which versions of torch and torchvision are installed, and which fit each other."""
+"""Which versions of torch, torchaudio and torchvision are installed, and which fit each other."""
 
 from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, requires, version
 
-PAIR = ("torch", "torchvision")
+TRIO = ("torch", "torchaudio", "torchvision")
 
 
 def installed(name: str) -> str:
@@ -15,21 +15,21 @@ def installed(name: str) -> str:
         return ""
 
 
-def pair_installed() -> str:
-    """Name and version of both."""
-    return ", ".join(f"{name} {installed(name) or '(missing)'}" for name in PAIR)
+def trio_installed() -> str:
+    """Name and version of each of the three."""
+    return ", ".join(f"{name} {installed(name) or '(missing)'}" for name in TRIO)
 
 
 def command_that_fits() -> str:
-    """Return the command that installs both in the tested versions.
+    """Return the command that installs the three in the tested versions.
 
     Builds for the CPU alone are replaced by such builds. Where these versions are there already,
     what is there is replaced: an installer passes over it otherwise.
     """
     needs = [need.partition(";")[0].strip() for need in requires("negmine") or []]
     # several extras name them
-    pins = dict.fromkeys(need for need in needs if need.partition("==")[0] in PAIR)
-    there = {f"{name}=={installed(name).partition('+')[0]}" for name in PAIR}
+    pins = dict.fromkeys(need for need in needs if need.partition("==")[0] in TRIO)
+    there = {f"{name}=={installed(name).partition('+')[0]}" for name in TRIO}
     if installed("torch").endswith("+cpu"):
         command, again = "uv pip install --torch-backend cpu", "--reinstall"
     else:

@@ -17,7 +17,7 @@ def test_all_is_well_here(tmp_path: Path) -> None:
     ran = run_beside(tmp_path, "-m", "negmine", "doctor", "--json")
     result = json.loads(ran.stdout)
     states = {check["name"]: check["state"] for check in result["checks"]}
-    assert {"python", "disk", "memory", "text", "torch", "torchvision", "codecs"} <= states.keys()
+    assert {"python", "disk", "memory", "text", "torch", "torchaudio", "codecs"} <= states.keys()
     broken = [check for check in result["checks"] if check["state"] == "problem"]
     assert broken == []
     assert result["ok"] is True
@@ -31,7 +31,7 @@ def test_a_broken_torch_is_a_problem_and_the_rest_is_still_looked_at(tmp_path: P
     lines = ran.stdout.splitlines()
     (line,) = [line for line in lines if line.startswith("problem: torch:")]
     assert "OSError: libcudart.so is missing" in line
-    assert any(line.startswith("problem: torchvision:") for line in lines)
+    assert any(line.startswith("problem: torchaudio:") for line in lines)
     assert any(line.startswith("codecs ") and "FLAC" in line for line in lines)
 
 

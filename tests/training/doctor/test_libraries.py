@@ -76,6 +76,13 @@ def test_a_pair_that_does_not_load_is_named_with_the_pair_that_fits() -> None:
     )
 
 
+def test_torchaudio_without_its_extension_is_noted() -> None:
+    need = Requirement("torchaudio==2.11.1")
+    check = libraries.check_library(need, "", "2.11.1", {"error": "", "extension": False})
+    assert check.state == "note"
+    assert "without its compiled extension" in check.found
+
+
 def test_every_requirement_is_looked_at() -> None:
     wanted = {need.name: extra for need, extra in libraries.requirements()}
     assert wanted["faiss-cpu"] == wanted["onnxruntime"] == ""
@@ -135,5 +142,5 @@ def test_a_trainer_that_lacks_one_of_its_libraries_is_a_problem(
     for has, state in ((present, "problem"), ({}, "note")):
         monkeypatch.setattr(libraries, "installed", lambda name, has=has: has.get(name, ""))
         states = {check.name: check.state for check in libraries.check_libraries()}
-        assert states["torchvision"] == state
+        assert states["torchaudio"] == state
         assert states["tensorboard"] == "note"

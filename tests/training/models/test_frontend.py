@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -89,22 +90,13 @@ def test_chunks_do_not_change_the_result(chunk: int, monkeypatch: pytest.MonkeyP
     torch.testing.assert_close(front_end(waveforms), alone, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("n_mels", [16, 128])
-def test_the_spectrogram_is_its_definition(n_mels: int) -> None:
-    settings = FrontEndSettings.for_mels(16_000, n_mels)
-    waveforms = torch.randn(3, 9001, generator=torch.Generator().manual_seed(2))
-    size = settings.frame
-    sound = np.pad(waveforms.numpy(), ((0, 0), (size // 2, size // 2)), "reflect").astype(float)
-    starts = range(0, 9002, settings.hop)
-    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)
-    frames = np.stack([sound[:, first : first + size] for first in starts], axis=2)
-    power = np.abs(np.fft.rfft(frames * window[:, None], axis=1)) ** 2
-    mel = np.linspace(*(2595 * np.log10(1 + np.array([50.0, 8000.0]) / 700)), n_mels + 2)
-    corners = 700 * (10 ** (mel / 2595) - 1)
-    hz = np.fft.rfftfreq(size, 1 / 16_000)
-    filters = [np.interp(hz, corners[i : i + 3], [0, 1, 0]) for i in range(n_mels)]
-    expected = (10 * np.log10(filters @ power + 1e-10) + 30) / 40
-    np.testing.assert_allclose(LogMel(settings)(waveforms).numpy(), expected, atol=1e-4)
+def test_the_spectrogram_is_torchaudios() -> None:
+    for n_mels in (16, 128):
+        front_end = LogMel(FrontEndSettings.for_mels(16_000, n_mels))
+        waveforms = torch.randn(3, 9001, generator=torch.Generator().manual_seed(2))
+        power = front_end.mel(waveforms)
+        expected = (10 * torch.log10(power + 1e-10) + 30) / 40
+        torch.testing.assert_close(front_end(waveforms), expected, rtol=0, atol=1e-5)
 
 
 def test_autocast_does_not_reach_the_spectrogram() -> None:
@@ -118,8 +110,10 @@ def test_autocast_does_not_reach_the_spectrogram() -> None:
 
 @pytest.mark.parametrize("n_mels", [64, 128])
 def test_no_mel_band_is_empty_at_the_default_rate(n_mels: int) -> None:
-    front_end = LogMel(FrontEndSettings.for_mels(TrainConfig().sample_rate, n_mels))
-    bank = front_end.filters
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        front_end = LogMel(FrontEndSettings.for_mels(TrainConfig().sample_rate, n_mels))
+    bank = front_end.mel.mel_scale.fb
     assert bank.shape[1] == n_mels
     assert (bank.amax(dim=0) > 0).all()
 
