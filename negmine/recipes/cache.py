@@ -14,6 +14,7 @@ cache's rate comes back to the bit; its entry is marked as exact.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from threading import Lock
 
@@ -23,7 +24,7 @@ from negmine.audio.read import stream
 from negmine.audio.windows import to_samples
 from negmine.errors import DamageError, PoolError
 from negmine.notices import warn
-from negmine.recipes.cache_files import REMEDY, Cache, find_indices, sound_key
+from negmine.recipes.cache_files import OLD_INDEX, REMEDY, Cache, find_indices, sound_key
 from negmine.recipes.cache_fill import decode_again, file_item
 from negmine.recipes.reader import DIRECT
 from negmine.recipes.source import Source
@@ -44,6 +45,8 @@ class CachedReader:
             raise PoolError(f"{folder}: no finished cache; run 'negmine cache' first")
         self.folder = folder
         self._cache = Cache(folder)
+        if (folder / OLD_INDEX).exists():
+            _tell_of_version_1(folder.resolve())
         self._sound: set[str] = set()
         self._checking, self._warned = Lock(), False
         self.lacked: set[Path] = set()  # files that `blocks` decoded
@@ -140,6 +143,14 @@ class CachedReader:
         if not self._warned:
             self._warned = True
             warn(f"{data}: damaged; sound is decoded again where it fails its checksum")
+
+
+@cache
+def _tell_of_version_1(folder: Path) -> None:
+    warn(
+        f"{folder / OLD_INDEX}: of an earlier version: it is read, but does not say what of it is "
+        "the same to the bit, which training asks for; remove it and run 'negmine cache' again"
+    )
 
 
 class ExactReader:

@@ -196,7 +196,9 @@ def test_sound_that_is_added_leaves_the_rest(sound: Path) -> None:
         np.testing.assert_array_equal(again.read(one, 0, 1, RATE), expected)
 
 
-def test_a_cache_of_version_1_is_read_and_filled_further(sound: Path) -> None:
+def test_a_cache_of_version_1_is_read_and_filled_further(
+    sound: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out, old = sound.parent / "c", sound.parent / "old"
     build(sound, out)
     data = samples_of(out)
@@ -212,6 +214,8 @@ def test_a_cache_of_version_1_is_read_and_filled_further(sound: Path) -> None:
         one = source(path)
         want = CachedReader(out).read(one, 0.1, 2, RATE)
         np.testing.assert_array_equal(CachedReader(old).read(one, 0.1, 2, RATE), want)
+    (said,) = capsys.readouterr().err.splitlines()  # once, however often it is opened
+    assert "cache.json: of an earlier version: it is read" in said
     sf.write(sound / "zz.wav", low_noise(RATE, 1, 9), RATE)
     assert build(sound, old).decoded == 1
     CachedReader(old).check([source(path) for path in sound.iterdir()], RATE)
