@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Self, cast, overload
 import numpy as np
 
 from negmine.arrays import FloatSamples, RowChoice
-from negmine.recipes.columns import join_lists
+from negmine.recipes.columns import CHANGE, CLIP, USE, Lists, join_lists, offsets, take, typed
 from negmine.recipes.dictionaries import Dictionaries
 from negmine.recipes.labels import PartialLabels
-from negmine.recipes.layer import Layer
-from negmine.recipes.recipe_columns import Number, RecipeColumns, made_layers
+from negmine.recipes.layer import ADD, OPS, Layer
+from negmine.recipes.recipe_columns import Number, RecipeColumns, made_layers, millionths
 from negmine.recipes.source import Source
 
 if TYPE_CHECKING:
@@ -130,6 +130,43 @@ class Recipe:
 @dataclass(frozen=True, eq=False)
 class Recipes(RecipeColumns, Sequence[Recipe]):
     """Recipes as columns, and a sequence of them: a row becomes an object when it is asked for."""
+
+    @classmethod
+    def of(cls, recipes: Iterable[Recipe], dictionaries: Dictionaries | None = None) -> Self:
+        """Put recipes into columns; number what they name in the dictionaries."""
+        recipes = list(recipes)
+        if dictionaries is None:
+            dictionaries = Dictionaries(recipes[0].duration_s, recipes[0].sample_rate)
+        d = dictionaries
+        layers = [layer for recipe in recipes for layer in recipe.layers]
+        op = np.array([OPS[layer.op] for layer in layers], dtype=np.uint8)
+        fields = {
+            "op": op,
+            "source": [-1 if la.source is None else d.sources.number(la.source) for la in layers],
+            "start_us": millionths([la.start_s for la in layers]),
+            "offset_us": millionths([la.offset_s for la in layers]),
+            "length_us": millionths([la.length_s or 0.0 for la in layers]),
+            "low_hz": [np.nan if la.low_hz is None else la.low_hz for la in layers],
+            "high_hz": [np.nan if la.high_hz is None else la.high_hz for la in layers],
+            "seed": np.array([-1 if la.seed is None else la.seed for la in layers], dtype="i8"),
+            "snr_udb": millionths([la.snr_db or 0.0 for la in layers]),
+        }
+        columns = {name: np.asarray(values) for name, values in fields.items()}
+        adds, changes = np.flatnonzero(op == ADD), np.flatnonzero(op != ADD)
+        counts = [sum(la.op == "add" for la in recipe.layers) for recipe in recipes]
+        starts = offsets(np.array(counts, dtype=np.int64))
+        # a recipe's labels are on its first clip
+        label = np.full(len(adds), -1)
+        label[starts[:-1]] = [d.labels.number(recipe.labels) for recipe in recipes]
+        own, changed = take(columns, adds), take(columns, changes)
+        clip = d.clips.append(
+            typed(CLIP, len(adds), **own, label=label),
+            Lists(
+                offsets(np.diff(adds, append=len(op)) - 1), typed(CHANGE, len(changes), **changed)
+            ),
+        )
+        kind = np.array([d.kinds.number(recipe.kind) for recipe in recipes], dtype=np.uint8)
+        return cls(d, kind, Lists(starts, typed(USE, len(adds), **own, clip=clip)))
 
     @overload
     def __getitem__(self, index: Number) -> Recipe: ...

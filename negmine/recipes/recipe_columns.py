@@ -8,11 +8,11 @@ one row.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
-from typing import Any, Protocol, Self, overload
+from typing import Any, Self, overload
 
 import numpy as np
 
@@ -47,8 +47,7 @@ from negmine.recipes.columns import (
     typed,
 )
 from negmine.recipes.dictionaries import Dictionaries, Numbered, missing
-from negmine.recipes.labels import PartialLabels
-from negmine.recipes.layer import ADD, OP_NAMES, OPS, RULES, Layer, LayerFields, beyond_clip
+from negmine.recipes.layer import ADD, OP_NAMES, RULES, Layer, LayerFields, beyond_clip
 from negmine.recipes.source import Source
 
 # A row's number.
@@ -89,21 +88,6 @@ class Ids(Sequence[str]):
         return (text[at : at + width] for at in range(0, len(text), width))
 
 
-class Described(Protocol):
-    """What columns ask of a recipe."""
-
-    @property
-    def kind(self) -> str: ...
-    @property
-    def layers(self) -> tuple[Layer, ...]: ...
-    @property
-    def duration_s(self) -> float: ...
-    @property
-    def sample_rate(self) -> int: ...
-    @property
-    def labels(self) -> PartialLabels: ...
-
-
 @dataclass(frozen=True, eq=False)
 class RecipeColumns:
     """n recipes, with u uses of clips in all: `negmine.recipes.columns` has the schema.
@@ -125,43 +109,6 @@ class RecipeColumns:
     kind: ByteRows
     uses: Lists
     known_ids: IdRows | None = None
-
-    @classmethod
-    def of(cls, recipes: Iterable[Described], dictionaries: Dictionaries | None = None) -> Self:
-        """Put recipes into columns; number what they name in the dictionaries."""
-        recipes = list(recipes)
-        if dictionaries is None:
-            dictionaries = Dictionaries(recipes[0].duration_s, recipes[0].sample_rate)
-        d = dictionaries
-        layers = [layer for recipe in recipes for layer in recipe.layers]
-        op = np.array([OPS[layer.op] for layer in layers], dtype=np.uint8)
-        fields = {
-            "op": op,
-            "source": [-1 if la.source is None else d.sources.number(la.source) for la in layers],
-            "start_us": millionths([la.start_s for la in layers]),
-            "offset_us": millionths([la.offset_s for la in layers]),
-            "length_us": millionths([la.length_s or 0.0 for la in layers]),
-            "low_hz": [np.nan if la.low_hz is None else la.low_hz for la in layers],
-            "high_hz": [np.nan if la.high_hz is None else la.high_hz for la in layers],
-            "seed": np.array([-1 if la.seed is None else la.seed for la in layers], dtype="i8"),
-            "snr_udb": millionths([la.snr_db or 0.0 for la in layers]),
-        }
-        columns = {name: np.asarray(values) for name, values in fields.items()}
-        adds, changes = np.flatnonzero(op == ADD), np.flatnonzero(op != ADD)
-        counts = [sum(la.op == "add" for la in recipe.layers) for recipe in recipes]
-        starts = offsets(np.array(counts, dtype=np.int64))
-        # a recipe's labels are on its first clip
-        label = np.full(len(adds), -1)
-        label[starts[:-1]] = [d.labels.number(recipe.labels) for recipe in recipes]
-        own, changed = take(columns, adds), take(columns, changes)
-        clip = d.clips.append(
-            typed(CLIP, len(adds), **own, label=label),
-            Lists(
-                offsets(np.diff(adds, append=len(op)) - 1), typed(CHANGE, len(changes), **changed)
-            ),
-        )
-        kind = np.array([d.kinds.number(recipe.kind) for recipe in recipes], dtype=np.uint8)
-        return cls(d, kind, Lists(starts, typed(USE, len(adds), **own, clip=clip)))
 
     @classmethod
     def empty(cls, dictionaries: Dictionaries) -> Self:
