@@ -63,7 +63,8 @@ def find_neighbours(
 
     Examples
     --------
-    >>>     >>> from negmine import open_pool
+    >>> from pathlib import Path
+    >>> from negmine import open_pool
     >>> from negmine.audio import read_all
     >>> from negmine.models.scorer import load_scorer
     >>> from negmine.scores.embed import score_recipes

@@ -651,8 +651,8 @@ def test_recordings_of_a_group_are_held_out_together(run: Runner, tmp_path: Path
     ("folds", "fold", "message"),
     [
         (4, 4, "fold 4 of 4: the first is 0"),
-        (4, -1, "fold -1 of 4: the first is 0"),
-        (0, 0, "fold 0 of 0"),
+        (4, -1, "fold = -1: expected a whole number in"),
+        (0, 0, "folds = 0: expected a whole number in"),
         (20, 15, "20 folds of only 8 recordings; choose fewer --folds"),
     ],
 )
