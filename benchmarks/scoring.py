@@ -70,8 +70,10 @@ def measure(
 
     from negmine.recipes.render import render_batches
     from training.engine.precision import autocast
+    from training.models.detector import Detector
 
     detector, config = scorer._detector, scorer._config
+    assert isinstance(detector, Detector)
     waveforms = list(render_batches(recipes, RATE, batch, reader=reader))
     with torch.inference_mode():
         spectrograms = [detector.log_mel(torch.from_numpy(part)) for part in waveforms]

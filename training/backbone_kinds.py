@@ -11,11 +11,16 @@ from __future__ import annotations
 
 from typing import Literal
 
+from negmine.models.added import is_network
 from negmine.settings import Settings, first_flag, settings_of
 
-Kind = Literal["small", "timm"]
+Kind = Literal["small", "timm", "frozen"]
 
-_NAMES: dict[Kind, str] = {"small": "the backbone 'small'", "timm": "a timm model"}
+_NAMES: dict[Kind, str] = {
+    "small": "the backbone 'small'",
+    "timm": "a timm model",
+    "frozen": "a pretrained network that stays as it is",
+}
 
 
 class Only:
@@ -27,6 +32,8 @@ class Only:
 
 def kind_of(backbone: str) -> Kind:
     """Return the kind of a backbone, by its name."""
+    if is_network(backbone):
+        return "frozen"
     return "small" if backbone == "small" else "timm"
 
 

@@ -12,7 +12,7 @@ from negmine.limits import LAST_SEED, MOST_BATCH, MOST_CLIP_S, MOST_HZ, MOST_ROW
 from negmine.recipes.confidence import BEYOND_BOX_PER_S
 from negmine.settings import Settings, Share, When, setting
 from training.augmentation import AugmentSettings
-from training.backbone_kinds import Only, check_applies
+from training.backbone_kinds import Only, check_applies, kind_of
 
 Readout = Literal["max", "lse", "mean", "power"]
 Pooling = Literal["positive", "mean", "attention"]
@@ -40,10 +40,13 @@ _folds = partial(setting, group="Folds")
 _stages = partial(setting, flag="")
 
 _REJECTED = (When("--fp"), When("--verdicts"))
+_TRAINED = Only("small", "timm")
 _BANDS = When("bands", "crops", "shared")
 
 # What settings that checkpoints of earlier versions lack were then.
-_BEFORE = {"focal": 0.0, "select_by": "known-ap", "select_recall": 0.7}
+_BEFORE = {
+    "focal": 0.0, "select_by": "known-ap", "select_recall": 0.7, "hidden": 0, "placements": 0,
+}  # fmt: skip
 
 
 class TrainConfig(Settings, frozen=True):
@@ -52,7 +55,15 @@ class TrainConfig(Settings, frozen=True):
     A checkpoint carries these settings, and a run's folder holds them as config.toml.
     """
 
-    backbone: str = _model("small", "'small', the fast CNN, or any timm model's name.", common=True)
+    backbone: str = _model(
+        "small",
+        "'small', the fast CNN; any timm model's name; or a pretrained network that stays as it "
+        "is, and of which a head is trained: 'birdnet', or a file that 'mine --model' opens.",
+        common=True,
+    )
+    hidden: Annotated[int, Field(ge=0, le=MOST_BATCH), Only("frozen")] = _model(
+        0, "Units between a frozen network's embedding and the logits; 0: a linear head."
+    )
     pretrained: Annotated[bool, Only("timm")] = _model(
         False,
         "Start the timm backbone from its published weights.",
@@ -65,22 +76,24 @@ class TrainConfig(Settings, frozen=True):
         "32000",
     )
     clip_s: ClipS = _model(2.0, "Length of a training crop.")
-    n_mels: Annotated[int, Field(ge=8, le=256)] = _model(64, "Mel bands.")
-    pooling: Pooling = _model(
+    n_mels: Annotated[int, Field(ge=8, le=256), _TRAINED] = _model(64, "Mel bands.")
+    pooling: Annotated[Pooling, _TRAINED] = _model(
         "positive",
         "From a feature map to an embedding: the mean of its positive values, of all values, or "
         "weighted by learned attention.",
     )
-    bands: Bands = _model(
+    bands: Annotated[Bands, _TRAINED] = _model(
         "off",
         "Read each class from its own frequency band: crops of the spectrogram, each through the "
         "network, or crops of one shared feature map.",
     )
-    band_margin: Annotated[float, Field(ge=0, le=100)] = _model(
+    band_margin: Annotated[float, Field(ge=0, le=100), _TRAINED] = _model(
         0.25, "Added to a band on both sides, as a share of it.", needs=_BANDS
     )
-    compile: bool = _model(False, "Compile the backbone; the first steps take minutes.")
-    channels_last: bool = _model(
+    compile: Annotated[bool, _TRAINED] = _model(
+        False, "Compile the backbone; the first steps take minutes."
+    )
+    channels_last: Annotated[bool, _TRAINED] = _model(
         True, "Layout of the convolutions' tensors; off where a backbone is slower in it."
     )
     readout: Readout = _model(
@@ -128,6 +141,11 @@ class TrainConfig(Settings, frozen=True):
     tp_per_step: Annotated[int, Field(ge=1, le=MOST_BATCH)] = _rows(
         28, "Rows round confirmed calls in a step."
     )
+    placements: Annotated[int, Field(ge=0, le=1000)] = _rows(
+        0,
+        "Places in which a crop round a box may be, evenly spaced; 0: any.",
+        shown="0; with a frozen network 4",
+    )
     fp_per_step: Rows = _rows(12, "Rows round rejected detections in a step.", needs=_REJECTED)
     augment: AugmentSettings = AugmentSettings()
     pseudo_per_step: Rows = _stages(
@@ -155,7 +173,9 @@ class TrainConfig(Settings, frozen=True):
     )
     clip_norm: NotNegative = _optimiser(0.0, "Largest norm of a step's gradient; 0: any.")
     lr: Positive = _optimiser(2e-3, "Highest learning rate.")
-    weight_decay: NotNegative = _optimiser(1e-2, "Of AdamW.")
+    weight_decay: NotNegative = _optimiser(
+        1e-2, "Of AdamW.", shown="0.01; with a frozen network 50"
+    )
     warmup: Share = _optimiser(
         0.1, "Share of the steps over which the rate rises; it then falls as a cosine."
     )
@@ -175,7 +195,7 @@ class TrainConfig(Settings, frozen=True):
         "Share of the held-out calls that are found where false positives are counted.",
         needs=When("select_by", "fp-per-hour"),
     )
-    precision: Precision = setting(
+    precision: Annotated[Precision, _TRAINED] = setting(
         "fp32", "Precision of the convolutions; bf16 where the processor has it, fp16 on GPUs."
     )
     seed: Annotated[int, Field(ge=0, le=LAST_SEED)] = setting(
@@ -185,6 +205,17 @@ class TrainConfig(Settings, frozen=True):
     @model_validator(mode="after")
     def _agrees(self) -> Self:
         check_applies(self, self.backbone)
+        if kind_of(self.backbone) == "frozen":
+            if self.augment.time_masks or self.augment.freq_masks:
+                raise ValueError(
+                    f"--time-masks and --freq-masks are of spectrograms: --backbone is "
+                    f"'{self.backbone}', which stays as it is"
+                )
+            if self.readout == "power":
+                raise ValueError(
+                    f"--readout power is of feature maps: the windows of '{self.backbone}' are "
+                    "read out by max, lse or mean"
+                )
         if self.augment.shift and self.augment.shift_s >= self.clip_s:
             raise ValueError(
                 f"--shift-s {self.augment.shift_s:g} is not shorter than --clip-s {self.clip_s:g}: "

@@ -11,16 +11,26 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
 from pathlib import Path
 
 from negmine.errors import InputError, ModelError
 from negmine.notices import warn
 from negmine.storage.file_names import is_file_name
-from negmine.storage.files import write_json
 from negmine.storage.text_files import read_json
 
 BIRDNET = "birdnet"
 CACHE = "NEGMINE_CACHE"
+
+
+@cache
+def is_network(backbone: str) -> bool:
+    """Return whether a backbone is a pretrained network: ``birdnet``, or a file of a Scorer."""
+    from negmine.models.scorer import ENTRY_POINTS
+
+    suffixes = {f".{point.name}" for point in entry_points(group=ENTRY_POINTS)}
+    return backbone == BIRDNET or Path(backbone).suffix in suffixes
 
 
 @dataclass(frozen=True)
@@ -71,6 +81,8 @@ def add(added: Added, folder: Path) -> None:
     InputError
         If its name can be no file's, or is another network's.
     """
+    from negmine.storage.files import write_json
+
     if not is_file_name(added.name):
         raise InputError(f"--name '{added.name}': a name has letters, digits, '-' and '_' alone")
     at = folder / f"{added.name}.json"

@@ -36,6 +36,11 @@ class OnnxScorer:
     ------
     ModelError
         If its input is another, or it lacks an output that the description names.
+
+    Attributes
+    ----------
+    outputs : list of str
+        Names of the program's outputs that are embeddings and logits.
     """
 
     def __init__(
@@ -62,7 +67,7 @@ class OnnxScorer:
         self._batch = shape[0] if isinstance(shape[0], int) else None
         self._length = shape[-1] if isinstance(shape[-1], int) else None
         names = [output.name for output in session.get_outputs()]
-        self._outputs = [
+        self.outputs = [
             _output(of, names, what, where)
             for what, of in (("embeddings", description.embeddings), ("logits", description.logits))
         ]
@@ -97,7 +102,7 @@ class OnnxScorer:
     def _run(self, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         given = batch[:, np.newaxis] if self._channel else batch
         try:
-            found = self._session.run(self._outputs, {self._input: given})
+            found = self._session.run(self.outputs, {self._input: given})
         except Exception as error:  # onnxruntime raises a kind of its own a failure
             raise ModelError(
                 f"{self._where}: fails on {batch.shape[0]} clips of "
@@ -106,12 +111,12 @@ class OnnxScorer:
         embeddings, logits = (np.asarray(part, dtype=np.float32) for part in found)
         if logits.shape != (len(batch), len(self.classes)):
             raise ModelError(
-                f"{self._where}: its logits '{self._outputs[1]}' are {logits.shape} for "
+                f"{self._where}: its logits '{self.outputs[1]}' are {logits.shape} for "
                 f"{len(batch)} clips and {len(self.classes)} classes"
             )
         if embeddings.ndim != 2 or len(embeddings) != len(batch):
             raise ModelError(
-                f"{self._where}: its embeddings '{self._outputs[0]}' are {embeddings.shape} for "
+                f"{self._where}: its embeddings '{self.outputs[0]}' are {embeddings.shape} for "
                 f"{len(batch)} clips; expected (clips, width)"
             )
         return embeddings, logits

@@ -65,6 +65,26 @@ class Scorer(Protocol):
 
 
 @runtime_checkable
+class Headed(Scorer, Protocol):
+    """A scorer that reads a clip of its own length out of what a fixed network gives of it.
+
+    What the network gives is kept apart: another head, as of the next round of mining, scores the
+    same clips in moments.
+
+    Attributes
+    ----------
+    network : Scorer
+        Its logits are what the head reads. It may have no classes.
+    """
+
+    @property
+    def network(self) -> Scorer: ...
+
+    def head(self, outputs: np.ndarray) -> np.ndarray:
+        """Compute logits, float32 (B, C), of the network's: float32, (B, D)."""
+
+
+@runtime_checkable
 class Compilable(Scorer, Protocol):
     """A scorer that can be compiled: slower to start, faster from then on."""
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from negmine.audio.silence import SILENT_LOGIT, is_silent
 from negmine.errors import ModelError
-from negmine.models.scorer import Scorer
+from negmine.models.scorer import Headed, Scorer
 from negmine.pool import Pool
 from negmine.recipes.cache import CachedReader
 from negmine.recipes.columns import ID_BYTES
@@ -120,11 +120,41 @@ def score_recipes(
     if (position >= 0).all():
         on_rows(len(recipes))
         return Scores(store, ids, 0, position)
+    given: Scores | None = None
+    if isinstance(scorer, Headed) and recipes[0].duration_s == scorer.clip_s:
+        network = open_store(scorer.network, store.folder.parent, reader)
+        given = score_recipes(
+            scorer.network, recipes, network, batch_size=batch_size, reader=reader, on_rows=on_rows
+        )
     with only_here(store.folder, wait=True):
         # what another run has scored meanwhile is read
         store.refresh()
-        scored = _score_missing(scorer, recipes, ids, store, batch_size, reader, on_rows)
+        if given is not None and isinstance(scorer, Headed):
+            scored = _read_missing(scorer, given, ids, store)
+        else:
+            scored = _score_missing(scorer, recipes, ids, store, batch_size, reader, on_rows)
     return Scores(store, ids, scored)
+
+
+def _missing(ids: np.ndarray, store: ScoreStore) -> np.ndarray:
+    """Return the rows that a store lacks, each recipe once: int64."""
+    missing = np.flatnonzero(store.positions(ids) < 0)
+    # one recipe may be in two rows: the confirmed calls of two boxes with the same clip
+    first = np.unique(ids[missing], axis=0, return_index=True)[1]
+    return missing[np.sort(first)]
+
+
+def _read_missing(scorer: Headed, given: Scores, ids: np.ndarray, store: ScoreStore) -> int:
+    """Score what a store lacks by what a fixed network gave of it; returns how many rows."""
+    missing = _missing(ids, store)
+    for start in range(0, len(missing), SHARD_ROWS):
+        rows = missing[start : start + SHARD_ROWS]
+        outputs = given.logits(rows)
+        # as the network's own scores, those of silence were lowered
+        silent = (outputs <= SILENT_LOGIT).all(axis=1, keepdims=True)
+        logits = np.where(silent, np.float32(SILENT_LOGIT), scorer.head(outputs))
+        store.append(ids[rows], given.embeddings(rows), logits)
+    return len(missing)
 
 
 def _score_missing(
@@ -137,9 +167,7 @@ def _score_missing(
     on_rows: Callable[[int], object],
 ) -> int:
     """Score what a store lacks, shard by shard; returns how many rows that were."""
-    missing = np.flatnonzero(store.positions(ids) < 0)
-    # one recipe may be in two rows: the confirmed calls of two boxes with the same clip
-    missing = missing[np.sort(np.unique(ids[missing], axis=0, return_index=True)[1])]
+    missing = _missing(ids, store)
     on_rows(len(recipes) - len(missing))
     for start in range(0, len(missing), SHARD_ROWS):
         rows = missing[start : start + SHARD_ROWS]

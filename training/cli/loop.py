@@ -21,6 +21,7 @@ from training.cli.data import (
     open_data,
     warn_if_emulated,
 )
+from training.cli.frozen import warn_of_new_sound, with_frozen_network
 from training.cli.settings import LoopRunSettings, RunCommand, warn_unused, with_run_settings
 
 
@@ -59,6 +60,8 @@ def loop(
     Example:
       negmine loop train/ --tp train_tp.csv --fp train_fp.csv --pool pool --out rounds --control
     """
+    settings = with_frozen_network(settings)
+    warn_of_new_sound(settings, True)
     warn_unused(settings)
     from negmine.pool import open_pool
     from training.engine.inputs import RunContext, RunInputs, sample_inputs

@@ -26,6 +26,7 @@ from training.cli.data import (
     selections,
     warn_if_emulated,
 )
+from training.cli.frozen import warn_of_new_sound, with_frozen_network
 from training.cli.settings import RunCommand, TrainSettings, warn_unused, with_run_settings
 from training.schedules.settings import PSEUDO_PER_STEP
 
@@ -75,6 +76,8 @@ def train(
       negmine train train/ --tp train_tp.csv --fp train_fp.csv --out run1 \\
           --hard-negatives hard.parquet
     """
+    settings = with_frozen_network(settings)
+    warn_of_new_sound(settings, bool(hard_negatives))
     schedule = _schedule(settings)
     if schedule and "pseudo_per_step" not in settings.model_fields_set:
         settings = settings.replace(pseudo_per_step=PSEUDO_PER_STEP)

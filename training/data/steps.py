@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import sys
@@ -51,6 +52,15 @@ def crop_starts(box: Span, clip_s: float, recording_s: float) -> Span:
     latest = max(0.0, recording_s - clip_s)
     low, high = sorted((box.end_s - clip_s, box.start_s))
     return Span(min(max(low, 0.0), latest), min(max(high, 0.0), latest))
+
+
+def placed(start_s: float, starts: Span, config: TrainConfig) -> float:
+    """Return where a crop starts that was drawn from a span: there, or in the nearest placement."""
+    if config.placements and starts.duration_s > 0:
+        share = (start_s - starts.start_s) / starts.duration_s * config.placements
+        number = min(math.floor(share), config.placements - 1)
+        start_s = starts.start_s + starts.duration_s * (number + 0.5) / config.placements
+    return to_microseconds(start_s)
 
 
 def _starts_of(box: Annotation, info: AudioInfo, clip_s: float) -> Span:
@@ -117,7 +127,7 @@ class BoxRows:
         drawn = []
         for kind, box in draw_evenly(rng, self._rows, self._config):
             starts = self._starts[box]
-            start_s = to_microseconds(rng.uniform(starts.start_s, starts.end_s))
+            start_s = placed(rng.uniform(starts.start_s, starts.end_s), starts, self._config)
             drawn.append(Draw(kind, box, start_s))
         return drawn
 

@@ -12,7 +12,9 @@ from negmine.errors import ModelError
 from negmine.storage.digests import text_fingerprint
 from training.engine.checkpoint import Checkpoint
 from training.engine.precision import autocast
-from training.models.detector import frames_per_second, to_frames
+from training.models.detector import Detector
+from training.models.frozen import FrozenDetector
+from training.models.network import NetworkScorer
 
 # On a CPU a batch passes the network this many seconds of sound at a time: what its layers hand on
 # then stays in the cache. EfficientNet-B0 takes a fifth less time a clip for 8 clips of 2 s than
@@ -36,7 +38,7 @@ class CheckpointScorer:
         network = [config.pooling, config.bands, checkpoint.edges_hz]
         content = [
             checkpoint.fingerprint,
-            checkpoint.front_end.to_dict(),
+            checkpoint.front_end.to_dict() if checkpoint.front_end else checkpoint.network_digest,
             self.classes,
             readout,
             network,
@@ -46,7 +48,7 @@ class CheckpointScorer:
         self._config = config
         self._device = device
         self._detector = checkpoint.detector(device)
-        self._window = to_frames(config.window_s, frames_per_second(self._detector))
+        self._window = self._detector.grid.frames(config.window_s)
 
     @torch.inference_mode()
     def score(self, waveforms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -75,6 +77,8 @@ class CheckpointScorer:
         ModelError
             If that does not work here: on a CPU, a C++ compiler is needed.
         """
+        if not isinstance(self._detector, Detector):
+            raise ModelError("cannot be compiled: its network is frozen; leave out --compile")
         self._detector.backbone.compile(dynamic=True)
         silence = np.zeros((2, round(self.clip_s * self.sample_rate)), dtype=np.float32)
         try:
@@ -82,6 +86,30 @@ class CheckpointScorer:
         except Exception as error:  # of many kinds, and of many lines
             reason = str(error).splitlines() or [type(error).__name__]
             raise ModelError(f"cannot be compiled: {reason[0]}") from error
+
+
+class HeadScorer(CheckpointScorer):
+    """A head: what its network gave of clips of one window is kept apart from what it makes of it.
+
+    See `negmine.models.scorer.Headed`.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, device: torch.device) -> None:
+        super().__init__(checkpoint, device)
+        assert isinstance(self._detector, FrozenDetector)
+        self._head = self._detector
+        self.network = NetworkScorer(self._detector.base)
+
+    @torch.inference_mode()
+    def head(self, outputs: np.ndarray) -> np.ndarray:
+        """Compute logits of clips of one window, by what the network gave of them."""
+        given = torch.from_numpy(outputs).to(self._device)
+        return self._head.logits(given.unsqueeze(1)).cpu().numpy()
+
+
+def checkpoint_scorer(checkpoint: Checkpoint, device: torch.device) -> CheckpointScorer:
+    """Make the Scorer of a checkpoint."""
+    return (HeadScorer if checkpoint.network else CheckpointScorer)(checkpoint, device)
 
 
 def load(path: Path, device: str = "auto") -> CheckpointScorer:
@@ -92,7 +120,7 @@ def load(path: Path, device: str = "auto") -> CheckpointScorer:
     ModelError
         If it is not a checkpoint, or the device is not available.
     """
-    return CheckpointScorer(Checkpoint.load(path), choose_device(device))
+    return checkpoint_scorer(Checkpoint.load(path), choose_device(device))
 
 
 def choose_device(name: str) -> torch.device:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import torch
+
 from negmine.annotations import Annotations
 from negmine.annotations.class_bands import class_bands
 from negmine.annotations.recordings import Recordings
+from negmine.audio.windows import to_samples
 from negmine.errors import InputError, ModelError
+from negmine.models.added import is_network
 from negmine.notices import warn
 from negmine.pool import check_classes
 from negmine.storage.digests import text_fingerprint
@@ -17,6 +21,9 @@ from training.data.steps import RowSource, Soft
 from training.engine.checkpoint import Checkpoint
 from training.models.detector import Detector
 from training.models.frontend import FrontEndSettings
+from training.models.frozen import FrozenDetector
+from training.models.model import Model
+from training.models.network import open_network
 
 
 def described(
@@ -57,13 +64,47 @@ def as_described_then(
     return kept | {"annotations": annotations.digest_without_bands}
 
 
-def start_from(
-    init: Path,
-    detector: Detector,
+def make_model(
     config: TrainConfig,
     classes: Sequence[str],
-    front_end: FrontEndSettings,
-) -> str:
+    edges: Sequence[tuple[float, float]],
+    cache: Path,
+    device: torch.device,
+) -> Model:
+    """Make the model of a run: one that is trained as a whole, or a head of a frozen network.
+
+    Parameters
+    ----------
+    config : TrainConfig
+    classes : sequence of str
+    edges : sequence of (float, float)
+        Each class's frequency band; empty without.
+    cache : Path
+        Folder in which a frozen network's embeddings are kept.
+    device : torch.device
+
+    Raises
+    ------
+    ModelError
+        If there is no such network, or it takes clips of another rate or length than the settings.
+    """
+    if not is_network(config.backbone):
+        front_end = FrontEndSettings.for_mels(config.sample_rate, config.n_mels)
+        return Detector.from_config(
+            config, len(classes), front_end, edges, pretrained=config.pretrained
+        )
+    network = open_network(config.backbone, str(device), cache / "embeddings")
+    length = to_samples(config.clip_s, config.sample_rate)
+    if (network.sample_rate, network.length) != (config.sample_rate, length):
+        raise ModelError(
+            f"network '{network.name}' takes clips of {network.length / network.sample_rate:g} s "
+            f"at {network.sample_rate} Hz, but the run is set to {config.clip_s:g} s at "
+            f"{config.sample_rate} Hz"
+        )
+    return FrozenDetector(len(classes), network, config.hidden)
+
+
+def start_from(init: Path, detector: Model, config: TrainConfig, classes: Sequence[str]) -> str:
     """Load a checkpoint's weights into a detector; returns their fingerprint.
 
     Raises
@@ -75,9 +116,18 @@ def start_from(
     """
     start = Checkpoint.load(init)
     check_classes(start.classes, classes, str(init))
-    network = [classes, front_end, config.backbone, config.pooling, config.bands]
     c = start.config
-    if [start.classes, start.front_end, c.backbone, c.pooling, c.bands] != network:
+    network: list[object] = [
+        classes,
+        detector.front_end,
+        detector.network.get("fingerprint", ""),
+        config.hidden,
+    ]
+    found: list[object] = [start.classes, start.front_end, start.network_digest, c.hidden]
+    if not detector.frozen:
+        network += [config.backbone, config.pooling, config.bands]
+        found += [c.backbone, c.pooling, c.bands]
+    if found != network:
         raise ModelError(
             f"{init}: made with another front end, backbone, pooling, kind of bands or order "
             "of classes"

@@ -11,15 +11,14 @@ from training.data.steps import Step
 from training.engine.distributed import Ranks
 from training.engine.objective import mean_loss, summed_loss
 from training.engine.precision import autocast
+from training.models.model import Model
 
 
 def make_optimiser(
-    model: torch.nn.Module, config: TrainConfig, device: torch.device
+    model: Model, config: TrainConfig, device: torch.device
 ) -> tuple[torch.optim.Optimizer, GradScaler]:
     """Make the optimiser of a model, and the scaler of its losses: it acts in fp16 alone."""
-    optimiser = torch.optim.AdamW(
-        model.parameters(), lr=config.lr, weight_decay=config.weight_decay
-    )
+    optimiser = torch.optim.AdamW(model.parameter_groups(config.weight_decay), lr=config.lr)
     return optimiser, GradScaler(device.type, enabled=config.precision == "fp16")
 
 

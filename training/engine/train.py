@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from negmine.annotations.class_bands import class_bands
 from negmine.annotations.rates import check_audible
@@ -35,11 +37,15 @@ from training.engine.inputs import RunContext, RunInputs
 from training.engine.interrupt import HeldInterrupt
 from training.engine.run_folder import check_same_run, describe_run, is_described
 from training.engine.selecting import check_selectable, held_out_rate
-from training.engine.start import as_described_then, band_edges, described, start_from
+from training.engine.start import (
+    as_described_then,
+    band_edges,
+    described,
+    make_model,
+    start_from,
+)
 from training.engine.step import make_optimiser, take_step
-from training.engine.validate import ClipScorer, known_scores
-from training.models.detector import Detector
-from training.models.frontend import FrontEndSettings
+from training.engine.validate import ClipScorer, Verdicts
 
 
 def train(
@@ -124,13 +130,12 @@ def train(
     given = described(annotations, recordings, soft, plugins, groups)
     given[SILENCE] = SilentRows.description
     torch.manual_seed(config.seed)
-    front_end = FrontEndSettings.for_mels(config.sample_rate, config.n_mels)
     edges = band_edges(config, training, inputs.band_table)
     if edges:
         given["bands"] = repr(edges)
-    detector = Detector.from_config(
-        config, len(classes), front_end, edges, pretrained=config.pretrained
-    )
+    detector = make_model(config, classes, edges, inputs.cache, device)
+    if detector.network:
+        given["network"] = detector.network["fingerprint"]
     bands = class_bands(training, 0, inputs.band_table)
     if inputs.band_table and not edges:
         given["bands of pitch"] = repr(bands)
@@ -140,21 +145,19 @@ def train(
         negatives = HeldOutNegatives(inputs.select_negatives)
         given["negatives that validate"] = negatives.description
     if inputs.init:
-        given["init"] = start_from(inputs.init, detector, config, classes, front_end)
+        given["init"] = start_from(inputs.init, detector, config, classes)
     detector.to(device)
     optimiser, scaler = make_optimiser(detector, config, device)
-    averaged = AveragedWeights(detector, config.ema)
 
     step, losses, history = 0, [], []
     last, best = out / "last.pt", out / "best.pt"
-    if last.exists():
-        resumed = Checkpoint.load(last)
+    resumed = Checkpoint.load(last) if last.exists() else None
+    if resumed:
         if SILENCE not in resumed.inputs:  # of an earlier version: it ends as it began
             del given[SILENCE]
         then = as_described_then(given, annotations, resumed, out)
         check_same_run(resumed, config, classes, then, out)
         detector.load_state_dict(resumed.trained or resumed.model)
-        averaged.load(resumed.model)
         optimiser.load_state_dict(resumed.optimiser)
         scaler.load_state_dict(resumed.scaler)
         step, losses, history = resumed.step, resumed.losses, resumed.history
@@ -174,8 +177,16 @@ def train(
     if by_rate and (line := check_selectable(config, validation, negatives)):
         context.caution(line)
     dataset = StepDataset(rows, plugins, config, ranks.rank, ranks.world, bands=bands)
+    if not resumed:
+        with ranks.first_before_others():
+            every = StepDataset(rows, plugins, config, bands=bands)
+            detector.prepare(_first_rows(every, config, context))
+    averaged = AveragedWeights(detector, config.ema)
+    if resumed:
+        averaged.load(resumed.model)
     steps = step_loader(dataset, step, config.workers)
     held = recordings.only(held_out)
+    verdicts = Verdicts(held, validation, config.sample_rate, inputs.cache)
     scored = copy.deepcopy(detector) if config.ema else detector
     model = ranks.wrap(detector)
     if ranks.first and not (step and is_described(out)):
@@ -184,16 +195,17 @@ def train(
     def save(path: Path) -> None:
         if ranks.first:
             Checkpoint(
-                config, front_end, classes, averaged.state_dict(), optimiser.state_dict(), step,
-                losses, history, tuple(sorted(held_out)), edges, given,
-                trained=detector.state_dict() if config.ema else {}, scaler=scaler.state_dict(),
+                config, detector.front_end, classes, averaged.state_dict(),
+                optimiser.state_dict(), step, losses, history, tuple(sorted(held_out)), edges,
+                given, trained=detector.state_dict() if config.ema else {},
+                scaler=scaler.state_dict(), network=dict(detector.network),
             ).save(path)  # fmt: skip
 
     def validated() -> dict[str, float]:
         if config.ema:
             scored.load_state_dict(averaged.state_dict())
         scorer = ClipScorer(scored, config, device)
-        found = known_scores(scorer, held, validation, config.sample_rate, inputs.cache)
+        found = verdicts.scores(scorer)
         if not np.isfinite(found.scores).all():
             return {"known_ap": math.inf}
         rate = held_out_rate(found.spans, scorer, config, classes, negatives) if by_rate else {}
@@ -236,6 +248,7 @@ def train(
                 if is_best(history):
                     save(best)
                 save(last)
+                detector.flush()
                 if ranks.first:
                     write_history(out, history)
                     if board:
@@ -256,6 +269,16 @@ def train(
             save(last)
         raise
     finally:
+        detector.flush()
         interrupt.release()
     with ranks.first_before_others():
         return Checkpoint.load(best)
+
+
+def _first_rows(dataset: StepDataset, config: TrainConfig, context: RunContext) -> Iterator[Tensor]:
+    """Yield the waveforms of the first epoch's steps, as far as they are asked for."""
+    steps = min(config.steps_per_epoch, config.total_steps)
+    advance = context.progress("embedding the first rows", steps, "step")
+    for step in range(steps):
+        yield dataset[step].batch.waveforms
+        advance(1)

@@ -7,7 +7,7 @@ span; so is a confirmed call's.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -27,7 +27,7 @@ from negmine.recipes.cache import ExactReader
 from training.config import TrainConfig
 from training.engine.precision import autocast
 from training.metrics import known_ap, neg_at_k, scores_matter
-from training.models.detector import Detector, FeatureMap, frames_per_second, to_frames
+from training.models.model import FeatureMap, Model
 
 
 class SpanScore(NamedTuple):
@@ -81,18 +81,21 @@ class ClipScorer:
         For the readout and its window.
     """
 
-    def __init__(self, detector: Detector, config: TrainConfig, device: torch.device) -> None:
+    def __init__(self, detector: Model, config: TrainConfig, device: torch.device) -> None:
         self._detector = detector.eval()
         self._config = config
         self._device = device
-        self.frames_per_second = frames_per_second(detector)
-        self.window_frames = to_frames(config.window_s, self.frames_per_second)
+        self.grid = detector.grid
+        self.frames_per_second = self.grid.per_second
+        self.window_frames = self.grid.frames(config.window_s)
+        self.frozen = detector.frozen
 
     @torch.inference_mode()
     def features(self, samples: FloatSamples) -> FeatureMap:
         """Compute the feature map of one recording, shape (T,)."""
         # a recording shorter than one analysis frame is filled up with silence
-        missing = max(0, self._detector.front_end.frame - len(samples))
+        front_end = self._detector.front_end
+        missing = max(0, front_end.frame - len(samples)) if front_end else 0
         waveform = torch.from_numpy(np.pad(samples, (0, missing))).unsqueeze(0).to(self._device)
         with autocast(self._device, self._config.precision):
             return self._detector.features(waveform)
@@ -108,16 +111,27 @@ class ClipScorer:
         )
         return logits[0].cpu().numpy()
 
-    @torch.inference_mode()
     def span_logits(self, features: FeatureMap, span: Span) -> WeightClasses:
         """Compute logits of a span of the recording, widened to at least one window: shape (C,)."""
-        frames = features.length
-        first = math.floor(span.start_s * self.frames_per_second)
-        last = math.ceil(span.end_s * self.frames_per_second)
+        return self.clip_logits(features.window(*self._frames_of(span, features.length)))
+
+    def _frames_of(self, span: Span, frames: int) -> tuple[int, int]:
+        """Return the first and past-the-last frame of a span of a recording of so many."""
+        rate = self.grid.per_second
+        first = math.floor(span.start_s * rate)
+        last = math.ceil((span.end_s - self.grid.beyond_s) * rate)
         missing = max(0, self.window_frames - (last - first))
         first = max(0, min(first - missing // 2, frames - self.window_frames))
         last = min(frames, max(last + missing - missing // 2, first + self.window_frames))
-        return self.clip_logits(features.window(first, last))
+        return first, last
+
+    def span_features(self, samples: FloatSamples, span: Span) -> FeatureMap:
+        """Compute the frames of a span of a recording alone, where none depends on the others."""
+        spacing = self._detector.spacing
+        beyond = round(self.grid.beyond_s * self._config.sample_rate)
+        frames = max(1, -(-(len(samples) - beyond) // spacing))
+        first, last = self._frames_of(span, frames)
+        return self.features(samples[first * spacing : last * spacing + beyond])
 
 
 def read_recordings(
@@ -144,6 +158,66 @@ def read_recordings(
             yield name, samples.result()
 
 
+class Verdicts:
+    """The verdicts on held-out recordings, as models are validated by.
+
+    Where a class has several verdicts in a recording, a confirmed call outweighs rejections, and
+    the highest score counts.
+
+    Parameters
+    ----------
+    recordings : Recordings
+    annotations : Annotations
+        Of these recordings.
+    sample_rate : int
+        Hz.
+    cache : Path, optional
+        See `read_recordings`.
+    """
+
+    def __init__(
+        self,
+        recordings: Recordings,
+        annotations: Annotations,
+        sample_rate: int,
+        cache: Path | None = None,
+    ) -> None:
+        self._recordings, self._annotations = recordings, annotations
+        self._sample_rate, self._cache = sample_rate, cache
+        self._kept: list[list[FeatureMap]] = []  # of each verdict of each recording
+
+    def scores(self, scorer: ClipScorer) -> KnownScores:
+        """Score every annotated recording, and read each verdict out of its own span."""
+        classes = {name: index for index, name in enumerate(self._annotations.classes)}
+        spans: list[SpanScore] = []
+        for row, (boxes, logits) in enumerate(self._verdicts(scorer)):
+            spans += _scored(boxes, logits, classes, row)
+        cells = known_cells(spans, (len(self._recordings.infos), len(classes)))
+        return KnownScores(*cells, tuple(spans))
+
+    def _read(self) -> Iterator[tuple[str, FloatSamples]]:
+        return read_recordings(self._recordings, self._sample_rate, self._cache)
+
+    def _verdicts(
+        self, scorer: ClipScorer
+    ) -> Iterator[tuple[Sequence[Annotation], list[WeightClasses]]]:
+        """Yield each recording's verdicts, and the logits of their spans."""
+        of = self._annotations.by_recording
+        if scorer.frozen:
+            # what a frozen network says of a span is the same in every epoch
+            if not self._kept:
+                for name, samples in self._read():
+                    boxes = of.get(name, ())
+                    self._kept.append([scorer.span_features(samples, box.span) for box in boxes])
+            for name, features in zip(self._recordings.infos, self._kept, strict=True):
+                yield of.get(name, ()), [scorer.clip_logits(one) for one in features]
+            return
+        for name, samples in self._read():
+            boxes = of.get(name, ())
+            whole = scorer.features(samples)
+            yield boxes, [scorer.span_logits(whole, box.span) for box in boxes]
+
+
 def known_scores(
     scorer: ClipScorer,
     recordings: Recordings,
@@ -151,18 +225,8 @@ def known_scores(
     sample_rate: int,
     cache: Path | None = None,
 ) -> KnownScores:
-    """Score every annotated recording, and read each verdict out of its own span.
-
-    Recordings are read as by `read_recordings`. Where a class has several verdicts in a recording,
-    a confirmed call outweighs rejections, and the highest score counts.
-    """
-    classes = {name: index for index, name in enumerate(annotations.classes)}
-    spans: list[SpanScore] = []
-    for row, (name, samples) in enumerate(read_recordings(recordings, sample_rate, cache)):
-        boxes = annotations.by_recording.get(name, ())
-        spans += span_scores(scorer, scorer.features(samples), boxes, classes, row)
-    cells = known_cells(spans, (len(recordings.infos), len(classes)))
-    return KnownScores(*cells, tuple(spans))
+    """Score annotated recordings: see `Verdicts`."""
+    return Verdicts(recordings, annotations, sample_rate, cache).scores(scorer)
 
 
 def span_scores(
@@ -185,11 +249,21 @@ def span_scores(
     row : int
         The recording's place.
     """
+    boxes = list(boxes)
+    return _scored(boxes, [scorer.span_logits(features, box.span) for box in boxes], classes, row)
+
+
+def _scored(
+    boxes: Sequence[Annotation],
+    logits: Sequence[WeightClasses],
+    classes: Mapping[str, int],
+    row: int,
+) -> list[SpanScore]:
+    """Return the scores of a recording's verdicts, by the logits of their spans."""
     found = []
-    for box in boxes:
+    for box, of_span in zip(boxes, logits, strict=True):
         column = classes[box.label]
-        score = float(scorer.span_logits(features, box.span)[column])
-        found.append(SpanScore(row, column, box.present, box.span, score))
+        found.append(SpanScore(row, column, box.present, box.span, float(of_span[column])))
     return found
 
 

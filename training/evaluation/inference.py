@@ -19,7 +19,7 @@ from negmine.audio.silence import SILENT_LOGIT
 from training.config import TrainConfig
 from training.engine.validate import ClipScorer
 from training.evaluation.settings import PIECE_S
-from training.models.detector import Detector, FeatureMap, to_frames
+from training.models.model import FeatureMap, Model, to_frames
 from training.models.readout import Frames, audible_windows, clip_pool, join_windows
 from training.models.silence import or_silent
 
@@ -78,7 +78,7 @@ class RecordingScorer:
 
     def __init__(
         self,
-        detector: Detector,
+        detector: Model,
         config: TrainConfig,
         device: torch.device,
         *,
@@ -88,16 +88,25 @@ class RecordingScorer:
     ) -> None:
         self.detector, self.config = detector, config
         self.clips = ClipScorer(detector, config, device)
-        rate = self.clips.frames_per_second
+        grid = self.clips.grid
+        rate = grid.per_second
         self.window = self.clips.window_frames
-        self.hop = min(self.window, to_frames(hop_s, rate)) if hop_s else self.window
-        self.grid = self.window / rate, self.hop / rate
+        beside = to_frames(grid.seconds(self.window), rate)
+        self.hop = min(beside, to_frames(hop_s, rate)) if hop_s else beside
+        # frames that are windows themselves are read one by one, and some left out
+        self.step = min(self.hop, self.window)
+        self.grid = grid.seconds(self.window), self.hop / rate
         # pieces begin at whole frames of the map, so that their frames are on one grid
         self.frame = max(1, round(config.sample_rate / rate))
         self.piece = math.ceil(piece_s * config.sample_rate / self.frame) * self.frame
-        self.overlap = max(1, math.ceil(overlap_s * config.sample_rate / self.frame)) * self.frame
+        if detector.frozen:
+            # a frame sees its own window alone
+            self.before, self.after = 0, round(grid.beyond_s * config.sample_rate)
+        else:
+            frames = max(1, math.ceil(overlap_s * config.sample_rate / self.frame))
+            self.before = self.after = frames * self.frame
         # what comes before a piece is read from the last one, which must be as long
-        self.piece = max(self.piece, self.overlap)
+        self.piece = max(self.piece, self.before)
 
     def begin(self) -> Pass:
         """Begin a pass over one recording, which is then handed over in blocks."""
@@ -119,7 +128,7 @@ class Pass:
         self._held = 0  # samples in them
         self._lead = 0  # number of them, from the first, that were in the last piece, too
         self._total = 0
-        self._windows = _Windows(scorer.detector, scorer.window, scorer.hop)
+        self._windows = _Windows(scorer.detector, scorer.window, scorer.step)
         self._clip = _clip_readout(scorer)
         self._silent = 0.0  # frames
 
@@ -129,25 +138,33 @@ class Pass:
         self._blocks.append(samples)
         self._held += len(samples)
         self._total += len(samples)
-        while self._held >= (upto := self._lead + scorer.piece) + scorer.overlap:
+        while self._held >= (upto := self._lead + scorer.piece) + scorer.after:
             held = np.concatenate(self._blocks)
-            self._read(held[: upto + scorer.overlap], scorer.piece // scorer.frame)
-            self._blocks = [held[upto - scorer.overlap :]]
-            self._held, self._lead = len(self._blocks[0]), scorer.overlap
+            self._read(held[: upto + scorer.after], scorer.piece // scorer.frame)
+            self._blocks = [held[upto - scorer.before :]]
+            self._held, self._lead = len(self._blocks[0]), scorer.before
 
     def end(self) -> Reading:
         """End the pass, once all blocks are added; return what it found."""
         scorer = self._scorer
-        self._read(np.concatenate([np.zeros(0, np.float32), *self._blocks]), None)
+        grid = scorer.clips.grid
+        # of a frozen network, the last window of a piece may reach to the very end
+        if not self._windows.length or self._held > scorer.after - scorer.before:
+            self._read(np.concatenate([np.zeros(0, np.float32), *self._blocks]), None)
         found, heard = self._windows.end()
         logits, audible = found.cpu().numpy(), heard.cpu().numpy()
-        start = np.arange(len(logits)) * scorer.hop
+        places = np.arange(len(logits))
+        if scorer.hop > scorer.step:
+            # the last one stays, or the end would be in none
+            places = np.unique([*places[:: scorer.hop // scorer.step], places[-1]])
+        logits, audible, start = logits[places], audible[places], places * scorer.step
         end = np.minimum(start + scorer.window, self._windows.length)
-        rate = scorer.clips.frames_per_second
+        rate, beyond_s = grid.per_second, grid.beyond_s
         duration_s = self._total / scorer.config.sample_rate
         clip = self._clip.end().cpu().numpy()
         silent_s = min(self._silent / rate, duration_s) if audible.any() else duration_s
-        return Reading(clip, logits, start / rate, end / rate, duration_s, audible, silent_s)
+        end_s = end / rate + beyond_s
+        return Reading(clip, logits, start / rate, end_s, duration_s, audible, silent_s)
 
     @torch.inference_mode()
     def _read(self, samples: np.ndarray, frames: int | None) -> None:
@@ -164,7 +181,7 @@ class Pass:
 class _Windows:
     """Logits of windows of a map that comes in parts: those of the whole map's windows."""
 
-    def __init__(self, detector: Detector, window: int, hop: int) -> None:
+    def __init__(self, detector: Model, window: int, hop: int) -> None:
         self._detector, self._window, self._hop = detector, window, hop
         self._rest: FeatureMap | None = None  # from where the next window begins
         self._found: list[Tensor] = []

@@ -167,6 +167,11 @@ def open_scorers(
     for checkpoint in checkpoints:
         config = reading.of(checkpoint.config)
         hop_s = reading.hop_s
+        if checkpoint.network and config.window_s != checkpoint.config.window_s:
+            raise InputError(
+                f"--window-s {config.window_s:g}: the windows of network "
+                f"'{checkpoint.network['name']}' are {checkpoint.config.window_s:g} s; leave it out"
+            )
         if hop_s and hop_s > config.window_s:
             raise InputError(
                 f"--hop-s {hop_s:g} is longer than the windows of {config.window_s:g} s: what is "

@@ -30,8 +30,9 @@ from negmine.models.scorer import Scorer
 from negmine.storage.files import check_writable, writing
 from training.engine.checkpoint import Checkpoint
 from training.engine.scorer import CheckpointScorer
+from training.export.head import write_head
 from training.export.matrix_frontend import MatrixLogMel
-from training.models.detector import frames_per_second, to_frames
+from training.models.detector import Detector
 
 # The largest difference from the checkpoint that is rounding, as a share of the largest value.
 TOLERANCE = 1e-3
@@ -73,7 +74,7 @@ def export_model(checkpoint: Checkpoint, out: Path) -> Exported:
     OutputError
         If the file cannot be written.
     """
-    _check_format(out)
+    _check_format(out, needs_exporter=checkpoint.front_end is not None)
     check_writable(out)
     reference = CheckpointScorer(
         replace(checkpoint, config=checkpoint.config.replace(precision="fp32")), CPU
@@ -85,11 +86,14 @@ def export_model(checkpoint: Checkpoint, out: Path) -> Exported:
         held_out=reference.held_out,
         checkpoint=reference.fingerprint,
     )
-    program = trace(checkpoint)
+    front_end = checkpoint.front_end
     with writing(out) as temporary:
-        _write_onnx(program, description, temporary)
+        if front_end is None:
+            write_head(checkpoint, description, temporary)
+        else:
+            _write_onnx(trace(checkpoint), description, temporary)
         difference, clips = largest_difference(
-            onnx_scorer.load(temporary, "cpu"), reference, checkpoint.front_end.hop
+            onnx_scorer.load(temporary, "cpu"), reference, front_end.hop if front_end else None
         )
     return Exported(description, difference, clips, checkpoint.config.precision)
 
@@ -100,8 +104,10 @@ class Program(nn.Module):
     def __init__(self, checkpoint: Checkpoint) -> None:
         super().__init__()
         config = self._config = checkpoint.config
-        self.detector = checkpoint.detector(CPU)
-        self._window = to_frames(config.window_s, frames_per_second(self.detector))
+        detector = checkpoint.detector(CPU)
+        assert isinstance(detector, Detector)
+        self.detector = detector
+        self._window = self.detector.grid.frames(config.window_s)
         self.detector.log_mel = MatrixLogMel(self.detector.log_mel)  # type: ignore[assignment]
 
     def forward(self, waveforms: Tensor) -> tuple[Tensor, Tensor]:
@@ -137,6 +143,7 @@ def trace(checkpoint: Checkpoint) -> ExportedProgram:
     # Torch notes what held for the example as conditions on every input, such as an odd number of
     # frames. What the graph computes does not depend on them: `largest_difference` sees to that.
     program._guards_code = []
+    assert checkpoint.front_end
     least = checkpoint.front_end.frame // 2 + 1
     for symbol, bounds in program.range_constraints.items():
         batch = str(symbol) == str(_input_shape(program)[0])
@@ -151,21 +158,20 @@ def _input_shape(program: ExportedProgram) -> torch.Size:
     return shape
 
 
-def largest_difference(scorer: Scorer, reference: Scorer, hop: int) -> tuple[float, int]:
+def largest_difference(scorer: Scorer, reference: Scorer, hop: int | None) -> tuple[float, int]:
     """Hold a scorer against another on made clips.
 
     Parameters
     ----------
-    hop : int
-        Of the spectrogram, in samples.
+    hop : int or None
+        Of the spectrogram, in samples; None where clips have the trained length alone.
 
     Returns
     -------
     difference : float
         The largest of embeddings and of logits, as a share of the largest value of each.
     clips : int
-        How many there were: noise, tones with a gap and silence in batches of 1 and 3, of the
-        trained length, half and twice it, and of lengths that differ by a hop.
+        How many there were.
 
     Raises
     ------
@@ -173,7 +179,8 @@ def largest_difference(scorer: Scorer, reference: Scorer, hop: int) -> tuple[flo
         If it passes `TOLERANCE`.
     """
     gap, most, count = np.zeros(2), np.full(2, 1e-12), 0
-    for batch in _clips(reference, hop):
+    made = _clips_of_trained_length(reference) if hop is None else _clips(reference, hop)
+    for batch in made:
         for i, (found, want) in enumerate(
             zip(scorer.score(batch), reference.score(batch), strict=True)
         ):
@@ -192,12 +199,30 @@ def largest_difference(scorer: Scorer, reference: Scorer, hop: int) -> tuple[flo
     return difference, count
 
 
+def _noise(rng: np.random.Generator, count: int, samples: int) -> np.ndarray:
+    return (0.1 * rng.standard_normal((count, samples))).astype(np.float32)
+
+
+def _clips_of_trained_length(scorer: Scorer) -> Iterator[np.ndarray]:
+    """Yield noise and tones in batches of 1 and 3; without gaps, which a head fills in advance."""
+    rng = np.random.default_rng(0)
+    for count in (3, 1, 1, 3):
+        clips = _noise(rng, count, to_samples(scorer.clip_s, scorer.sample_rate))
+        clips[0] *= np.sin(np.arange(clips.shape[1]) / 9)
+        yield clips
+
+
 def _clips(scorer: Scorer, hop: int) -> Iterator[np.ndarray]:
+    """Yield noise, tones with a gap and silence in batches of 1 and 3.
+
+    They are of the trained length, half and twice it, and of lengths that differ by a ``hop`` of
+    the spectrogram, in samples.
+    """
     rng = np.random.default_rng(0)
     length = to_samples(scorer.clip_s, scorer.sample_rate)
 
     def noise(count: int, samples: int) -> np.ndarray:
-        return (0.1 * rng.standard_normal((count, samples))).astype(np.float32)
+        return _noise(rng, count, samples)
 
     three = noise(3, length)
     three[1] *= np.sin(np.arange(length) / 9)
@@ -211,9 +236,11 @@ def _clips(scorer: Scorer, hop: int) -> Iterator[np.ndarray]:
         yield noise(1, length // 2 + i * hop)
 
 
-def _check_format(out: Path) -> None:
+def _check_format(out: Path, *, needs_exporter: bool) -> None:
     if out.suffix != ".onnx":
         raise ModelError(f"{out}: a model is exported as .onnx, not '{out.suffix}'")
+    if not needs_exporter:
+        return
     try:
         import onnxscript  # noqa: F401
     except ImportError as error:

@@ -10,61 +10,26 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from training.augmentation import AugmentSettings
-from training.config import Bands, Pooling, Readout, TrainConfig
+from training.config import Bands, Pooling, TrainConfig
 from training.models.backbones import Backbone, SmallCNN
 from training.models.bands import Rows, mel_rows, row_mask
 from training.models.frontend import FrontEndSettings, LogMel
-from training.models.readout import (
-    Frames,
-    audible_windows,
-    clip_pool,
-    join_windows,
-    pool_frames,
-    window_pool,
-    window_times,
-)
-from training.models.silence import audible_blocks, audible_frames, audible_steps, filled, or_silent
+from training.models.model import FeatureMap, Grid, Model
+from training.models.readout import Frames, clip_pool, pool_frames
+from training.models.silence import audible_frames, without_silence
 from training.models.specaugment import mask_spectrograms
 
 Edges = Sequence[tuple[float, float]]
 
 
-@dataclass(frozen=True)
-class FeatureMap:
-    """What one pass of the network leaves of some clips, for any readout.
-
-    Attributes
-    ----------
-    maps : tuple of Tensor, shape (B, D, F, T) or (B * K_g, D, F_g, T)
-        One map of whole spectrograms; in *crops* mode one a group of classes with bands of equal
-        height, those of a clip's classes side by side.
-    audible : float Tensor, shape (B, T), optional
-        1 where a frame holds sound; by default all do.
-    """
-
-    maps: tuple[Tensor, ...]
-    audible: Tensor | None = None
-
-    @property
-    def length(self) -> int:
-        """Frames in time."""
-        return self.maps[0].shape[-1]
-
-    def window(self, first: int, last: int) -> FeatureMap:
-        """Return some frames of it."""
-        audible = None if self.audible is None else self.audible[:, first:last]
-        return FeatureMap(tuple(m[..., first:last] for m in self.maps), audible)
-
-
-class Detector(nn.Module):
-    """Sound in, one logit a class out.
+class Detector(Model):
+    """Sound in, one logit a class out; all of it is trained.
 
     Parameters
     ----------
@@ -94,7 +59,7 @@ class Detector(nn.Module):
         super().__init__()
         if bands != "off" and len(edges_hz) != n_classes:
             raise ValueError(f"{len(edges_hz)} bands for {n_classes} classes")
-        self.front_end = front_end
+        self.front_end: FrontEndSettings = front_end
         self.pooling, self.bands, self.augment = pooling, bands, augment
         self.rows = mel_rows(edges_hz, front_end) if bands != "off" else []
         self._groups = _by_height(self.rows) if bands == "crops" else []
@@ -106,7 +71,7 @@ class Detector(nn.Module):
         self.embedding_size = self.backbone.num_features
         self.attention = nn.Conv2d(self.embedding_size, 1, 1) if pooling == "attention" else None
         self.head = nn.Linear(self.embedding_size, n_classes)
-        self._spacing = 0
+        self._rate = 0.0
 
     @classmethod
     def from_config(
@@ -139,16 +104,9 @@ class Detector(nn.Module):
     def features(self, waveforms: Tensor) -> FeatureMap:
         """Compute the last feature map of some clips, (B, T), with sound in place of silence."""
         block = self.front_end.hop
-        audible = audible_blocks(waveforms, block)
-        steps, step = audible_steps(waveforms, audible, block)
-        if torch.compiler.is_compiling():  # a program does the same for any clip
-            sound = filled(waveforms, steps, step)
-        else:
-            gaps = ~steps.all(dim=1)
-            if not gaps.any():
-                return FeatureMap(self.maps(waveforms))
-            sound = waveforms.clone()
-            sound[gaps] = filled(waveforms[gaps], steps[gaps], step)
+        sound, audible = without_silence(waveforms, block)
+        if audible is None:
+            return FeatureMap(self.maps(waveforms))
         maps = self.maps(sound)
         if self.training:
             # a row without any sound is there to be learnt from
@@ -157,11 +115,16 @@ class Detector(nn.Module):
         return FeatureMap(maps, frames)
 
     @property
+    def grid(self) -> Grid:
+        """Where the frames of its feature maps are: as its strides make them."""
+        if not self._rate:
+            self._rate = frames_per_second(self)
+        return Grid(self._rate)
+
+    @property
     def spacing(self) -> int:
         """Samples from one frame of the feature map to the next."""
-        if not self._spacing:
-            self._spacing = round(self.front_end.sample_rate / frames_per_second(self))
-        return self._spacing
+        return round(self.front_end.sample_rate / self.grid.per_second)
 
     def maps(self, waveforms: Tensor) -> tuple[Tensor, ...]:
         """Compute the feature maps of some clips, (B, T), as they are: see `FeatureMap`."""
@@ -179,10 +142,6 @@ class Detector(nn.Module):
             position = torch.stack([positions[span] for span in spans]).view(len(spans), 1, -1, 1)
             maps.append(self.backbone(crops, position.repeat(images.shape[0], 1, 1, 1)))
         return tuple(maps)
-
-    def forward(self, waveforms: Tensor) -> Tensor:
-        """Compute logits of crops, as in training: (B, T) -> (B, C)."""
-        return self.logits(clip_pool(self.frames(self.features(waveforms))))
 
     def frames(self, features: FeatureMap, pooling: str | None = None) -> Frames:
         """Compute the pooling's sums a frame, 0 in silence: by default training's own pooling."""
@@ -223,7 +182,7 @@ class Detector(nn.Module):
             weights = self.attention(whole) if self.attention else None
             frames = pool_frames(whole, self.pooling, None, weights)
             return clip_pool(frames.only(features.audible))[:, 0]
-        return clip_pool(self.frames(features)).mean(dim=1)
+        return super().embed(features)
 
     def logits(self, embeddings: Tensor) -> Tensor:
         """Apply the head, in float32 at any precision: (..., K, D) -> (..., C); K is 1 or C."""
@@ -233,53 +192,6 @@ class Detector(nn.Module):
                 x: Tensor = self.head(pooled[..., 0, :])
                 return x
             return (pooled * self.head.weight).sum(dim=-1) + self.head.bias
-
-    def read_out(
-        self,
-        features: FeatureMap,
-        readout: Readout,
-        window_frames: int,
-        sharpness: float = 2.0,
-    ) -> Tensor:
-        """Read out logits of whole clips from their feature map: (B, C); `SILENT_LOGIT` if silent.
-
-        Parameters
-        ----------
-        readout : {"max", "lse", "mean", "power"}
-            The maximum or the log-sum-exp over windows of the map, half overlapping; the pooling of
-            the whole map; or the power-weighted mean of its positive values.
-        window_frames : int
-            Length of the windows of ``max`` and ``lse``.
-        sharpness : float
-            Of ``lse``: see `training.models.readout.log_sum_exp`.
-        """
-        audible, hop = features.audible, max(1, window_frames // 2)
-        if readout in ("mean", "power"):
-            found = self.logits(clip_pool(self.frames(features, _POOLINGS[readout])))
-            return found if audible is None else or_silent(found, audible)
-        windows = self.logits(window_pool(self.frames(features), window_frames, hop))
-        if audible is not None:
-            audible = audible_windows(audible, window_frames, hop)
-        found = join_windows(windows, audible, readout, sharpness)
-        return found if audible is None else or_silent(found, audible)
-
-    def window_logits(
-        self, features: FeatureMap, window_frames: int, hop_frames: int | None = None
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Compute logits of windows, side by side unless they hop otherwise, and their places.
-
-        Returns
-        -------
-        logits : Tensor, shape (B, N, C)
-        start, end : Tensor, int64, shape (N,)
-            In frames of the feature map.
-        """
-        hop = hop_frames or window_frames
-        start, end = window_times(features.length, window_frames, hop)
-        return self.logits(window_pool(self.frames(features), window_frames, hop)), start, end
-
-
-_POOLINGS: Mapping[str, str | None] = {"mean": None, "power": "power"}
 
 
 def _by_height(rows: Sequence[Rows]) -> list[list[int]]:
@@ -305,11 +217,6 @@ def frames_per_second(detector: Detector) -> float:
     detector.train(training)
     # what padding adds to a map is in both, so for strides that divide `steps` this is exact
     return (long - short) * rate / (steps * hop)
-
-
-def to_frames(seconds: float, per_second: float) -> int:
-    """Convert a window's or a hop's length to frames of the feature map: at least one."""
-    return max(1, round(seconds * per_second))
 
 
 def weights_fingerprint(state: Mapping[str, Any]) -> str:

@@ -117,6 +117,27 @@ def _first_after(audible: Tensor, number: Tensor) -> Tensor:
     return audible.shape[1] - 1 - _last_before(audible.flip(1), number).flip(1)
 
 
+def without_silence(waveforms: Tensor, block: int) -> tuple[Tensor, Tensor | None]:
+    """Put sound in the place of silence, as a network is to receive it.
+
+    Returns
+    -------
+    sound : Tensor, shape (B, T)
+    audible : bool Tensor, shape (B, N), or None
+        Which blocks hold sound; None where no clip has a gap.
+    """
+    audible = audible_blocks(waveforms, block)
+    steps, step = audible_steps(waveforms, audible, block)
+    if torch.compiler.is_compiling():  # a program does the same for any clip
+        return filled(waveforms, steps, step), audible
+    gaps = ~steps.all(dim=1)
+    if not gaps.any():
+        return waveforms, None
+    sound = waveforms.clone()
+    sound[gaps] = filled(waveforms[gaps], steps[gaps], step)
+    return sound, audible
+
+
 def audible_frames(audible: Tensor, block: int, frames: int, spacing: int) -> Tensor:
     """Return which frames of a map hold sound, if only a block: float, shape (B, frames).
 

@@ -23,7 +23,7 @@ from training.engine.checkpoint import Checkpoint
 from training.engine.history import scores_table, validation_score
 from training.engine.inputs import HardInputs, RunContext, RunInputs
 from training.engine.run import run_training
-from training.engine.scorer import CheckpointScorer
+from training.engine.scorer import checkpoint_scorer
 from training.schedules.settings import LoopSettings
 
 
@@ -119,7 +119,7 @@ def run_loop(
             # of an earlier selection, if there is one
             (folder / "report.html").unlink(missing_ok=True)
             advance = progress(f"round {number}: mining", len(pool) + len(pool.calls), "clip")
-            scorer = CheckpointScorer(checkpoint, context.device)
+            scorer = checkpoint_scorer(checkpoint, context.device)
             mined = mine(
                 scorer, pool, out / "scores", mining.settings,
                 reader=mining.reader, on_rows=advance,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -85,7 +86,11 @@ class PseudoRows:
         for _ in range(config.pseudo_per_step):
             name = self._names[rng.integers(len(self._names))]
             info = self._infos[name]
-            start_s = to_microseconds(rng.uniform(0, info.duration_s - config.clip_s))
+            start_s = rng.uniform(0, info.duration_s - config.clip_s)
+            if config.placements:
+                step_s = config.clip_s / config.placements
+                start_s = math.floor(start_s / step_s) * step_s
+            start_s = to_microseconds(start_s)
             clip = Span(start_s, start_s + config.clip_s)
             boxes = self._annotations.touching(name, clip)
             labels = label_clip(boxes, clip, beyond_per_s=config.beyond_per_s)

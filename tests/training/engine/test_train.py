@@ -255,7 +255,7 @@ def test_run_stopped_in_writing_or_validation_ends_as_if_it_had_never_stopped(
         patch.setattr(Path, "replace", stopped)
         run.stopped(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(training_loop, "known_scores", _interrupt)
+        patch.setattr(training_loop.Verdicts, "scores", _interrupt)
         run.stopped(tmp_path)
     run(tmp_path)
     assert_same_run(tmp_path, whole)
@@ -272,7 +272,7 @@ def test_dropout_draws_the_same_after_a_stop(
         def logits(self, embeddings: Tensor) -> Tensor:
             return super().logits(nn.functional.dropout(embeddings, 0.5, self.training))
 
-    monkeypatch.setattr(training_loop, "Detector", Dropping)
+    monkeypatch.setattr("training.engine.start.Detector", Dropping)
     run(tmp_path / "whole")
     run.stopped(tmp_path / "stopped", stop_at=2)
     torch.rand(7)  # what else a program draws in between
@@ -673,7 +673,7 @@ def scripted_validation(monkeypatch: pytest.MonkeyPatch, scores: list[float]) ->
         def summary(self) -> dict[str, float]:
             return {"known_ap": next(left), "neg@3": 0.0, "neg@5": 0.0}
 
-    monkeypatch.setattr(training_loop, "known_scores", lambda *_: Scripted())
+    monkeypatch.setattr(training_loop.Verdicts, "scores", lambda *_: Scripted())
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,8 @@ def with_call(samples: np.ndarray, hz: float, start_s: float, seconds: float = 0
 class MadeUpScores:
     """Stands in for a ClipScorer: any number for a recording, a span and a class."""
 
+    frozen = False
+
     def features(self, samples: np.ndarray) -> float:
         return float(samples[0])
 
