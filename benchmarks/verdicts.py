@@ -180,7 +180,7 @@ def _paired(name: str, values: pd.Series, control: pd.Series) -> str:
 @click.option("--fp-per-step", default=8, show_default=True)
 @click.option("--clip-s", default=2.0, show_default=True)
 @click.option("--sample-rate", default=32_000, show_default=True)
-@click.option("--backbone", default="small", show_default=True)
+@click.option("--backbone", default="small", show_default=True, help="birdnet: heads of it.")
 @click.option("--jobs", default=1, show_default=True, help="Runs side by side.")
 def main(
     data: Path,
@@ -196,6 +196,15 @@ def main(
     jobs: int,
     **settings: Any,
 ) -> None:
+    from training.backbone_kinds import kind_of
+    from training.cli.frozen import DEFAULTS
+    from training.models.network import open_network
+
+    if kind_of(settings["backbone"]) == "frozen":
+        network = open_network(settings["backbone"], "cpu")
+        length_s = network.length / network.sample_rate
+        settings |= {"sample_rate": network.sample_rate, "clip_s": length_s, "window_s": length_s}
+        settings |= DEFAULTS
     wanted = [f"{name}-{count}" for count in per_class.split(",") for name in strategies.split(",")]
     bench = Bench(data, out, folds, steps, test, error, settings | {"steps_per_epoch": base_steps})
     every = range(seeds)
