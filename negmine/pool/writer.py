@@ -13,11 +13,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from negmine.arrays import AnyEntries, IdRows, IntEntries, IntRows, KeySets
-from negmine.recipes.columns import Columns, Lists, length, take
+from negmine.arrays import AnyEntries, AnyRows, IdRows, IntEntries, IntRows, KeySets
+from negmine.recipes.columns import ID_BYTES, USE, Columns, Lists, empty, length, offsets, take
 from negmine.recipes.dictionaries import ClipDictionary, Dictionaries, Item, Numbered
 from negmine.recipes.labels import PartialLabels
-from negmine.recipes.recipe import Recipe, Recipes, blocks_of, join_recipes
+from negmine.recipes.recipe import Recipe, Recipes, blocks_of
 from negmine.recipes.source import Source
 
 Rows = Iterable[Recipe | Recipes]
@@ -139,7 +139,12 @@ class _Packed:
         self.rows = 0
         self.counts: Counter[str] = Counter()
         self._to = dictionaries
-        self._blocks: list[Recipes] = [Recipes.empty(dictionaries)]
+        self._pieces: dict[str, list[AnyRows]] = {
+            "id": [np.zeros(0, dtype=f"V{ID_BYTES}")],
+            "kind": [np.zeros(0, dtype=np.uint8)],
+            "uses": [np.zeros(0, dtype=np.int32)],
+            **{name: [values] for name, values in empty(USE).items()},
+        }
         self._numbers: dict[bytes, int] = {}
         # by source of rows: its dictionaries, kept so that no other's id can be theirs, and numbers
         self._maps: dict[int, tuple[Dictionaries, dict[str, IntEntries]]] = {}
@@ -154,13 +159,19 @@ class _Packed:
         _, maps = self._maps.setdefault(id(given), (given, {}))
         kind = _translated(maps, "kinds", block.kind, given.kinds, self._to.kinds)
         clip = self._clips(maps, block)
-        uses = Lists(block.uses.starts, {**block.uses.values, "clip": clip})
-        packed = Recipes(self._to, kind.astype(np.uint8), uses, ids)
-        self._blocks.append(packed)
-        self.rows += len(packed)
+        packed = {
+            **block.uses.values,
+            "clip": clip,
+            "id": ids,
+            "kind": kind.astype(np.uint8),
+            "uses": block.uses.counts.astype(np.int32),
+        }
+        for name, pieces in self._pieces.items():
+            pieces.append(packed[name])
+        self.rows += len(block)
         for number in np.unique(kind).tolist():
             self.counts[self._to.kinds[number]] += int((kind == number).sum())
-        return len(packed)
+        return len(block)
 
     def _clips(self, maps: dict[str, IntEntries], block: Recipes) -> IntEntries:
         """Return the pool's numbers of a block's clips, of which some may be new."""
@@ -193,9 +204,12 @@ class _Packed:
 
     def table(self) -> Recipes:
         """Return all rows in one piece."""
-        # kept as one piece: the columns of a large pool are not held twice
-        self._blocks = [join_recipes(self._blocks)]
-        return self._blocks[0]
+        for pieces in self._pieces.values():
+            # column by column, and kept as one piece: those of a large pool are not held twice
+            pieces[:] = [np.concatenate(pieces)]
+        columns = {name: pieces[0] for name, pieces in self._pieces.items()}
+        uses = Lists(offsets(columns["uses"]), {name: columns[name] for name in empty(USE)})
+        return Recipes(self._to, columns["kind"], uses, columns["id"])
 
 
 def _keys(columns: Columns, changes: Lists) -> Iterator[bytes]:
