@@ -160,7 +160,8 @@ def _open_or_build(
     if factory:
         chosen, reason = factory, "as asked for"
     found = _read_info(described)
-    if found and (found.content, found.factory) == (content, chosen) and stored.exists():
+    asked = (content, chosen, len(scores))
+    if found and (found.content, found.factory, found.rows) == asked and stored.exists():
         if file_digest(stored) == found.digest:
             return PoolIndex(FaissIndex.read(stored), found), False
         warn(f"{stored}: damaged; the index is built again")

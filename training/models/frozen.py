@@ -96,10 +96,8 @@ class FrozenDetector(Model):
         missing = (count - 1) * hop + length - waveforms.shape[1]
         whole = F.pad(waveforms.cpu(), (0, missing)) if missing else waveforms.cpu()
         windows = whole.unfold(1, length, hop)
-        # windows of several clips pass together where each has one
-        clips = [windows[:, 0]] if count == 1 else windows
         embedded, heard = [], []
-        for clip in clips:
+        for clip in windows:
             for part in torch.split(clip, _WINDOWS):
                 embedded.append(self._embed(part))
                 heard += [not is_silent(window) for window in part.numpy()]

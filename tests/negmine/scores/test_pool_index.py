@@ -105,6 +105,15 @@ def test_an_index_is_built_once_and_again_for_other_rows_or_another_kind(scores:
     np.testing.assert_array_equal(again.search(queries, 5)[0], fresh.search(queries, 5)[0])
 
 
+def test_an_index_of_a_whole_pool_is_not_taken_for_one_of_some_rows(scores: Scores) -> None:
+    ids = np.random.default_rng(0).integers(0, 256, size=(ROWS, 12), dtype=np.uint8)
+    open_index(scores, "eight")
+    some = Scores(scores.store, ids[:200])
+    index, built = open_index(some, "eight")
+    assert built
+    assert index.search(some.embeddings(np.arange(20)), 1)[0][:, 0].tolist() == list(range(20))
+
+
 def test_an_index_without_its_description_is_built_again(scores: Scores) -> None:
     open_index(scores, "four")
     (scores.store.folder / "index" / "index.json").write_text("{")
