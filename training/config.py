@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from negmine.limits import LAST_SEED, MOST_BATCH, MOST_CLIP_S, MOST_HZ, MOST_ROWS, MOST_WORKERS
 from negmine.recipes.confidence import BEYOND_BOX_PER_S
-from negmine.settings import Settings, Share, When, setting
+from negmine.settings import Settings, Share, When, read_record, setting
 from training.augmentation import AugmentSettings
 from training.backbone_kinds import Only, check_applies, kind_of
 
@@ -226,7 +226,7 @@ class TrainConfig(Settings, frozen=True):
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], where: str = "settings") -> Self:
         """Read what `to_dict` gave, of earlier versions, too."""
-        return super().from_dict({**_BEFORE, **values}, where)
+        return read_record(cls, {**_BEFORE, **values}, where)
 
     @property
     def total_steps(self) -> int:

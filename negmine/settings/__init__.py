@@ -37,7 +37,7 @@ from negmine.settings.models import (
     setting,
     settings_of,
 )
-from negmine.settings.reading import checked_table, settings_from, updated
+from negmine.settings.reading import checked_table, read_record, settings_from, updated
 
 __all__ = [
     "Ascending",
@@ -56,6 +56,7 @@ __all__ = [
     "first_flag",
     "needs_text",
     "no_effect",
+    "read_record",
     "setting",
     "settings_from",
     "settings_of",

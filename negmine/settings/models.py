@@ -41,19 +41,6 @@ class Settings(BaseModel, frozen=True):
         """Return them as a pool or a checkpoint keeps them, a dictionary a section."""
         return self.model_dump()
 
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any], where: str = "settings") -> Self:
-        """Read what `to_dict` gave, whose tuples may be lists by now.
-
-        Raises
-        ------
-        InputError
-            If a setting is unknown or not valid; if one is missing, its value then is not known.
-        """
-        from negmine.settings.reading import read_record
-
-        return read_record(cls, values, where)
-
 
 class When:
     """What gives a setting something to act on: another setting, or an option of the command.

@@ -78,12 +78,13 @@ def updated(base: Model, values: Mapping[str, Any]) -> Model:
     )
 
 
-def read_record(model: type[Model], values: Mapping[str, Any], where: str) -> Model:
-    """Read a record of a model's settings: see `Settings.from_dict`.
+def read_record(model: type[Model], values: Mapping[str, Any], where: str = "settings") -> Model:
+    """Read what `Settings.to_dict` gave, whose tuples may be lists by now.
 
     Raises
     ------
     InputError
+        If a setting is unknown or not valid; if one is missing, its value then is not known.
     """
     for name, field in model.model_fields.items():
         if name not in values:

@@ -32,6 +32,7 @@ from negmine.settings import (
     When,
     first_flag,
     no_effect,
+    read_record,
     setting,
     settings_from,
     settings_of,
@@ -181,7 +182,7 @@ def test_any_settings_pass_through_a_record(model: type[Settings]) -> None:
     @given(some_of(model))
     def check(values: dict[Setting, Any]) -> None:
         made = updated(model(), nested(values))
-        assert model.from_dict(json.loads(json.dumps(made.to_dict()))) == made
+        assert read_record(model, json.loads(json.dumps(made.to_dict()))) == made
 
     check()
 
@@ -263,13 +264,13 @@ def test_a_record_of_another_version_is_refused() -> None:
     whole = Garden(beds=1).to_dict()
     del whole["crop"]
     with pytest.raises(InputError, match=r"best\.pt: no 'crop'; these are settings of another v"):
-        Garden.from_dict(whole, "best.pt")
+        read_record(Garden, whole, "best.pt")
     whole = Garden(beds=1).to_dict()
     del whole["soil"]["worms"]
     with pytest.raises(InputError, match=r"best\.pt \[soil\]: no 'worms'"):
-        Garden.from_dict(whole, "best.pt")
+        read_record(Garden, whole, "best.pt")
     with pytest.raises(InputError, match="unknown key 'weeds'"):
-        Garden.from_dict(Garden().to_dict() | {"weeds": 1}, "best.pt")
+        read_record(Garden, Garden().to_dict() | {"weeds": 1}, "best.pt")
 
 
 def test_what_was_set_is_known() -> None:

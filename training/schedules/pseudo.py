@@ -24,6 +24,7 @@ from negmine.annotations.recordings import Recordings
 from negmine.audio.read import AudioInfo
 from negmine.audio.windows import Span
 from negmine.errors import AudioError, InputError, ModelError
+from negmine.settings import read_record
 from negmine.storage.files import write_table
 from negmine.storage.parquet import read_table
 from negmine.storage.text_files import parse_json
@@ -153,7 +154,7 @@ class PseudoLabels:
                 found[str(names[rows[0]])] = WindowLabels(start_s[rows], end_s[rows], values[rows])
         try:
             found_settings = parse_json(metadata["settings"], str(path))
-            settings = PseudoSettings.from_dict(found_settings, str(path))
+            settings = read_record(PseudoSettings, found_settings, str(path))
         except (KeyError, TypeError, ValueError, InputError) as error:
             raise InputError(f"{path}: does not say how its labels were made; remove it") from error
         models, given = metadata["models"].split(), metadata.get("given", "")
