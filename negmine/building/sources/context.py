@@ -1,13 +1,27 @@
 """What a source of negatives is given when a pool is built, and how one is written.
 
-A source is a module ``negmine/sources/NAME.py`` named in `negmine.building.sources.ORDER`, with one
-function::
+A source is a module ``negmine/building/sources/NAME.py`` with one function::
 
     def rows(context: BuildContext, settings: NameSettings) -> Iterator[Recipe | Recipes]
 
-``NAME`` is its section of pool.toml, the field of `PoolSettings`, and as a rule the kind of its
-recipes. Sources run in order, each once. What one yields is in ``context.certified`` when the
-next one runs, so that mixing, erasing and transplanting draw on what is certified by then.
+``NAME`` is its section of pool.toml and the kind of its recipes. It is registered by
+
+- ``NAME`` in `negmine.building.sources.ORDER`, after the sources that it draws on (and in
+  ``LEAVES`` if its rows are many and no other source may draw on them);
+- ``NameSettings``, a model in `negmine.building.sources.settings`, as the field ``NAME`` of
+  `negmine.building.settings.PoolSettings`: flags, ``--help`` and pool.toml follow from it;
+- ``NAME`` in `negmine.recipes.recipe.KINDS`; and, if it has a confidence as a setting, a line in
+  ``_SETTINGS`` of `negmine.audit.new_confidences`, so that an audit can correct it;
+- its settings for ``SECTIONS`` of ``tests/negmine/building/test_holdout.py``: held-out recordings
+  must enter through no source;
+- a row in ``docs/pool.md``, its module in the drawing of ``docs/design.md``, and ``make docs``.
+
+A source is off by default: it returns where its settings ask for nothing. Sources run in order,
+each once. What one yields is in ``context.certified`` when the next one runs, so that mixing,
+erasing and transplanting draw on what is certified by then.
+
+A recipe can say what `negmine.recipes.layer.OPS` names: add and insert spans, erase and exchange
+bands. Sound changed in another way (reversed, filtered) needs a new kind of layer first.
 
 Few rows may be yielded as recipes. Where there may be hundreds of thousands, yield tables: number
 sources and label sets once, in ``context.dictionaries``, then make arrays::
@@ -16,11 +30,17 @@ sources and label sets once, in ``context.dictionaries``, then make arrays::
     number, label = d.sources.number(source), d.labels.number(labels)
     yield Recipes.plain(d, "external", np.full(n, number), starts_s, np.full(n, label))
 
-`Recipes.mixed` adds rows together, ``Recipes.changed`` changes them. Draw from
-``context.rng(NAME)`` alone: a source then draws the same whatever the others do. Count what is left
-out in ``context.left_out``, by file where it is of one. Rows that draw on held-out recordings are
-dropped by the builder, but a source that chooses partners does better to choose among those that
-are not: ``context.certified`` holds none.
+`Recipes.mixed` adds rows together, `Recipes.changed` changes rows of one component. What changes
+``context.certified`` mostly takes its ``plain_rows``: whole spans, unchanged. A row claims absent
+only what is certified of all that is heard in it. A class that was present, and may be heard no
+more, becomes unknown: make a label set without it.
+
+Draw from ``context.rng(NAME)`` alone: a source then draws the same whatever the others do. Count
+what is left out in ``context.left_out``, by file where it is of one. Rows that draw on held-out
+recordings are dropped by the builder, but a source that chooses partners does better to choose
+among those that are not: ``context.certified`` holds none. The builder drops clips of one silent
+span, too. Silent components of a mix, and spans of which a change leaves only silence, are for the
+source to leave out (``context.audible``, ``context.levels``).
 """
 
 from __future__ import annotations
