@@ -1,4 +1,7 @@
-"""Annotations: one schema out, one reader per format."""
+"""Annotations: one schema out, one reader per format.
+
+How a reader is written is in `negmine.annotations.schema`.
+"""
 
 from negmine.annotations.rfcx import read_rfcx
 from negmine.annotations.schema import Annotation, Annotations

@@ -1,4 +1,24 @@
-"""The schema that every reader of annotations returns, and its check against the recordings."""
+"""The schema that every reader of annotations returns, and its check against the recordings.
+
+A reader of another format is a function that returns `Annotations`, exported by
+`negmine.annotations`. From Python, what takes annotations (`negmine.building.build_pool`) takes its
+result. The commands know the layout of `read_rfcx` alone: options for another are added where they
+call it (in ``negmine.cli`` and ``training.cli``). What a reader does, as `negmine.annotations.rfcx`
+shows:
+
+- ``classes`` are the labels of confirmed calls, by `negmine.storage.names.sorted_names`; a rejected
+  class without a confirmed call is an error;
+- each box once, by `without_duplicates`; ``notes`` say how many were not, and which names
+  `negmine.storage.names.look_alikes` finds;
+- names pass `negmine.storage.csv_tables.check_name`, numbers ``number_in``; tables with commas and
+  a header are read by ``read_rows``, which cleans their cells; other text by
+  `negmine.storage.text_files.read_text`, names in it by `negmine.storage.names.clean_name`;
+- every box has ``0 <= start < end`` and ``0 <= f_min < f_max``, finite. A format without
+  frequencies gives the whole spectrum: a class is then too wide to be erased or transplanted,
+  unless ``--band-table`` names its band;
+- what is wrong is a `negmine.errors.AnnotationError` with file and line. Whether recordings exist,
+  and are long enough, is checked later, by the methods below.
+"""
 
 from __future__ import annotations
 
