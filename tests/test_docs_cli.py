@@ -62,3 +62,10 @@ def test_every_option_has_help(name: str) -> None:
 def test_the_readme_shows_every_command(name: str) -> None:
     text = README.read_text(encoding="utf-8")
     assert re.search(rf"\bnegmine {name}\b", text), f"README.md never shows 'negmine {name}'"
+
+
+@named
+def test_a_command_has_few_parameters(name: str) -> None:
+    callback = COMMANDS[name].callback
+    assert callback is not None
+    assert len(inspect.signature(callback).parameters) <= 8

@@ -9,8 +9,9 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import fields
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 from click.core import ParameterSource
@@ -181,42 +182,18 @@ def quiet_and_json(command: Command) -> Command:
     )
 
 
-def data_options(command: Command) -> Command:
-    """Add the annotations that describe a data set."""
-    path = click.Path(dir_okay=False, path_type=Path)
-    for option in (
-        click.option(
-            "--verdict-recordings",
-            type=click.Path(file_okay=False, path_type=Path),
-            help="Folder of recordings that --verdicts names, where they are not in RECORDINGS.",
-            cls=GroupedOption,
-            group="Data",
-            needs=["--verdicts"],
-        ),
-        click.option(
-            "--verdicts",
-            cls=GroupedOption,
-            group="Data",
-            multiple=True,
-            type=path,
-            help="A table of 'negmine ask', filled in: more confirmed calls and rejections. "
-            "Repeatable.",
-        ),
-        click.option(
-            "--songtypes",
-            cls=GroupedOption,
-            group="Data",
-            type=click.Choice(["merge", "split"]),
-            default="merge",
-            show_default=True,
-            help="One class a species, or one a species and songtype.",
-        ),
-        click.option("--fp", type=path, help="Rejected detections, RFCX's columns."),
-        click.option("--tp", type=path, required=True, help="Confirmed calls, RFCX's columns."),
-        click.argument("recordings", type=click.Path(file_okay=False, path_type=Path)),
-    ):
-        command = option(command)
-    return command
+def as_one(kind: type[Any], name: str) -> Callable[[Command], Command]:
+    """Return a decorator: options that a dataclass has as fields reach the command as one."""
+
+    def decorate(command: Command) -> Command:
+        @wraps(command)
+        def run(**options: Any) -> Any:
+            own = {one.name: options.pop(one.name) for one in fields(kind)}
+            return command(**{name: kind(**own)}, **options)
+
+        return cast(Command, run)
+
+    return decorate
 
 
 class Bars:

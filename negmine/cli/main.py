@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -19,13 +17,14 @@ from negmine.cli.console import (
     Bars,
     CleanGroup,
     GroupedOption,
-    data_options,
+    as_one,
     note,
     print_json,
     quiet_and_json,
     say,
     say_found,
 )
+from negmine.cli.data import DataFiles, Sites, data_files, read_annotations, site_of
 from negmine.cli.settings import config_option, with_settings
 from negmine.limits import MOST_HZ
 from negmine.notices import warn, warn_each
@@ -89,7 +88,7 @@ def main() -> None:
 
 
 @main.command("build-pool")
-@data_options
+@data_files(DataFiles)
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path), required=True, help="The pool's folder."
 )
@@ -108,22 +107,17 @@ def main() -> None:
     cls=GroupedOption,
     group="General",
 )
+@as_one(Sites, "sites")
 @click.option("--force", is_flag=True, help="Replace another pool at --out.")
 @click.option(
     "--append", is_flag=True, help="Add what is new to the pool at --out; nothing there is changed."
 )
 @quiet_and_json
 def build_pool(
-    recordings: Path,
-    tp: Path,
-    fp: Path | None,
-    songtypes: Any,
-    verdicts: tuple[Path, ...],
-    verdict_recordings: Path | None,
+    data: DataFiles,
     out: Path,
     settings: PoolSettings,
-    sites: Path | None,
-    site_regex: str | None,
+    sites: Sites,
     force: bool,
     append: bool,
     quiet: bool,
@@ -136,35 +130,25 @@ def build_pool(
       negmine build-pool train/ --tp train_tp.csv --fp train_fp.csv \\
           --external other/ --external pond/=3,17 --mix 2000 --out pool
     """
-    from negmine.annotations import read_rfcx
     from negmine.annotations.long_boxes import long_note
     from negmine.annotations.rates import rate_note, upsampled_note
     from negmine.annotations.recordings import short_note
-    from negmine.annotations.sites import SiteOf, sites_by_pattern, sites_by_table
-    from negmine.annotations.verdicts import add_verdicts
     from negmine.building import build_pool as build
     from negmine.storage.locks import only_writer
 
-    if sites and site_regex:
-        raise click.UsageError("--sites and --site-regex both name sites; choose one")
-    site_of: SiteOf | None = None
-    if sites:
-        site_of = partial(sites_by_table, table=sites)
-    elif site_regex:
-        site_of = partial(sites_by_pattern, pattern=site_regex)
+    by_site = site_of(sites)
     if force and append:
         raise click.UsageError("--force replaces a pool and --append adds to it; choose one")
-    annotations = add_verdicts(read_rfcx(tp, fp, songtypes=songtypes), verdicts)
-    warn_each(annotations.notes)
+    annotations = read_annotations(data)
     with only_writer(out), Bars(quiet) as bars:
         report = build(
-            recordings,
+            data.recordings,
             annotations,
             out,
             settings,
-            verdict_recordings=verdict_recordings,
+            verdict_recordings=data.verdict_recordings,
             existing="replace" if force else "append" if append else "keep",
-            site_of=site_of,
+            site_of=by_site,
             progress=bars,
         )
     heard = [info for folder in report.folders for info in folder.infos.values()]

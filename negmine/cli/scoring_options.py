@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from negmine.notices import warn
 
 if TYPE_CHECKING:
     from negmine.audio.decode import Decode
+    from negmine.models.scorer import Scorer
     from negmine.recipes.cache import CachedReader
     from negmine.recipes.source import Source
 
@@ -36,6 +38,8 @@ moved_pool_option = click.option(
 )
 model_option = click.option(
     "--model",
+    "models",
+    callback=lambda context, option, model: (model,),
     type=click.Path(path_type=Path),
     required=True,
     help="A checkpoint, or what a plug-in reads.",
@@ -62,6 +66,36 @@ compile_option = click.option(
     cls=GroupedOption,
     group="How it runs",
 )
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """What scores clips, and where that is kept.
+
+    Attributes
+    ----------
+    models : tuple of Path
+        One, or what a repeatable ``--model`` names.
+    """
+
+    models: tuple[Path, ...]
+    scores: Path | None
+    device: str
+    compiled: bool
+
+
+@dataclass(frozen=True)
+class CachedScoring(Scoring):
+    """That of a command that has ``--cache``."""
+
+    cache: Path | None
+
+
+def open_models(scoring: Scoring) -> list[Scorer]:
+    """Load the models, to score as is said."""
+    from negmine.models.scorer import load_scorer
+
+    return [load_scorer(path, scoring.device, compiled=scoring.compiled) for path in scoring.models]
 
 
 def open_cache(

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
-from functools import wraps
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from negmine.cli.console import (
     Bars,
     GroupedOption,
-    data_options,
     note,
     say_found,
 )
+from negmine.cli.data import LenientDataFiles, read_annotations
 from negmine.cli.settings import given_settings
 from negmine.errors import InputError
 from negmine.notices import warn, warn_each
@@ -28,38 +26,6 @@ if TYPE_CHECKING:
     from training.cli.settings import RunSettings
     from training.config import TrainConfig
     from training.data.settings import HardUse
-
-
-@dataclass(frozen=True)
-class DataFiles:
-    """The recordings and tables that a command trains on."""
-
-    recordings: Path
-    tp: Path
-    fp: Path | None
-    songtypes: Literal["merge", "split"]
-    verdicts: tuple[Path, ...]
-    verdict_recordings: Path | None
-    skip_bad: bool
-
-
-def as_one(kind: type[Any], name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Return a decorator: options that a dataclass has as fields reach the command as one."""
-
-    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
-        @wraps(command)
-        def run(**options: Any) -> Any:
-            own = {one.name: options.pop(one.name) for one in fields(kind)}
-            return command(**{name: kind(**own)}, **options)
-
-        return run
-
-    return decorate
-
-
-def data_files(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options of `DataFiles` to a command, which gets them as ``data``."""
-    return data_options(skip_bad_option(as_one(DataFiles, "data")(command)))
 
 
 skip_bad_option = click.option(
@@ -161,18 +127,13 @@ class Cautions:
             warn(line)
 
 
-def open_data(data: DataFiles, bars: Bars, quiet: bool) -> tuple[Recordings, Annotations]:
+def open_data(data: LenientDataFiles, bars: Bars, quiet: bool) -> tuple[Recordings, Annotations]:
     """Open annotated recordings and their annotations; warn of unreadable files."""
-    from negmine.annotations import read_rfcx
     from negmine.annotations.recordings import open_annotated
-    from negmine.annotations.verdicts import add_verdicts
 
-    given = read_rfcx(data.tp, data.fp, songtypes=data.songtypes)
-    found = add_verdicts(given, data.verdicts)
-    warn_each(found.notes)
     opened, annotations = open_annotated(
         data.recordings,
-        found,
+        read_annotations(data),
         beside=data.verdict_recordings,
         skip_bad=data.skip_bad,
         progress=lambda total: bars("reading recordings", total),

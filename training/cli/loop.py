@@ -7,18 +7,18 @@ from pathlib import Path
 import click
 
 from negmine.cli.console import Bars, print_json, quiet_and_json, say
+from negmine.cli.data import LenientDataFiles, data_files
 from negmine.cli.scoring_options import device_option, open_cache
 from negmine.cli.settings import with_settings
 from negmine.mining.settings import ChoiceSettings, MineSettings
 from negmine.text_tables import table
 from training.cli.data import (
     Cautions,
-    DataFiles,
     at_own_rate,
     band_table,
     check_mix_by,
-    data_files,
     open_data,
+    skip_bad_option,
     warn_if_emulated,
 )
 from training.cli.frozen import warn_of_new_sound, with_frozen_network
@@ -26,7 +26,8 @@ from training.cli.settings import LoopRunSettings, RunCommand, warn_unused, with
 
 
 @click.command(cls=RunCommand)
-@data_files
+@data_files(LenientDataFiles)
+@skip_bad_option
 @click.option(
     "--pool",
     type=click.Path(file_okay=False, path_type=Path),
@@ -45,7 +46,7 @@ from training.cli.settings import LoopRunSettings, RunCommand, warn_unused, with
 @device_option
 @quiet_and_json
 def loop(
-    data: DataFiles,
+    data: LenientDataFiles,
     pool: Path,
     out: Path,
     settings: LoopRunSettings,

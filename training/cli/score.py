@@ -12,6 +12,7 @@ from negmine.cli.console import (
     Bars,
     CleanCommand,
     Failure,
+    as_one,
     print_json,
     quiet_and_json,
     say,
@@ -21,7 +22,7 @@ from negmine.cli.scoring_options import decoding, device_option, sound_cache_opt
 from negmine.cli.settings import unused, with_settings
 from negmine.cli.stopping import stop_code
 from negmine.notices import warn, warn_each
-from training.cli.data import as_one, skip_bad_option
+from training.cli.data import skip_bad_option
 from training.evaluation.settings import EvaluateSettings, PredictSettings, ReadingSettings
 
 _FILE = click.Path(dir_okay=False, path_type=Path)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from negmine.cli.console import Bars, print_json, quiet_and_json, say, say_found
+from negmine.cli.data import LenientDataFiles, data_files
 from negmine.cli.scoring_options import device_option
 from negmine.cli.settings import given_settings
 from negmine.notices import warn
@@ -17,13 +18,12 @@ from negmine.settings import first_flag
 from negmine.text_tables import table
 from training.cli.data import (
     Cautions,
-    DataFiles,
     at_own_rate,
     band_table,
     check_mix_by,
-    data_files,
     open_data,
     selections,
+    skip_bad_option,
     warn_if_emulated,
 )
 from training.cli.frozen import warn_of_new_sound, with_frozen_network
@@ -40,7 +40,8 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=RunCommand)
-@data_files
+@data_files(LenientDataFiles)
+@skip_bad_option
 @click.option(
     "-o",
     "--out",
@@ -59,7 +60,7 @@ if TYPE_CHECKING:
 @device_option
 @quiet_and_json
 def train(
-    data: DataFiles,
+    data: LenientDataFiles,
     out: Path,
     hard_negatives: tuple[str, ...],
     settings: TrainSettings,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +12,21 @@ from negmine.cli.console import (
     Bars,
     CleanCommand,
     GroupedOption,
-    data_options,
+    as_one,
     print_json,
     quiet_and_json,
     say,
     say_found,
 )
-from negmine.cli.scoring_options import compile_option, device_option
+from negmine.cli.data import LenientDataFiles, Sites, data_files, site_of
+from negmine.cli.scoring_options import Scoring, compile_option, device_option, open_models
 from negmine.cli.settings import with_settings
 from negmine.notices import warn_each
 from negmine.text_tables import table
 
 
 @click.command(cls=CleanCommand)
-@data_options
+@data_files(LenientDataFiles)
 @click.option(
     "--unlabelled",
     type=click.Path(file_okay=False, path_type=Path),
@@ -48,6 +48,8 @@ from negmine.text_tables import table
     required=True,
     help="The table to fill in, CSV.",
 )
+@as_one(Scoring, "scoring")
+@as_one(Sites, "sites")
 @with_settings(AskSettings)
 @click.option(
     "--sites",
@@ -72,22 +74,12 @@ from negmine.text_tables import table
 @compile_option
 @quiet_and_json
 def ask(
-    recordings: Path,
-    tp: Path,
-    fp: Path | None,
-    songtypes: Any,
-    verdicts: tuple[Path, ...],
-    verdict_recordings: Path | None,
+    data: LenientDataFiles,
     unlabelled: Path,
-    models: tuple[Path, ...],
+    scoring: Scoring,
     out: Path,
     settings: AskSettings,
-    sites: Path | None,
-    site_regex: str | None,
-    scores: Path | None,
-    skip_bad: bool,
-    device: str,
-    compiled: bool,
+    sites: Sites,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -104,37 +96,30 @@ def ask(
       negmine train train/ --tp train_tp.csv --fp train_fp.csv \\
           --verdicts heard.csv --verdict-recordings field/ --out run1
     """
-    if sites and site_regex:
-        raise click.UsageError("--sites and --site-regex both name sites; choose one")
+    by_site = site_of(sites)
     from negmine.annotations import read_rfcx
     from negmine.annotations.recordings import open_annotated, open_unlabelled
-    from negmine.annotations.sites import SiteOf, alike_sites, sites_by_pattern, sites_by_table
+    from negmine.annotations.sites import alike_sites
     from negmine.annotations.verdicts import read_verdicts, with_verdicts
     from negmine.asking.ask import Judgements, report_rows
     from negmine.asking.ask import ask as choose
     from negmine.asking.table import check_free, write_asked
-    from negmine.models.scorer import load_scorer
     from negmine.storage.files import write_json
     from negmine.storage.locks import only_writer
 
     check_free(out)
-    tables = read_rfcx(tp, fp, songtypes=songtypes)
-    heard = [v for path in verdicts for v in read_verdicts(path, tables.classes)]
+    tables = read_rfcx(data.tp, data.fp, songtypes=data.songtypes)
+    heard = [v for path in data.verdicts for v in read_verdicts(path, tables.classes)]
     tables = with_verdicts(tables, heard)
     warn_each(tables.notes)
-    scorers = [load_scorer(model, device, compiled=compiled) for model in models]
-    site_of: SiteOf | None = None
-    if sites:
-        site_of = partial(sites_by_table, table=sites)
-    elif site_regex:
-        site_of = partial(sites_by_pattern, pattern=site_regex)
+    scorers = open_models(scoring)
     with Bars(quiet or as_json) as bars:
         opened, annotations = open_annotated(
-            recordings, tables, beside=verdict_recordings, skip_bad=skip_bad,
+            data.recordings, tables, beside=data.verdict_recordings, skip_bad=data.skip_bad,
             progress=lambda total: bars("reading recordings", total),
         )  # fmt: skip
         field = open_unlabelled(
-            unlabelled, skip_bad=skip_bad,
+            unlabelled, skip_bad=data.skip_bad,
             progress=lambda total: bars("reading unlabelled", total),
         )  # fmt: skip
         bars.close()
@@ -142,11 +127,11 @@ def ask(
             say_found(folder.folder, quiet or as_json, len(folder.infos))
             warn_each(f"skipped {line}" for line in folder.skipped)
             warn_each(folder.notes)
-        if site_of is not None:
-            warn_each(alike_sites(site_of(field.infos)))
+        if by_site is not None:
+            warn_each(alike_sites(by_site(field.infos)))
         asked = choose(
-            scorers, field, Judgements(annotations, opened, heard), scores or out.parent / "scores",
-            settings, site_of=site_of, progress=bars,
+            scorers, field, Judgements(annotations, opened, heard),
+            scoring.scores or out.parent / "scores", settings, site_of=by_site, progress=bars,
         )  # fmt: skip
     with only_writer(out, wait=True):
         write_asked(out, asked)

@@ -3,29 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from negmine.cli.console import Bars, CleanCommand, print_json, quiet_and_json, say
+from negmine.cli.console import Bars, CleanCommand, as_one, print_json, quiet_and_json, say
 from negmine.cli.scoring_options import (
+    CachedScoring,
     cache_option,
     compile_option,
     device_option,
     open_cache,
+    open_models,
     pool_option,
 )
 from negmine.cli.settings import with_settings
-from negmine.limits import MOST_ROWS
 from negmine.mining.settings import MineSettings
 from negmine.notices import warn
+from negmine.settings import Count, setting
 
 if TYPE_CHECKING:
     from negmine.mining.mine import Mined
     from negmine.models.scorer import Scorer
     from negmine.pool import Pool
     from negmine.recipes.cache import CachedReader
+
+
+class MineRunSettings(MineSettings, frozen=True):
+    """Which negatives are chosen."""
+
+    control: bool = setting(
+        False, "Also write as many random negatives, to OUT with '.control'.", common=True
+    )
+    budget: Count | None = setting(
+        None,
+        "First search for harder negatives with this many forwards of the model, and add them to "
+        "the pool; 'negmine synthesise' has all settings.",
+        flag="--synthesise",
+        metavar="BUDGET",
+        common=True,
+    )
+
+
+@dataclass(frozen=True)
+class _Never:
+    """Tables of what is never chosen."""
+
+    exclude: Path | None
+    verdicts: tuple[Path, ...]
 
 
 @click.command(cls=CleanCommand)
@@ -45,10 +72,9 @@ if TYPE_CHECKING:
     required=True,
     help="The selection, Parquet.",
 )
-@with_settings(MineSettings)
-@click.option(
-    "--control", is_flag=True, help="Also write as many random negatives, to OUT with '.control'."
-)
+@as_one(CachedScoring, "scoring")
+@as_one(_Never, "never")
+@with_settings(MineRunSettings)
 @click.option(
     "--exclude",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -60,14 +86,6 @@ if TYPE_CHECKING:
     type=click.Path(dir_okay=False, path_type=Path),
     help="A table of 'negmine ask', filled in: what shares sound with a window in which somebody "
     "heard the class is never chosen for it. Repeatable.",
-)
-@click.option(
-    "--synthesise",
-    "budget",
-    type=click.IntRange(1, MOST_ROWS),
-    metavar="BUDGET",
-    help="First search for harder negatives with this many forwards of the model, and add them to "
-    "the pool; 'negmine synthesise' has all settings.",
 )
 @click.option(
     "--report",
@@ -85,19 +103,12 @@ if TYPE_CHECKING:
 @compile_option
 @quiet_and_json
 def mine(
-    models: tuple[Path, ...],
+    scoring: CachedScoring,
     pool: Path,
     out: Path,
-    settings: MineSettings,
-    control: bool,
-    exclude: Path | None,
-    verdicts: tuple[Path, ...],
-    budget: int | None,
+    settings: MineRunSettings,
+    never: _Never,
     page: Path | None,
-    scores: Path | None,
-    cache: Path | None,
-    device: str,
-    compiled: bool,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -116,11 +127,10 @@ def mine(
     from negmine.cli.commands.report import check_page
     from negmine.mining.exclusions import heard_present, read_exclusions
     from negmine.mining.mine import mine as run_mining
-    from negmine.models.scorer import load_scorer
     from negmine.pool import open_pool
     from negmine.storage.locks import only_writer
 
-    if len(models) > 1:
+    if len(scoring.models) > 1:
         raise click.UsageError(
             "mining scores with one model; that several score as one was removed, it gained "
             "nothing: name one --model"
@@ -128,9 +138,9 @@ def mine(
     if page:
         check_page(page)
     opened = open_pool(pool)
-    excluded = read_exclusions(exclude, opened) if exclude else frozenset()
-    heard = [one for path in verdicts for one in read_verdicts(path, opened.classes)]
-    scorer = load_scorer(models[0], device, compiled=compiled)
+    excluded = read_exclusions(never.exclude, opened) if never.exclude else frozenset()
+    heard = [one for path in never.verdicts for one in read_verdicts(path, opened.classes)]
+    (scorer,) = open_models(scoring)
     if scorer.clip_s != opened.clip_s:
         warn(f"the pool's clips are {opened.clip_s:g} s, the model's were {scorer.clip_s:g} s")
     if scorer.sample_rate != opened.sample_rate:
@@ -138,12 +148,12 @@ def mine(
             f"the pool was built at {opened.sample_rate} Hz, and its clips are resampled for "
             f"the model, which receives {scorer.sample_rate} Hz"
         )
-    reader = open_cache(pool, opened.sources, scorer.sample_rate, cache)
-    kept = scores or out.parent / "scores"
+    reader = open_cache(pool, opened.sources, scorer.sample_rate, scoring.cache)
+    kept = scoring.scores or out.parent / "scores"
     with Bars(quiet) as bars:
-        if budget:
-            opened = _synthesise(opened, scorer, budget, kept, settings, reader, bars)
-        if verdicts:
+        if settings.budget:
+            opened = _synthesise(opened, scorer, settings.budget, kept, settings, reader, bars)
+        if never.verdicts:
             contradicted = heard_present(heard, opened)
             excluded |= contradicted
             warn(
@@ -158,7 +168,7 @@ def mine(
         )  # fmt: skip
     report = mined.report.to_dict() | {"selection": mined.selection.digest}
     with only_writer(out, wait=True):
-        _write(mined, report, out, control)
+        _write(mined, report, out, settings.control)
     if page:
         from negmine.report.html import clips_to_render, write_report
 

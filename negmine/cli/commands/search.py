@@ -6,12 +6,14 @@ from pathlib import Path
 
 import click
 
-from negmine.cli.console import Bars, CleanCommand, print_json, quiet_and_json, say
+from negmine.cli.console import Bars, CleanCommand, as_one, print_json, quiet_and_json, say
 from negmine.cli.scoring_options import (
+    Scoring,
     compile_option,
     device_option,
     model_option,
     open_cache,
+    open_models,
     pool_option,
 )
 from negmine.cli.settings import with_settings
@@ -25,6 +27,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.argument("clip", type=_FILE)
 @pool_option
 @model_option
+@as_one(Scoring, "scoring")
 @with_settings(SearchSettings)
 @click.option("-o", "--out", type=_FILE, help="Write the table as CSV.")
 @click.option("--png", type=_FILE, help="Draw the clip and its neighbours.")
@@ -39,13 +42,10 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 def search(
     clip: Path,
     pool: Path,
-    model: Path,
+    scoring: Scoring,
     settings: SearchSettings,
     out: Path | None,
     png: Path | None,
-    scores: Path | None,
-    device: str,
-    compiled: bool,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -66,7 +66,6 @@ def search(
         raise click.UsageError(f"{clip}: no such file")
     from negmine.audio.read import probe, read_span
     from negmine.errors import InputError, did_you_mean
-    from negmine.models.scorer import load_scorer
     from negmine.pool import check_classes, open_pool
     from negmine.report.spectrogram_grid import Panel, draw_grid
     from negmine.scores.embed import score_recipes
@@ -77,7 +76,7 @@ def search(
     info = probe(clip)
     if at >= info.duration_s:
         raise InputError(f"{clip}: --at {at:g} s is beyond its end at {info.duration_s:g} s")
-    opened, scorer = open_pool(pool), load_scorer(model, device, compiled=compiled)
+    opened, (scorer,) = open_pool(pool), open_models(scoring)
     check_classes(scorer.classes, opened.classes, f"pool {pool} does not fit the model")
     if label and label not in opened.classes:
         hint = did_you_mean(label, opened.classes)
@@ -91,7 +90,7 @@ def search(
     reader = open_cache(pool, opened.sources, scorer.sample_rate)
     with Bars(quiet or as_json) as bars:
         found = score_recipes(
-            scorer, opened.recipes, scores or pool.parent / "scores",
+            scorer, opened.recipes, scoring.scores or pool.parent / "scores",
             batch_size=settings.batch_size, reader=reader,
             on_rows=bars("scoring", len(opened), "clip"),
         )  # fmt: skip

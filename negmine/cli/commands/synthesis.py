@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from negmine.cli.console import Bars, CleanCommand, GroupedOption, print_json, quiet_and_json, say
+from negmine.cli.console import (
+    Bars,
+    CleanCommand,
+    GroupedOption,
+    as_one,
+    print_json,
+    quiet_and_json,
+    say,
+)
 from negmine.cli.scoring_options import (
+    CachedScoring,
     cache_option,
     compile_option,
     device_option,
     model_option,
     open_cache,
+    open_models,
 )
 from negmine.cli.settings import with_settings
 from negmine.notices import warn_each
@@ -27,9 +38,20 @@ if TYPE_CHECKING:
 _SHOWN = 15
 
 
+@dataclass(frozen=True)
+class _Tables:
+    """The tables that annotate a pool's recordings, if any."""
+
+    tp: Path | None
+    fp: Path | None
+    songtypes: Literal["merge", "split"]
+
+
 @click.command(cls=CleanCommand)
 @click.argument("pool", type=click.Path(path_type=Path))
 @model_option
+@as_one(CachedScoring, "scoring")
+@as_one(_Tables, "tables")
 @with_settings(SynthesisSettings)
 @click.option(
     "--scores",
@@ -65,15 +87,9 @@ _SHOWN = 15
 @quiet_and_json
 def synthesise(
     pool: Path,
-    model: Path,
+    scoring: CachedScoring,
     settings: SynthesisSettings,
-    scores: Path | None,
-    tp: Path | None,
-    fp: Path | None,
-    songtypes: Literal["merge", "split"],
-    cache: Path | None,
-    device: str,
-    compiled: bool,
+    tables: _Tables,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -87,24 +103,25 @@ def synthesise(
       negmine synthesise pool --model run0/best.pt --budget 5000 --tp train_tp.csv --fp train_fp.csv
     """
     from negmine.annotations import read_rfcx
-    from negmine.models.scorer import load_scorer
     from negmine.pool import open_pool
     from negmine.scores.embed import score_pool
     from negmine.storage.locks import only_writer
     from negmine.synthesis.into_pool import rules_for, synthesise_into
 
-    annotations = read_rfcx(tp, fp, songtypes=songtypes) if tp else None
-    warn_each(annotations.notes if annotations else ())
+    annotations = None
+    if tables.tp:
+        annotations = read_rfcx(tables.tp, tables.fp, songtypes=tables.songtypes)
+        warn_each(annotations.notes)
     open_pool(pool)  # where there is none, nothing is made beside it
     # what is added at the end must fit the pool as it was opened
     with only_writer(pool), Bars(quiet or as_json) as bars:
-        opened, scorer = open_pool(pool), load_scorer(model, device, compiled=compiled)
-        reader = open_cache(pool, opened.sources, scorer.sample_rate, cache)
+        opened, (scorer,) = open_pool(pool), open_models(scoring)
+        reader = open_cache(pool, opened.sources, scorer.sample_rate, scoring.cache)
         known = None
-        if scores is not None:
+        if scoring.scores is not None:
             total, size = len(opened) + len(opened.calls), settings.batch_size
             known = score_pool(
-                scorer, opened, scores, batch_size=size, reader=reader,
+                scorer, opened, scoring.scores, batch_size=size, reader=reader,
                 on_rows=bars("scoring", total, "clip"),
             )  # fmt: skip
         advance = bars("searching", settings.budget, "clip")
