@@ -60,6 +60,7 @@ configs = any_of(
     TrainConfig,
     augment=any_of(AugmentSettings, shift_s=st.floats(0, 0.9)),
     pretrained=st.just(False),
+    hidden=st.just(0),
     clip_s=st.floats(1, 60),
     window_s=st.floats(0.05, 1),
     lse_sharpness=st.floats(0.1, 10),
