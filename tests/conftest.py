@@ -16,6 +16,8 @@ from hypothesis import HealthCheck, settings
 from negmine.annotations import Annotations, read_rfcx
 from negmine.annotations.recordings import Recordings, open_annotated
 from negmine.building import PoolSettings, build_pool
+from negmine.recipes.layer import Layer
+from negmine.recipes.source import Source
 from training.config import TrainConfig
 
 # the same examples each time; a busy machine is no reason to fail
@@ -165,7 +167,10 @@ def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def shared_checkpoint(
-    one_thread: None, shared_opened: Opened, shared_cache: Path, tmp_path_factory: Any
+    one_thread: None,
+    shared_opened: Opened,
+    shared_cache: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
     """The best.pt of a tiny run on the shared data, which holds two recordings out."""
     from training.engine.inputs import RunInputs
@@ -202,13 +207,13 @@ def audit_folder(shared_audit: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(shared_audit, tmp_path / "audit"))
 
 
-def make_pool(data: Data, out: Path, **changes: object) -> Path:
+def make_pool(data: Data, out: Path, **changes: Any) -> Path:
     build_pool(
         data.recordings,
         read_rfcx(data.tp, data.fp),
         out,
         external=[str(data.external)],
-        settings=small_settings(**({"mix": 12} | changes)),
+        settings=small_settings(**{"mix": 12, **changes}),
     )
     return out
 
@@ -226,6 +231,12 @@ def small_settings(mix: int | dict[str, Any] = 0, **changes: Any) -> PoolSetting
             value = getattr(settings, name).replace(**value)
         settings = settings.replace(**{name: value})
     return settings
+
+
+def source_of(layer: Layer) -> Source:
+    """The source of a layer that must have one."""
+    assert layer.source is not None
+    return layer.source
 
 
 def tone_detector() -> Any:

@@ -34,7 +34,8 @@ from negmine.storage.files import write_json, write_table
 from negmine.synthesis import into_pool
 from negmine.synthesis.into_pool import ANCESTRY, read_ancestry
 from training.engine.validate import KnownScores
-from training.schedules.crossval import OOF, OOF_VERDICTS, OutOfFold, scored_by
+from training.evaluation.members import OOF, OOF_VERDICTS
+from training.schedules.crossval import OutOfFold, scored_by
 from training.schedules.pseudo import PseudoLabels, WindowLabels
 
 FLIPS = 20
@@ -177,8 +178,11 @@ def files_of(folder: Path, root: Path) -> tuple[str, ...]:
 def clips(shared_pool: Path, folder: Path) -> Kind:
     made = [np.random.default_rng(i).normal(0, 0.5, 50).astype(np.float32) for i in range(5)]
 
+    def item(i: int) -> Item:
+        return Item(str(i), str(i), 50, lambda: [made[i]])
+
     def read(at: Path) -> object:
-        items = [Item(str(i), str(i), 50, lambda i=i: [made[i]]) for i in range(5)]
+        items = [item(i) for i in range(5)]
         store = Clips(fill(at, items).cache, [Piece(item.key, 0, 50) for item in items])
         return [store.read(i, 0, 50).tobytes() for i in range(5)]
 
@@ -217,7 +221,7 @@ def indices(shared_pool: Path, folder: Path) -> Kind:
 
 
 def held_out_scores(shared_pool: Path, folder: Path) -> Kind:
-    logits, known = np.arange(4.0).reshape(2, 2), np.eye(2, dtype=bool)
+    logits, known = np.arange(4, dtype=np.float32).reshape(2, 2), np.eye(2, dtype=bool)
     found = OutOfFold(("a", "b"), ("0", "1"), logits, KnownScores(known, known, logits))
 
     def read(at: Path) -> object:

@@ -45,8 +45,8 @@ def functions_of(function: Callable[..., Any]) -> Iterator[Any]:
             module = importlib.import_module(node.module)
             found += [getattr(module, alias.name, None) for alias in node.names]
     for one in found:
-        module = getattr(one, "__module__", "")
-        own = module.split(".")[0] in ("negmine", "training") and not module.startswith(
+        home = getattr(one, "__module__", "")
+        own = home.split(".")[0] in ("negmine", "training") and not home.startswith(
             "negmine.settings"
         )
         an_error = inspect.isclass(one) and issubclass(one, Exception)

@@ -135,7 +135,7 @@ def test_a_table_without_rows_is_named(tmp_path: Path, table: str) -> None:
     tables = {name: write(tmp_path / f"{name}.csv", TP) for name in ("tp", "fp")}
     write(tables[table], [])
     with pytest.raises(AnnotationError, match=rf"{table}\.csv: the table has a header and no rows"):
-        read_rfcx(**tables)
+        read_rfcx(tables["tp"], tables["fp"])
 
 
 @pytest.mark.parametrize("column", [c for c in COLUMNS if c != "songtype_id"])
@@ -259,7 +259,7 @@ def test_a_box_that_is_confirmed_and_rejected_is_an_error(tmp_path: Path, tp: Pa
 
 def test_boxes_that_differ_by_rounding_are_one(tmp_path: Path) -> None:
     row = TP[0]
-    start, end, low = (float(row[COLUMNS.index(name)]) for name in ("t_min", "t_max", "f_min"))
+    start, end, low = (float(str(row[COLUMNS.index(name)])) for name in ("t_min", "t_max", "f_min"))
     close = changed(row, t_min=start + 1e-3, t_max=end - 1e-9, f_min=low + 0.4)
     tp = write(tmp_path / "tp.csv", [row, close, changed(close, t_min=(start + end) / 2)])
     found = read_rfcx(tp)

@@ -40,7 +40,9 @@ def blank(content: bytes, rng: random.Random) -> tuple[bytes, str]:
 
 
 # What a script or a hand puts into a description.
-ODD = (None, True, -1, 0, 0.5, 10**30, 1e308, float("nan"), "", "x", "../..", [], {}, [[[]]])
+ODD: list[Any] = [
+    None, True, -1, 0, 0.5, 10**30, 1e308, float("nan"), "", "x", "../..", [], {}, [[[]]],
+]  # fmt: skip
 
 
 def edit(content: bytes, rng: random.Random) -> tuple[bytes, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
 
 import pytest
 
@@ -16,7 +15,7 @@ _LARGE = pytest.param(TIMES_MORE, id="large", marks=pytest.mark.slow)
 sized = pytest.mark.parametrize("times", [_SMALL, _LARGE])
 
 
-def sized_names(names: Collection[str], in_gate: Collection[str]) -> Any:
+def sized_names(names: Collection[str], in_gate: Collection[str]) -> pytest.MarkDecorator:
     """Arguments ``name`` and ``times``: in the gate some of the names, else all, and more often."""
     small = [pytest.param(name, 1, id=f"{name}-small") for name in names if name in in_gate]
     large = [

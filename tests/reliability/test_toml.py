@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import operator
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, is_dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -130,9 +132,7 @@ def listed(key: str, rows: st.SearchStrategy[Table], others: Table) -> st.Search
 
 def listed_rules() -> st.SearchStrategy[Table]:
     rules = [
-        table(rule.settings().to_dict() or {"x": 1}).map(
-            lambda found, name=name: {"name": name} | found
-        )
+        table(rule.settings().to_dict() or {"x": 1}).map(partial(operator.or_, {"name": name}))
         for name, rule in RULES.items()
     ]
     odd = st.builds(lambda name, found: {"name": name} | found, wild(), st.just({}))

@@ -73,7 +73,7 @@ def _run(arguments: list[str], output: str, folder: str, more_bytes: int) -> Non
     except SystemExit as ended:
         code = ended.code
     except BaseException:
-        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+        sys.excepthook(*sys.exc_info())
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from negmine.errors import InputError
 from negmine.settings import settings_of
 from training.augmentation import AugmentSettings
-from training.cli import main as cli
+from training.cli.loop import loop
+from training.cli.train import train
 from training.config import READOUTS, Precision, TrainConfig
 
 
@@ -58,7 +59,7 @@ def test_settings_cannot_change_in_a_run() -> None:
 
 
 def test_the_command_line_offers_every_setting() -> None:
-    for command, of_stages in ((cli.train, {("pseudo_per_step",)}), (cli.loop, set())):
+    for command, of_stages in ((train, {("pseudo_per_step",)}), (loop, set())):
         offered = {option.name for option in command.params}
         for one in settings_of(TrainConfig):
             # a schedule sets those that have no flag
@@ -73,7 +74,7 @@ def test_a_setting_of_other_backbones_is_refused_by_name() -> None:
 
 
 def test_command_line_offers_every_choice() -> None:
-    kinds = {option.name: option.type for option in cli.train.params}
+    kinds = {option.name: option.type for option in train.params}
     for name, choices in (("readout", READOUTS), ("precision", get_args(Precision))):
         kind = kinds[name]
         assert isinstance(kind, click.Choice)

@@ -33,9 +33,10 @@ from scipy.stats import rankdata
 How = Literal["mean", "rank", "row-scaled", "pairwise"]
 RowScale = Literal["range", "max"]
 Float64s = NDArray[np.float64]
+Members = Sequence[ArrayLike] | NDArray[Any]
 
 
-def validate(members: Sequence[ArrayLike] | NDArray[Any]) -> Float64s:
+def validate(members: Members) -> Float64s:
     """Check the members; return them as one float64 array, shape (M, N, C).
 
     Raises ValueError where there is none, they differ in shape, or a score is not finite.
@@ -55,18 +56,18 @@ def validate(members: Sequence[ArrayLike] | NDArray[Any]) -> Float64s:
     return np.stack(arrays)
 
 
-def mean(members: Sequence[ArrayLike]) -> Float64s:
+def mean(members: Members) -> Float64s:
     """Average the members."""
     return np.asarray(validate(members).mean(axis=0))
 
 
-def rank_mean(members: Sequence[ArrayLike]) -> Float64s:
+def rank_mean(members: Members) -> Float64s:
     """Return the mean of each class's ranks over the clips, in (0, 1]; tied clips share one."""
     scores = validate(members)
     return np.asarray(rankdata(scores, axis=1).mean(axis=0) / max(1, scores.shape[1]))
 
 
-def row_scaled_mean(members: Sequence[ArrayLike], scale: RowScale = "range") -> Float64s:
+def row_scaled_mean(members: Members, scale: RowScale = "range") -> Float64s:
     """Return the mean of the members after each of their rows was scaled.
 
     Parameters
@@ -101,7 +102,7 @@ def row_scaled_mean(members: Sequence[ArrayLike], scale: RowScale = "range") -> 
     return np.asarray(np.where(flat, 0, (scores - low) / np.where(flat, 1, height)).mean(axis=0))
 
 
-def pairwise_mean(members: Sequence[ArrayLike]) -> Float64s:
+def pairwise_mean(members: Members) -> Float64s:
     """Average over members how far a class is above the classes of its clip, on average.
 
     With ``mean_c' (s_c - s_c') = s_c - mean_c' s_c'`` it needs no matrix of pairs.
@@ -110,12 +111,12 @@ def pairwise_mean(members: Sequence[ArrayLike]) -> Float64s:
     return np.asarray((scores - scores.mean(axis=2, keepdims=True)).mean(axis=0))
 
 
-JOINS: Mapping[How, Callable[[Sequence[ArrayLike]], Float64s]] = MappingProxyType(
+JOINS: Mapping[How, Callable[[Members], Float64s]] = MappingProxyType(
     {"mean": mean, "rank": rank_mean, "row-scaled": row_scaled_mean, "pairwise": pairwise_mean}
 )
 
 
-def join(members: Sequence[ArrayLike], how: How, scale: RowScale = "range") -> Float64s:
+def join(members: Members, how: How, scale: RowScale = "range") -> Float64s:
     """Join the members in one of the ways above.
 
     Parameters

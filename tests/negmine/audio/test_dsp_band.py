@@ -68,7 +68,7 @@ def test_noise_and_sweeps_in_the_band_are_40_db_down(kind: str, low: float, high
 def test_tones_outside_the_band_stay_within_a_tenth_of_a_db_and_in_phase(
     low: float, high: float
 ) -> None:
-    below = np.linspace(30, low - TRANSITION_HZ, 6) if low > 2 * TRANSITION_HZ else []
+    below = np.linspace(30, low - TRANSITION_HZ, 6) if low > 2 * TRANSITION_HZ else np.empty(0)
     above = np.linspace(high + TRANSITION_HZ, RATE / 2 - 30, 6)
     for hz in [*below, *(above if high < RATE / 2 - 2 * TRANSITION_HZ else [])]:
         before = tone(float(hz))

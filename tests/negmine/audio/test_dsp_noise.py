@@ -43,7 +43,7 @@ def test_power_falls_with_frequency_as_the_name_says(name: str, slope: float) ->
 
 def frame_levels(samples: np.ndarray) -> np.ndarray:
     frames = samples[: len(samples) // 3200 * 3200].reshape(-1, 3200)
-    return 10 * np.log10(np.square(frames, dtype=np.float64).mean(axis=1) + 1e-12)
+    return np.asarray(10 * np.log10(np.square(frames, dtype=np.float64).mean(axis=1) + 1e-12))
 
 
 def test_wind_comes_in_gusts_and_brown_noise_does_not() -> None:
@@ -65,7 +65,7 @@ def test_rain_is_drops_on_a_hiss() -> None:
 def test_tones_and_hum_are_lines_at_the_same_pitch_at_any_rate(name: str) -> None:
     def lines(rate: int) -> np.ndarray:
         at, power = welch(generate(name, 4, 4 * rate, rate).astype(float), rate, nperseg=rate)
-        return at[power > power.max() * 1e-2]
+        return np.asarray(at[power > power.max() * 1e-2])
 
     low, high = lines(32_000), lines(48_000)
     assert 0 < len(low) < 200

@@ -30,7 +30,7 @@ def dithered() -> np.ndarray:
     """Silence of 16 bits with triangular dither."""
     rng = np.random.default_rng(0)
     steps = np.rint(rng.uniform(-0.5, 0.5, (2, 2 * RATE)).sum(axis=0))
-    return (steps / 2**15).astype(np.float32)
+    return np.asarray(steps / 2**15, dtype=np.float32)
 
 
 @pytest.mark.parametrize("offset", [0.0, 0.02, -0.7])

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile as sf
-from conftest import SAMPLE_RATE, Data, make_data, small_settings
+from conftest import SAMPLE_RATE, Data, make_data, small_settings, source_of
 
 from negmine.annotations import read_rfcx
 from negmine.audio.silence import is_silent
@@ -69,7 +69,7 @@ def test_a_pool_holds_every_source_of_negatives(shared_data: Data, tmp_path: Pat
     for recipe in pool:
         assert recipe.labels.absent
         samples = recipe.render()
-        assert (samples.shape, samples.dtype) == ((8000,), np.float32)
+        assert (samples.shape, samples.dtype) == ((8000,), np.dtype(np.float32))
         assert np.abs(samples).max() <= 1
 
 
@@ -78,14 +78,14 @@ def test_a_mix_is_certified_where_the_clips_in_the_pool_are(
 ) -> None:
     pool = build(shared_data, tmp_path / "pool").pool
     plain = {
-        (r.layers[0].source.fingerprint, r.layers[0].start_s): r.labels
+        (source_of(r.layers[0]).fingerprint, r.layers[0].start_s): r.labels
         for r in pool
         if r.kind != "mix"
     }
     mixes = [r for r in pool if r.kind == "mix"]
     assert len(mixes) == 30
     for mix in mixes:
-        first, second = (plain[la.source.fingerprint, la.start_s] for la in mix.layers)
+        first, second = (plain[source_of(la).fingerprint, la.start_s] for la in mix.layers)
         assert mix.labels == first.mix(second)
         assert len(mix.groups) == 2
 
@@ -170,7 +170,7 @@ def test_external_sound_may_be_declared_free_of_some_classes(data: Data, tmp_pat
     out = tmp_path / "pool"
     pool = build_pool(data.recordings, annotations, out, external=external, settings=made).pool
     absent = {
-        r.layers[0].source.group: {k: a.confidence for k, a in r.labels.absent.items()}
+        source_of(r.layers[0]).group: {k: a.confidence for k, a in r.labels.absent.items()}
         for r in pool
         if r.kind == "external"
     }

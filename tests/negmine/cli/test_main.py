@@ -233,7 +233,7 @@ def test_wrong_options_are_misuse(
 
 def test_another_pool_is_not_replaced_without_force(shared_data: Data, tmp_path: Path) -> None:
     build(shared_data, tmp_path / "pool")
-    other = [shared_data, tmp_path / "pool", "--seed", 1, "--mix", 2]
+    other = (shared_data, tmp_path / "pool", "--seed", 1, "--mix", 2)
     assert_fails(build(*other), 2, "another pool is there already")
     assert build(*other, "--force").exit_code == 0
 

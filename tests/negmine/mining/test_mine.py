@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import Data, make_pool
+from conftest import Data, make_pool, source_of
 from ml_dtypes import bfloat16
 from placeholder import PlaceholderScorer
 from pools import write_pool
@@ -141,7 +141,7 @@ def test_each_row_says_what_the_pool_says_of_it(pool: Pool, mined: Mined) -> Non
     recipes = {recipe.id: recipe for recipe in pool}
     calls = {call.id: call for call in pool.calls}
     scorer = PlaceholderScorer()
-    ranks = Counter()
+    ranks: Counter[str] = Counter()
     for row in mined.selection.rows:
         recipe = recipes[row.recipe]
         absence = recipe.labels.absent[row.label]
@@ -176,7 +176,7 @@ def test_nothing_of_a_held_out_recording_is_chosen(pool: Pool, scores: Path) -> 
     mined = mine(PlaceholderScorer(held_out=HELD_OUT), pool, scores, settings)
     recipes = {recipe.id: recipe for recipe in pool}
     leaking = {key for key, recipe in recipes.items() if recipe.groups & HELD_OUT}
-    as_partner = [k for k in leaking if recipes[k].layers[0].source.group not in HELD_OUT]
+    as_partner = [k for k in leaking if source_of(recipes[k].layers[0]).group not in HELD_OUT]
     assert as_partner  # some lie in the second layer alone
     assert mined.report.held_out == len(leaking)
     for selection in (mined.selection, mined.control):
@@ -363,7 +363,7 @@ def test_a_head_of_doubted_rows_longer_than_any_shortlist_is_passed_over(
             return np.where(features[:, 0] > 0, 0.9, 0.1)
 
     def features(self: Any, scores: np.ndarray, similarity: np.ndarray) -> np.ndarray:
-        return (scores >= heads[self.name][-1])[:, None].astype(float)
+        return np.asarray((scores >= heads[self.name][-1])[:, None], dtype=float)
 
     monkeypatch.setattr("negmine.mining.mine.fit_doubt", lambda *_: (Doubting(), False))
     monkeypatch.setattr("negmine.mining.known.KnownCalls.features", features)

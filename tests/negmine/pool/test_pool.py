@@ -15,14 +15,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from pools import add_rows, write_pool
+from pools import write_pool
 
 import negmine
 from negmine.errors import PoolError
 from negmine.pool import check_classes, open_pool
 from negmine.pool.append import append_recipes
 from negmine.pool.recipe_files import TABLES
-from negmine.pool.writer import PoolWriter
+from negmine.pool.writer import PoolWriter, add_rows
 from negmine.recipes.labels import Absence, Certificate, PartialLabels
 from negmine.recipes.layer import Layer
 from negmine.recipes.recipe import Recipe

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -102,7 +103,7 @@ def test_read_past_the_end_is_padded_and_never_the_next_clip(
 
 
 def test_a_piece_ends_where_its_entry_goes_on(tmp_path: Path) -> None:
-    ramp = np.arange(10, dtype=np.float32) / 16
+    ramp = np.arange(10, dtype=np.float32) / np.float32(16)
     cache = fill(tmp_path, [Item("a", "a", 10, lambda: [ramp])]).cache
     clips = Clips(cache, [Piece("a", 2, 3), Piece("a", 8, 5)])
     assert clips.read(0, 1, 4).tolist() == [3 / 16, 4 / 16, 0, 0]
@@ -124,7 +125,7 @@ def test_second_opening_decodes_nothing(tmp_path: Path) -> None:
     first, done = store_of(tmp_path, clips), []
     keys, lengths = [f"clip {i}" for i in range(3)], [30, 0, 17]
 
-    def progress(what: str, total: int, unit: str = "file", /) -> Callable[[], object]:
+    def progress(what: str, total: int, unit: str = "file", /) -> Any:
         done.append(total)
         return lambda: None
 
@@ -151,7 +152,7 @@ def test_another_key_is_another_clip_and_the_same_is_made_once(tmp_path: Path) -
 def test_progress_is_told_of_every_clip(tmp_path: Path) -> None:
     totals, done = [], []
 
-    def progress(what: str, total: int, unit: str = "file", /) -> Callable[[], object]:
+    def progress(what: str, total: int, unit: str = "file", /) -> Any:
         totals.append(total)
         return lambda: done.append(1)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import source_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -95,7 +96,7 @@ def test_an_id_is_the_same_in_every_version(recipe: Recipe, layers: list[tuple[A
             layers=tuple(
                 replace(
                     la,
-                    source=replace(la.source, root=Path("/moved"), name="c.wav", group="site"),
+                    source=replace(source_of(la), root=Path("/moved"), name="c.wav", group="site"),
                 )
                 for la in MIX.layers
             ),
@@ -161,7 +162,7 @@ def test_a_mix_of_mixes_is_flat_with_all_ratios_to_its_first_layer(
     left, right = clip("a").mix(clip("b"), one), clip("c").mix(clip("d"), other)
     mix = left.mix(right, between)
     assert mix.kind == "mix"
-    assert [la.source.group for la in mix.layers] == ["a", "b", "c", "d"]
+    assert [source_of(la).group for la in mix.layers] == ["a", "b", "c", "d"]
     # d is `other` below c, and c is `between` below a
     ratios = [la.snr_db for la in mix.layers]
     assert ratios[0] is None

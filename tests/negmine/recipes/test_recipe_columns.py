@@ -40,8 +40,8 @@ labels = st.sampled_from(
 def components(draw: st.DrawFn) -> list[Layer]:
     """An add and what changes it."""
     if draw(st.booleans()):
-        source, start_s = draw(st.sampled_from(FILES)), draw(times)
-        layers = [Layer(source, start_s, offset_s=draw(st.sampled_from([0.0, 0.75])))]
+        first, start_s = draw(st.sampled_from(FILES)), draw(times)
+        layers = [Layer(first, start_s, offset_s=draw(st.sampled_from([0.0, 0.75])))]
     else:
         layers = [Layer(synthetic_source("rain"), seed=draw(st.integers(0, 2**63 - 1)))]
     for op in draw(st.lists(st.sampled_from(["insert", "erase", "band"]), max_size=3)):
@@ -193,7 +193,9 @@ def test_large_tables_come_in_pieces() -> None:
     number = d.sources.number(FILES[0])
     label = d.labels.number(PartialLabels.certified("p", Certificate.EXTERNAL))
     n = 150_000
-    table = Recipes.plain(d, "external", np.full(n, number), np.arange(n) * 0.1, np.full(n, label))
+    table = Recipes.plain(
+        d, "external", np.full(n, number), np.arange(n, dtype=float) * 0.1, np.full(n, label)
+    )
     pieces = list(table.blocks())
     assert [len(piece) for piece in pieces] == [65_536, 65_536, 18_928]
     starts = np.concatenate([piece.of_first("start_us") for piece in pieces])

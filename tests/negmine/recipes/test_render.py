@@ -62,7 +62,7 @@ def slow_rms(samples: np.ndarray) -> float:
 
 
 def snr_db(signal: np.ndarray, other: np.ndarray) -> float:
-    return 20 * np.log10(slow_rms(signal) / slow_rms(other))
+    return float(20 * np.log10(slow_rms(signal) / slow_rms(other)))
 
 
 # ---- ratios
@@ -103,9 +103,9 @@ def test_mix_at_snr_adds_the_noise_alone() -> None:
 
 def test_mix_at_snr_refuses_silence_and_other_shapes() -> None:
     loud, silent = noise(0.1), np.zeros(800, dtype=np.float32)
-    for pair in ((loud, silent), (silent, loud)):
+    for signal, other in ((loud, silent), (silent, loud)):
         with pytest.raises(AudioError, match="one part is silent, so snr_db=3 is undefined"):
-            mix_at_snr(*pair, 3.0)
+            mix_at_snr(signal, other, 3.0)
     with pytest.raises(AudioError, match=r"cannot mix \(800,\) with \(1,\) samples"):
         mix_at_snr(loud, loud[:1], 3.0)
 
@@ -261,7 +261,7 @@ def test_no_recipes_make_no_batches() -> None:
 def test_a_recipe_renders_at_another_rate_when_asked(clips: list[Recipe]) -> None:
     for recipe in clips:
         samples = recipe.render(16_000)
-        assert (samples.shape, samples.dtype) == ((16_000,), np.float32)
+        assert (samples.shape, samples.dtype) == ((16_000,), np.dtype(np.float32))
     spectrum = np.abs(np.fft.rfft(clips[0].render(16_000)))
     plain = np.abs(np.fft.rfft(clips[0].render()))
     # the band below the old Nyquist frequency holds what it held, twice as many samples of it

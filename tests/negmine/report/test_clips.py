@@ -50,7 +50,11 @@ def test_what_is_heard_is_the_clip(shared_pool: Path) -> None:
     pool = open_pool(shared_pool)
     recipe = pool.calls[0]
     heard = hear(recipe)
-    assert (heard.id, heard.kind, set(heard.present)) == (recipe.id, "tp", recipe.labels.present)
+    assert (heard.id, heard.kind, frozenset(heard.present)) == (
+        recipe.id,
+        "tp",
+        recipe.labels.present,
+    )
     samples, rate = sf.read(io.BytesIO(heard.sound))
     rendered = recipe.render() * 10 ** (heard.gain_db / 20)
     assert rate == recipe.sample_rate

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib.figure
 import numpy as np
@@ -31,7 +32,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     made: list[Figure] = []
 
     class Kept(Figure):
-        def __init__(self, *args: object, **kwargs: object) -> None:
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
             made.append(self)
 
@@ -59,11 +60,11 @@ def test_bands_are_marked_and_hold_the_loudest_row(tmp_path: Path, drawn: list[F
     draw_grid(tmp_path / "hard.png", [*panels, Panel(panels[0].samples, "x")], 8000, "title")
     for axis, one in zip(drawn[0].axes[:3], panels, strict=True):
         assert one.band_hz is not None
-        low, high = (line.get_ydata()[0] for line in axis.lines)
+        low, high = (np.asarray(line.get_ydata())[0] for line in axis.lines)
         assert (low, high) == tuple(map(share, one.band_hz))
         levels = np.asarray(axis.images[0].get_array()).mean(axis=1)
         assert low < (levels.argmax() + 0.5) / len(levels) < high
-        assert axis.images[0].get_extent() == [0.0, 1.0, 0.0, 1.0]
+        assert list(axis.images[0].get_extent()) == [0.0, 1.0, 0.0, 1.0]
     assert not drawn[0].axes[3].lines
 
 

@@ -14,6 +14,7 @@ from placeholder import PlaceholderScorer
 from negmine.audio.silence import SILENT_LOGIT
 from negmine.errors import AudioError, ModelError
 from negmine.pool import Pool, open_pool
+from negmine.recipes.render import render_batches
 from negmine.scores import embed
 from negmine.scores.embed import score_recipes
 
@@ -109,7 +110,8 @@ def test_a_run_that_was_stopped_goes_on_with_the_shard_it_was_in(
     with pytest.raises(KeyboardInterrupt):
         score_recipes(Stopping(at), pool.recipes, tmp_path, batch_size=2)
     assert len(files(tmp_path)) == whole
-    scorer, done = PlaceholderScorer(), []
+    scorer = PlaceholderScorer()
+    done: list[int] = []
     scores = score_recipes(scorer, pool.recipes, tmp_path, batch_size=2, on_rows=done.append)
     assert scores.scored == 37 - SHARD * whole
     assert scorer.calls == 21 - 4 * whole
@@ -191,10 +193,8 @@ def test_a_file_that_is_gone_is_named(
 def test_silence_scores_lowest_whatever_the_model(
     pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rendered = embed.render_batches
-
     def silenced(*given: Any, **options: Any) -> Iterator[np.ndarray]:
-        for batch in rendered(*given, **options):
+        for batch in render_batches(*given, **options):
             batch[::2] = 0.1
             yield batch
 

@@ -10,11 +10,11 @@ from negmine.scores.index import EmbeddingIndex
 
 def embeddings(rows: int, seed: int = 0, width: int = 6) -> np.ndarray:
     drawn = np.random.default_rng(seed).standard_normal((rows, width))
-    return (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(drawn / np.linalg.norm(drawn, axis=1, keepdims=True), dtype=np.float32)
 
 
 def distances(queries: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    return 1 - queries.astype(float) @ rows.astype(float).T
+    return np.asarray(1 - queries.astype(float) @ rows.astype(float).T)
 
 
 @pytest.mark.parametrize("limit", [0.0, 0.2, 0.9, 2.1])

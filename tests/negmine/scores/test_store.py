@@ -41,7 +41,7 @@ def test_an_unknown_id_is_not_found_even_if_it_begins_alike(tmp_path: Path) -> N
     assert store.positions(ids).tolist() == [-1] * 4
     for read in (store.embeddings, store.logits):
         none = read(np.zeros(0, dtype=np.int64))
-        assert (none.shape, none.dtype) == ((0, 0), np.float32)
+        assert (none.shape, none.dtype) == ((0, 0), np.dtype(np.float32))
     store.append(ids, *rest)
     other = ids.copy()
     other[:, 11] ^= 1

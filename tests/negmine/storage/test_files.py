@@ -97,7 +97,7 @@ def test_a_rename_that_fails_leaves_what_was_there(
 ) -> None:
     write(tmp_path / "out", "old", None)
     before = content(tmp_path)
-    plain = getattr(Path, broken)
+    plain: Callable[[Path, Path], Path] = getattr(Path, broken)
 
     def fail(self: Path, target: Path) -> Path:
         if Path(target).name == "out" and ".tmp" in self.name:
@@ -163,7 +163,11 @@ def test_what_is_no_regular_file_is_not_replaced(
     (tmp_path / "elsewhere").write_text("kept")
     make(path)
     before = path.lstat().st_ino
-    for write in (lambda: write_in_file(path, "new"), lambda: check_writable(path)):
+    writes: list[Callable[[], object]] = [
+        lambda: write_in_file(path, "new"),
+        lambda: check_writable(path),
+    ]
+    for write in writes:
         with pytest.raises(OutputError, match=r"out\.csv: is a \w+, not a regular file; choose"):
             write()
     with pytest.raises(OutputError, match="not a regular file"):

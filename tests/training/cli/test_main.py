@@ -697,8 +697,8 @@ def test_evaluate_compares_several_models(
     assert {k: v for k, v in alone.items() if k != "intervals"}.keys() <= first.keys()
     assert alone["fp/h@0.7"] == first["fp/h@0.7"]
 
-    more = ("--model", other, "--scores-out", tmp_path / "scores.csv")
-    assert_one_line(run_evaluate(shared_data, shared_checkpoint, table, *more), 2, "give one")
+    kept = ("--model", other, "--scores-out", tmp_path / "scores.csv")
+    assert_one_line(run_evaluate(shared_data, shared_checkpoint, table, *kept), 2, "give one")
     again = run_evaluate(shared_data, other, table, "--model", other)
     assert_one_line(again, 2, "the same checkpoint twice")
 

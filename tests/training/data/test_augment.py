@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -94,7 +95,7 @@ def test_gain_is_a_factor() -> None:
         {"gain_db": 6.0},
     ],
 )
-def test_nothing_is_clipped_beyond_full_scale(change: dict[str, float]) -> None:
+def test_nothing_is_clipped_beyond_full_scale(change: dict[str, Any]) -> None:
     row = beep()
     loud = changed(replace(row, waveform=row.waveform * np.float32(64)), **change)
     assert np.abs(loud).max() > 8
@@ -107,7 +108,8 @@ def test_nothing_is_clipped_beyond_full_scale(change: dict[str, float]) -> None:
 def test_noise_is_added_at_its_ratio(kind: str, snr_db: float, offset: float) -> None:
     row = beep()
     shifted = replace(row, waveform=row.waveform + np.float32(offset))
-    noise = changed(shifted, **{kind: snr_db}) - shifted.waveform
+    change: dict[str, Any] = {kind: snr_db}
+    noise = changed(shifted, **change) - shifted.waveform
     got = 20 * np.log10(rms(row.waveform) / rms(noise))
     # the RMS of 16,000 normal numbers varies by 0.05 dB
     assert got == pytest.approx(snr_db, abs=0.3)
@@ -116,7 +118,8 @@ def test_noise_is_added_at_its_ratio(kind: str, snr_db: float, offset: float) ->
 @pytest.mark.parametrize(("kind", "slope_db"), [("noise_snr_db", 0.0), ("pink_snr_db", -3.01)])
 def test_noise_has_its_slope_per_octave(kind: str, slope_db: float) -> None:
     row, levels = beep(), []
-    noise = np.concatenate([changed(row, seed=s, **{kind: 0.0}) - row.waveform for s in range(8)])
+    change: dict[str, Any] = {kind: 0.0}
+    noise = np.concatenate([changed(row, seed=s, **change) - row.waveform for s in range(8)])
     power = np.abs(np.fft.rfft(noise)) ** 2
     hz = np.fft.rfftfreq(len(noise), 1 / RATE)
     for low in (500, 1000, 2000, 4000):

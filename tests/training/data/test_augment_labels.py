@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -177,7 +178,8 @@ def test_class_already_lost_stays_lost() -> None:
 
 @pytest.mark.parametrize("name", [n for n in AUGMENT_PROBABILITIES if n != "mixup"])
 def test_each_change_is_made_as_often_as_asked_and_alone(name: str) -> None:
-    settings = AugmentSettings(**{name: 0.3})
+    share: dict[str, Any] = {name: 0.3}
+    settings = AugmentSettings(**share)
     drawn = [draw_change(settings, np.random.default_rng([7, i])) for i in range(2000)]
     field = {"pitch": "semitones", "stretch": "rate", "shift": "shift_s", "gain": "gain_db"}.get(
         name, f"{name}_snr_db"

@@ -87,7 +87,9 @@ def test_class_in_two_groups_is_never_in_one_fold_alone(label_of: list[str], see
 
 
 def test_rare_classes_reach_more_folds_than_by_lot() -> None:
-    reached, by_lot, sizes = [], [], []
+    reached: list[bool] = []
+    by_lot: list[bool] = []
+    sizes: list[int] = []
     for seed in range(10):
         calls = random_data(seed, 120, 30)
         got = stratified_folds(calls, dict.fromkeys(calls, 1), 5, seed)

@@ -64,7 +64,9 @@ soft_cells = st.tuples(st.floats(0, 1, width=32), st.booleans(), st.floats(0, 1,
 def arrays(cells: list[tuple[float, bool, float]]) -> Cells:
     targets, known, weight = zip(*cells, strict=True)
     return Cells(
-        np.where(known, targets, 0).astype(np.float32), np.array(known), np.float32(weight)
+        np.where(known, targets, 0).astype(np.float32),
+        np.array(known),
+        np.array(weight, np.float32),
     )
 
 

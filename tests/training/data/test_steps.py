@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -219,7 +219,7 @@ def test_boxes_are_decoded_once(
     totals: list[int] = []
     done: list[int] = []
 
-    def progress(title: str, total: int, unit: str = "file", /) -> Callable[[], object]:
+    def progress(title: str, total: int, unit: str = "file", /) -> Any:
         totals.append(total)
         return lambda: done.append(1)
 
@@ -252,7 +252,7 @@ class Constant:
 
 
 def steps_of(
-    opened: Opened, cache: Path, *, first: int = 0, workers: int = 0, **changes: object
+    opened: Opened, cache: Path, *, first: int = 0, workers: int = 0, **changes: Any
 ) -> list[Step]:
     rows = rows_of(opened, cache, **changes)
     dataset = StepDataset(rows, [Constant()], tiny_config(**changes))
@@ -275,8 +275,8 @@ def test_step_is_the_trainers_rows_then_those_of_plugins(
         assert step.own == len(want)
         assert torch.equal(step.batch.waveforms[: step.own], want.waveforms)
         assert torch.equal(step.batch.weight[: step.own], want.weight)
-        want = torch.tensor([number, number + 0.25, number + 0.5])
-        assert torch.equal(step.batch.waveforms[step.own :, 0], want)
+        of_plugin = torch.tensor([number, number + 0.25, number + 0.5])
+        assert torch.equal(step.batch.waveforms[step.own :, 0], of_plugin)
 
 
 BUSY = AugmentSettings(
@@ -459,12 +459,15 @@ def test_pseudo_labels_are_asked_for_the_very_crop(
 ) -> None:
     asked: list[tuple[str, Span]] = []
 
-    def soft(recording: str, span: Span) -> np.ndarray | None:
-        asked.append((recording, span))
-        return np.array([0.25, 0.75], np.float32) if span.start_s < 1 else None
+    class Asked:
+        description = "asked"
+
+        def __call__(self, recording: str, span: Span) -> np.ndarray | None:
+            asked.append((recording, span))
+            return np.array([0.25, 0.75], np.float32) if span.start_s < 1 else None
 
     o, config = shared_opened, tiny_config()
-    rows = BoxRows(o.annotations, o.recordings, config, shared_cache, soft=soft)
+    rows = BoxRows(o.annotations, o.recordings, config, shared_cache, soft=Asked())
     plain = rows_of(shared_opened, shared_cache).draw(2)
     found = rows.rows(2)
     for row, draw, (recording, span) in zip(found, plain, asked, strict=True):
@@ -515,7 +518,7 @@ def test_whole_files_in_the_cache_are_read_and_change_no_bit(
 ) -> None:
     o, totals = shared_opened, []
 
-    def progress(what: str, total: int, unit: str = "file", /) -> Callable[[], object]:
+    def progress(what: str, total: int, unit: str = "file", /) -> Any:
         totals.append(total)
         return lambda: None
 

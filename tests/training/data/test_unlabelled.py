@@ -18,6 +18,8 @@ from negmine.recipes.cache_items import build_cache
 from training.data.unlabelled import Unlabelled, open_beside
 from training.engine.checkpoint import Checkpoint
 from training.engine.inputs import RunInputs
+from training.engine.run import run_training
+from training.evaluation.predict import read_ahead
 from training.schedules import pseudo, stages
 from training.schedules.pseudo import PseudoLabels, WindowLabels
 from training.schedules.pseudo_rows import PseudoRows, source_of
@@ -104,7 +106,6 @@ def test_no_stage_labels_what_its_models_trained_on(
 ) -> None:
     labelled: dict[str, set[str]] = {}
     trained: dict[Path, set[str]] = {}
-    read_ahead, run_training = pseudo.read_ahead, stages.run_training
 
     def listening(scorers: Any, paths: Any) -> Any:
         labelled.setdefault(str(scorers[0].detector.head.weight.sum().item()), set()).update(
@@ -115,6 +116,7 @@ def test_no_stage_labels_what_its_models_trained_on(
     def spying(run: Any, inputs: RunInputs, out: Path, *more: Any, **options: Any) -> Any:
         found = run_training(run, inputs, out, *more, **options)
         for plugin in inputs.plugins:
+            assert isinstance(plugin, PseudoRows)
             trained[out] = {n for n in plugin._names if n.startswith("field")}
         return found
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 
+from negmine.extras import requirements
 from training.doctor import libraries, probe
 from training.models.versions import command_that_fits
 
@@ -84,7 +85,7 @@ def test_torchaudio_without_its_extension_is_noted() -> None:
 
 
 def test_every_requirement_is_looked_at() -> None:
-    wanted = {need.name: extra for need, extra in libraries.requirements()}
+    wanted = {need.name: extra for need, extra in requirements()}
     assert wanted["faiss-cpu"] == wanted["onnxruntime"] == ""
     assert wanted["torch"] == wanted["timm"] == "train"
     assert wanted["onnxscript"] == "onnx"

@@ -84,6 +84,7 @@ def test_an_average_is_that_of_a_plain_loop_and_soon_forgets_its_start() -> None
     for step, value in enumerate([5.0, 7.0, -1.0, 3.0]):
         with torch.no_grad():
             model.weight.fill_(value)
+        assert model.num_batches_tracked is not None
         model.num_batches_tracked.fill_(step)
         average.update(step)
         decay = min(0.9, (1 + step) / (10 + step))
@@ -154,9 +155,9 @@ def test_two_processes_train_a_recipe_as_one_does(shared_data: Data, tmp_path: P
                 for world in (1, 2)
             )
             np.testing.assert_allclose(one, two, rtol=rtol)
-    one, two = (
+    table, other = (
         pd.read_parquet(tmp_path / f"world{world}" / "1-first" / "pseudo.parquet")
         for world in (1, 2)
     )
-    assert one.shape == two.shape
+    assert table.shape == other.shape
     assert len(pd.read_csv(tmp_path / "world2" / "stages.csv")) == 4

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from slow_pooling import positive_mean
 
 from negmine.errors import ModelError
 from negmine.models.scorer import Compilable, Scorer, load_scorer
+from training.config import Readout
 from training.engine.checkpoint import Checkpoint
 from training.engine.scorer import CheckpointScorer, choose_device
 from training.models.backbones import SmallCNN
@@ -97,7 +99,7 @@ def test_waveforms_are_not_changed(scorer: Scorer) -> None:
 
 
 @pytest.mark.parametrize("readout", ["max", "mean", "power"])
-def test_logits_are_read_out_as_configured(checkpoint: Checkpoint, readout: str) -> None:
+def test_logits_are_read_out_as_configured(checkpoint: Checkpoint, readout: Readout) -> None:
     config = checkpoint.config.replace(readout=readout)
     made = CheckpointScorer(replace(checkpoint, config=config), CPU)
     embeddings, logits = made.score(clips(3))
@@ -119,6 +121,7 @@ def test_embedding_under_the_head_is_the_mean_readout(checkpoint: Checkpoint) ->
 
 def test_fingerprint_is_that_of_weights_and_readout(checkpoint: Checkpoint) -> None:
     config, front_end = checkpoint.config, checkpoint.front_end
+    assert front_end is not None
     seen = [
         CheckpointScorer(changed, CPU).fingerprint
         for changed in (
@@ -169,7 +172,7 @@ def test_what_cannot_be_compiled_is_told_in_one_line(
     shared_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def no_compiler(self: SmallCNN, **settings: object) -> None:
-        def broken(*_: object) -> None:
+        def broken(*_: object, **named: object) -> NoReturn:
             raise RuntimeError("no C++ compiler\nand much else")
 
         self.forward = broken  # type: ignore[method-assign]

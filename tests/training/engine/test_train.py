@@ -39,10 +39,10 @@ from training.data.steps import BoxRows
 from training.engine import step as training_step
 from training.engine import train as training_loop
 from training.engine.checkpoint import Checkpoint
+from training.engine.history import learning_rate
 from training.engine.inputs import RunContext, RunInputs
 from training.engine.step import step_loss
-from training.engine.train import learning_rate
-from training.engine.validate import ClipScorer, known_scores
+from training.engine.validate import ClipScorer, Verdicts, known_scores
 from training.models.detector import Detector, weights_fingerprint
 from training.models.frontend import FrontEndSettings
 
@@ -255,7 +255,7 @@ def test_run_stopped_in_writing_or_validation_ends_as_if_it_had_never_stopped(
         patch.setattr(Path, "replace", stopped)
         run.stopped(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(training_loop.Verdicts, "scores", _interrupt)
+        patch.setattr(Verdicts, "scores", _interrupt)
         run.stopped(tmp_path)
     run(tmp_path)
     assert_same_run(tmp_path, whole)
@@ -519,7 +519,7 @@ def test_finished_run_is_not_run_again(
     ],
 )
 def test_other_settings_in_the_same_folder_are_named(
-    run: Runner, whole: Path, changes: dict[str, object], message: str
+    run: Runner, whole: Path, changes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(InputError, match=message + "; choose another --out"):
         run(whole, **changes)
@@ -673,7 +673,7 @@ def scripted_validation(monkeypatch: pytest.MonkeyPatch, scores: list[float]) ->
         def summary(self) -> dict[str, float]:
             return {"known_ap": next(left), "neg@3": 0.0, "neg@5": 0.0}
 
-    monkeypatch.setattr(training_loop.Verdicts, "scores", lambda *_: Scripted())
+    monkeypatch.setattr(Verdicts, "scores", lambda *_: Scripted())
 
 
 @pytest.mark.parametrize(
@@ -750,7 +750,11 @@ def test_bf16_trains(run: Runner, tmp_path: Path, whole: Path) -> None:
 
 
 def test_timm_backbone_trains(run: Runner, tmp_path: Path) -> None:
-    config = {"backbone": "mobilenetv3_small_050", "epochs": 1, "steps_per_epoch": 1}
+    config: dict[str, Any] = {
+        "backbone": "mobilenetv3_small_050",
+        "epochs": 1,
+        "steps_per_epoch": 1,
+    }
     checkpoint = run(tmp_path, **config)
     assert math.isfinite(checkpoint.losses[0])
     detector = checkpoint.detector(CPU)
@@ -758,7 +762,13 @@ def test_timm_backbone_trains(run: Runner, tmp_path: Path) -> None:
 
 
 def test_it_learns(run: Runner, tmp_path: Path) -> None:
-    settings = {"folds": 2, "tp_per_step": 8, "fp_per_step": 4, "steps_per_epoch": 12, "epochs": 2}
+    settings: dict[str, Any] = {
+        "folds": 2,
+        "tp_per_step": 8,
+        "fp_per_step": 4,
+        "steps_per_epoch": 12,
+        "epochs": 2,
+    }
 
     def gap(lr: float) -> tuple[Checkpoint, float]:
         """How far the least confirmed call scores above the highest rejection."""
@@ -868,7 +878,8 @@ def test_accumulated_gradients_are_those_of_the_whole_step() -> None:
     for parts in (1, 3):
         detector.zero_grad()
         for part in batch.split(parts):
-            step_loss(detector, part, 2, tiny_config(), torch.device("cpu")).backward()
+            loss = step_loss(detector, part, 2, tiny_config(), CPU)
+            loss.backward()  # type: ignore[no-untyped-call]
         gradients.append([p.grad.clone() for p in detector.parameters() if p.grad is not None])
     for whole, added in zip(*gradients, strict=True):
         torch.testing.assert_close(whole, added, rtol=1e-4, atol=1e-7)

@@ -23,6 +23,7 @@ from training.config import TrainConfig
 from training.engine.checkpoint import Checkpoint
 from training.engine.inputs import RunInputs
 from training.engine.scorer import CheckpointScorer, checkpoint_scorer
+from training.engine.step import take_step
 from training.engine.train import train
 from training.evaluation.inference import RecordingScorer
 from training.export.onnx import export_model
@@ -126,8 +127,6 @@ def test_a_run_that_was_stopped_ends_as_if_it_had_not(
         if steps == 25:
             raise RuntimeError("stopped")
         return take_step(*arguments)
-
-    from training.engine.train import take_step
 
     with monkeypatch.context() as patch:
         patch.setattr("training.engine.train.take_step", stopping)

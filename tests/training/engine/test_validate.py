@@ -20,7 +20,7 @@ from negmine.errors import AudioError
 from negmine.recipes.cache_items import build_cache
 from training.engine.validate import ClipScorer, KnownScores, known_scores, read_recordings
 from training.metrics import known_ap, neg_at_k
-from training.models.detector import FeatureMap
+from training.models.model import FeatureMap
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -167,7 +167,8 @@ def test_a_score_that_is_the_same_for_any_model_is_left_out(
 ) -> None:
     cells = np.array(truth, bool), np.array(known, bool)
     rng = np.random.default_rng(0)
-    drawn = [KnownScores(*cells, rng.normal(size=cells[0].shape)).summary() for _ in range(20)]
+    scores = rng.normal(size=(20, *cells[0].shape)).astype(np.float32)
+    drawn = [KnownScores(*cells, one).summary() for one in scores]
     assert drawn[0].keys() == names
     assert all(len({summary[name] for summary in drawn}) > 1 for name in names)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ def test_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def write(path: Path, columns: list[str], rows: list[tuple[object, ...]]) -> Path:
+def write(path: Path, columns: list[str], rows: Sequence[tuple[object, ...]]) -> Path:
     pd.DataFrame(rows, columns=columns).to_csv(path, index=False)
     return path
 
@@ -226,15 +227,15 @@ def test_intervals_hold_the_value_and_are_the_same_again(test_set: Path) -> None
     assert found.intervals == again.intervals
     for name, (low, high) in found.intervals.items():
         assert low <= found.metrics[name] <= high, name
-    low, high = (found.classes[f"fp/h@0.7:{end}"] for end in ("low", "high"))
-    assert ((low <= found.classes["fp/h@0.7"]) & (found.classes["fp/h@0.7"] <= high)).all()
+    lowest, highest = (found.classes[f"fp/h@0.7:{end}"] for end in ("low", "high"))
+    assert ((lowest <= found.classes["fp/h@0.7"]) & (found.classes["fp/h@0.7"] <= highest)).all()
     assert noisy(test_set, 3)[0].intervals == {}
 
 
 def test_models_are_compared_in_pairs(test_set: Path) -> None:
     first, second, same = noisy(test_set, 1, 2, 1, resamples=200)
-    for name, found in differences(first, same).items():
-        assert (found.value, found.interval) == (0, (0, 0)), name
+    for name, one in differences(first, same).items():
+        assert (one.value, one.interval) == (0, (0, 0)), name
     found = differences(first, second)
     assert found.keys() == first.metrics.keys()
     for name, one in found.items():
@@ -243,7 +244,9 @@ def test_models_are_compared_in_pairs(test_set: Path) -> None:
     rate = found["fp/h@0.9"]
     assert rate.share == second.metrics["fp/h@0.9"] / first.metrics["fp/h@0.9"] - 1
     # in pairs, the interval is narrower than between two sets of recordings
-    (low, high), (other_low, other_high) = (one.intervals["macro_ap"] for one in (first, second))
+    (low, high), (other_low, other_high) = (
+        model.intervals["macro_ap"] for model in (first, second)
+    )
     ends = found["macro_ap"].interval
     assert ends[1] - ends[0] < (high - low) + (other_high - other_low)
     without = differences(*noisy(test_set, 1, 2))
@@ -263,7 +266,7 @@ def test_a_class_that_never_calls_is_left_out_of_means(test_set: Path, tmp_path:
     rows = found.classes.set_index("class")
     assert rows["calls"].tolist() == [3, 0]
     for name in ("precision@0.7", "recall@1fp/h", "fp/h@0.7"):
-        assert math.isnan(rows.loc["1", name])
+        assert math.isnan(rows[name]["1"])
         assert found.metrics[name] == rows.loc["0", name]
 
 
@@ -305,8 +308,7 @@ def test_columns_go_by_name_or_with_an_s(tmp_path: Path) -> None:
         path = write(tmp_path / "t.csv", ["recording_id", *names, "note"], rows)
         truth = Truth(path, None, ("owl", "frog"))
         assert list(truth.present.columns) == ["owl", "frog"]
-        assert truth.present.loc["r"].tolist() == [False, True]
-        assert truth.present.loc["q"].tolist() == [True, False]
+        assert truth.present.loc[["r", "q"]].to_numpy().tolist() == [[False, True], [True, False]]
     path = write(tmp_path / "t.csv", ["recording_id", "sfrog", "owl", "note"], rows)
     with pytest.raises(InputError, match="'sfrog' is RFCX's for class 'frog', and column 'owl'"):
         Truth(path, None, ("owl", "frog"))
@@ -465,9 +467,13 @@ def test_files_beside_the_truth_are_not_scored(test_set: Path, tmp_path: Path) -
         write(tmp_path / "t.csv", ["recording_id", "s0", "s1"], [("t2", 1, 1)]), None, ("0", "1")
     )
     done: list[int] = []
-    recordings = open_truth_recordings(test_set / "test", truth, lambda *_: lambda: done.append(1))
+
+    def progress(*_: object) -> Any:
+        return lambda: done.append(1)
+
+    recordings = open_truth_recordings(test_set / "test", truth, progress)
     assert list(recordings.infos) == ["t2"]
-    evaluate(scorer(), recordings, truth, progress=lambda *_: lambda: done.append(1))
+    evaluate(scorer(), recordings, truth, progress=progress)
     assert len(done) == 2
 
 

@@ -25,6 +25,7 @@ def detector(bands: str = "off", pooling: str = "positive") -> Detector:
     made = Detector(3, front_end, "small", bands=bands, pooling=pooling, edges_hz=EDGES)  # type: ignore[arg-type]
     for module in made.modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            assert module.running_mean is not None
             module.running_mean.normal_(0, 0.2)
     return made.eval()
 
@@ -32,7 +33,7 @@ def detector(bands: str = "off", pooling: str = "positive") -> Detector:
 def sound(seconds: float) -> np.ndarray:
     rng = np.random.default_rng(0)
     samples = 0.05 * rng.standard_normal(round(seconds * SAMPLE_RATE))
-    return samples.astype(np.float32) * np.sin(np.arange(len(samples)) / 20_000) ** 2
+    return np.asarray(samples.astype(np.float32) * np.sin(np.arange(len(samples)) / 20_000) ** 2)
 
 
 @pytest.mark.parametrize("readout", READOUTS)

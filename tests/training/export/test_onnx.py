@@ -139,6 +139,7 @@ class Off:
 
 def test_a_difference_is_found_wherever_it_is(checkpoint: Checkpoint) -> None:
     scorer: Any = CheckpointScorer(checkpoint, CPU)
+    assert checkpoint.front_end is not None
     hop = checkpoint.front_end.hop
     assert largest_difference(scorer, scorer, hop) == (0.0, 44)
     for by, only in ((1.0, None), (-1.0, 4000 + 31 * hop), (1.0, -1), (np.nan, -1)):
@@ -161,6 +162,7 @@ def test_lengths_that_are_tried_differ_by_the_checkpoint_s_own_hop(
         return largest_difference(Listening(reference, 0.0), reference, hop)
 
     monkeypatch.setattr(export, "largest_difference", listening)
+    assert checkpoint.front_end is not None
     front_end = replace(checkpoint.front_end, hop_s=0.01)
     export_model(replace(checkpoint, front_end=front_end), tmp_path / "model.onnx")
     assert tried[-32:] == [4000 + 80 * i for i in range(32)]
@@ -220,7 +222,8 @@ def test_the_command(
     def copied(checkpoint: Checkpoint, out: Path) -> Exported:
         path, done = exported
         out.write_bytes(path.read_bytes())
-        return replace(done, precision="bf16")
+        changed: Exported = replace(done, precision="bf16")
+        return changed
 
     monkeypatch.setattr(export, "export_model", copied)
     out = tmp_path / "m.onnx"

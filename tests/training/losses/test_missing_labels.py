@@ -190,12 +190,12 @@ def test_weights_do_not_decide_which_loss_is_large() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("rate", "message"),
     [
-        ({"rate": 1.5}, r"rate is 1.5; expected a share in \[0, 1\]"),
-        ({"rate": math.nan}, "rate is nan"),
+        (1.5, r"rate is 1.5; expected a share in \[0, 1\]"),
+        (math.nan, "rate is nan"),
     ],
 )
-def test_wrong_options_are_refused(options: dict[str, object], message: str) -> None:
+def test_wrong_options_are_refused(rate: float, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        large_loss(torch.zeros(2, 2), torch.zeros(2, 2), **options)
+        large_loss(torch.zeros(2, 2), torch.zeros(2, 2), rate=rate)

@@ -56,7 +56,9 @@ class Slow:
         drawn = [one for one, weight in pairs for _ in range(weight)]
         self.hours = sum(one.hours for one in drawn)
         self.calls = [score for one in drawn for label, score in one.calls if label == column]
-        self.free, self.taken, self.bed = [], [], []
+        self.free: list[float] = []
+        self.taken: list[float] = []
+        self.bed: list[float] = []
         for one in drawn:
             for row, free in zip(one.scores, one.absent, strict=True):
                 (self.free if free[column] else self.taken).append(row[column])

@@ -30,7 +30,9 @@ def detector(backbone: str = "small", classes: int = 3, seed: int = 0) -> Detect
     made = Detector(classes, FRONT_END, backbone)
     for module in made.modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            assert module.running_mean is not None
             module.running_mean.normal_(0, 0.2)
+            assert module.running_var is not None
             module.running_var.uniform_(0.5, 2)
     return made.eval()
 
@@ -311,7 +313,8 @@ def test_shared_bands_are_the_map_sliced_by_hand(pooling: str) -> None:
         for row in range(2):
             for column, rows in enumerate(mask):
                 part = whole[row][:, rows, a:b]
-                weights = None if attention[row] is None else attention[row][:, rows, a:b]
+                of_row = attention[row]
+                weights = None if of_row is None else of_row[:, rows, a:b]
                 pooled = slow_pool(part, pooling, weights)
                 want = model.head.weight[column] @ pooled + model.head.bias[column]
                 torch.testing.assert_close(logits[row, window, column], want, rtol=1e-4, atol=1e-5)

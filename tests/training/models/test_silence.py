@@ -44,7 +44,7 @@ def gapped(seconds: float = 8.0, offset: float = 0.0) -> np.ndarray:
 
 def certain_of_silence() -> Detector:
     """The detector of tones, to which class 0 is the likelier the less it hears."""
-    detector = tone_detector()
+    detector: Detector = tone_detector()
     with torch.no_grad():
         detector.head.weight[0] = -10.0
         detector.head.bias[0] = -150.0

@@ -16,12 +16,13 @@ from negmine.cli.main import main
 from negmine.errors import InputError
 from training.engine.checkpoint import Checkpoint
 from training.engine.inputs import RunContext, RunInputs
+from training.engine.run import run_training
 from training.engine.validate import ClipScorer, known_scores
 from training.evaluation.ensemble import mean
 from training.evaluation.members import compare, open_members
 from training.evaluation.score_tables import read_scores, read_truth
 from training.metrics import known_ap
-from training.models.detector import FeatureMap
+from training.models.model import FeatureMap
 from training.schedules import crossval
 from training.schedules.schedule import Schedule, Stage
 
@@ -71,7 +72,7 @@ def test_scores_are_of_the_model_that_held_the_recording_out(
     )
     truth, known = read_truth(out / "known.csv", whole.classes)
     assert whole.recordings == truth.recordings == tuple(o.recordings.infos)
-    seen = []
+    seen: list[str] = []
     for fold in range(2):
         checkpoint = Checkpoint.load(out / "seed3" / f"fold{fold}" / "best.pt")
         seen += checkpoint.held_out
@@ -158,13 +159,13 @@ def test_a_stopped_run_goes_on_and_ends_the_same(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    real, calls = crossval.run_training, []
+    calls = []
 
     def stopped(config: Any, *args: Any, **kwargs: Any) -> Any:
         calls.append((config.seed, config.fold))
         if len(calls) == 4:
             raise KeyboardInterrupt
-        return real(config, *args, **kwargs)
+        return run_training(config, *args, **kwargs)
 
     monkeypatch.setattr(crossval, "run_training", stopped)
     with pytest.raises(KeyboardInterrupt):
@@ -172,7 +173,12 @@ def test_a_stopped_run_goes_on_and_ends_the_same(
     assert not (tmp_path / "members.csv").exists()
     scored: list[object] = []
     score = crossval.out_of_fold
-    monkeypatch.setattr(crossval, "out_of_fold", lambda *a: (scored.append(a), score(*a))[1])
+
+    def counted(*given: Any) -> Any:
+        scored.append(given)
+        return score(*given)
+
+    monkeypatch.setattr(crossval, "out_of_fold", counted)
     run(opened, tmp_path, shared_cache)
     assert len(scored) == 1  # the first seed's scores are there already
     got, want = files(tmp_path), files(done[0])

@@ -18,6 +18,7 @@ from training.data.rows import make_example
 from training.engine import train as training_loop
 from training.engine.checkpoint import Checkpoint
 from training.engine.inputs import RunContext, RunInputs
+from training.evaluation.predict import read_ahead
 from training.schedules import pseudo
 from training.schedules.pseudo import (
     PseudoLabels,
@@ -43,10 +44,16 @@ def call(recording: str, label: str, start_s: float) -> Annotation:
 
 def test_a_span_has_the_highest_label_of_windows_it_shares_half_with() -> None:
     found = windows([0.1, 0.9], [0.5, 0.2], [0.8, 0.1])
-    assert found.over(Span(0.0, 2.0)).tolist() == pytest.approx([0.5, 0.9])
-    assert found.over(Span(0.4, 1.5)).tolist() == pytest.approx([0.5, 0.9])
-    assert found.over(Span(0.6, 1.6)).tolist() == pytest.approx([0.5, 0.2])
-    assert found.over(Span(2.2, 2.4)).tolist() == pytest.approx([0.8, 0.1])
+
+    def over(start_s: float, end_s: float) -> object:
+        labels = found.over(Span(start_s, end_s))
+        assert labels is not None
+        return labels.tolist()
+
+    assert over(0.0, 2.0) == pytest.approx([0.5, 0.9])
+    assert over(0.4, 1.5) == pytest.approx([0.5, 0.9])
+    assert over(0.6, 1.6) == pytest.approx([0.5, 0.2])
+    assert over(2.2, 2.4) == pytest.approx([0.8, 0.1])
     assert found.over(Span(9.0, 10.0)) is None
 
 
@@ -103,7 +110,6 @@ def test_no_model_is_asked_about_what_it_trained_on(
     shared_opened: Opened, folds: list[Checkpoint], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[str, str]] = []
-    read_ahead = pseudo.read_ahead
 
     def spied(scorers: list[object], paths: list[Path]) -> object:
         weights = scorers[0].detector.head.weight  # type: ignore[attr-defined]

@@ -132,7 +132,7 @@ def song() -> np.ndarray:
     return out
 
 
-HUM = sum(tone(hz) for hz in range(100, 2000, 100)) / 20  # type: ignore[misc]
+HUM = sum(tone(hz) for hz in range(100, 2000, 100)) / 20
 DIFFERENT = {
     "silence": (np.zeros(12 * RATE), np.zeros(12 * RATE)),
     "an offset": (np.full(12 * RATE, 0.1), np.full(12 * RATE, 0.1)),

@@ -104,7 +104,7 @@ def test_a_held_out_recording_enters_no_scene(data: Data, tmp_path: Path) -> Non
 
 def test_a_call_longer_than_the_clip_is_left_out_and_counted(data: Data, tmp_path: Path) -> None:
     table = pd.read_csv(data.tp)
-    table.loc[0, "t_max"] = table.loc[0, "t_min"] + 1.5
+    table.loc[0, "t_max"] = float(table["t_min"][0]) + 1.5
     table.to_csv(data.tp, index=False)
     report = build_pool(
         data.recordings,
