@@ -154,6 +154,7 @@ def test_every_setting_reaches_the_run(
         "focal": 2.0,
         "beyond_per_s": 0.5,
         "tp_per_step": 3,
+        "placements": 2,
         "fp_per_step": 1,
         "workers": 1,
         "steps_per_epoch": 9,
@@ -185,8 +186,8 @@ def test_every_setting_reaches_the_run(
     stages = {"pseudo_weight": 1.0, "pseudo_per_step": 0, "first_draw": 0}
     untouched = TrainConfig().to_dict()
     assert config.to_dict() == untouched | changes | switches
-    # all of them are on this list, but for what goes with other losses
-    others = {"large_loss_rate", "lsep_bce", "lsoft", "lsoft_detach"}
+    # all of them are on this list, but for what goes with other losses and backbones
+    others = {"large_loss_rate", "lsep_bce", "lsoft", "lsoft_detach", "hidden"}
     assert untouched.keys() == changes.keys() | switches.keys() | {"augment", *stages} | others
 
 
