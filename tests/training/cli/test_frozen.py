@@ -63,6 +63,12 @@ def test_rate_length_and_window_are_the_networks(
     assert first.fingerprint == second.fingerprint
 
 
+def test_a_hidden_layer_reaches_the_run(shared_data: Data, network: Path, tmp_path: Path) -> None:
+    result = run_train(shared_data, network, tmp_path / "run", "--hidden", 5)
+    assert result.exit_code == 0, result.output
+    assert Checkpoint.load(tmp_path / "run" / "best.pt").config.hidden == 5
+
+
 @pytest.mark.parametrize(
     "option",
     [
