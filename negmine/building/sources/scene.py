@@ -17,6 +17,7 @@ from negmine.audio.windows import to_microseconds
 from negmine.building.sources.context import BuildContext
 from negmine.building.sources.cuttings import Cutting, cut_calls
 from negmine.building.sources.settings import SceneSettings
+from negmine.notices import warn
 from negmine.recipes.layer import Layer
 from negmine.recipes.recipe import Recipe
 
@@ -33,6 +34,7 @@ def rows(context: BuildContext, settings: SceneSettings) -> Iterator[Recipe]:
     if not calls or not beds:
         what = "bed that is certified free of all classes" if calls else "call"
         context.left_out[f"scenes without a {what}"] += settings.count
+        warn(f"no scene is made: no {what}{'; add --external or --noise' if calls else ''}")
         return
     by_class = _by_class(calls)
     names = sorted(by_class)

@@ -77,7 +77,9 @@ def test_beds_are_recorded_where_there_are_any(data: Data, tmp_path: Path) -> No
     assert all(not recipe.layers[0].source.is_synthetic for recipe in made)  # type: ignore[union-attr]
 
 
-def test_without_a_bed_that_lacks_every_class_no_scene_is_made(data: Data, tmp_path: Path) -> None:
+def test_without_a_bed_that_lacks_every_class_no_scene_is_made(
+    data: Data, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     report = build_pool(
         data.recordings,
         read_rfcx(data.tp, data.fp),
@@ -87,6 +89,7 @@ def test_without_a_bed_that_lacks_every_class_no_scene_is_made(data: Data, tmp_p
     )
     assert "scene" not in {recipe.kind for recipe in report.pool}
     assert report.left_out["scenes without a bed that is certified free of all classes"] == 5
+    assert "no scene is made: no bed that is certified free of all classes; add" in caplog.text
 
 
 def test_a_held_out_recording_enters_no_scene(data: Data, tmp_path: Path) -> None:
