@@ -191,7 +191,9 @@ def test_signals_that_end_a_command_end_it_alike(
     number: signal.Signals, code: int, tmp_path: Path
 ) -> None:
     program = (
-        "import sys, time, click\n"
+        "import signal, sys, time, click\n"
+        # as from a terminal: what runs these tests in the background may ignore it
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from negmine.cli.console import CleanCommand\n"
         "from negmine.storage.files import writing\n"
         "from pathlib import Path\n"
