@@ -25,9 +25,6 @@ from negmine.recipes.source import Source
 if TYPE_CHECKING:
     from negmine.recipes.reader import Reader
 
-# The kinds of recipe that negmine makes; `tp` are the confirmed calls kept for comparison.
-KINDS = ("fp", "external", "mix", "erase", "transplant", "noise", "near", "agreed", "scene", "tp")
-
 # Rows of a block: where recipes come one by one, and where many are gone through.
 BLOCK_ROWS = 65_536
 
@@ -42,7 +39,7 @@ class Recipe:
     Attributes
     ----------
     kind : str
-        The source of negatives it came from, one of `KINDS`.
+        The source of negatives it came from; `tp` are the confirmed calls kept for comparison.
     layers : tuple of Layer
         Each ``add`` starts a component, which the layers after it change; the components are
         summed.

@@ -10,8 +10,8 @@ A source is a module ``negmine/building/sources/NAME.py`` with one function::
   ``LEAVES`` if its rows are many and no other source may draw on them);
 - ``NameSettings``, a model in `negmine.building.sources.settings`, as the field ``NAME`` of
   `negmine.building.settings.PoolSettings`: flags, ``--help`` and pool.toml follow from it;
-- ``NAME`` in `negmine.recipes.recipe.KINDS`; and, if it has a confidence as a setting, a line in
-  ``_SETTINGS`` of `negmine.audit.new_confidences`, so that an audit can correct it;
+- if it has a confidence as a setting, a line in ``_SETTINGS`` of `negmine.audit.new_confidences`,
+  so that an audit can correct it;
 - its settings for ``SECTIONS`` of ``tests/negmine/building/test_holdout.py``: held-out recordings
   must enter through no source;
 - a row in ``docs/pool.md``, its module in the drawing of ``docs/design.md``, and ``make docs``.
