@@ -192,8 +192,9 @@ def test_signals_that_end_a_command_end_it_alike(
 ) -> None:
     program = (
         "import signal, sys, time, click\n"
-        # as from a terminal: what runs these tests in the background may ignore it
+        # as from a terminal: what runs these tests in the background may ignore them
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
         "from negmine.cli.console import CleanCommand\n"
         "from negmine.storage.files import writing\n"
         "from pathlib import Path\n"
