@@ -215,7 +215,6 @@ def main(
     **settings: Any,
 ) -> None:
     names = arms.split(",")
-    settings = {name: value for name, value in settings.items() if value}
     first, mined = ordered(names)
     bench = Bench(data, out, test, scenes, per_class, settings | {"steps_per_epoch": steps})
     with Bars(quiet) as bars:
