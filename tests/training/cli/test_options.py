@@ -113,7 +113,7 @@ def test_a_table_of_bands_goes_with_pitch_alone(
     result = CliRunner().invoke(main, [str(word) for word in command])
     assert result.exit_code == 2
     assert "holds a run with another bands of pitch" in result.stderr
-    # with neither, the table is told to have no effect, and the run goes on without
+    # with neither, a warning says that the table has no effect, and the run goes on without
     alone = [word if word != run else tmp_path / "alone" for word in command]
     alone[alone.index("--pitch") : alone.index("--pitch") + 2] = []
     result = CliRunner().invoke(main, [str(word) for word in alone])

@@ -52,7 +52,7 @@ CPU = torch.device("cpu")
 
 
 class Steps:
-    """Keeps what the bar of steps is told; presses Ctrl-C after one of them."""
+    """Keeps what is shown beside the bar of steps; presses Ctrl-C after one of them."""
 
     def __init__(self, stop_at: int | None = None, press: Callable[[], object] | None = None):
         self._stop_at, self._press = stop_at, press
