@@ -93,7 +93,7 @@ def _lacking(path: Path, column: str, columns: Sequence[str], found: Sequence[st
 
 
 def open_table(
-    path: Path, expected: Sequence[str] = ()
+    path: Path, expected: Sequence[str] = (), delimiter: str = ","
 ) -> tuple[tuple[str, ...], Iterator[tuple[int, list[str]]]]:
     """Open a table: return its columns, and its rows as they are read.
 
@@ -101,6 +101,8 @@ def open_table(
     ----------
     expected : sequence of str
         Columns, for the message where the file is empty.
+    delimiter : str
+        What separates cells; between tabs, quotes are text.
 
     Returns
     -------
@@ -114,7 +116,7 @@ def open_table(
     InputError
         If the file is not such a table; also while rows are read.
     """
-    records = _records(path)
+    records = _records(path, delimiter)
     _, header = next(records, (0, []))
     if not header:
         wanted = f"; expected {', '.join(expected)}" if expected else ""
@@ -159,12 +161,18 @@ def _full_rows(
         yield number, cells
 
 
-def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
+def _records(path: Path, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
     """Yield rows of a file that are no empty lines, by number, their cells cleaned."""
     number = 0
     with open_regular(path, _MOST_BYTES) as raw:
         text = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
-        reader = csv.reader(_lines(text), strict=True, skipinitialspace=True)
+        reader = csv.reader(
+            _lines(text),
+            strict=True,
+            skipinitialspace=True,
+            delimiter=delimiter,
+            quoting=csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL,
+        )
         try:
             for number, cells in enumerate(reader, start=1):
                 if cells:

@@ -1,0 +1,22 @@
+"""Annotations in the formats of other tools: one reader a file, recognised by content.
+
+A format is a module of this package that defines ``FORMAT``, a `negmine.formats.format.Format`, and
+is named in `NAMES`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from negmine.formats.format import Format
+
+# In the order in which they are tried: what is recognised by less comes later.
+NAMES: tuple[str, ...] = ()
+
+
+def format_of(name: str) -> Format:
+    """Return a format by its name."""
+    found: Format = import_module(f"negmine.formats.{name}").FORMAT
+    return found

@@ -1,0 +1,141 @@
+"""Tables as people keep them: with commas, semicolons or tabs, and with decimal commas.
+
+`negmine.storage.csv_tables` reads the tables of negmine itself, strictly. Here what a spreadsheet
+of another language makes of a table is read, too, and noted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from negmine.errors import AnnotationError, did_you_mean, shorten
+from negmine.formats.entry import Notes
+from negmine.storage.csv_tables import open_table
+from negmine.storage.decimals import decimal
+from negmine.storage.text_files import open_regular
+
+_DELIMITERS = {"\t": "tabs", ";": "semicolons", ",": "commas"}
+_MOST_BYTES = 2 << 30
+_HEAD_BYTES = 64 << 10
+
+
+@dataclass(frozen=True)
+class SheetRow:
+    """A row of a sheet: its cells by the name of their column.
+
+    Attributes
+    ----------
+    where : str
+        Table and row, for messages.
+    """
+
+    where: str
+    cells: Mapping[str, str]
+    notes: Notes
+    delimiter: str
+
+    def __getitem__(self, column: str) -> str:
+        """Return a cell; empty where the table has no such column."""
+        return self.cells.get(column, "")
+
+    def number(self, column: str) -> float | None:
+        """Return a cell as a finite number; None where it is empty.
+
+        A comma is a decimal point where commas do not separate cells, or the cell was quoted.
+
+        Raises
+        ------
+        AnnotationError
+            If it is no number.
+        """
+        text = self[column]
+        if not text:
+            return None
+        value = decimal(text)
+        if math.isnan(value) and text.count(",") == 1 and "." not in text:
+            value = decimal(text.replace(",", "."))
+            if not math.isnan(value):
+                self.notes.repair(self.where, "a decimal comma is read as a decimal point")
+        if not math.isfinite(value):
+            raise AnnotationError(f"{self.where}: {column} '{text}' is not a number")
+        return value
+
+    def needed(self, column: str) -> float:
+        """Return a cell as a finite number.
+
+        Raises
+        ------
+        AnnotationError
+            If it is empty, or no number.
+        """
+        value = self.number(column)
+        if value is None:
+            raise AnnotationError(f"{self.where}: {column} is empty; a number is needed")
+        return value
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table with a header: iterate over its rows."""
+
+    path: Path
+    columns: tuple[str, ...]
+    delimiter: str
+    _rows: Iterator[tuple[int, list[str]]]
+    notes: Notes
+
+    def __iter__(self) -> Iterator[SheetRow]:
+        for number, cells in self._rows:
+            found = dict(zip(self.columns, cells, strict=True))
+            yield SheetRow(f"{self.path} row {number}", found, self.notes, self.delimiter)
+
+    def first_of(self, *names: str) -> str | None:
+        """Return the first of some columns that the table has; None where it has none."""
+        return next((name for name in names if name in self.columns), None)
+
+    def require(self, columns: Sequence[str]) -> None:
+        """Check that the table has columns.
+
+        Raises
+        ------
+        AnnotationError
+            If one is missing.
+        """
+        for column in columns:
+            if column not in self.columns:
+                raise AnnotationError(
+                    f"{self.path}: no column '{column}'{did_you_mean(column, self.columns)}; "
+                    f"found {shorten(self.columns, 20)}"
+                )
+
+    def ignore(self, used: Sequence[str], known: Sequence[str] = ()) -> None:
+        """Note which columns are not used, but for those ``known`` to hold nothing of use."""
+        odd = [name for name in self.columns if name not in used and name not in known]
+        if odd:
+            self.notes.say(f"{self.path}: columns that are not used: {shorten(odd, 12)}")
+
+
+def delimiter_of(line: str) -> str:
+    """Return what separates the cells of a first line: a tab, a semicolon, or else a comma."""
+    counts = {mark: line.count(mark) for mark in _DELIMITERS}
+    return max(_DELIMITERS, key=lambda mark: counts[mark]) if any(counts.values()) else ","
+
+
+def open_sheet(path: Path, notes: Notes) -> Sheet:
+    """Open a table with a header, whatever separates its cells.
+
+    Raises
+    ------
+    InputError
+        If it is no such table; also while rows are read.
+    """
+    with open_regular(path, _MOST_BYTES) as file:
+        head = file.read(_HEAD_BYTES).decode("utf-8-sig", errors="replace")
+    delimiter = delimiter_of(head.partition("\n")[0])
+    if delimiter == ";":
+        notes.say(f"{path}: cells are separated by semicolons; read so")
+    columns, rows = open_table(path, delimiter=delimiter)
+    return Sheet(path, columns, delimiter, rows, notes)
