@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 import pytest
 from test_docs_cli import COMMANDS
 
@@ -22,11 +20,8 @@ def test_the_tables_of_a_page_are_those_of_the_models(name: str) -> None:
 
 def test_every_setting_of_a_command_is_shown() -> None:
     shown = set()
-    for text in (text for models in MODELS.values() for text in models):
-        module, _, model = text.partition(":")
-        shown |= {
-            (one.flag, one.help) for one in settings_of(getattr(import_module(module), model))
-        }
+    for model in (model for models in MODELS.values() for model in models):
+        shown |= {(one.flag, one.help) for one in settings_of(model)}
     lacking = [
         f"{name} {option.setting.flag}"
         for name, command in COMMANDS.items()

@@ -27,7 +27,7 @@ from negmine.errors import InputError, ModelError
 from negmine.mining.doubt import DoubtModel
 from negmine.mining.known import KnownCalls
 from negmine.mining.nearest import call_similarity
-from negmine.mining.rules.diversity import k_center
+from negmine.mining.rules.diverse import k_center
 from negmine.models.scorer import Scorer
 from negmine.pool import check_classes
 from negmine.progress import Progress, no_progress

@@ -2,7 +2,7 @@
 
 In a page, ``<!-- settings: module:Model -->`` stands above the tables of a model, or
 ``<!-- settings: module:Model.section -->`` above that of one section, and ``<!-- settings end -->``
-below them.
+below them. In the place of a model, a function may be named that returns several.
 """
 
 from __future__ import annotations
@@ -30,16 +30,21 @@ def filled(page: str) -> str:
     """Return a page with its tables of settings made again."""
 
     def block(found: re.Match[str]) -> str:
-        model = getattr(import_module(found["module"]), found["model"])
-        return found["begin"] + settings_tables(model, found["section"]) + found["end"]
+        tables = [settings_tables(model, found["section"]) for model in _models(found)]
+        return found["begin"] + "".join(tables) + found["end"]
 
     return _BLOCK.sub(block, page)
 
 
-def models_in(page: str) -> Iterator[str]:
-    """Yield the models whose tables a page has, as ``module:Model``."""
+def models_in(page: str) -> Iterator[type[Settings]]:
+    """Yield the models whose tables a page has."""
     for found in _BLOCK.finditer(page):
-        yield f"{found['module']}:{found['model']}"
+        yield from _models(found)
+
+
+def _models(found: re.Match[str]) -> list[type[Settings]]:
+    named = getattr(import_module(found["module"]), found["model"])
+    return [named] if isinstance(named, type) else list(named())
 
 
 def settings_tables(model: type[Settings], section: str | None = None) -> str:
@@ -54,7 +59,7 @@ def settings_tables(model: type[Settings], section: str | None = None) -> str:
         where = f" `[{'.'.join(path)}]`" if path else ""
         lines += [f"**{group}**{where}", "", "| setting | flag | takes | default | |"]
         lines += ["|---|---|---|---|---|", *rows, ""]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" if lines else ""
 
 
 def _row(model: type[Settings], one: Setting) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from negmine.mining.doubt import MIN_CLIPS, DoubtModel, Evidence, clip_features
 from negmine.mining.nearest import call_similarity
-from negmine.mining.rules.chain import ClassScores
+from negmine.mining.rules.rule import ClassScores
 from negmine.pool import Pool
 from negmine.recipes.labels import CERTIFICATES, Certificate
 from negmine.recipes.recipe import Recipes

@@ -15,7 +15,7 @@ from negmine.mining.known import KnownClass, fit_doubt, know_classes
 from negmine.mining.mine_report import MineReport, class_report
 from negmine.mining.nearest import nearest_call
 from negmine.mining.pick import pick
-from negmine.mining.rules import matched_random
+from negmine.mining.rules.control import matched_random
 from negmine.mining.selection import Chosen, Selection
 from negmine.mining.settings import MineSettings as MineSettings
 from negmine.models.scorer import Scorer

@@ -11,18 +11,27 @@ import numpy as np
 
 from negmine.mining.choose import DOUBT, DUPLICATES, Choice
 from negmine.mining.known import KnownClass
+from negmine.mining.rules import RULES, rule_of
+from negmine.mining.rules.rule import Limits, Takes
 from negmine.text_tables import table
 
 _BINS = 40
-_REASONS = {
-    "easier": "score below the hardness window",
-    "harder": "score above the hardness window or the margin",
-    DOUBT: "too likely to hold the class: for review",
-    DUPLICATES: "near a better-ranked row",
-    "diverse": "not needed to cover embedding space",
-    "quota": "its kind, certificate, source or group has enough",
-    "below": "ranked below the last one chosen",
-}
+
+
+def reasons() -> dict[str, str]:
+    """Return why rows are taken away, by what takes them: the rules, and mining itself."""
+    kinds = {name: rule_of(name) for name in RULES}
+    limits = [kind for kind in kinds.values() if isinstance(kind, Limits)]
+    ends = [[kind.below for kind in limits], [kind.above for kind in limits]]
+    below, above = (" or ".join(filter(None, of_end)) for of_end in ends)
+    return {
+        "easier": f"score below {below}",
+        "harder": f"score above {above}",
+        DOUBT: "too likely to hold the class: for review",
+        DUPLICATES: "near a better-ranked row",
+        **{name: kind.reason for name, kind in kinds.items() if isinstance(kind, Takes)},
+        "below": "ranked below the last one chosen",
+    }
 
 
 @dataclass
@@ -69,7 +78,8 @@ class MineReport:
             rows.append([name, *map(str, counts), *scores])
         headers = ["class", "certified", *rules, "chosen", "highest", "lowest", "calls"]
         head = f"{self.rows} rows, {self.scored} scored now, {self.held_out} held out; by class:"
-        notes = [f"{rule}: {_REASONS.get(rule, 'taken away')}" for rule in rules]
+        said = reasons()
+        notes = [f"{rule}: {said[rule]}" for rule in rules]
         notes.append("highest, lowest: logits chosen; calls: median logit of the confirmed calls")
         if not math.isnan(self.doubt_auc):
             where = "held-out recordings" if self.doubt_held_out else "recordings in training, too"
@@ -111,11 +121,10 @@ def class_report(
     rejected |= choice.rejected
     kept = certified
     rejected["below"] = certified - sum(rejected.values()) - len(choice.rows)
-    rules = []
+    rules, said = [], reasons()
     for rule, count in rejected.items():
         kept -= count
-        reason = _REASONS.get(rule, "taken away")
-        rules.append({"rule": rule, "kept": kept, "rejected": count, "reason": reason})
+        rules.append({"rule": rule, "kept": kept, "rejected": count, "reason": said[rule]})
     calls = known.scores.calls
     return {
         "certified": certified,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, Field
 
+from negmine.mining.rules import RULES
 from negmine.scores.settings import ScoringSettings
 from negmine.settings import Count, Seed, Settings, Share, setting
 
@@ -34,8 +35,7 @@ class ChoiceSettings(Settings, frozen=True):
     per_class: Count = setting(50, "Negatives a class.", common=True)
     strategy: Annotated[str, AfterValidator(_strategy)] = setting(
         "hard",
-        "A preset (hard, spread), or rules (window, margin, diverse, quota) joined by '+', or a "
-        "TOML file.",
+        f"A preset (hard, spread), or rules ({', '.join(RULES)}) joined by '+', or a TOML file.",
         metavar="TEXT|FILE.toml",
         common=True,
     )

@@ -6,7 +6,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from negmine.errors import InputError, did_you_mean
-from negmine.mining.rules.chain import RULES, Rule, Strategy, make_rule
+from negmine.mining.rules import RULES
+from negmine.mining.rules.chain import Rule, Strategy, make_rule
 from negmine.storage.text_files import read_toml
 
 PRESETS = MappingProxyType(

@@ -22,7 +22,7 @@ from reliability.sizes import sized
 from negmine.building.settings import PoolSettings
 from negmine.cli.main import build_pool
 from negmine.cli.settings import take_settings
-from negmine.mining.rules.chain import RULES
+from negmine.mining.rules import RULES, rule_of
 from negmine.mining.strategy import parse_strategy
 from negmine.models.description import describe
 from training.cli.settings import TrainSettings
@@ -132,8 +132,10 @@ def listed(key: str, rows: st.SearchStrategy[Table], others: Table) -> st.Search
 
 def listed_rules() -> st.SearchStrategy[Table]:
     rules = [
-        table(rule.settings().to_dict() or {"x": 1}).map(partial(operator.or_, {"name": name}))
-        for name, rule in RULES.items()
+        table(rule_of(name).settings().to_dict() or {"x": 1}).map(
+            partial(operator.or_, {"name": name})
+        )
+        for name in RULES
     ]
     odd = st.builds(lambda name, found: {"name": name} | found, wild(), st.just({}))
     return listed("rule", st.one_of(*rules, odd), {"ranking": "top"})

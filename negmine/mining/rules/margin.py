@@ -17,7 +17,20 @@ from typing import Literal
 
 import numpy as np
 
+from negmine.mining.rules.rule import ClassScores, Limits
+from negmine.settings import Settings, setting
+
 Space = Literal["absolute", "relative", "quantile"]
+
+
+class MarginSettings(Settings, frozen=True):
+    """Margin: nothing that scores too much like the class's confirmed calls."""
+
+    space: Space = setting(
+        "quantile", "What it is measured in: logits, spreads of the calls, quantiles.", flag=""
+    )
+    margin: float = setting(0.1, "How far below the calls, or the quantile.", flag="")
+    reference: float = setting(0.5, "Quantile of the calls' scores that it counts from.", flag="")
 
 
 def margin_threshold(
@@ -58,3 +71,10 @@ def margin_threshold(
         quarter, three = np.quantile(calls, [0.25, 0.75])
         return float(np.quantile(calls, reference) - margin * (three - quarter))
     raise ValueError(f"space '{space}': expected absolute, relative or quantile")
+
+
+def _limits(known: ClassScores, s: MarginSettings) -> tuple[float, float]:
+    return -np.inf, margin_threshold(known.calls, s.space, s.margin, s.reference)
+
+
+RULE = Limits(MarginSettings, _limits, above="the margin")

@@ -4,8 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 import numpy as np
+
+from negmine.mining.rules.rule import Candidates, Takes
+from negmine.settings import Count, Settings, setting
+
+
+class QuotaSettings(Settings, frozen=True):
+    """Quota: no kind, certificate, source or group has more than so many rows of a class."""
+
+    by: Literal["kind", "certificate", "source", "group"] = setting(
+        "group", "What it is of.", flag=""
+    )
+    most: Count = setting(5, "Rows of a class.", flag="")
 
 
 def within_quota(keys: Sequence[Iterable[str]], most: int) -> np.ndarray:
@@ -32,3 +45,10 @@ def within_quota(keys: Sequence[Iterable[str]], most: int) -> np.ndarray:
             taken.update(names)
             kept[rank] = True
     return kept
+
+
+def _take(found: Candidates, wanted: int, s: QuotaSettings) -> np.ndarray:
+    return np.flatnonzero(within_quota(found.keys(s.by), s.most))
+
+
+RULE = Takes(QuotaSettings, _take, "its kind, certificate, source or group has enough")

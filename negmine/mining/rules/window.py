@@ -4,6 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from negmine.mining.rules.rule import ClassScores, Limits
+from negmine.settings import Settings, setting
+
+
+class WindowSettings(Settings, frozen=True):
+    """Window: a band of hardness, as quantiles of the class's certified rows."""
+
+    low: float = setting(0.0, "Lowest quantile.", flag="")
+    high: float = setting(0.999, "Highest quantile.", flag="")
+
 
 def score_window(reference: np.ndarray, low: float, high: float) -> tuple[float, float]:
     """Return the scores between two quantiles of hardness.
@@ -31,3 +41,11 @@ def score_window(reference: np.ndarray, low: float, high: float) -> tuple[float,
         return -np.inf, np.inf
     lowest, highest = np.quantile(reference, [low, high])
     return (float(lowest) if low > 0 else -np.inf), (float(highest) if high < 1 else np.inf)
+
+
+def _limits(known: ClassScores, s: WindowSettings) -> tuple[float, float]:
+    return score_window(known.reference, s.low, s.high)
+
+
+_HERE = "the hardness window"
+RULE = Limits(WindowSettings, _limits, below=_HERE, above=_HERE)

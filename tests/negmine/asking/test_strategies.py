@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from negmine.asking.judged import at_recall
 from negmine.asking.settings import STRATEGIES as NAMES
 from negmine.asking.strategies import STRATEGIES, Known
-from negmine.mining.rules.diversity import k_center
+from negmine.mining.rules.diverse import k_center
 
 LOGITS = np.array([[0.0, 2.0, -4.0, 1.0], [1.0, 2.0, 4.0, -3.0]], dtype=np.float32)
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from negmine.mining.rules import matched_random, without_duplicates
+from negmine.mining.rules.control import matched_random
+from negmine.mining.rules.duplicates import without_duplicates
 from negmine.scores.top import TopRows
 
 # few distinct scores, so that ties are common

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from negmine.mining.nearest import call_similarity, nearest_call
-from negmine.mining.rules.diversity import k_center
+from negmine.mining.rules.diverse import k_center
 from negmine.mining.rules.margin import margin_threshold
 from negmine.mining.rules.quota import within_quota
 from negmine.mining.rules.window import score_window

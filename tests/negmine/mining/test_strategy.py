@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 
 from negmine.errors import InputError
-from negmine.mining.rules.chain import Candidates, ClassScores, Strategy
+from negmine.mining.mine_report import reasons
+from negmine.mining.rules import RULES, rule_settings
+from negmine.mining.rules.chain import Strategy
+from negmine.mining.rules.rule import Candidates, ClassScores, Limits, Takes
 from negmine.mining.strategy import PRESETS, parse_strategy, with_window
+from negmine.settings import Count, Settings, setting
 
 KNOWN = ClassScores(np.array([1.0, 2.0, 3.0]), np.arange(101.0) / 10 - 5)
 
@@ -153,3 +159,51 @@ def test_a_window_stands_before_the_rules() -> None:
 def test_a_window_that_is_none_is_named(text: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         with_window(Strategy(), text)
+
+
+# ---- a new rule is a file and its name in RULES
+
+
+class EverySettings(Settings, frozen=True):
+    """Every: one row of so many."""
+
+    step: Count = setting(2, "Of how many.", flag="")
+
+
+def _every(found: Candidates, wanted: int, s: EverySettings) -> np.ndarray:
+    return np.arange(0, len(found), s.step)
+
+
+def _above_zero(known: ClassScores, s: EverySettings) -> tuple[float, float]:
+    return 0.0, np.inf
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        (Takes(EverySettings, _every, "between two that are kept"), "between two that are kept"),
+        (
+            Limits(EverySettings, _above_zero, below="zero"),
+            "score below the hardness window or zero",
+        ),
+    ],
+)
+def test_a_file_and_a_name_make_a_rule(
+    monkeypatch: pytest.MonkeyPatch, kind: Limits | Takes, reason: str
+) -> None:
+    module = ModuleType("every")
+    module.__dict__["RULE"] = kind
+    monkeypatch.setitem(sys.modules, "negmine.mining.rules.every", module)
+    with pytest.raises(InputError, match="no preset or rule 'every'"):
+        parse_strategy("every")
+    RULES.append("every")
+    try:
+        rule = parse_strategy("every:step=3").rules[0]
+        assert rule.text == "every:step=3"
+        kept = rule.take(candidates(["a"] * 7, [0.0] * 7), 5).tolist()
+        assert kept == ([0, 3, 6] if rule.takes else list(range(7)))
+        assert rule.limits(KNOWN)[0] == (-np.inf if rule.takes else 0.0)
+        assert reason in reasons().values()
+        assert rule_settings()[-1] is EverySettings
+    finally:
+        RULES.remove("every")

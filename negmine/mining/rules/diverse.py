@@ -1,8 +1,15 @@
-"""``diversity``: rows that spread over embedding space instead of crowding in one place."""
+"""``diverse``: rows that spread over embedding space instead of crowding in one place."""
 
 from __future__ import annotations
 
 import numpy as np
+
+from negmine.mining.rules.rule import Candidates, Takes
+from negmine.settings import Settings
+
+
+class DiverseSettings(Settings, frozen=True):
+    """Diverse: rows that spread over embedding space (k-center)."""
 
 
 def k_center(embeddings: np.ndarray, count: int, given: int = 0) -> np.ndarray:
@@ -35,3 +42,11 @@ def k_center(embeddings: np.ndarray, count: int, given: int = 0) -> np.ndarray:
         nearest = np.maximum(nearest, embeddings @ embeddings[best])
         nearest[best] = np.inf
     return np.array(taken[given:], dtype=np.int64)
+
+
+def _take(found: Candidates, wanted: int, s: DiverseSettings) -> np.ndarray:
+    # chosen for their spread, ranked by their hardness
+    return np.sort(k_center(found.embeddings, wanted))
+
+
+RULE = Takes(DiverseSettings, _take, "not needed to cover embedding space")
