@@ -28,7 +28,11 @@ from negmine.scores.scan import Eligible
 
 @dataclass(frozen=True)
 class Mined:
-    """A selection, its random control, what is to be reviewed, and the report."""
+    """A selection, its control, what is to be reviewed, and the report.
+
+    The control is random, and trains as much: of each class as many rows of each kind, with as many
+    known cells and the same weights, see `negmine.mining.rules.matched_random`.
+    """
 
     selection: Selection
     control: Selection
@@ -82,7 +86,7 @@ def mine(
     >>> chosen = mined.selection.rows[0]
     >>> chosen.label, chosen.certificate, chosen.rank
     ('0', 'external', 1)
-    >>> len(mined.selection.rows) == len(mined.control.rows)  # as many random ones
+    >>> len(mined.selection.rows) == len(mined.control.rows)  # matched
     True
     >>> mined.selection.write(Path("hard.parquet"))
     """
@@ -109,10 +113,11 @@ def mine(
     )
     describe = _Describer(pool, scores, doubt)
     selections: tuple[list[Chosen], list[Chosen], list[Chosen]] = ([], [], [])
-    kinds = pool.recipes.kind
+    kinds, cells = pool.recipes.kind, eligible.counts()
     for one, choice in zip(known, picked, strict=True):
         certified = eligible.of_class(one.column)
-        drawn = matched_random(certified, kinds, kinds[choice.rows], rng)
+        weights = pool.recipes.confidence(one.name)
+        drawn = matched_random(certified, kinds, cells, weights, choice.rows, rng)
         # as many to listen to as to train with, at most
         heard = choice.review[: max(s.per_class, len(choice.rows))]
         described = describe(one, choice.rows, drawn, heard)

@@ -9,6 +9,9 @@ import numpy as np
 from negmine.scores.embed import Scores
 from negmine.scores.top import TopRows
 
+# Bits that are set in each byte.
+_ONES = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(axis=1, dtype=np.int64)
+
 
 class Eligible:
     """Which rows are eligible as a negative of which class: a bit each.
@@ -32,6 +35,13 @@ class Eligible:
     def of_class(self, column: int) -> np.ndarray:
         """Return the rows of one class: bool array, shape (N,)."""
         return np.asarray((self._bits[column // 8] & np.uint8(1 << column % 8)) != 0)
+
+    def counts(self) -> np.ndarray:
+        """Count the classes that each row is eligible for: int64 array, shape (N,)."""
+        out = np.zeros(self._bits.shape[1], dtype=np.int64)
+        for byte in self._bits:
+            out += _ONES[byte]
+        return out
 
     def at(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Return pairs of a row and a class: bool array, shape (n,)."""

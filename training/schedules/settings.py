@@ -97,7 +97,8 @@ class LoopSettings(Settings, frozen=True):
     )
     control: bool = setting(
         False,
-        "Train each round with as many random negatives, too, in round1-random/, ...",
+        "Train each round with random negatives instead, too, matched as of 'negmine mine "
+        "--control', in round1-random/, ...",
         flag="--control",
         common=True,
     )

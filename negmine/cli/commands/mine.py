@@ -35,7 +35,10 @@ class MineRunSettings(MineSettings, frozen=True):
     """Which negatives are chosen."""
 
     control: bool = setting(
-        False, "Also write as many random negatives, to OUT with '.control'.", common=True
+        False,
+        "Also write random negatives to OUT with '.control': of each class as many of each kind, "
+        "of as many known classes and the same confidence.",
+        common=True,
     )
     budget: Count | None = setting(
         None,

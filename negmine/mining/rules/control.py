@@ -1,14 +1,27 @@
-"""``control``: as many random negatives, so that a claim of benefit can be tested."""
+"""``control``: random negatives that train as much, so that a claim of benefit can be tested."""
 
 from __future__ import annotations
 
 import numpy as np
 
+# A row is drawn out of this many times the rows that are wanted of its cells and weight: with
+# fewer to choose from, the control would be the selection itself.
+_AMONG = 4
+
 
 def matched_random(
-    eligible: np.ndarray, kinds: np.ndarray, wanted: np.ndarray, rng: np.random.Generator
+    eligible: np.ndarray,
+    kinds: np.ndarray,
+    cells: np.ndarray,
+    weights: np.ndarray,
+    chosen: np.ndarray,
+    rng: np.random.Generator,
 ) -> np.ndarray:
-    """Return rows drawn at random, as many of each kind as another selection has.
+    """Return rows drawn at random that train as much as those of another selection of the class.
+
+    For each chosen row one of the same kind, of as many known cells and of the same weight. Where
+    hardly another row is like it, those that come next by cells, then by weight, are drawn from,
+    too.
 
     Parameters
     ----------
@@ -16,16 +29,46 @@ def matched_random(
         Which rows are certified for the class and not held out.
     kinds : int array, shape (N,)
         Their kinds, by number.
-    wanted : int array, shape (m,)
-        The kinds of the selection to match, one a row.
+    cells : int array, shape (N,)
+        How many classes each is certified free of.
+    weights : float array, shape (N,)
+        Confidence that each is free of the class: the weight of its zero in a loss.
+    chosen : int array, shape (m,)
+        The rows of the selection to match, all eligible.
 
     Returns
     -------
     int64 array, shape (m,)
         Distinct rows, sorted. The selection's own rows may be among them.
     """
-    drawn = []
-    for kind, count in zip(*np.unique(wanted, return_counts=True), strict=True):
+    drawn = [np.zeros(0, dtype=np.int64)]
+    for kind in np.unique(kinds[chosen]):
         among = np.flatnonzero(eligible & (kinds == kind))
-        drawn.append(rng.choice(among, int(count), replace=False))
-    return np.sort(np.concatenate(drawn)) if drawn else np.zeros(0, dtype=np.int64)
+        alike = np.stack([cells[among], weights[among]], axis=1).astype(np.float64)
+        among = among[order := np.lexsort(alike.T[::-1])]
+        found = _draw(alike[order], np.isin(among, chosen), rng)
+        drawn.append(among[found])
+    return np.sort(np.concatenate(drawn))
+
+
+def _draw(alike: np.ndarray, chosen: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return places of sorted rows, as many of each sort as are chosen, or of the sorts beside it.
+
+    Parameters
+    ----------
+    alike : float64 array, shape (n, 2)
+        Rows that are the same here are of one sort.
+    chosen : bool array, shape (n,)
+    """
+    new = np.append(True, (alike[1:] != alike[:-1]).any(axis=1))
+    starts = np.append(np.flatnonzero(new), len(alike))
+    wanted = np.add.reduceat(chosen.astype(np.int64), starts[:-1])
+    free = np.ones(len(alike), dtype=bool)
+    for sort in rng.permutation(np.flatnonzero(wanted)).tolist():
+        count, low, high = int(wanted[sort]), int(starts[sort]), int(starts[sort + 1])
+        enough = min(_AMONG * count, int(np.count_nonzero(free)))
+        reach = _AMONG * count
+        while (left := np.flatnonzero(free[low:high])).size < enough:
+            low, high, reach = max(0, low - reach), high + reach, 2 * reach
+        free[low + rng.choice(left, count, replace=False)] = False
+    return np.flatnonzero(~free)

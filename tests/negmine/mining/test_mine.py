@@ -225,15 +225,24 @@ def test_a_choice_from_the_head_of_a_shortlist_is_that_from_all_of_it(
     assert any(rejected(c)["duplicates"] for c in found[2].report.classes.values())
 
 
-def test_the_control_has_as_many_of_each_class_and_kind(pool: Pool, scores: Path) -> None:
+def test_the_control_has_the_cells_kinds_and_weights_of_what_was_mined(
+    pool: Pool, scores: Path
+) -> None:
     scorer = PlaceholderScorer(held_out=HELD_OUT)
     mined = mine(scorer, pool, scores, MineSettings(per_class=12, min_distance=0.0))
+    known = {recipe.id: len(recipe.labels.absent) for recipe in pool}
 
     def counts(selection: Selection) -> Counter[tuple[str, str]]:
         return Counter((row.label, row.kind) for row in selection.rows)
 
+    def dose(selection: Selection) -> list[float]:
+        rows = selection.rows
+        return [sum(known[row.recipe] for row in rows), sum(row.confidence for row in rows)]
+
     assert counts(mined.control) == counts(mined.selection)
     assert len(counts(mined.control)) > 2
+    # among a hundred rows few are alike
+    assert dose(mined.control) == pytest.approx(dose(mined.selection), rel=0.1)
     cells = [(row.recipe, row.label) for row in mined.control.rows]
     assert len(set(cells)) == len(cells)
     certified = {(r.id, name) for r in pool for name in r.labels.absent}

@@ -72,21 +72,43 @@ def test_the_control_is_of_distinct_rows_and_as_many_of_each_kind(
     wanted = (
         data.draw(st.lists(st.sampled_from(range(len(of_rows))), unique=True)) if of_rows else []
     )
-    chosen = np.array([of_rows[i] for i in wanted], dtype=np.uint8)
+    chosen = 3 * np.array(wanted, dtype=np.int64) + 1
     every = np.repeat(np.array(of_rows, dtype=np.uint8), 3)
-    drawn = matched_random(eligible, every, chosen, np.random.default_rng(seed))
+    cells = np.array(data.draw(st.lists(st.integers(1, 3), min_size=90, max_size=90)))
+    rng = np.random.default_rng(seed)
+    weights = rng.choice([0.9, 0.99, 1.0], len(every)).astype(np.float32)
+    drawn = matched_random(eligible, every, cells[: len(every)], weights, chosen, rng)
     assert len(set(drawn.tolist())) == len(drawn) == len(wanted)
     assert drawn.tolist() == sorted(drawn.tolist())
     assert eligible[drawn].all()
-    assert Counter(of_rows[(row - 1) // 3] for row in drawn.tolist()) == Counter(chosen.tolist())
+    assert Counter(every[drawn].tolist()) == Counter(every[chosen].tolist())
 
 
-def test_every_eligible_row_is_as_likely_in_the_control() -> None:
-    eligible, every = np.ones(10, dtype=bool), np.zeros(10, dtype=np.uint8)
-    rng = np.random.default_rng(0)
+def test_every_eligible_row_alike_is_as_likely_in_the_control() -> None:
+    alike = np.ones(10, dtype=np.int64)
+    rng, chosen = np.random.default_rng(0), np.arange(3)
     counts = Counter(
-        row for _ in range(2000) for row in matched_random(eligible, every, every[:3], rng).tolist()
+        row
+        for _ in range(2000)
+        for row in matched_random(alike > 0, alike, alike, alike, chosen, rng).tolist()
     )
     # each row is drawn with probability 0.3: 600 times, with a standard deviation of 20
     assert sorted(counts) == list(range(10))
     assert all(count == pytest.approx(600, abs=90) for count in counts.values())
+
+
+def test_the_control_has_the_cells_and_weights_of_what_it_matches() -> None:
+    rng = np.random.default_rng(0)
+    rows = np.arange(3000)
+    cells = rng.choice([1, 2, 20], len(rows))
+    # few rows are of one cell's weight alone, many of the others
+    weights = np.where(cells == 1, rng.uniform(0.9, 1.0, len(rows)), rng.choice([0.8, 0.9], 3000))
+    # what scores high has few cells, and is the less sure
+    hard = np.argsort(cells + 5 * weights + rng.normal(0, 0.1, len(rows)))[:200]
+    drawn = matched_random(rows >= 0, np.zeros(3000), cells, weights, hard, rng)
+    assert Counter(cells[drawn].tolist()) == Counter(cells[hard].tolist())
+    assert weights[drawn].sum() == pytest.approx(weights[hard].sum(), rel=0.01)
+    plain = rng.choice(rows, 200, replace=False)
+    assert abs(weights[plain].sum() - weights[hard].sum()) > 5
+    # most rows this unsure were chosen; still others are drawn
+    assert np.isin(drawn, hard).mean() < 0.7
