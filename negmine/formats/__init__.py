@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from negmine.formats.format import Format
 
-# In the order in which they are tried: what is recognised by less comes later.
-NAMES: tuple[str, ...] = ()
+# Of all that recognise a table, one may: `plain` is for what no other does.
+NAMES: tuple[str, ...] = ("negmine", "rfcx", "plain")
 
 
 def format_of(name: str) -> Format:
