@@ -28,7 +28,7 @@ from negmine.audit.hidden_rates import Audit
 from negmine.audit.sample import draw_calls, draw_claims
 from negmine.audit.settings import DrawSettings
 from negmine.building import PoolSettings, build_pool
-from negmine.building.sources.settings import MixSettings
+from negmine.building.settings import MixSettings
 from negmine.cli.console import Bars
 from negmine.pool import Pool, open_pool
 

@@ -29,7 +29,7 @@ from benchmarks.truth_labels import TrueLabels
 from negmine.annotations import read_rfcx
 from negmine.annotations.recordings import open_annotated
 from negmine.building import PoolSettings, build_pool
-from negmine.building.sources.settings import SceneSettings
+from negmine.building.settings import SceneSettings
 from negmine.cli.console import Bars
 from negmine.mining.mine import MineSettings, mine
 from negmine.pool import Pool, open_pool

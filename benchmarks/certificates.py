@@ -31,7 +31,7 @@ from scipy.stats import binomtest
 from negmine.annotations import read_rfcx
 from negmine.audio.windows import Span
 from negmine.building import PoolSettings, build_pool
-from negmine.building.sources.settings import (
+from negmine.building.settings import (
     AgreedSettings,
     EraseSettings,
     FpSettings,

@@ -29,7 +29,7 @@ from negmine.annotations import read_rfcx
 from negmine.annotations.recordings import Recordings, open_annotated, open_unlabelled
 from negmine.audio.read import AudioInfo
 from negmine.building import PoolSettings, build_pool
-from negmine.building.sources.settings import (
+from negmine.building.settings import (
     AgreedSettings,
     EraseSettings,
     FpSettings,

@@ -49,10 +49,9 @@ def made_up(
     from negmine.audio.read import AudioInfo
     from negmine.audio.silence import LEVEL_BLOCK_S
     from negmine.audio.windows import Span
-    from negmine.building.settings import PoolSettings
+    from negmine.building.settings import EraseSettings, MixSettings, NoiseSettings, PoolSettings
+    from negmine.building.settings import TransplantSettings as Transplant
     from negmine.building.sources.context import BuildContext, DeclaredFolder
-    from negmine.building.sources.settings import EraseSettings, MixSettings, NoiseSettings
-    from negmine.building.sources.settings import TransplantSettings as Transplant
 
     rng = np.random.default_rng(0)
     names = tuple(str(number) for number in range(classes))

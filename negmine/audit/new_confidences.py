@@ -1,7 +1,8 @@
 """From rates of hidden positives to settings of a pool whose rows would have claimed them.
 
-Three forms of setting: one that rows claim as it is (``external``); a share kept for each second,
-of which rows claim a power (``fp``); and one whose doubt, times something, is a row's (``erase``).
+Three forms of setting (`negmine.building.general.Audited`): one that rows claim as it is
+(``external``); a share kept for each second, of which rows claim a power (``fp``); and one whose
+doubt, times something, is a row's (``erase``).
 """
 
 from __future__ import annotations
@@ -15,16 +16,7 @@ from scipy.optimize import brentq
 
 from negmine.audit.hidden_rates import Audit, HiddenRate
 from negmine.audit.intervals import Rate
-
-# By certificate and kind: the section and name of the setting, and how rows depend on it.
-_SETTINGS = {
-    ("external", "external"): ("external", "confidence", "itself"),
-    ("external", "near"): ("near", "confidence", "itself"),
-    ("agreed", "agreed"): ("agreed", "confidence", "itself"),
-    ("erased", "erase"): ("erase", "confidence", "doubt"),
-    ("erased", "transplant"): ("transplant", "confidence", "doubt"),
-    ("verified", "fp"): ("fp", "beyond_per_s", "power"),
-}
+from negmine.building.settings import PoolSettings
 
 # No setting is made lower: a claim that is hardly ever true is better left out of the pool.
 LOWEST = 0.01
@@ -81,11 +73,14 @@ def new_confidences(audit: Audit, settings: Mapping[str, Any], prior: float) -> 
         See `supported_doubt`.
     """
     out = []
-    for (certificate, kind), (section, name, form) in _SETTINGS.items():
-        found, confidence, weight = audit.of(certificate, kind)
+    for kind, source in PoolSettings().sources().items():
+        if source.audited is None:
+            continue
+        name, form = source.audited.setting, source.audited.form
+        found, confidence, weight = audit.of(source.audited.certificate, kind)
         if not len(confidence):
             continue
-        before, after, reason = settings.get(section, {}).get(name), None, ""
+        before, after, reason = settings.get(kind, {}).get(name), None, ""
         heard = audit.sensitivity.rate
         doubt = supported_doubt(found, heard, prior)
         if heard.trials and not heard.hits:
@@ -102,7 +97,7 @@ def new_confidences(audit: Audit, settings: Mapping[str, Any], prior: float) -> 
             after = before ** _exponent(confidence, weight, doubt, before)
         if after is not None:
             after = round(min(1.0, max(LOWEST, after)), 4)
-        out.append(NewConfidence(section, name, before, after, len(confidence), reason))
+        out.append(NewConfidence(kind, name, before, after, len(confidence), reason))
     return out
 
 

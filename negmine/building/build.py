@@ -23,7 +23,7 @@ from negmine.building.dedup.acoustic_files import read_prints, write_prints
 from negmine.building.holdout import read_names
 from negmine.building.settings import PoolSettings
 from negmine.building.sound import BuildSound
-from negmine.building.sources import LEAVES, ORDER, rows_of
+from negmine.building.sources import rows_of
 from negmine.building.sources.agreed import open_scorers
 from negmine.building.sources.annotated import annotated_clips
 from negmine.building.sources.context import BuildContext, DeclaredFolder, no_progress
@@ -304,15 +304,14 @@ def fill(writer: PoolWriter, context: BuildContext) -> None:
     for block in _kept(_calls(context), context):
         context.calls.append(block)
         writer.add_calls(block)
-    for name in ORDER:
-        settings = getattr(context.settings, name)
+    for name, settings in context.settings.sources().items():
         for block in _kept(rows_of(name)(context, settings), context):
             check_ratios(block, context.silent_uses(block))
             known = writer.known(block)
             repeated = len(block) - known - writer.add(block)
             context.left_out["rows that the pool has already"] += known
             context.left_out[f"rows of '{name}' that repeat another row of this build"] += repeated
-            if name not in LEAVES:
+            if not settings.leaf:
                 context.blocks.append(block)
 
 

@@ -12,8 +12,9 @@ import pyarrow as pa
 
 from negmine.annotations import Annotations
 from negmine.annotations.class_bands import class_bands
+from negmine.building.general import BandSettings
+from negmine.building.settings import FpSettings, TransplantSettings
 from negmine.building.sources.banded import Bands
-from negmine.building.sources.settings import BandSettings, FpSettings, TransplantSettings
 from negmine.errors import AnnotationError
 from negmine.models.scorer import Scorer
 from negmine.pool import Pool, check_classes

@@ -45,7 +45,7 @@ class MoveRules:
     bands : Bands, optional
         What lets bands be transplanted.
     transplant_confidence : float
-        As in `negmine.building.sources.settings.TransplantSettings`.
+        As in `negmine.building.settings.TransplantSettings`.
     """
 
     most_parts: int = 4

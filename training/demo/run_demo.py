@@ -17,7 +17,7 @@ from negmine.annotations import Annotations, read_rfcx
 from negmine.annotations.class_bands import class_bands
 from negmine.annotations.recordings import open_annotated
 from negmine.building import PoolSettings, build_pool
-from negmine.building.sources.settings import MixSettings
+from negmine.building.settings import MixSettings
 from negmine.errors import InputError
 from negmine.mining.mine import MineSettings
 from negmine.mining.selection import Chosen, open_selection

@@ -15,12 +15,6 @@ if TYPE_CHECKING:
 
     Rows = Callable[[BuildContext, Any], Iterator[Recipe | Recipes]]
 
-# In this order: what mixes and changes clips comes after what certifies them.
-ORDER = ("external", "noise", "fp", "near", "agreed", "erase", "transplant", "mix", "scene")
-
-# Sources on whose rows, the most of a pool, no other draws: they need not be kept.
-LEAVES = ("mix", "scene")
-
 
 def rows_of(name: str) -> Rows:
     """Return the function that yields a source's rows."""

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from negmine.building.settings import PoolSettings
+from negmine.building.settings import AgreedSettings, PoolSettings
 from negmine.building.sources.agreement import Doubts
 from negmine.building.sources.context import BuildContext
 from negmine.building.sources.external import window_starts
-from negmine.building.sources.settings import AgreedSettings
 from negmine.errors import InputError, ModelError
 from negmine.models.scorer import Scorer, load_scorer
 from negmine.pool import check_classes

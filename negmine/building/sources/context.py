@@ -4,17 +4,15 @@ A source is a module ``negmine/building/sources/NAME.py`` with one function::
 
     def rows(context: BuildContext, settings: NameSettings) -> Iterator[Recipe | Recipes]
 
-``NAME`` is its section of pool.toml and the kind of its recipes. It is registered by
+``NAME`` is its section of pool.toml and the kind of its recipes. ``NameSettings`` is a
+`negmine.building.general.SourceSettings` in `negmine.building.settings`, which the command line
+reads without what ``rows`` imports. It says, too, which of its settings an audit corrects, and
+whether other sources may draw on its rows. The source is registered by one line: the field ``NAME``
+of `negmine.building.settings.PoolSettings`, after the sources that it draws on. The order of the
+build, flags, ``--help``, pool.toml, what an audit corrects and the tests of all sources follow from
+it.
 
-- ``NAME`` in `negmine.building.sources.ORDER`, after the sources that it draws on (and in
-  ``LEAVES`` if its rows are many and no other source may draw on them);
-- ``NameSettings``, a model in `negmine.building.sources.settings`, as the field ``NAME`` of
-  `negmine.building.settings.PoolSettings`: flags, ``--help`` and pool.toml follow from it;
-- if it has a confidence as a setting, a line in ``_SETTINGS`` of `negmine.audit.new_confidences`,
-  so that an audit can correct it;
-- its settings for ``SECTIONS`` of ``tests/negmine/building/test_holdout.py``: held-out recordings
-  must enter through no source;
-- a row in ``docs/pool.md``, its module in the drawing of ``docs/design.md``, and ``make docs``.
+Tell of it in ``docs/pool.md`` and in the drawing of ``docs/design.md``, and run ``make docs``.
 
 A source is off by default: it returns where its settings ask for nothing. Sources run in order,
 each once. What one yields is in ``context.certified`` when the next one runs, so that mixing,

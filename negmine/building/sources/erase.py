@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from negmine.building.settings import EraseSettings
 from negmine.building.sources.banded import Bands, Crops, sure_gone, usable_bands
 from negmine.building.sources.context import BuildContext
-from negmine.building.sources.settings import EraseSettings
 from negmine.recipes.layer import ERASE
 from negmine.recipes.recipe import BLOCK_ROWS, Recipes
 from negmine.recipes.recipe_columns import rounded

@@ -8,8 +8,8 @@ import numpy as np
 
 from negmine.audio.read import AudioInfo
 from negmine.audio.silence import LEVEL_BLOCK_S, SILENCE_RMS
+from negmine.building.settings import ExternalSettings
 from negmine.building.sources.context import BuildContext, DeclaredFolder
-from negmine.building.sources.settings import ExternalSettings
 from negmine.recipes.labels import Certificate, PartialLabels
 from negmine.recipes.recipe import Recipes
 from negmine.recipes.recipe_columns import rounded

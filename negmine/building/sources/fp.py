@@ -10,10 +10,10 @@ import numpy as np
 from negmine.annotations import Annotation
 from negmine.audio.dsp.generators import RMS
 from negmine.audio.windows import Span, to_microseconds
+from negmine.building.settings import FpSettings
 from negmine.building.sources.annotated import annotated_clips
 from negmine.building.sources.context import BuildContext
 from negmine.building.sources.partners import Certified
-from negmine.building.sources.settings import FpSettings
 from negmine.pool.audible import files_of
 from negmine.recipes.labels import label_clip
 from negmine.recipes.layer import INSERT

@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from negmine.arrays import FloatCells, IntCells
+from negmine.building.settings import MixSettings
 from negmine.building.sources.context import BuildContext
 from negmine.building.sources.partners import Certified, sounds
-from negmine.building.sources.settings import MixSettings
 from negmine.recipes.columns import USE, Lists, typed
 from negmine.recipes.recipe import BLOCK_ROWS, Recipes
 from negmine.recipes.recipe_columns import millionths

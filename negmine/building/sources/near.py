@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from negmine.building.settings import NearSettings
 from negmine.building.sources.annotated import annotated_clips
 from negmine.building.sources.context import BuildContext
 from negmine.building.sources.exclusive import read_exclusive
-from negmine.building.sources.settings import NearSettings
 from negmine.recipes.labels import Certificate
 from negmine.recipes.recipe import Recipe
 

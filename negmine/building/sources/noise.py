@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from negmine.building.settings import NoiseSettings
 from negmine.building.sources.context import BuildContext
-from negmine.building.sources.settings import NoiseSettings
 from negmine.recipes.labels import Certificate, PartialLabels
 from negmine.recipes.recipe import BLOCK_ROWS, Recipes
 from negmine.recipes.source import synthetic_source

@@ -14,9 +14,9 @@ import numpy as np
 from negmine.annotations import Annotations
 from negmine.annotations.class_bands import class_bands
 from negmine.audio.windows import to_microseconds
+from negmine.building.settings import SceneSettings
 from negmine.building.sources.context import BuildContext
 from negmine.building.sources.cuttings import Cutting, cut_calls
-from negmine.building.sources.settings import SceneSettings
 from negmine.notices import warn
 from negmine.recipes.layer import Layer
 from negmine.recipes.recipe import Recipe

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from negmine.building.settings import TransplantSettings
 from negmine.building.sources.banded import Bands, Crops, sure_gone, usable_bands
 from negmine.building.sources.context import BuildContext
 from negmine.building.sources.partners import Certified, sounds
-from negmine.building.sources.settings import TransplantSettings
 from negmine.recipes.layer import BAND
 from negmine.recipes.recipe import BLOCK_ROWS, Recipes
 from negmine.recipes.recipe_columns import rounded

@@ -17,12 +17,11 @@ from negmine.annotations import Annotation, Annotations, read_rfcx
 from negmine.annotations.recordings import Recordings, open_annotated, open_external
 from negmine.audio.read import AudioInfo
 from negmine.audio.windows import Span
-from negmine.building.settings import PoolSettings
+from negmine.building.settings import ExternalSettings, MixSettings, PoolSettings
 from negmine.building.sources import rows_of
 from negmine.building.sources.annotated import annotated_clips
 from negmine.building.sources.context import BuildContext, DeclaredFolder
 from negmine.building.sources.mix import mixes as draw_mixes
-from negmine.building.sources.settings import ExternalSettings, MixSettings
 from negmine.recipes.dictionaries import Dictionaries
 from negmine.recipes.labels import Absence, Certificate, PartialLabels, State
 from negmine.recipes.layer import Layer

@@ -17,10 +17,10 @@ from negmine.annotations.recordings import Recordings
 from negmine.audio.dsp.generators import GENERATORS
 from negmine.audio.windows import Span
 from negmine.building import BuildReport, build_pool
+from negmine.building.settings import NOISES
 from negmine.building.sources import agreed
 from negmine.building.sources.banded import usable_bands
 from negmine.building.sources.context import BuildContext
-from negmine.building.sources.settings import NOISES
 from negmine.errors import InputError, ModelError, NegmineError, PoolError
 from negmine.recipes.labels import Absence, Certificate, State
 from negmine.recipes.recipe import Recipe
