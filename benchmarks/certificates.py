@@ -41,7 +41,7 @@ from negmine.building.settings import (
 )
 from negmine.cli.console import Bars
 from negmine.pool import Pool, open_pool
-from negmine.recipes.labels import MIN_CALL_SHARE
+from negmine.recipes.clip_labels import MIN_CALL_SHARE
 from negmine.recipes.layer import Layer
 from negmine.recipes.reader import DIRECT
 from negmine.recipes.recipe import Recipe
@@ -104,7 +104,7 @@ def heard(component: tuple[Layer, ...], duration_s: float) -> list[tuple[Layer, 
 
 
 def calls_in(truth: Truth, layer: Layer, span: Span, hidden: list[Span], name: str) -> list[Event]:
-    """Return the calls of a class in a part, by the rule of `negmine.recipes.labels.label_clip`."""
+    """Return the calls of a class in a part, by the rule of `recipes.clip_labels.label_clip`."""
     if layer.source is None or layer.source.is_synthetic:
         return []
     found = []

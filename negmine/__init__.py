@@ -14,7 +14,8 @@ from negmine.lazy import lazily
 if TYPE_CHECKING:
     from negmine.pool import Pool, open_pool
     from negmine.pool.append import append_recipes
-    from negmine.recipes.labels import Absence, Certificate, PartialLabels
+    from negmine.recipes.certificates import Absence, Certificate
+    from negmine.recipes.labels import PartialLabels
     from negmine.recipes.layer import Layer
     from negmine.recipes.recipe import Recipe
     from negmine.recipes.source import Source
@@ -37,8 +38,8 @@ __all__ = [
 __getattr__ = lazily(
     __name__,
     {
-        "Absence": "recipes.labels",
-        "Certificate": "recipes.labels",
+        "Absence": "recipes.certificates",
+        "Certificate": "recipes.certificates",
         "Layer": "recipes.layer",
         "PartialLabels": "recipes.labels",
         "Pool": "pool.pool",

@@ -17,8 +17,9 @@ from test_docs_cli import COMMANDS
 from negmine.building.settings import PoolSettings
 from negmine.mining.rules.chain import Strategy
 from negmine.mining.strategy import parse_strategy
+from negmine.recipes.certificates import DEFAULT_CONFIDENCE, Certificate
 from negmine.recipes.confidence import BEYOND_BOX_PER_S
-from negmine.recipes.labels import DEFAULT_CONFIDENCE, Certificate, PartialLabels
+from negmine.recipes.labels import PartialLabels
 from negmine.settings import Settings, settings_of
 from training.augmentation import AUGMENT_PRESETS, AugmentSettings
 from training.cli.settings import LoopRunSettings, TrainSettings

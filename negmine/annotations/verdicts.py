@@ -16,7 +16,7 @@ from negmine.annotations.class_bands import class_bands
 from negmine.annotations.schema import Annotation, Annotations, without_duplicates
 from negmine.audio.windows import Span, to_microseconds
 from negmine.errors import AnnotationError, did_you_mean
-from negmine.recipes.labels import MIN_CALL_SHARE
+from negmine.recipes.clip_labels import MIN_CALL_SHARE
 from negmine.storage.csv_tables import check_name, known_name, number_in, read_rows
 
 COLUMNS = ("recording", "class", "t_min", "t_max", "verdict", "listener")
@@ -187,7 +187,7 @@ def _said(rows: Iterable[Verdict]) -> set[str]:
 
 
 def _holds(window: Span, call: Span) -> bool:
-    """Return whether a window holds a call, as `negmine.recipes.labels.label_clip` has it."""
+    """Return whether a window holds a call, as `negmine.recipes.clip_labels.label_clip` has it."""
     shorter = min(window.duration_s, call.duration_s)
     return window.overlap_s(call) >= MIN_CALL_SHARE * shorter
 

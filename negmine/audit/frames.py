@@ -15,7 +15,7 @@ import numpy as np
 
 from negmine.mining.selection import Selection
 from negmine.pool import Pool
-from negmine.recipes.labels import CERTIFICATES
+from negmine.recipes.certificates import CERTIFICATES
 
 # What strata may be made of.
 FIELDS = ("certificate", "kind", "hardness", "class")

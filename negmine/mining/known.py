@@ -11,7 +11,7 @@ from negmine.mining.doubt import MIN_CLIPS, DoubtModel, Evidence, clip_features
 from negmine.mining.nearest import call_similarity
 from negmine.mining.rules.rule import ClassScores
 from negmine.pool import Pool
-from negmine.recipes.labels import CERTIFICATES, Certificate
+from negmine.recipes.certificates import CERTIFICATES, Certificate
 from negmine.recipes.recipe import Recipes
 from negmine.scores.embed import Scores
 from negmine.scores.scan import Eligible

@@ -21,7 +21,7 @@ from negmine.mining.settings import MineSettings as MineSettings
 from negmine.models.scorer import Scorer
 from negmine.pool import Pool, check_classes
 from negmine.recipes.cache import CachedReader
-from negmine.recipes.labels import CERTIFICATES
+from negmine.recipes.certificates import CERTIFICATES
 from negmine.scores.embed import Scores, score_pool
 from negmine.scores.scan import Eligible
 

@@ -12,8 +12,9 @@ import pyarrow as pa
 from negmine.arrays import BitCells, BoolSets, FloatEntries, FloatSets, IntEntries, IntSets
 from negmine.errors import PoolError
 from negmine.pool.recipe_files import column_values
+from negmine.recipes.certificates import CERTIFICATES, Absence, is_confidence
 from negmine.recipes.columns import LABELS, offsets
-from negmine.recipes.labels import CERTIFICATES, Absence, PartialLabels, is_confidence
+from negmine.recipes.labels import PartialLabels
 from negmine.storage.files import write_table
 from negmine.storage.names import clean_name
 from negmine.storage.parquet import read_table

@@ -22,8 +22,8 @@ from negmine.arrays import (
 )
 from negmine.errors import PoolError
 from negmine.pool.label_sets import LabelSets
+from negmine.recipes.certificates import MIN_CONFIDENCE, mixed_certificate, mixed_confidence
 from negmine.recipes.columns import ID_BYTES
-from negmine.recipes.labels import MIN_CONFIDENCE, mixed_certificate, mixed_confidence
 from negmine.recipes.recipe import Recipes
 
 _ID = np.dtype([("leading", ">u8"), ("rest", f"V{ID_BYTES - 8}")])
@@ -79,7 +79,7 @@ class RecipeTable(Recipes):
     def certificates(self, name: str, rows: IntRows | None = None) -> IntRows:
         """Return what certifies that each recipe lacks a class: int array, as `confidence`.
 
-        Places in `negmine.recipes.labels.CERTIFICATES`; -1 where nothing does.
+        Places in `negmine.recipes.certificates.CERTIFICATES`; -1 where nothing does.
         """
         label, starts = self._label_sets_of(rows)
         found = mixed_certificate(self.label_sets.certificates(name)[label], starts)

@@ -7,9 +7,8 @@ confidence in (0, 1] that becomes its weight in a loss.
 ==========================  =============================  ======================================
 operation                   present                        absent
 ==========================  =============================  ======================================
-crop (`label_clip`)         enough of a call's box inside  inside the rejected box; beyond it at a
+crop (`clip_labels`)        enough of a call's box inside  inside the rejected box; beyond it at a
                                                            price per second
-extend (`extended`)         kept                           the same price per second
 mix (`mix`)                 union                          intersection, confidences multiplied
 erase band of c (`erased`)  c removed                      c added
 transplant (`transplanted`) c as in the donor              c as in the donor
@@ -22,7 +21,6 @@ unknown into absent without a certificate.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -30,95 +28,18 @@ from functools import cached_property, lru_cache
 from itertools import repeat
 from operator import attrgetter
 from types import MappingProxyType
-from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from negmine.arrays import BoolClasses, FloatEntries, FloatRows, IntEntries, IntRows, WeightClasses
-from negmine.audio.windows import Span, covered_s
-from negmine.recipes.confidence import (
-    AGREED,
-    BEYOND_BOX_PER_S,
-    ERASED,
-    EXTERNAL,
-    SYNTHETIC,
-    VERIFIED,
+from negmine.arrays import BoolClasses, WeightClasses
+from negmine.recipes.certificates import (
+    DEFAULT_CONFIDENCE,
+    Absence,
+    Certificate,
+    mixed_confidence,
 )
-
-# An absence below this confidence says nothing worth a loss term; the claim is dropped.
-MIN_CONFIDENCE = 1e-3
-
-# A confirmed call counts as present in a clip that holds this share of it (or is filled by it).
-MIN_CALL_SHARE = 0.5
-
-
-class Certificate(StrEnum):
-    """What vouches for an absence."""
-
-    VERIFIED = "verified"
-    EXTERNAL = "external"
-    SYNTHETIC = "synthetic"
-    ERASED = "erased"
-    MIXED = "mixed"
-    AGREED = "agreed"
-    UNMARKED = "unmarked"
-
-
-# Columns tell a certificate by its place here, and -1 where nothing vouches for an absence.
-CERTIFICATES = tuple(Certificate)
-
-DEFAULT_CONFIDENCE: Mapping[Certificate, float] = MappingProxyType(
-    {
-        Certificate.VERIFIED: VERIFIED,
-        Certificate.EXTERNAL: EXTERNAL,
-        Certificate.SYNTHETIC: SYNTHETIC,
-        Certificate.ERASED: ERASED,
-        Certificate.AGREED: AGREED,
-    }
-)
-
-
-def is_confidence(value: Any) -> Any:
-    """Return whether a value, or each of some, is a confidence: above 0, and 1 at most."""
-    return (value > 0.0) & (value <= 1.0)
-
-
-def mixed_confidence(confidence: FloatEntries, starts: IntRows) -> FloatRows:
-    """Compute how sure it is that mixes lack a class: the product over the parts of each.
-
-    Parameters
-    ----------
-    confidence : float64 array, shape (m,)
-        Of the parts of each mix, one mix after another; 0 where a part does not certify it.
-    starts : int array, shape (n,)
-        Where each mix's parts start; each has one or more.
-
-    Returns
-    -------
-    float64 array, shape (n,)
-        0 where too little is left of the claim; one part alone is never touched.
-    """
-    if not len(starts):
-        return np.zeros(0)
-    out = np.multiply.reduceat(confidence, starts)
-    low = np.flatnonzero((out < MIN_CONFIDENCE) & (out > 0))
-    if len(low):
-        ends = np.append(starts, len(confidence))[low + 1]
-        out[low[ends - starts[low] > 1]] = 0.0
-    return np.asarray(out)
-
-
-def mixed_certificate(certificate: IntEntries, starts: IntRows) -> IntRows:
-    """Return what certifies that mixes lack a class: places in `CERTIFICATES`; -1 for nothing.
-
-    Parameters and shapes as in `mixed_confidence`, which says where too little is left of it.
-    """
-    if not len(starts):
-        return np.zeros(0, dtype=np.int64)
-    several = np.diff(starts, append=len(certificate)) > 1
-    least = np.minimum.reduceat(certificate, starts)
-    return np.where(several & (least >= 0), CERTIFICATES.index(Certificate.MIXED), least)
+from negmine.recipes.confidence import ERASED
 
 
 class State(StrEnum):
@@ -127,30 +48,6 @@ class State(StrEnum):
     PRESENT = "present"
     ABSENT = "absent"
     UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class Absence:
-    """A certified absence.
-
-    Parameters
-    ----------
-    certificate : Certificate
-    confidence : float
-        In (0, 1]: how sure the certificate is; the weight of the known zero in a loss.
-
-    Raises
-    ------
-    ValueError
-        If the confidence is outside (0, 1].
-    """
-
-    certificate: Certificate
-    confidence: float
-
-    def __post_init__(self) -> None:
-        if not is_confidence(self.confidence):
-            raise ValueError(f"confidence {self.confidence} is outside (0, 1]")
 
 
 @dataclass(frozen=True)
@@ -233,30 +130,6 @@ class PartialLabels:
         # classes come with few distinct confidences, and there may be 10,000 of them
         joined = {one: Absence(Certificate.MIXED, one) for one in set(mixed) if one}
         return cls(present, {n: joined[one] for n, one in zip(names, mixed, strict=True) if one})
-
-    def extended(self, seconds: float, beyond_per_s: float = BEYOND_BOX_PER_S) -> PartialLabels:
-        """Extend labels to the same sound with more of its surroundings.
-
-        Parameters
-        ----------
-        seconds : float
-            How much longer the clip became.
-        beyond_per_s : float
-            Share of confidence that an absence keeps per second outside its certified span; with 0
-            every absence is lost by any extension.
-
-        Raises
-        ------
-        ValueError
-            If ``seconds`` is negative or ``beyond_per_s`` outside [0, 1].
-        """
-        kept = _beyond(seconds, beyond_per_s)
-        absent = {
-            name: Absence(a.certificate, a.confidence * kept)
-            for name, a in self.absent.items()
-            if a.confidence * kept >= MIN_CONFIDENCE
-        }
-        return PartialLabels(self.present, absent)
 
     def declared(
         self, names: Iterable[str], certificate: Certificate, confidence: float
@@ -355,75 +228,3 @@ def places(names: Collection[str], classes: Sequence[str]) -> NDArray[np.intp]:
 @lru_cache(maxsize=8)
 def _places(classes: tuple[str, ...]) -> dict[str, int]:
     return dict(zip(classes, range(len(classes)), strict=True))
-
-
-class Box(Protocol):
-    """A verdict on one class in one span of a recording: confirmed (TP) or rejected (FP)."""
-
-    @property
-    def label(self) -> str: ...
-    @property
-    def present(self) -> bool: ...
-    @property
-    def span(self) -> Span: ...
-
-
-def label_clip(
-    boxes: Iterable[Box],
-    clip: Span,
-    *,
-    beyond_per_s: float = BEYOND_BOX_PER_S,
-    min_call_share: float = MIN_CALL_SHARE,
-) -> PartialLabels:
-    """Label one clip of a recording by the recording's boxes.
-
-    A class is present if the clip holds ``min_call_share`` of a confirmed call, or is itself that
-    full of one. A class whose call is only grazed is unknown, whatever else was rejected. A class
-    is absent if the clip touches a box in which it was rejected: with confidence 1 inside such
-    boxes, times ``beyond_per_s`` for each second of the clip outside them.
-
-    Parameters
-    ----------
-    boxes : iterable of Box
-        All verdicts on the recording, in any order.
-    clip : Span
-    beyond_per_s : float
-        In [0, 1]; 0 certifies only clips that are inside rejected boxes.
-    min_call_share : float
-        In (0, 1].
-    """
-    present, grazed = set(), set()
-    rejected: defaultdict[str, list[Span]] = defaultdict(list)
-    start_s, end_s = clip.start_s, clip.end_s
-    for box in boxes:
-        span = box.span
-        # most boxes of a long recording are elsewhere
-        if span.end_s <= start_s or span.start_s >= end_s:
-            continue
-        shared = clip.overlap_s(span)
-        if shared <= 0:
-            continue
-        if not box.present:
-            rejected[box.label].append(box.span)
-        elif shared >= min_call_share * min(box.span.duration_s, clip.duration_s):
-            present.add(box.label)
-        else:
-            grazed.add(box.label)
-    absent = {}
-    for name, spans in rejected.items():
-        if name in present or name in grazed:
-            continue
-        outside = max(0.0, clip.duration_s - covered_s(clip, spans))
-        # nanoseconds of rounding are not a second thought about the verdict
-        confidence = _beyond(outside if outside > 1e-9 else 0.0, beyond_per_s)
-        if confidence >= MIN_CONFIDENCE:
-            absent[name] = Absence(Certificate.VERIFIED, confidence)
-    return PartialLabels(frozenset(present), absent)
-
-
-def _beyond(seconds: float, beyond_per_s: float) -> float:
-    if seconds < 0:
-        raise ValueError(f"cannot extend by {seconds} s; a crop needs the boxes: use label_clip")
-    if not 0.0 <= beyond_per_s <= 1.0:
-        raise ValueError(f"beyond_per_s {beyond_per_s} is outside [0, 1]")
-    return float(beyond_per_s**seconds)

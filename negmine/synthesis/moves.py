@@ -22,8 +22,9 @@ import numpy as np
 from negmine.annotations import Annotation
 from negmine.audio.windows import Span, to_microseconds
 from negmine.building.sources.banded import Bands, sure_gone
+from negmine.recipes.certificates import Certificate
+from negmine.recipes.clip_labels import label_clip
 from negmine.recipes.confidence import BEYOND_BOX_PER_S, ERASED
-from negmine.recipes.labels import Certificate, label_clip
 from negmine.recipes.layer import Layer
 from negmine.recipes.recipe import Recipe
 
@@ -41,7 +42,7 @@ class MoveRules:
     boxes : mapping of str to sequence of Annotation
         By recording: what lets rejected detections shift. Empty: they stay where they are.
     beyond_per_s : float
-        See `negmine.recipes.labels.label_clip`.
+        See `negmine.recipes.clip_labels.label_clip`.
     bands : Bands, optional
         What lets bands be transplanted.
     transplant_confidence : float

@@ -27,7 +27,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from negmine.audio.windows import Span
-from negmine.recipes.labels import MIN_CALL_SHARE, PartialLabels
+from negmine.recipes.clip_labels import MIN_CALL_SHARE
+from negmine.recipes.labels import PartialLabels
 from training.augmentation import AugmentSettings
 from training.data.rows import Call, Row
 
@@ -143,8 +144,8 @@ def _in_band(call: Call, semitones: float, bands: Bands) -> bool:
 def _in_time(span: Span, change: Change, duration_s: float, roll: bool) -> bool:
     """Return whether the row still holds enough of a call in one piece.
 
-    Enough is what `negmine.recipes.labels.label_clip` asks of a crop: a share of the call, or of
-    the row.
+    Enough is what `negmine.recipes.clip_labels.label_clip` asks of a crop: a share of the call, or
+    of the row.
     """
     start, end = (min(max(0.0, s), duration_s) / change.rate for s in (span.start_s, span.end_s))
     # a slower sound no longer fits: its end is cut off

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from negmine.audio.windows import to_samples
-from negmine.recipes.labels import Certificate, PartialLabels
+from negmine.recipes.certificates import Certificate
+from negmine.recipes.labels import PartialLabels
 from training.config import TrainConfig
 from training.data.rows import Example, Row, RowKind
 from training.data.streams import Stream

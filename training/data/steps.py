@@ -26,7 +26,7 @@ from negmine.audio.read import AudioInfo
 from negmine.audio.windows import Span, to_microseconds, to_samples
 from negmine.progress import Progress, no_progress
 from negmine.recipes.cache_items import cache_spans
-from negmine.recipes.labels import label_clip
+from negmine.recipes.clip_labels import label_clip
 from training.config import TrainConfig
 from training.data.mixup import mix
 from training.data.rows import Batch, Call, Example, Row, RowKind, make_example, stack

@@ -14,7 +14,7 @@ from negmine.audio.read import AudioInfo
 from negmine.audio.windows import Span, to_microseconds
 from negmine.errors import InputError
 from negmine.recipes.cache import CachedReader
-from negmine.recipes.labels import label_clip
+from negmine.recipes.clip_labels import label_clip
 from negmine.recipes.reader import DIRECT, Reader
 from negmine.recipes.source import Source
 from training.config import TrainConfig

@@ -14,7 +14,8 @@ from negmine.building.sources.external import window_starts
 from negmine.errors import InputError, ModelError
 from negmine.models.scorer import Scorer, load_scorer
 from negmine.pool import check_classes
-from negmine.recipes.labels import Certificate, PartialLabels
+from negmine.recipes.certificates import Certificate
+from negmine.recipes.labels import PartialLabels
 from negmine.recipes.layer import Layer
 from negmine.recipes.recipe import Recipe, Recipes
 from negmine.recipes.render import render_batches

@@ -8,8 +8,8 @@ from negmine.annotations import Annotation, Annotations
 from negmine.annotations.long_boxes import loud_starts
 from negmine.annotations.recordings import Recordings
 from negmine.audio.windows import Span, centred_window, to_microseconds
+from negmine.recipes.clip_labels import label_clip
 from negmine.recipes.confidence import BEYOND_BOX_PER_S
-from negmine.recipes.labels import label_clip
 from negmine.recipes.layer import Layer
 from negmine.recipes.recipe import Recipe
 
@@ -40,7 +40,7 @@ def annotated_clips(
     clip_s : float
     sample_rate : int
     beyond_per_s : float
-        See `negmine.recipes.labels.label_clip`.
+        See `negmine.recipes.clip_labels.label_clip`.
     placements : int
         Clips a box, as far as the recording's ends leave them apart.
     missed : list, optional

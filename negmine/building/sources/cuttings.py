@@ -11,7 +11,9 @@ from negmine.annotations import Annotation
 from negmine.audio.silence import LEAST_RMS
 from negmine.audio.windows import Span, to_microseconds
 from negmine.building.sources.context import BuildContext
-from negmine.recipes.labels import Absence, Certificate, PartialLabels, label_clip
+from negmine.recipes.certificates import Absence, Certificate
+from negmine.recipes.clip_labels import label_clip
+from negmine.recipes.labels import PartialLabels
 from negmine.recipes.source import Source
 
 

@@ -10,7 +10,8 @@ from negmine.audio.read import AudioInfo
 from negmine.audio.silence import LEVEL_BLOCK_S, SILENCE_RMS
 from negmine.building.settings import ExternalSettings
 from negmine.building.sources.context import BuildContext, DeclaredFolder
-from negmine.recipes.labels import Certificate, PartialLabels
+from negmine.recipes.certificates import Certificate
+from negmine.recipes.labels import PartialLabels
 from negmine.recipes.recipe import Recipes
 from negmine.recipes.recipe_columns import rounded
 

@@ -15,7 +15,7 @@ from negmine.building.sources.annotated import annotated_clips
 from negmine.building.sources.context import BuildContext
 from negmine.building.sources.partners import Certified
 from negmine.pool.audible import files_of
-from negmine.recipes.labels import label_clip
+from negmine.recipes.clip_labels import label_clip
 from negmine.recipes.layer import INSERT
 from negmine.recipes.recipe import Recipe, Recipes
 from negmine.recipes.recipe_columns import millionths

@@ -10,7 +10,7 @@ from negmine.building.settings import NearSettings
 from negmine.building.sources.annotated import annotated_clips
 from negmine.building.sources.context import BuildContext
 from negmine.building.sources.exclusive import read_exclusive
-from negmine.recipes.labels import Certificate
+from negmine.recipes.certificates import Certificate
 from negmine.recipes.recipe import Recipe
 
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from negmine.building.settings import NoiseSettings
 from negmine.building.sources.context import BuildContext
-from negmine.recipes.labels import Certificate, PartialLabels
+from negmine.recipes.certificates import Certificate
+from negmine.recipes.labels import PartialLabels
 from negmine.recipes.recipe import BLOCK_ROWS, Recipes
 from negmine.recipes.source import synthetic_source
 

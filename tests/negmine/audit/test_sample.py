@@ -15,7 +15,7 @@ from negmine.audit.sample import allocate, draw_calls, draw_claims, draw_sample
 from negmine.audit.settings import DrawSettings
 from negmine.errors import InputError, PoolError
 from negmine.pool import Pool, open_pool
-from negmine.recipes.labels import Certificate
+from negmine.recipes.certificates import Certificate
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from negmine.audio.silence import is_silent
 from negmine.building import BuildReport, PoolSettings, build_pool
 from negmine.errors import AudioError, InputError, NegmineError, OutputError, PoolError
 from negmine.pool import Pool, open_pool
-from negmine.recipes.labels import Certificate
+from negmine.recipes.certificates import Certificate
 
 
 def build(

@@ -22,8 +22,9 @@ from negmine.building.sources import rows_of
 from negmine.building.sources.annotated import annotated_clips
 from negmine.building.sources.context import BuildContext, DeclaredFolder
 from negmine.building.sources.mix import mixes as draw_mixes
+from negmine.recipes.certificates import Absence, Certificate
 from negmine.recipes.dictionaries import Dictionaries
-from negmine.recipes.labels import Absence, Certificate, PartialLabels, State
+from negmine.recipes.labels import PartialLabels, State
 from negmine.recipes.layer import Layer
 from negmine.recipes.recipe import Recipe, Recipes, blocks_of, join_recipes
 from negmine.recipes.source import Source

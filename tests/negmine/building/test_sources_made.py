@@ -22,7 +22,8 @@ from negmine.building.sources import agreed
 from negmine.building.sources.banded import usable_bands
 from negmine.building.sources.context import BuildContext
 from negmine.errors import InputError, ModelError, NegmineError, PoolError
-from negmine.recipes.labels import Absence, Certificate, State
+from negmine.recipes.certificates import Absence, Certificate
+from negmine.recipes.labels import State
 from negmine.recipes.recipe import Recipe
 
 

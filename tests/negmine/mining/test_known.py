@@ -13,7 +13,8 @@ from negmine.mining import known
 from negmine.mining.doubt import DoubtModel, Evidence
 from negmine.mining.known import fit_doubt, know_calls
 from negmine.pool import Pool, open_pool
-from negmine.recipes.labels import Absence, Certificate, PartialLabels
+from negmine.recipes.certificates import Absence, Certificate
+from negmine.recipes.labels import PartialLabels
 from negmine.recipes.layer import Layer
 from negmine.recipes.recipe import Recipe
 from negmine.recipes.source import Source

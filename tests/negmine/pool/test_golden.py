@@ -18,7 +18,8 @@ from pools import write_pool
 
 from negmine.pool import open_pool
 from negmine.pool.append import append_recipes
-from negmine.recipes.labels import Absence, Certificate, PartialLabels
+from negmine.recipes.certificates import Absence, Certificate
+from negmine.recipes.labels import PartialLabels
 from negmine.recipes.layer import Layer
 from negmine.recipes.recipe import Recipe
 from negmine.recipes.source import Source, synthetic_source

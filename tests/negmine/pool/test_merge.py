@@ -17,7 +17,8 @@ from negmine.errors import PoolError
 from negmine.pool import open_pool
 from negmine.pool.merge import merge_pools
 from negmine.pool.split import split_pool
-from negmine.recipes.labels import Certificate, PartialLabels
+from negmine.recipes.certificates import Certificate
+from negmine.recipes.labels import PartialLabels
 
 HALVES = {"one": 0.5, "other": 0.5}
 

@@ -23,7 +23,8 @@ from negmine.pool import check_classes, open_pool
 from negmine.pool.append import append_recipes
 from negmine.pool.recipe_files import TABLES
 from negmine.pool.writer import PoolWriter, add_rows
-from negmine.recipes.labels import Absence, Certificate, PartialLabels
+from negmine.recipes.certificates import Absence, Certificate
+from negmine.recipes.labels import PartialLabels
 from negmine.recipes.layer import Layer
 from negmine.recipes.recipe import Recipe
 from negmine.recipes.source import Source

@@ -13,7 +13,8 @@ from conftest import source_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from negmine.recipes.labels import Certificate, PartialLabels
+from negmine.recipes.certificates import Certificate
+from negmine.recipes.labels import PartialLabels
 from negmine.recipes.layer import Layer
 from negmine.recipes.recipe import Recipe
 from negmine.recipes.source import Source, synthetic_source

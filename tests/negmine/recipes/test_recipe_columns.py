@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from pools import write_pool
 
 from negmine.pool import open_pool
+from negmine.recipes.certificates import MIN_CONFIDENCE, Absence, Certificate
 from negmine.recipes.columns import Lists
 from negmine.recipes.dictionaries import ClipDictionary, Dictionaries
-from negmine.recipes.labels import MIN_CONFIDENCE, Absence, Certificate, PartialLabels
+from negmine.recipes.labels import PartialLabels
 from negmine.recipes.layer import Layer
 from negmine.recipes.recipe import Recipe, Recipes, blocks_of, join_recipes
 from negmine.recipes.source import Source, synthetic_source

@@ -11,7 +11,8 @@ import pytest
 from negmine.annotations import Annotation
 from negmine.audio.windows import Span
 from negmine.building.sources.banded import Bands
-from negmine.recipes.labels import Absence, Certificate, PartialLabels
+from negmine.recipes.certificates import Absence, Certificate
+from negmine.recipes.labels import PartialLabels
 from negmine.recipes.layer import Layer
 from negmine.recipes.recipe import Recipe
 from negmine.recipes.source import Source, synthetic_source

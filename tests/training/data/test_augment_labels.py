@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from negmine.audio.windows import Span
-from negmine.recipes.labels import Absence, Certificate, PartialLabels, State, label_clip
+from negmine.recipes.certificates import Absence, Certificate
+from negmine.recipes.clip_labels import label_clip
+from negmine.recipes.labels import PartialLabels, State
 from training.augmentation import AUGMENT_PRESETS, AUGMENT_PROBABILITIES, AugmentSettings
 from training.data.augment_labels import (
     KEPT_SEMITONES,

@@ -21,7 +21,8 @@ from negmine.errors import InputError, PoolError
 from negmine.mining.selection import Chosen, Selection, open_selection
 from negmine.pool import Pool, open_pool
 from negmine.recipes.cache_items import build_cache
-from negmine.recipes.labels import Absence, Certificate, PartialLabels, State
+from negmine.recipes.certificates import Absence, Certificate
+from negmine.recipes.labels import PartialLabels, State
 from negmine.recipes.reader import DirectReader
 from negmine.recipes.recipe import Recipe
 from negmine.recipes.source import Source

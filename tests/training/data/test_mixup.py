@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from negmine.recipes.labels import Absence, Certificate, PartialLabels
+from negmine.recipes.certificates import Absence, Certificate
+from negmine.recipes.labels import PartialLabels
 from training.data.mixup import join_cells, mix
 from training.data.rows import Cells, Example, Row, RowKind, make_example
 

@@ -9,7 +9,8 @@ from batches import make_batch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from negmine.recipes.labels import Absence, Certificate, PartialLabels
+from negmine.recipes.certificates import Absence, Certificate
+from negmine.recipes.labels import PartialLabels
 from training.data.rows import Batch, Cells, Row, RowKind, make_example
 
 CLASSES = ("frog", "owl", "rain")

@@ -18,7 +18,9 @@ from hypothesis import strategies as st
 from negmine.annotations import Annotation, Annotations
 from negmine.audio.windows import Span
 from negmine.recipes.cache_items import build_cache
-from negmine.recipes.labels import Certificate, PartialLabels, label_clip
+from negmine.recipes.certificates import Certificate
+from negmine.recipes.clip_labels import label_clip
+from negmine.recipes.labels import PartialLabels
 from training.augmentation import AugmentSettings
 from training.data.rows import Batch, Example, Row, RowKind
 from training.data.steps import (

@@ -29,7 +29,8 @@ from negmine.errors import InputError, ModelError, NegmineError, PoolError
 from negmine.mining.selection import Chosen, Selection
 from negmine.notices import warn
 from negmine.pool import open_pool
-from negmine.recipes.labels import Certificate, PartialLabels
+from negmine.recipes.certificates import Certificate
+from negmine.recipes.labels import PartialLabels
 from training.config import TrainConfig
 from training.data.folds import held_out_recordings
 from training.data.hard_negatives import HardNegatives

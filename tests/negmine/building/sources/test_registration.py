@@ -22,7 +22,8 @@ from negmine.building.general import Audited, SourceSettings
 from negmine.building.settings import PoolSettings, Rows
 from negmine.building.sources.context import BuildContext
 from negmine.cli.settings import settings_options, take_settings
-from negmine.recipes.labels import Certificate, PartialLabels
+from negmine.recipes.certificates import Certificate
+from negmine.recipes.labels import PartialLabels
 from negmine.recipes.layer import Layer
 from negmine.recipes.recipe import Recipe
 from negmine.settings import Confidence, When, setting

@@ -16,7 +16,7 @@ from negmine.audio.windows import Span, to_samples
 from negmine.building import build_pool
 from negmine.building.sources.cuttings import unmarked_rates, widened
 from negmine.pool import Pool, open_pool
-from negmine.recipes.labels import Certificate
+from negmine.recipes.certificates import Certificate
 from negmine.recipes.recipe import Recipe
 
 
