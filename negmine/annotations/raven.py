@@ -26,6 +26,9 @@ COLUMNS = (
     "File Offset (s)",
 )
 
+# Further columns, by what detections call them.
+EXTRA = {"probability": "Probability", "threshold": "Threshold"}
+
 
 def selection_table(
     detections: pd.DataFrame,
@@ -40,7 +43,7 @@ def selection_table(
     ----------
     detections : DataFrame
         ``recording`` and ``label``, as numbers; ``start_s`` and ``end_s`` in the recording;
-        ``confidence``.
+        ``confidence``; perhaps `EXTRA`.
     bands : sequence of (float, float)
         Lowest and highest frequency of each class's selections, in Hz.
     paths : sequence of Path
@@ -52,7 +55,7 @@ def selection_table(
     Returns
     -------
     DataFrame
-        With `COLUMNS`, ordered by time.
+        With `COLUMNS`, ordered by time; and those of `EXTRA` that there are.
     """
     rows = detections.sort_values(["recording", "start_s", "label"], kind="stable")
     recording, label = (rows[name].to_numpy(dtype=np.int64) for name in ("recording", "label"))
@@ -71,7 +74,11 @@ def selection_table(
         np.asarray([str(path) for path in paths], dtype=object)[recording],
         rows["start_s"].round(4),
     )
-    return pd.DataFrame(dict(zip(COLUMNS, values, strict=True)), index=rows.index)
+    table = pd.DataFrame(dict(zip(COLUMNS, values, strict=True)), index=rows.index)
+    for name, title in EXTRA.items():
+        if name in rows:
+            table[title] = rows[name].round(4)
+    return table
 
 
 def write_selections(path: Path, table: pd.DataFrame) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +13,7 @@ from negmine.cli.console import (
     Bars,
     CleanCommand,
     Failure,
+    GroupedOption,
     as_one,
     print_json,
     quiet_and_json,
@@ -19,11 +21,14 @@ from negmine.cli.console import (
     say_found,
 )
 from negmine.cli.scoring_options import decoding, device_option, sound_cache_option
-from negmine.cli.settings import unused, with_settings
+from negmine.cli.settings import given_settings, unused, with_settings
 from negmine.cli.stopping import stop_code
 from negmine.notices import warn, warn_each
 from training.cli.data import skip_bad_option
 from training.evaluation.settings import EvaluateSettings, PredictSettings, ReadingSettings
+
+if TYPE_CHECKING:
+    from training.calibration.table import Thresholds
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -35,6 +40,7 @@ class _Given:
     recordings: tuple[Path, ...]
     skip_bad: bool
     cache: Path | None
+    thresholds: Path | None
 
 
 @dataclass(frozen=True)
@@ -83,6 +89,14 @@ class _Tables:
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder for a selection table a recording.",
 )
+@click.option(
+    "--thresholds",
+    type=_FILE,
+    cls=GroupedOption,
+    needs=["--detections", "--per-recording"],
+    help="Table of 'negmine calibrate' with these models: what counts as detected, in the place of "
+    "--min-conf. Detections gain the columns Probability and Threshold.",
+)
 @as_one(_Given, "given")
 @as_one(_Targets, "targets")
 @with_settings(PredictSettings, warn=False)
@@ -110,6 +124,9 @@ def predict(
     out, detections = targets.out, targets.detections
     if out == detections:
         raise click.UsageError(f"--out and --detections are both {out}")
+    min_conf = [one for one in given_settings(PredictSettings) if one.path == ("min_conf",)]
+    if given.thresholds and min_conf:
+        raise click.UsageError("--thresholds and --min-conf both say what counts; choose one")
     # windows of several models must be the same, whoever reads them
     read = settings.readout if len(models) == 1 else None
     lines = unused(settings.replace(readout=read or "max"))
@@ -122,11 +139,12 @@ def predict(
     if settings.readout is None and len(models) == 1:
         now = unused(settings.replace(readout=scorers[0].config.readout))
         warn_each(line for line in now if line not in lines)
+    table = _thresholds(given.thresholds, models, scorers[0].grid[0])
     found, skipped, folders = find_recordings(given.recordings, skip_bad=given.skip_bad)
     for folder in folders:
         say_found(folder, quiet)
     _tell_lower((one.sample_rate for one in found), scorers[0].config.sample_rate)
-    output = Output(out, detections, targets.per_recording, settings)
+    output = Output(out, detections, targets.per_recording, settings, table)
     try:
         with Bars(quiet) as bars, decoding(given.cache) as decode:
             result = run_prediction(
@@ -243,6 +261,24 @@ def evaluate(
         print_json(as_dict(found, names))
         return
     say(as_text(found, names, settings.resamples, tables.events is not None), quiet)
+
+
+def _thresholds(path: Path | None, models: Sequence[Path], window_s: float) -> Thresholds | None:
+    """Read a table of thresholds, and check that it is of these models; name what it lacks."""
+    if path is None:
+        return None
+    from negmine.errors import shorten
+    from training.calibration.table import read_thresholds
+    from training.engine.checkpoint import Checkpoint
+
+    table = read_thresholds(path)
+    table.check(models, [Checkpoint.load(model).fingerprint for model in models], window_s)
+    if lacking := table.lacking:
+        warn(
+            f"{path}: no threshold for {len(lacking)} of {len(table.classes)} classes "
+            f"({shorten(lacking)}): nothing of them is detected"
+        )
+    return table
 
 
 def _tell_lower(rates: Iterable[int], sample_rate: int) -> None:

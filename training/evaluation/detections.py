@@ -11,7 +11,7 @@ def detect(
     probabilities: np.ndarray,
     start_s: np.ndarray,
     end_s: np.ndarray,
-    min_conf: float,
+    min_conf: float | np.ndarray,
     *,
     audible: np.ndarray | None = None,
     merge: bool = False,
@@ -25,8 +25,8 @@ def detect(
     probabilities : float array, shape (N, C)
         Of windows in the order of time.
     start_s, end_s : float arrays, shape (N,)
-    min_conf : float
-        A window counts from this probability on.
+    min_conf : float or float array, shape (C,)
+        A window counts from this probability on; of a class with NaN none does.
     audible : bool array, shape (N,), optional
         Windows that hold sound: nothing is detected in others.
     merge : bool
@@ -38,7 +38,7 @@ def detect(
     DataFrame
         ``recording``, ``label`` (number of the class), ``start_s``, ``end_s``, ``confidence``.
     """
-    counts = min_conf <= probabilities.T
+    counts = np.reshape(min_conf, (-1, 1)) <= probabilities.T
     label, window = np.nonzero(counts if audible is None else counts & audible)
     confidence = probabilities[window, label]
     if merge and len(label):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,17 @@ from training.evaluation.score_tables import ScoreTable
 from training.evaluation.settings import PredictSettings
 
 
+class ClassThresholds(Protocol):
+    """Thresholds of classes, and what a detection's score means: see `training.calibration`."""
+
+    @property
+    def values(self) -> np.ndarray:
+        """Probabilities, (C,), from which on a window counts; NaN: none does."""
+
+    def probability(self, label: np.ndarray, confidence: np.ndarray) -> np.ndarray:
+        """Return the probability that detections are calls of their class, (N,); NaN if unknown."""
+
+
 @dataclass(frozen=True)
 class Output:
     """What is written, and where.
@@ -38,12 +49,15 @@ class Output:
         Folder of a selection table a recording, named after it; empty where nothing was detected.
     settings : PredictSettings
         What counts as detected.
+    thresholds : ClassThresholds, optional
+        What does instead of its ``min_conf``, class by class.
     """
 
     scores: Path
     detections: Path | None = None
     per_recording: Path | None = None
     settings: PredictSettings = field(default_factory=PredictSettings)
+    thresholds: ClassThresholds | None = None
 
 
 @dataclass(frozen=True)
@@ -122,7 +136,7 @@ def run_prediction(
                     prediction.windows,
                     prediction.start_s,
                     prediction.end_s,
-                    output.settings.min_conf,
+                    output.thresholds.values if output.thresholds else output.settings.min_conf,
                     audible=prediction.audible,
                     merge=output.settings.merge,
                 )
@@ -137,6 +151,11 @@ def run_prediction(
         detections = pd.concat(detected, ignore_index=True)
         if top := output.settings.top:
             detections = most_confident(detections, top)
+        if known := output.thresholds:
+            label, confidence = (detections[name].to_numpy() for name in ("label", "confidence"))
+            detections = detections.assign(
+                probability=known.probability(label, confidence), threshold=known.values[label]
+            )
         labels = detections["label"].value_counts()
         counts = {name: int(labels.get(i, 0)) for i, name in enumerate(classes)}
         paths = [found.path for found in scored]

@@ -4,6 +4,7 @@ All of it is for other projects, too: it knows nothing of this one.
 """
 
 from training.metrics.bootstrap import interval, resamples
+from training.metrics.counts import poisson_interval
 from training.metrics.detection import (
     AtRate,
     AtRecall,
@@ -45,6 +46,7 @@ __all__ = [
     "masked_lwlrap",
     "match_windows",
     "neg_at_k",
+    "poisson_interval",
     "resamples",
     "scores_matter",
     "validate",

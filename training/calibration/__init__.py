@@ -1,0 +1,1 @@
+"""Thresholds and probabilities of a model's detections, from verdicts on recordings it held out."""
