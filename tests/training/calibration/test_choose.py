@@ -120,11 +120,11 @@ def test_false_positives_an_hour_are_those_of_the_site() -> None:
 
 def test_a_site_without_verdicts_gives_a_bound() -> None:
     edges, counts = np.arange(6.0), np.array([100, 50, 20, 5, 2, 0])
-    nobody = Judged(np.empty(0), np.empty(0, bool), np.empty(0, int))
+    unheard = Judged(np.empty(0), np.empty(0, bool), np.empty(0, int))
     windows = ScoreCounts(edges, counts, 2.0)
-    choice = choose(nobody, CalibrateSettings(fp_per_hour=4.0), 0.0, windows)
+    choice = choose(unheard, CalibrateSettings(fp_per_hour=4.0), 0.0, windows)
     assert (choice.logit, choice.status) == (3.0, BOUND)
     assert (choice.per_hour, choice.fp_low) == (3.5, 0.0)
     assert choice.fp_high == pytest.approx(14.42 / 2, abs=0.01)  # Garwood's, of 7 events
-    sure = choose(nobody, CalibrateSettings(fp_per_hour=4.0, sure=True), 0.0, windows)
+    sure = choose(unheard, CalibrateSettings(fp_per_hour=4.0, sure=True), 0.0, windows)
     assert sure.logit == 4.0
