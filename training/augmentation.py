@@ -10,6 +10,7 @@ from pydantic import Field
 
 from negmine.limits import MOST_CLIP_S
 from negmine.settings import Ascending, Settings, Share, When, setting
+from training.backbone_kinds import TRAINED
 
 Seconds = Annotated[float, Field(ge=0, le=MOST_CLIP_S)]
 Masks = Annotated[int, Field(ge=0, le=1000)]
@@ -71,16 +72,16 @@ class AugmentSettings(Settings, frozen=True):
         (-5.0, 5.0), "Row over the added one, dB.",
         flag="--mixup-snr", metavar=_RANGE, needs=When("mixup"),
     )  # fmt: skip
-    time_masks: Masks = setting(
+    time_masks: Annotated[Masks, TRAINED] = setting(
         0, "SpecAugment: stretches of time to blank.", flag="--time-masks", shown=_BY_PRESET
     )
-    time_mask_s: Seconds = setting(
+    time_mask_s: Annotated[Seconds, TRAINED] = setting(
         0.25, "Longest of them, seconds.", flag="--time-mask-s", needs=When("time_masks")
     )
-    freq_masks: Masks = setting(
+    freq_masks: Annotated[Masks, TRAINED] = setting(
         0, "SpecAugment: bands to blank.", flag="--freq-masks", shown=_BY_PRESET
     )
-    freq_mask_share: Share = setting(
+    freq_mask_share: Annotated[Share, TRAINED] = setting(
         0.1, "Widest of them, of all mel bands.", flag="--freq-mask-share", needs=When("freq_masks")
     )
 

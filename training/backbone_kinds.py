@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Literal
 
 from negmine.models.added import is_network
-from negmine.settings import Settings, first_flag, settings_of
+from negmine.settings import Setting, Settings, first_flag, settings_of
 
 Kind = Literal["small", "timm", "frozen"]
 
@@ -30,11 +30,24 @@ class Only:
         self.kinds = kinds
 
 
+# Of a network that is trained from its spectrogram on.
+TRAINED = Only("small", "timm")
+
+
 def kind_of(backbone: str) -> Kind:
     """Return the kind of a backbone, by its name."""
     if is_network(backbone):
         return "frozen"
     return "small" if backbone == "small" else "timm"
+
+
+def lacks(one: Setting, backbone: str) -> str:
+    """Return what a setting lacks to apply to a backbone, in a line; nothing if it applies."""
+    for mark in one.marks:
+        if isinstance(mark, Only) and kind_of(backbone) not in mark.kinds:
+            needed = " or ".join(_NAMES[kind] for kind in mark.kinds)
+            return f"{first_flag(one)} needs {needed}: --backbone is '{backbone}'"
+    return ""
 
 
 def check_applies(config: Settings, backbone: str) -> None:
@@ -45,12 +58,6 @@ def check_applies(config: Settings, backbone: str) -> None:
     ValueError
         Naming the first that does not.
     """
-    kind, model = kind_of(backbone), type(config)
-    for name, field in model.model_fields.items():
-        for mark in field.metadata:
-            if not isinstance(mark, Only) or kind in mark.kinds:
-                continue
-            own = (one for one in settings_of(model) if one.path[0] == name)
-            for one in (one for one in own if one.of(config) != one.default):
-                needed = " or ".join(_NAMES[k] for k in mark.kinds)
-                raise ValueError(f"{first_flag(one)} needs {needed}: --backbone is '{backbone}'")
+    for one in settings_of(type(config)):
+        if one.of(config) != one.default and (said := lacks(one, backbone)):
+            raise ValueError(said)

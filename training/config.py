@@ -12,7 +12,7 @@ from negmine.limits import LAST_SEED, MOST_BATCH, MOST_CLIP_S, MOST_HZ, MOST_ROW
 from negmine.recipes.confidence import BEYOND_BOX_PER_S
 from negmine.settings import Settings, Share, When, read_record, setting
 from training.augmentation import AugmentSettings
-from training.backbone_kinds import Only, check_applies, kind_of
+from training.backbone_kinds import TRAINED, Only, check_applies, kind_of
 
 Readout = Literal["max", "lse", "mean", "power"]
 Pooling = Literal["positive", "mean", "attention"]
@@ -40,7 +40,6 @@ _folds = partial(setting, group="Folds")
 _stages = partial(setting, flag="")
 
 _REJECTED = (When("--fp"), When("--verdicts"))
-_TRAINED = Only("small", "timm")
 _BANDS = When("bands", "crops", "shared")
 
 # What settings that checkpoints of earlier versions lack were then.
@@ -76,24 +75,24 @@ class TrainConfig(Settings, frozen=True):
         "32000",
     )
     clip_s: ClipS = _model(2.0, "Length of a training crop.")
-    n_mels: Annotated[int, Field(ge=8, le=256), _TRAINED] = _model(64, "Mel bands.")
-    pooling: Annotated[Pooling, _TRAINED] = _model(
+    n_mels: Annotated[int, Field(ge=8, le=256), TRAINED] = _model(64, "Mel bands.")
+    pooling: Annotated[Pooling, TRAINED] = _model(
         "positive",
         "From a feature map to an embedding: the mean of its positive values, of all values, or "
         "weighted by learned attention.",
     )
-    bands: Annotated[Bands, _TRAINED] = _model(
+    bands: Annotated[Bands, TRAINED] = _model(
         "off",
         "Read each class from its own frequency band: crops of the spectrogram, each through the "
         "network, or crops of one shared feature map.",
     )
-    band_margin: Annotated[float, Field(ge=0, le=100), _TRAINED] = _model(
+    band_margin: Annotated[float, Field(ge=0, le=100), TRAINED] = _model(
         0.25, "Added to a band on both sides, as a share of it.", needs=_BANDS
     )
-    compile: Annotated[bool, _TRAINED] = _model(
+    compile: Annotated[bool, TRAINED] = _model(
         False, "Compile the backbone; the first steps take minutes."
     )
-    channels_last: Annotated[bool, _TRAINED] = _model(
+    channels_last: Annotated[bool, TRAINED] = _model(
         True, "Layout of the convolutions' tensors; off where a backbone is slower in it."
     )
     readout: Readout = _model(
@@ -195,7 +194,7 @@ class TrainConfig(Settings, frozen=True):
         "Share of the held-out calls that are found where false positives are counted.",
         needs=When("select_by", "fp-per-hour"),
     )
-    precision: Annotated[Precision, _TRAINED] = setting(
+    precision: Annotated[Precision, TRAINED] = setting(
         "fp32", "Precision of the convolutions; bf16 where the processor has it, fp16 on GPUs."
     )
     seed: Annotated[int, Field(ge=0, le=LAST_SEED)] = setting(
@@ -205,17 +204,11 @@ class TrainConfig(Settings, frozen=True):
     @model_validator(mode="after")
     def _agrees(self) -> Self:
         check_applies(self, self.backbone)
-        if kind_of(self.backbone) == "frozen":
-            if self.augment.time_masks or self.augment.freq_masks:
-                raise ValueError(
-                    f"--time-masks and --freq-masks are of spectrograms: --backbone is "
-                    f"'{self.backbone}', which stays as it is"
-                )
-            if self.readout == "power":
-                raise ValueError(
-                    f"--readout power is of feature maps: the windows of '{self.backbone}' are "
-                    "read out by max, lse or mean"
-                )
+        if kind_of(self.backbone) == "frozen" and self.readout == "power":
+            raise ValueError(
+                f"--readout power is of feature maps: the windows of '{self.backbone}' are "
+                "read out by max, lse or mean"
+            )
         if self.augment.shift and self.augment.shift_s >= self.clip_s:
             raise ValueError(
                 f"--shift-s {self.augment.shift_s:g} is not shorter than --clip-s {self.clip_s:g}: "

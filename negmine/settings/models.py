@@ -135,11 +135,14 @@ class Setting:
     ----------
     path : tuple of str
         The names of its sections, and its own.
+    marks : tuple
+        What the annotations of its field, and of its sections, say besides.
     help, flag, metavar, group, common, needs, shown, joined
         See `setting`.
     """
 
     path: tuple[str, ...]
+    marks: tuple[object, ...]
     kind: Kind
     default: Any
     _annotation: Any
@@ -182,14 +185,16 @@ class Setting:
 @cache
 def settings_of(model: type[Settings]) -> tuple[Setting, ...]:
     """Return all settings of a model and its sections, in order."""
-    return tuple(_settings(model, ()))
+    return tuple(_settings(model, (), ()))
 
 
-def _settings(model: type[Settings], path: tuple[str, ...]) -> Iterator[Setting]:
+def _settings(
+    model: type[Settings], path: tuple[str, ...], outer: tuple[object, ...]
+) -> Iterator[Setting]:
     for name, field in model.model_fields.items():
-        here = (*path, name)
+        here, marks = (*path, name), (*outer, *field.metadata)
         if section := section_of(field):
-            yield from _settings(section, here)
+            yield from _settings(section, here, marks)
             continue
         about: Any = field.json_schema_extra
         plain = "--" + "-".join(here).replace("_", "-")
@@ -205,7 +210,7 @@ def _settings(model: type[Settings], path: tuple[str, ...]) -> Iterator[Setting]
             "group": about["group"] or heading,
             "help": field.description or "",
         }
-        yield Setting(here, kind_of(field), field.default, alone, **given)
+        yield Setting(here, marks, kind_of(field), field.default, alone, **given)
 
 
 def section_of(field: FieldInfo) -> type[Settings] | None:

@@ -71,6 +71,10 @@ def test_a_setting_of_other_backbones_is_refused_by_name() -> None:
     with pytest.raises(InputError, match="--pretrained needs a timm model: --backbone is 'small'"):
         TrainConfig(pretrained=True)
     assert TrainConfig(pretrained=True, backbone="resnet18").pretrained
+    masks = AugmentSettings(freq_masks=1)
+    with pytest.raises(InputError, match="--freq-masks needs the backbone 'small' or a timm model"):
+        TrainConfig(backbone="birdnet", augment=masks)
+    assert TrainConfig(augment=masks).augment.freq_masks == 1
 
 
 def test_command_line_offers_every_choice() -> None:

@@ -9,7 +9,7 @@ import click
 from negmine.cli.settings import given_settings
 from negmine.notices import warn
 from negmine.settings import first_flag
-from training.backbone_kinds import Only, kind_of
+from training.backbone_kinds import kind_of, lacks
 from training.cli.settings import RunSettings
 
 Run = TypeVar("Run", bound=RunSettings)
@@ -17,7 +17,6 @@ Run = TypeVar("Run", bound=RunSettings)
 # Of a head alone: strong decay, and crops that are drawn again, so that the network is asked once.
 DEFAULTS = {"weight_decay": 50.0, "placements": 4}
 _THE_NETWORKS = ("sample_rate", "clip_s", "window_s")
-_MASKS = ("time_masks", "time_mask_s", "freq_masks", "freq_mask_share")
 _MIXES = ("mix", "mix_snr_db", "mix_by")
 
 
@@ -39,12 +38,8 @@ def with_frozen_network(settings: Run) -> Run:
     mixing = False
     for one in given_settings(type(settings)):
         name, last = one.path[0], one.path[-1]
-        marks = type(settings).model_fields[name].metadata
-        trained = any(isinstance(mark, Only) and "frozen" not in mark.kinds for mark in marks)
-        if trained or (name == "augment" and last in _MASKS):
-            raise click.UsageError(
-                f"{first_flag(one)} is of what is trained: --backbone {backbone} stays as it is"
-            )
+        if said := lacks(one, backbone):
+            raise click.UsageError(said)
         if name in _THE_NETWORKS:
             raise click.UsageError(
                 f"{first_flag(one)} is that of the network with --backbone {backbone}; leave it out"

@@ -233,11 +233,7 @@ def _rate_of(
         from negmine.mining.selection import open_selection
 
         return open_selection(hard[0], pool).open_pool().sample_rate
-    if samples:
-        from negmine.pool import open_pool
-
-        return open_pool(samples[0].pool).sample_rate
-    return None
+    return samples[0].pool.sample_rate if samples else None
 
 
 def _labelling(

@@ -11,7 +11,7 @@ import numpy as np
 
 from negmine.errors import PoolError
 from negmine.notices import warn
-from negmine.pool import Pool, open_pool
+from negmine.pool import Pool
 from negmine.progress import Progress, no_progress
 from negmine.recipes.recipe import Recipe
 from training.config import TrainConfig
@@ -42,8 +42,7 @@ class SampledRows:
 
     Parameters
     ----------
-    path : Path
-        The pool.
+    pool : Pool
     what : {"scenes", "negatives"}
     ratio : float
         Rows in a step: of scenes, as a share of the TP rows; of negatives, of TP and FP rows.
@@ -59,7 +58,7 @@ class SampledRows:
 
     def __init__(
         self,
-        path: Path,
+        pool: Pool,
         what: What,
         ratio: float,
         cache: Path,
@@ -68,7 +67,7 @@ class SampledRows:
         recordings: Collection[str] = (),
         on_elsewhere: Callable[[int], object] = lambda count: None,
     ) -> None:
-        self._pool = open_pool(path)
+        self._pool = pool
         self.what: What = what
         self._ratio = ratio
         self._cache = cache

@@ -11,6 +11,7 @@ import torch
 from negmine.annotations import Annotations
 from negmine.annotations.recordings import Recordings
 from negmine.notices import warn
+from negmine.pool import Pool, open_pool
 from negmine.progress import Progress, no_progress
 from training.data.sampled_rows import What
 from training.data.settings import HARD_USE, HardUse, SampleUse
@@ -41,25 +42,25 @@ class SampleInputs:
 
     Attributes
     ----------
-    pool : Path
+    pool : Pool
     what : {"scenes", "negatives"}
     ratio : float
         Rows in a step, see `training.data.sampled_rows.SampledRows`.
     """
 
-    pool: Path
+    pool: Pool
     what: What
     ratio: float = 1.0
 
 
 def sample_inputs(use: SampleUse) -> list[SampleInputs]:
-    """Return what a run draws of pools at random."""
-    found: list[SampleInputs] = []
-    if use.negatives is not None:
-        found.append(SampleInputs(Path(use.negatives), "negatives", use.negative_ratio))
-    if use.scenes is not None:
-        found.append(SampleInputs(Path(use.scenes), "scenes", use.scene_ratio))
-    return found
+    """Return what a run draws of pools at random; each pool is opened once."""
+    asked: list[tuple[str | None, What, float]] = [
+        (use.negatives, "negatives", use.negative_ratio),
+        (use.scenes, "scenes", use.scene_ratio),
+    ]
+    pools = {path: open_pool(Path(path)) for path, _, _ in asked if path is not None}
+    return [SampleInputs(pools[path], what, ratio) for path, what, ratio in asked if path in pools]
 
 
 @dataclass(frozen=True)

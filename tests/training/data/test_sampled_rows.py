@@ -14,6 +14,8 @@ from negmine.errors import PoolError
 from negmine.pool import Pool, open_pool
 from training.data import sampled_rows
 from training.data.sampled_rows import SampledRows, What
+from training.data.settings import SampleUse
+from training.engine.inputs import sample_inputs
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -30,7 +32,7 @@ def pool(shared_data: Data, tmp_path_factory: pytest.TempPathFactory) -> Pool:
 def prepared(
     pool: Pool, what: What, cache: Path, held_out: frozenset[str] = NONE, **changes: object
 ) -> SampledRows:
-    rows = SampledRows(Path(pool.path), what, 1.0, cache)
+    rows = SampledRows(pool, what, 1.0, cache)
     rows.prepare(tiny_config(**changes), CLASSES, held_out)
     return rows
 
@@ -103,18 +105,28 @@ def test_negatives_that_are_all_of_other_sound_are_reported(
 ) -> None:
     found: list[int] = []
 
-    def counted(where: Path) -> None:
+    def counted(where: Pool) -> None:
         rows = SampledRows(
             where, "negatives", 1.0, tmp_path, recordings={"rec00"}, on_elsewhere=found.append
         )
         rows.prepare(tiny_config(), CLASSES, NONE)
 
-    counted(Path(pool.path))
+    counted(pool)
     assert found == []  # it holds rejected detections
     none = {f"rec{i:02d}" for i in range(8)}
-    outside = make_pool(shared_data, tmp_path / "outside", mix=0, fp={"pad": "beyond"})
+    outside = open_pool(make_pool(shared_data, tmp_path / "outside", mix=0, fp={"pad": "beyond"}))
     rows = SampledRows(
         outside, "negatives", 1.0, tmp_path, recordings=none, on_elsewhere=found.append
     )
     rows.prepare(tiny_config(), CLASSES, frozenset(none))
     assert found == [rows.used]
+
+
+def test_a_pool_of_both_is_opened_once(pool: Pool) -> None:
+    path = str(pool.path)
+    negatives, scenes = sample_inputs(SampleUse(negatives=path, scenes=path, scene_ratio=0.5))
+    assert negatives.pool is scenes.pool
+    assert [(one.what, one.ratio) for one in (negatives, scenes)] == [
+        ("negatives", SampleUse().negative_ratio), ("scenes", 0.5)
+    ]  # fmt: skip
+    assert sample_inputs(SampleUse()) == []
