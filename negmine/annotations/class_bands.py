@@ -45,7 +45,7 @@ def class_bands(
         If the table is malformed, a class has neither a call nor a row in it, or a band is wholly
         outside its class's calls, or above ``nyquist_hz``.
     """
-    given = _read(table, annotations.classes) if table else {}
+    given = read_bands(table, annotations.classes) if table else {}
     found: dict[str, Band] = {}
     for box in annotations.confirmed:
         low, high = found.get(box.label, (box.f_min_hz, box.f_max_hz))
@@ -75,7 +75,7 @@ def class_bands(
 
 def warn_of_margin(table: Path | str | None, classes: tuple[str, ...]) -> None:
     """Warn that a margin that was asked for has no effect: a table names the band of each class."""
-    if table and set(classes) <= _read(Path(table), classes).keys():
+    if table and set(classes) <= read_bands(Path(table), classes).keys():
         warn(f"--band-margin has no effect: {table} names every class, and its bands get no margin")
 
 
@@ -84,7 +84,16 @@ def _widened(low: float, high: float, margin: float) -> Band:
     return max(0.0, low - added), high + added
 
 
-def _read(path: Path, classes: tuple[str, ...]) -> dict[str, Band]:
+def read_bands(path: Path, classes: tuple[str, ...]) -> dict[str, Band]:
+    """Read a table of bands: the lowest and highest frequency in Hz of each class that it names.
+
+    Raises
+    ------
+    AnnotationError
+        If it names a class twice, or a band is empty.
+    InputError
+        If it is no such table, or names an unknown class.
+    """
     bands: dict[str, Band] = {}
     for where, (name, *edges) in read_rows(path, COLUMNS):
         known_name(where, "class", name, classes)

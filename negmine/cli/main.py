@@ -10,6 +10,7 @@ import click
 from negmine import __version__
 from negmine.building.settings import PoolSettings
 from negmine.cli.commands.ask import ask
+from negmine.cli.commands.export import export
 from negmine.cli.commands.mine import mine
 from negmine.cli.commands.models import models
 from negmine.cli.commands.pool import pool as pool_commands
@@ -178,6 +179,7 @@ def build_pool(
 
 
 main.add_command(ask)
+main.add_command(export)
 main.add_command(mine)
 main.add_command(pool_commands)
 main.add_command(models)

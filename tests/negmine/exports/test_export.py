@@ -1,0 +1,162 @@
+"""The folder as a whole, and the command."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from conftest import Data
+from exporting import exported
+
+from negmine.cli.main import main
+from negmine.errors import AudioError, InputError, OutputError
+from negmine.exports import NAMES, writer_of
+from negmine.exports.export import Rows, export
+from negmine.exports.sources import rows_of_pool
+
+ROOT = Path(__file__).parents[3]
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize("to", NAMES)
+def test_the_same_is_written_twice(to: str, selection: Path, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        exported(selection, to, tmp_path / name / "out")
+    a, b = content(tmp_path / "a"), content(tmp_path / "b")
+    assert a.pop("out/export.json") != b.pop("out/export.json")  # they say where they are
+    assert a == b
+
+
+def test_every_format_is_registered_and_documented() -> None:
+    modules = {path.stem for path in (ROOT / "negmine" / "exports").glob("to_*.py")}
+    assert modules == {f"to_{name}" for name in NAMES}
+    page = (ROOT / "docs" / "export.md").read_text(encoding="utf-8")
+    for name in NAMES:
+        assert callable(writer_of(name).write)
+        assert f"`{name}`" in page
+
+
+def test_a_folder_that_is_there_is_kept_unless_it_is_an_export_to_replace(
+    selection: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    exported(selection, "rfcx", out)  # an empty one is free
+    before = content(out)
+    with pytest.raises(OutputError, match=r"an export is there already.*--force"):
+        exported(selection, "raven", out)
+    assert content(out) == before
+    export(rows_of_pool(selection.parent / "pool"), "raven", out, replace=True)
+    assert (out / "selections.txt").exists()
+    assert not (out / "train_fp.csv").exists()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("words")
+    with pytest.raises(OutputError, match=r"a folder of something else \(thesis.tex\)"):
+        export(rows_of_pool(selection.parent / "pool"), "raven", tmp_path / "mine", replace=True)
+    assert content(tmp_path / "mine") == {"thesis.tex": b"words"}
+
+
+@pytest.mark.parametrize("to", ["audiofolder", "webdataset", "birdnet"])
+def test_a_recording_that_changed_leaves_nothing_behind(
+    to: str, selection: Path, shared_data: Data, tmp_path: Path
+) -> None:
+    root = tmp_path / "all"
+    shutil.copytree(selection.parent, root / "mined")
+    data = shutil.copytree(shared_data.root, root / "data")
+    pool = root / "mined" / "pool"
+    old, new = (p / "train" for p in (shared_data.root, data))
+    moved = ["--root", f"{old}={new}"]
+    assert CliRunner().invoke(main, ["pool", "relocate", str(pool), *moved]).exit_code == 0
+    (data / "train" / "rec03.flac").write_bytes((data / "train" / "rec04.flac").read_bytes())
+    with pytest.raises(AudioError, match=r"rec03.*changed"):
+        export(rows_of_pool(pool), to, root / "out")
+    assert sorted(path.name for path in root.iterdir()) == ["data", "mined"]
+
+
+def test_nothing_to_write_is_an_error(selection: Path, tmp_path: Path) -> None:
+    pool = rows_of_pool(selection.parent / "pool")
+    mixes = [row for row in pool.rows if row.recipe.kind == "mix"]
+    with pytest.raises(InputError, match=r"nothing of it can be written as raven: 12 rows"):
+        export(Rows(mixes, pool.classes, "pool", 8000), "raven", tmp_path / "out")
+    with pytest.raises(InputError, match="no row to export"):
+        export(Rows([], pool.classes, "pool", 8000), "raven", tmp_path / "out")
+    assert not list(tmp_path.iterdir())
+
+
+def run(*arguments: object) -> tuple[int, str, str]:
+    result = CliRunner().invoke(main, ["export", *map(str, arguments)])
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_the_command_says_what_it_wrote_and_what_it_left_out(
+    selection: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    code, shown, said = run(selection, "--to", "raven", "--out", out, "--class", "0", "--json")
+    assert code == 0, said
+    report = json.loads(shown)
+    about = json.loads((out / "export.json").read_text())
+    assert {name: about[name] for name in report} == report
+    assert report["written"] + sum(report["left_out"].values()) == report["rows"]
+    assert "warning: left out" in said
+    assert set(report) == {"out", "format", "rows", "written", "unit", "left_out", "notes"}
+    code, shown, said = run(selection, "--to", "raven", "--out", out)
+    assert (code, shown) == (1, "")
+    assert "--force" in said
+
+
+def test_the_command_takes_annotations(shared_data: Data, tmp_path: Path) -> None:
+    beside = ["--fp", shared_data.fp, "--recordings", shared_data.recordings, "-q"]
+    out = tmp_path / "out"
+    code, shown, said = run(shared_data.tp, "--to", "audacity", *beside, "--out", out)
+    assert (code, shown, said) == (0, "", "")
+    code, _, said = run(shared_data.tp, "--to", "audacity", "--out", tmp_path / "other")
+    assert code == 2
+    assert "needs --recordings" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--class", "7"], "no class '7'"),
+        (["--kind", "mixes"], "no rows of kind 'mixes' (did you mean mix?)"),
+        (["--ids", "00"], "no row of recipe '00'"),
+        (["--class", "0", "--kind", "tp"], "no rows of kind 'tp'"),
+    ],
+)
+def test_a_choice_of_nothing_is_an_error(
+    options: list[str], said: str, selection: Path, tmp_path: Path
+) -> None:
+    code, _, error = run(selection, "--to", "raven", "--out", tmp_path / "out", *options)
+    assert code == 2
+    assert said in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_option_for_another_source_is_warned_of(selection: Path, tmp_path: Path) -> None:
+    pool = selection.parent / "pool"
+    options = ["--pool", pool, "--cells", "own", "--fp", selection, "--render", "all"]
+    code, _, said = run(pool, "--to", "audiofolder", "--out", tmp_path / "out", *options)
+    assert code == 0
+    for flag in ("--pool", "--cells", "--fp", "--render"):
+        assert f"warning: {flag} has no effect" in said
+
+
+def test_a_sample_of_a_seed_is_the_same(selection: Path, tmp_path: Path) -> None:
+    sets = []
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        options = ["--sample", 5, "--seed", seed, "-q", "--out", tmp_path / name]
+        assert run(selection, "--to", "audiofolder", *options)[0] == 0
+        sets.append(frozenset(path.name for path in (tmp_path / name / "clips").iterdir()))
+    assert sets[0] == sets[1] != sets[2]
+    assert all(0 < len(one) <= 5 for one in sets)
