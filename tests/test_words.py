@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from negmine import formats
+
 ROOT = Path(__file__).parents[1]
 
 # What is not written, and what is instead.
@@ -108,8 +110,9 @@ def test_no_two_classes_share_a_name() -> None:
     assert {name: files for name, files in places.items() if len(files) > 1} == {}
 
 
-# A room's settings and files are in modules of that name; a command's may be that of its room.
-SHARED = ("settings.py", "files.py")
+# A room's settings and files are in modules of that name; a command's may be that of its room. A
+# format's is that of the tool, which may be in other rooms, too.
+SHARED = ("settings.py", "files.py", *(f"{name}.py" for name in formats.NAMES))
 
 
 def test_no_two_files_of_a_package_share_a_name() -> None:

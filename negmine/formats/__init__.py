@@ -13,7 +13,20 @@ if TYPE_CHECKING:
     from negmine.formats.format import Format
 
 # Of all that recognise a table, one may: `plain` is for what no other does.
-NAMES: tuple[str, ...] = ("negmine", "rfcx", "plain")
+NAMES: tuple[str, ...] = (
+    "negmine",
+    "rfcx",
+    "raven",
+    "audacity",
+    "birdnet",
+    "birdnet_package",
+    "hawkears",
+    "britekit",
+    "kaleidoscope",
+    "arbimon",
+    "wildtrax",
+    "plain",
+)
 
 
 def format_of(name: str) -> Format:

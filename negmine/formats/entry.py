@@ -25,7 +25,7 @@ class Entry:
     label : str
         The class as the table names it, or `EVERY_CLASS`.
     verdict : "present", "absent" or "unknown"
-        ``unknown``: a detection that nobody judged, or whose judges disagree.
+        ``unknown``: a detection that was not judged, or whose judges disagree.
     where : str
         Table and row, for messages.
     span : Span, optional

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,13 +70,20 @@ def read(path: Path, options: Options, notes: Notes) -> Iterator[Entry]:
     yield from entries_of(sheet, columns_of(sheet, options), options)
 
 
-def columns_of(sheet: Sheet, options: Options, verdict: Verdict | None = None) -> Columns:
+def columns_of(
+    sheet: Sheet,
+    options: Options,
+    verdict: Verdict | None = None,
+    known: Sequence[str] = (),
+) -> Columns:
     """Find what each column of a table holds, by its name or by what the user says.
 
     Parameters
     ----------
     verdict : "present", "absent" or "unknown", optional
         Of all rows, where the format knows it.
+    known : sequence of str
+        Columns of the format that hold nothing of use.
 
     Raises
     ------
@@ -111,17 +118,21 @@ def columns_of(sheet: Sheet, options: Options, verdict: Verdict | None = None) -
             f"rows with --label; found {', '.join(sheet.columns)}"
         )
     _check_times(sheet, found, named)
-    sheet.ignore(tuple(found.values()))
+    sheet.ignore(tuple(found.values()), known)
     if judged or verdict is not None:
         return Columns(found, verdict)
-    rest: Verdict = "unknown" if "score" in found else "present"
+    return Columns(found, unjudged(where, sheet.notes, "score" in found))
+
+
+def unjudged(where: str, notes: Notes, scored: bool) -> Verdict:
+    """Say what the rows of a table without a column of verdicts are, and return it."""
     what = (
-        "its rows have a score, and nobody judged them: all are unknown"
-        if rest == "unknown"
+        "its rows have a score and are not judged: all are unknown"
+        if scored
         else "all its rows are taken as confirmed calls"
     )
-    sheet.notes.say(f"{where}: no column of verdicts: {what}; --column verdict=NAME names one")
-    return Columns(found, rest)
+    notes.say(f"{where}: no column of verdicts: {what}; --column verdict=NAME names one")
+    return "unknown" if scored else "present"
 
 
 def _check_times(sheet: Sheet, found: Mapping[str, str], named: Mapping[str, str]) -> None:

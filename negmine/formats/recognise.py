@@ -93,7 +93,7 @@ def recognised(path: Path, name: str | None = None, options: Options | None = No
     name : str, optional
         The format, where the user says it.
     options : Options, optional
-        Columns that it names and the table has make it a plain one.
+        Columns that it names and the table has make a plain one of what no other format knows.
 
     Raises
     ------
@@ -105,8 +105,6 @@ def recognised(path: Path, name: str | None = None, options: Options | None = No
             raise AnnotationError(f"no format '{name}'{did_you_mean(name, NAMES)}; {_formats()}")
         return name
     head = head_of(path)
-    if options is not None and _names(options, head):
-        return REST
     found = [one for one in NAMES if one != REST and format_of(one).recognises(head)]
     if len(found) > 1:
         raise AnnotationError(
@@ -114,7 +112,7 @@ def recognised(path: Path, name: str | None = None, options: Options | None = No
         )
     if found:
         return found[0]
-    if is_plain(head):
+    if is_plain(head) or (options is not None and _names(options, head)):
         return REST
     raise AnnotationError(
         f"{path}: of no known format; found {_described(head)}; {_formats()}; name one with "

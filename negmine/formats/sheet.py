@@ -7,7 +7,8 @@ of another language makes of a table is read, too, and noted.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,17 +52,7 @@ class SheetRow:
         AnnotationError
             If it is no number.
         """
-        text = self[column]
-        if not text:
-            return None
-        value = decimal(text)
-        if math.isnan(value) and text.count(",") == 1 and "." not in text:
-            value = decimal(text.replace(",", "."))
-            if not math.isnan(value):
-                self.notes.repair(self.where, "a decimal comma is read as a decimal point")
-        if not math.isfinite(value):
-            raise AnnotationError(f"{self.where}: {column} '{text}' is not a number")
-        return value
+        return number_of(self.where, column, self[column], self.notes)
 
     def needed(self, column: str) -> float:
         """Return a cell as a finite number.
@@ -79,18 +70,36 @@ class SheetRow:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A table with a header: iterate over its rows."""
+    """A table with a header: iterate over its rows, as often as is needed.
+
+    Attributes
+    ----------
+    rows : callable
+        Opens the table; returns number and cells of each row below the header. The file is open
+        while rows are read, and closed where their reader ends or fails.
+    """
 
     path: Path
     columns: tuple[str, ...]
     delimiter: str
-    _rows: Iterator[tuple[int, list[str]]]
+    rows: Callable[[], Generator[tuple[int, list[str]], None, None]]
     notes: Notes
 
     def __iter__(self) -> Iterator[SheetRow]:
-        for number, cells in self._rows:
-            found = dict(zip(self.columns, cells, strict=True))
-            yield SheetRow(f"{self.path} row {number}", found, self.notes, self.delimiter)
+        with closing(self.rows()) as rows:
+            for number, cells in rows:
+                where = f"{self.path} row {number}"
+                if self.delimiter == "\t":
+                    cells = [_unquoted(where, cell, self.notes) for cell in cells]
+                # tables that are joined end to end bring their headers, and marks of byte order
+                cells[0] = cells[0].removeprefix("\ufeff")
+                if not any(cells):
+                    self.notes.drop(where, "it is empty")
+                elif tuple(cells) == self.columns:
+                    self.notes.drop(where, "it repeats the header")
+                else:
+                    found = dict(zip(self.columns, cells, strict=True))
+                    yield SheetRow(where, found, self.notes, self.delimiter)
 
     def first_of(self, *names: str) -> str | None:
         """Return the first of some columns that the table has; None where it has none."""
@@ -118,6 +127,34 @@ class Sheet:
             self.notes.say(f"{self.path}: columns that are not used: {shorten(odd, 12)}")
 
 
+def number_of(where: str, column: str, text: str, notes: Notes) -> float | None:
+    """Return a text as a finite number, as `SheetRow.number` does; None where it is empty.
+
+    Raises
+    ------
+    AnnotationError
+        If it is no number.
+    """
+    if not text:
+        return None
+    value = decimal(text)
+    if math.isnan(value) and text.count(",") == 1 and "." not in text:
+        value = decimal(text.replace(",", "."))
+        if not math.isnan(value):
+            notes.repair(where, "a decimal comma is read as a decimal point")
+    if not math.isfinite(value):
+        raise AnnotationError(f"{where}: {column} '{text}' is not a number")
+    return value
+
+
+def _unquoted(where: str, cell: str, notes: Notes) -> str:
+    """Take quotes off a cell between tabs, where spreadsheets put them round commas."""
+    if len(cell) < 2 or cell[0] != '"' or cell[-1] != '"':
+        return cell
+    notes.repair(where, "quotes round a cell are taken off")
+    return cell[1:-1].replace('""', '"').strip()
+
+
 def delimiter_of(line: str) -> str:
     """Return what separates the cells of a first line: a tab, a semicolon, or else a comma."""
     counts = {mark: line.count(mark) for mark in _DELIMITERS}
@@ -137,5 +174,9 @@ def open_sheet(path: Path, notes: Notes) -> Sheet:
     delimiter = delimiter_of(head.partition("\n")[0])
     if delimiter == ";":
         notes.say(f"{path}: cells are separated by semicolons; read so")
-    columns, rows = open_table(path, delimiter=delimiter)
+    columns, _ = open_table(path, delimiter=delimiter)
+
+    def rows() -> Generator[tuple[int, list[str]], None, None]:
+        yield from open_table(path, delimiter=delimiter)[1]
+
     return Sheet(path, columns, delimiter, rows, notes)

@@ -17,7 +17,8 @@ notpresent not_detected false_positive falsepositive nein non não nao falsch fa
 """
 _UNKNOWN = """
 ? - -- --- unsure unknown uncertain maybe possible possibly unclear unverified unvalidated
-unreviewed not_validated (not_validated) not_reviewed pending todo skipped skip na n/a nan none null
+unreviewed not_validated (not_validated) (not_expert_validated) (not_consensus_validated)
+not_reviewed pending todo skipped skip na n/a nan none null
 """
 
 WORDS: dict[str, Verdict] = {
@@ -44,7 +45,7 @@ def verdict_of(where: str, text: str, column: str = "verdict") -> Verdict:
     where : str
         Table and row, for the message.
     text : str
-        The cell; empty means that nobody judged.
+        The cell; empty means not judged.
 
     Raises
     ------
@@ -78,7 +79,7 @@ def verdict_column(columns: Sequence[str], wanted: str = "", where: str = "") ->
     Returns
     -------
     str or None
-        None where the table has no such column: nobody judged it, or its rows are verdicts.
+        None where the table has no such column: it is not judged, or its rows are verdicts.
 
     Raises
     ------

@@ -63,7 +63,7 @@ def test_without_verdicts_rows_are_calls_and_scored_rows_are_unknown(tmp_path: P
     assert "all its rows are taken as confirmed calls" in calls.notes.text()[0]
     scored = read(tmp_path / "b.csv", "file,class,confidence\na,owl,0.9\n")
     assert [e.verdict for e in scored.entries] == ["unknown"]
-    assert "nobody judged them" in scored.notes.text()[0]
+    assert "are not judged" in scored.notes.text()[0]
 
 
 def test_rows_without_recording_or_class_are_counted(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_rows_without_recording_or_class_are_counted(tmp_path: Path) -> None:
     assert dict(table.notes.dropped) == {
         "no recording": 1,
         "no class": 1,
-        "no recording and no class": 1,
+        "it is empty": 1,
     }
 
 
