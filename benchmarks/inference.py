@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import click
 
@@ -119,7 +119,7 @@ def agreement_rows(model: Path, recordings: Path, truth: Path, most: int) -> lis
 
     from negmine.audio.folder import open_folder
     from negmine.audio.read import read_all
-    from training.config import READOUTS
+    from training.config import Readout
     from training.engine.checkpoint import Checkpoint
     from training.evaluation.inference import RecordingScorer
     from training.evaluation.score_tables import read_truth
@@ -132,7 +132,7 @@ def agreement_rows(model: Path, recordings: Path, truth: Path, most: int) -> lis
     paths = open_folder(recordings).paths[:most]
     present = np.stack([table.scores[row_of[path.stem]] for path in paths]) > 0
     rows = []
-    for readout in READOUTS:
+    for readout in get_args(Readout):
         config = checkpoint.config.replace(readout=readout, precision="fp32")
         scorer = RecordingScorer(checkpoint.detector(device), config, device)
         scores: dict[str, list[np.ndarray]] = {"one": [], "alone": []}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -21,8 +21,6 @@ Precision = Literal["fp32", "bf16", "fp16"]
 SelectBy = Literal["known-ap", "fp-per-hour"]
 Loss = Literal["bce", "lsoft", "lsep", "asymmetric", "hill", "splc", "large"]
 
-READOUTS: tuple[Readout, ...] = get_args(Readout)
-LOSSES: tuple[Loss, ...] = get_args(Loss)
 
 Rows = Annotated[int, Field(ge=0, le=MOST_BATCH)]
 Steps = Annotated[int, Field(ge=1, le=MOST_ROWS)]

@@ -15,7 +15,7 @@ from negmine.settings import settings_of
 from training.augmentation import AugmentSettings
 from training.cli.loop import loop
 from training.cli.train import train
-from training.config import READOUTS, Precision, TrainConfig
+from training.config import Precision, Readout, TrainConfig
 
 
 def test_round_trip_through_json() -> None:
@@ -79,7 +79,7 @@ def test_a_setting_of_other_backbones_is_refused_by_name() -> None:
 
 def test_command_line_offers_every_choice() -> None:
     kinds = {option.name: option.type for option in train.params}
-    for name, choices in (("readout", READOUTS), ("precision", get_args(Precision))):
+    for name, choices in (("readout", get_args(Readout)), ("precision", get_args(Precision))):
         kind = kinds[name]
         assert isinstance(kind, click.Choice)
         assert tuple(kind.choices) == choices

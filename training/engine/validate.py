@@ -218,17 +218,6 @@ class Verdicts:
             yield boxes, [scorer.span_logits(whole, box.span) for box in boxes]
 
 
-def known_scores(
-    scorer: ClipScorer,
-    recordings: Recordings,
-    annotations: Annotations,
-    sample_rate: int,
-    cache: Path | None = None,
-) -> KnownScores:
-    """Score annotated recordings: see `Verdicts`."""
-    return Verdicts(recordings, annotations, sample_rate, cache).scores(scorer)
-
-
 def span_scores(
     scorer: ClipScorer,
     features: FeatureMap,

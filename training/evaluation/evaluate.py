@@ -28,7 +28,6 @@ from training.evaluation.truth import Truth
 RECALLS = (0.7, 0.9)
 # False positives an hour and class, at which the recall is found.
 RATES = (1.0, 10.0)
-RESAMPLES = 1000
 
 Intervals = dict[str, tuple[float, float]]
 

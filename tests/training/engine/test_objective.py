@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 import torch
 from conftest import tiny_config
 
-from training.config import LOSSES
+from training.config import Loss
 from training.data.rows import Batch
 from training.engine.objective import mean_loss, summed_loss
 from training.losses import losses
@@ -24,7 +26,7 @@ def batch(rows: int = 7, classes: int = 5) -> tuple[torch.Tensor, Batch]:
     return logits, Batch(torch.zeros(rows, 4), uniform().round(), known, weight)
 
 
-@pytest.mark.parametrize("name", [name for name in LOSSES if name != "large"])
+@pytest.mark.parametrize("name", [name for name in get_args(Loss) if name != "large"])
 def test_parts_of_a_step_add_up_to_its_loss(name: str) -> None:
     config = tiny_config(loss=name, lsep_bce=0.3)
     logits, whole = batch()
@@ -49,7 +51,7 @@ def test_each_name_is_its_loss() -> None:
         "splc": losses.splc_loss(logits, t, k, w, "sum"),
         "large": losses.large_loss(logits, t, k, w, "sum", rate=0.4),
     }
-    assert expected.keys() == set(LOSSES)
+    assert expected.keys() == set(get_args(Loss))
     for name, want in expected.items():
         config = tiny_config(
             loss=name, lsoft=0.3, lsoft_detach=False, lsep_bce=0.0, large_loss_rate=0.4

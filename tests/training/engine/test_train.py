@@ -43,7 +43,7 @@ from training.engine.checkpoint import Checkpoint
 from training.engine.history import learning_rate
 from training.engine.inputs import RunContext, RunInputs
 from training.engine.step import step_loss
-from training.engine.validate import ClipScorer, Verdicts, known_scores
+from training.engine.validate import ClipScorer, Verdicts
 from training.models.detector import Detector, weights_fingerprint
 from training.models.frontend import FrontEndSettings
 
@@ -776,7 +776,7 @@ def test_it_learns(run: Runner, tmp_path: Path) -> None:
         checkpoint = run(tmp_path / str(lr), lr=lr, **settings)
         scorer = ClipScorer(checkpoint.detector(CPU), checkpoint.config, CPU)
         held = run.opened.recordings.only(checkpoint.held_out)
-        got = known_scores(scorer, held, run.opened.annotations, 8000)
+        got = Verdicts(held, run.opened.annotations, 8000).scores(scorer)
         assert got.truth.sum() == 4
         assert got.known.sum() == 8
         return checkpoint, float(got.scores[got.truth].min() - got.scores[~got.truth].max())

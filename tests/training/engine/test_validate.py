@@ -18,7 +18,7 @@ from negmine.audio.read import probe, read_all
 from negmine.audio.windows import Span
 from negmine.errors import AudioError
 from negmine.recipes.cache_items import build_cache
-from training.engine.validate import ClipScorer, KnownScores, known_scores, read_recordings
+from training.engine.validate import ClipScorer, KnownScores, Verdicts, read_recordings
 from training.metrics import known_ap, neg_at_k
 from training.models.model import FeatureMap
 
@@ -76,7 +76,7 @@ def test_known_scores_are_those_of_a_slow_loop(tmp_path: Path) -> None:
         name, label = str(rng.choice(names[:5])), str(rng.choice(CLASSES[:3]))
         boxes.append(box(name, label, bool(rng.random() < 0.4), start_s, start_s + 0.1))
     made_up = MadeUpScores()
-    got = known_scores(made_up, recordings, Annotations(tuple(boxes), CLASSES), SAMPLE_RATE)  # type: ignore[arg-type]
+    got = Verdicts(recordings, Annotations(tuple(boxes), CLASSES), SAMPLE_RATE).scores(made_up)  # type: ignore[arg-type]
 
     assert got.truth.shape == got.known.shape == got.scores.shape == (6, 4)
     states = set()
@@ -102,7 +102,7 @@ def test_rejection_is_read_in_its_own_span(tmp_path: Path) -> None:
 
     def score(present: bool, start_s: float) -> float:
         boxes = (box("r", "0", present, start_s, start_s + 0.5),)
-        got = known_scores(scorer, recordings, Annotations(boxes, ("0", "1")), SAMPLE_RATE)
+        got = Verdicts(recordings, Annotations(boxes, ("0", "1")), SAMPLE_RATE).scores(scorer)
         assert got.known.tolist() == [[True, False]]
         assert got.truth.tolist() == [[present, False]]
         assert got.scores[0, 1] == 0
@@ -119,7 +119,7 @@ def test_confirmed_call_outweighs_a_louder_rejection(tmp_path: Path, order: int)
     recordings = open_sounds(tmp_path, {"r": with_call(noise(4), 1000, 0.5)})
     boxes = (box("r", "0", False, 0.5, 1.0), box("r", "0", True, 2.5, 3.0))[::order]
     scorer = ClipScorer(tone_detector(), tiny_config(), CPU)
-    got = known_scores(scorer, recordings, Annotations(boxes, ("0", "1")), SAMPLE_RATE)
+    got = Verdicts(recordings, Annotations(boxes, ("0", "1")), SAMPLE_RATE).scores(scorer)
     assert got.truth[0, 0]
     assert got.scores[0, 0] < 0
 
@@ -128,14 +128,14 @@ def test_best_of_several_calls_counts(tmp_path: Path) -> None:
     recordings = open_sounds(tmp_path, {"r": with_call(noise(4), 1000, 0.5)})
     boxes = (box("r", "0", True, 0.5, 1.0), box("r", "0", True, 2.5, 3.0))
     scorer = ClipScorer(tone_detector(), tiny_config(), CPU)
-    got = known_scores(scorer, recordings, Annotations(boxes, ("0", "1")), SAMPLE_RATE)
+    got = Verdicts(recordings, Annotations(boxes, ("0", "1")), SAMPLE_RATE).scores(scorer)
     assert got.scores[0, 0] > 3
 
 
 def test_recording_without_verdict_is_unknown(tmp_path: Path) -> None:
     recordings = open_sounds(tmp_path, {"r": noise(1), "s": noise(1)})
     scorer = ClipScorer(tone_detector(), tiny_config(), CPU)
-    got = known_scores(scorer, recordings, Annotations((), ("0", "1")), SAMPLE_RATE)
+    got = Verdicts(recordings, Annotations((), ("0", "1")), SAMPLE_RATE).scores(scorer)
     assert not got.known.any()
     summary = got.summary()
     assert summary == {}
@@ -272,7 +272,7 @@ def test_confirmed_tones_beat_rejected_silence(
 ) -> None:
     scorer = ClipScorer(tone_detector(), tiny_config(readout=readout), CPU)
     annotations = make_silent(shared_opened)
-    got = known_scores(scorer, shared_opened.recordings, annotations, SAMPLE_RATE)
+    got = Verdicts(shared_opened.recordings, annotations, SAMPLE_RATE).scores(scorer)
     assert got.known.all()
     assert got.truth.sum() == 8
     assert got.summary() == {"known_ap": 1.0, "neg@3": 0.0, "neg@5": 0.0}

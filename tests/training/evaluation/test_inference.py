@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pytest
 import torch
 from conftest import SAMPLE_RATE, tiny_config, tone, tone_detector
 from torch import nn
 
-from training.config import READOUTS
+from training.config import Readout
 from training.evaluation.inference import RecordingScorer
 from training.models.detector import Detector
 from training.models.frontend import FrontEndSettings
@@ -36,7 +38,7 @@ def sound(seconds: float) -> np.ndarray:
     return np.asarray(samples.astype(np.float32) * np.sin(np.arange(len(samples)) / 20_000) ** 2)
 
 
-@pytest.mark.parametrize("readout", READOUTS)
+@pytest.mark.parametrize("readout", get_args(Readout))
 @pytest.mark.parametrize("bands", ["off", "shared", "crops"])
 def test_pieces_agree_with_a_single_pass(readout: str, bands: str) -> None:
     config = tiny_config(readout=readout, n_mels=32)

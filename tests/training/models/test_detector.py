@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from negmine.errors import ModelError
 from training.augmentation import AugmentSettings
-from training.config import READOUTS, TrainConfig
+from training.config import Readout, TrainConfig
 from training.models.backbones import SmallCNN, check_backbone
 from training.models.bands import mel_rows, row_mask
 from training.models.detector import Detector, frames_per_second, weights_fingerprint
@@ -54,7 +55,7 @@ def test_shapes(backbone: str, size: int, bands: int, frames: int) -> None:
     assert features.maps[0].shape == (2, size, bands, frames)
     assert model.embedding_size == size
     assert model(waveforms).shape == (2, 5)
-    for readout in READOUTS:
+    for readout in get_args(Readout):
         assert model.read_out(features, readout, 2).shape == (2, 5)
     logits, start, end = model.window_logits(features, 2)
     assert logits.shape == (2, frames // 2, 5)
@@ -165,7 +166,7 @@ def test_readouts_need_no_second_convolution(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(model.backbone, "forward", counted)
     features = model.features(noise(2, 4.0))
-    for readout in READOUTS:
+    for readout in get_args(Readout):
         model.read_out(features, readout, 4)
     model.window_logits(features, 4)
     assert len(calls) == 1
@@ -325,7 +326,7 @@ def test_shared_bands_are_the_map_sliced_by_hand(pooling: str) -> None:
 def test_readouts_of_bands_and_their_embedding_have_the_shapes_of_any(bands: str) -> None:
     model = banded(bands)
     features = model.features(noise(2, 2.0))
-    for readout in READOUTS:
+    for readout in get_args(Readout):
         assert model.read_out(features, readout, 4).shape == (2, len(EDGES))
     assert model.embed(features).shape == (2, model.embedding_size)
     torch.testing.assert_close(model.read_out(features, "mean", 4), model(noise(2, 2.0)))

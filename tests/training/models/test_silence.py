@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from torch import nn
 
 from negmine.audio.silence import SILENT_LOGIT
 from negmine.cli.main import main
-from training.config import READOUTS
+from training.config import Readout
 from training.data.silent_rows import SilentRows
 from training.data.steps import BoxRows, StepDataset
 from training.engine.checkpoint import Checkpoint
@@ -53,7 +54,7 @@ def certain_of_silence() -> Detector:
     return detector
 
 
-@pytest.mark.parametrize("readout", READOUTS)
+@pytest.mark.parametrize("readout", get_args(Readout))
 @pytest.mark.parametrize("piece_s", [60.0, 1.3])
 @pytest.mark.parametrize("offset", [0.0, 0.3])
 def test_a_gap_changes_no_score(readout: str, piece_s: float, offset: float) -> None:
@@ -72,7 +73,7 @@ def test_a_gap_changes_no_score(readout: str, piece_s: float, offset: float) -> 
     assert gap.end_s[~gap.audible].max() <= 5.1
 
 
-@pytest.mark.parametrize("readout", READOUTS)
+@pytest.mark.parametrize("readout", get_args(Readout))
 @pytest.mark.parametrize("level", [0.0, 1e-5])
 def test_a_silent_recording_scores_lowest(readout: str, level: float) -> None:
     scorer = RecordingScorer(certain_of_silence(), tiny_config(readout=readout), CPU)
@@ -119,7 +120,7 @@ def test_sound_shorter_than_a_gap_is_mirrored_to_and_fro() -> None:
     assert got[1] == [1, 2, 2, 1, 1, 2, 2, 1, 1, 2, 3, 4, 4, 3, 3, 4, 4, 3, 3, 4]
 
 
-@pytest.mark.parametrize("readout", READOUTS)
+@pytest.mark.parametrize("readout", get_args(Readout))
 @pytest.mark.parametrize("gap_s", [0.02, 0.05, 0.09, 0.15])
 @pytest.mark.parametrize("every_s", [0.31, 20.0])
 def test_lost_buffers_change_no_score(readout: str, gap_s: float, every_s: float) -> None:

@@ -17,7 +17,7 @@ from negmine.errors import InputError
 from training.engine.checkpoint import Checkpoint
 from training.engine.inputs import RunContext, RunInputs
 from training.engine.run import run_training
-from training.engine.validate import ClipScorer, known_scores
+from training.engine.validate import ClipScorer, Verdicts
 from training.evaluation.ensemble import mean
 from training.evaluation.members import compare, open_members
 from training.evaluation.score_tables import read_scores, read_truth
@@ -78,7 +78,7 @@ def test_scores_are_of_the_model_that_held_the_recording_out(
         seen += checkpoint.held_out
         held = o.recordings.only(checkpoint.held_out)
         scorer = ClipScorer(checkpoint.detector(CPU), checkpoint.config, CPU)
-        want = known_scores(scorer, held, o.annotations.only(checkpoint.held_out), 8000)
+        want = Verdicts(held, o.annotations.only(checkpoint.held_out), 8000).scores(scorer)
         at = [whole.recordings.index(name) for name in held.infos]
         assert (known[at] == want.known).all()
         assert (truth.scores[at][want.known] == want.truth[want.known]).all()
