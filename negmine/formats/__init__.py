@@ -25,6 +25,9 @@ NAMES: tuple[str, ...] = (
     "kaleidoscope",
     "arbimon",
     "wildtrax",
+    "aoef",
+    "label_studio",
+    "hoplite",
     "plain",
 )
 
