@@ -37,7 +37,7 @@ _folds = partial(setting, group="Folds")
 # what a schedule sets for its stages, and a file may hold
 _stages = partial(setting, flag="")
 
-_REJECTED = (When("--fp"), When("--verdicts"))
+_REJECTED = tuple(map(When, ("--fp", "--verdicts", "--annotations", "--negative-files")))
 _BANDS = When("bands", "crops", "shared")
 
 # What settings that checkpoints of earlier versions lack were then.

@@ -3,7 +3,7 @@
 How a reader is written is in `negmine.annotations.schema`.
 """
 
-from negmine.annotations.rfcx import read_rfcx
+from negmine.annotations.rfcx_tables import read_rfcx
 from negmine.annotations.schema import Annotation, Annotations
 
 __all__ = ["Annotation", "Annotations", "read_rfcx"]

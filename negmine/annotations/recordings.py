@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from negmine.annotations import Annotations
+from negmine.annotations.recording_names import RecordingNames
+from negmine.annotations.whole import closed
 from negmine.audio.folder import SoundFolder, open_folder
 from negmine.audio.read import AudioInfo, probe_all
 from negmine.errors import AnnotationError, InputError, shorten
@@ -31,8 +33,8 @@ class Recordings:
         What was found below the folder, and what was left out.
     notes : tuple of str
         Warnings, one line each: what is silent, and what was left out for it.
-    beside : Path, optional
-        Another folder that some of the files are below.
+    others : tuple of Path
+        Further folders that some of the files are below.
     """
 
     root: Path
@@ -41,7 +43,7 @@ class Recordings:
     groups: Mapping[str, str] = field(default_factory=dict)
     folder: SoundFolder | None = None
     notes: tuple[str, ...] = ()
-    beside: Path | None = None
+    others: tuple[Path, ...] = ()
 
     def group(self, name: str) -> str:
         """Return what must not be on both sides of a split: the recording, or its group."""
@@ -56,9 +58,7 @@ class Recordings:
     def source(self, name: str) -> Source:
         """Return the source that recipes cut from."""
         info = self.infos[name]
-        root = self.root
-        if self.beside is not None and not info.path.is_relative_to(root):
-            root = self.beside
+        root = next(one for one in (self.root, *self.others) if info.path.is_relative_to(one))
         inside = info.path.relative_to(root).as_posix()
         return Source(root, inside, info.fingerprint, info.duration_s, self.group(name))
 
@@ -93,7 +93,7 @@ def index_recordings(folder: SoundFolder) -> dict[str, Path]:
 
 
 def open_annotated(
-    root: Path,
+    root: Path | Sequence[Path],
     annotations: Annotations,
     *,
     beside: Path | None = None,
@@ -104,6 +104,8 @@ def open_annotated(
 
     Parameters
     ----------
+    root : Path or sequence of Path
+        The folders of the recordings, see `negmine.annotations.recording_names`.
     beside : Path, optional
         Another folder, for recordings that are not in the first.
     skip_bad : bool
@@ -114,10 +116,11 @@ def open_annotated(
     Returns
     -------
     recordings : Recordings
-        The annotated ones.
+        The annotated ones, in the groups that the annotations name.
     annotations : Annotations
         Without those on recordings that were left out, and without boxes that hold no sound: on
-        silence a verdict says nothing.
+        silence a verdict says nothing. Boxes without an end have that of their recording: see
+        `negmine.annotations.whole`.
 
     Raises
     ------
@@ -128,32 +131,22 @@ def open_annotated(
     AudioError
         If a recording is unreadable and ``skip_bad`` is off.
     """
-    folders = [open_folder(one) for one in (root, beside) if one is not None]
-    folder = folders[0]
-    paths: dict[str, Path] = {}
-    for one in folders:
-        for name, path in index_recordings(one).items():
-            known = paths.setdefault(name, path)
-            if name in annotations.by_recording and known.resolve() != path.resolve():
-                raise InputError(
-                    f"{path} and {known} share the recording name '{name}', which is annotated; "
-                    "rename one of them"
-                )
-    left_out = {
-        clean_name(Path(name).stem): f"{name} is left out: {why}"
-        for one in folders
-        for why, names in one.left_out.items()
-        for name in names
-    }
-    annotations.check_recordings(paths, left_out)
+    listed = [root] if isinstance(root, Path) else [*root]
+    folders = [open_folder(one) for one in (*listed, beside) if one is not None]
+    names = RecordingNames(folders)
+    if shared := [name for name in annotations.by_recording if name in names.shared]:
+        raise InputError(names.why_shared(shared[0]))
+    paths = names.paths
+    annotations.check_recordings(paths, names.hint)
     wanted = {name: paths[name] for name in sorted(annotations.by_recording)}
     read, skipped = probe_all(wanted.values(), skip_bad=skip_bad, on_done=progress(len(wanted)))
     infos = {name: read[path] for name, path in wanted.items() if path in read}
     kept = annotations.without(wanted.keys() - infos.keys())
     if skipped:
         _check_calls(kept, f"{len(skipped)} unreadable recordings were skipped", skipped[0])
+    kept, ended = closed(kept, infos)
     kept.check_durations({name: info.duration_s for name, info in infos.items()})
-    notes = silence_notes(infos.values())
+    notes = (*silence_notes(infos.values()), *ended)
     silent = {b for b in kept.boxes if infos[b.recording].silent(b.span.start_s, b.span.end_s)}
     if silent:
         what = f"{len(silent)} of {len(kept.boxes)} boxes, which hold only silence, were left out"
@@ -162,8 +155,15 @@ def open_annotated(
         kept = replace(kept, boxes=tuple(box for box in kept.boxes if box not in silent))
         _check_calls(kept, what, "; ".join([first, *notes]))
         notes = (*notes, f"{what}; the first: {first}")
-    found = Recordings(folder.root, infos, tuple(skipped), folder=folder, notes=notes)
-    return replace(found, beside=folders[-1].root if len(folders) > 1 else None), kept
+    found = Recordings(
+        folders[0].root,
+        infos,
+        tuple(skipped),
+        folder=folders[0],
+        notes=notes,
+        others=tuple(folder.root for folder in folders[1:]),
+    )
+    return found.grouped(kept.groups.get), kept
 
 
 def _check_calls(annotations: Annotations, why: str, first: str) -> None:

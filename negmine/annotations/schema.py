@@ -1,21 +1,15 @@
 """The schema that every reader of annotations returns, and its check against the recordings.
 
-A reader of another format is a function that returns `Annotations`, exported by
-`negmine.annotations`. From Python, what takes annotations (`negmine.building.build_pool`) takes its
-result. The commands know the layout of `read_rfcx` alone: options for another are added where they
-call it (in ``negmine.cli`` and ``training.cli``). What a reader does, as `negmine.annotations.rfcx`
-shows:
+Readers of tables yield entries (`negmine.formats`), and `negmine.annotations.assemble` makes
+`Annotations` of them, which hold to this:
 
 - ``classes`` are the labels of confirmed calls, by `negmine.storage.names.sorted_names`; a rejected
-  class without a confirmed call is an error;
+  class without a confirmed call is an error, or left out;
 - each box once, by `without_duplicates`; ``notes`` say how many were not, and which names
   `negmine.storage.names.look_alikes` finds;
-- names pass `negmine.storage.csv_tables.check_name`, numbers ``number_in``; tables with commas and
-  a header are read by ``read_rows``, which cleans their cells; other text by
-  `negmine.storage.text_files.read_text`, names in it by `negmine.storage.names.clean_name`;
-- every box has ``0 <= start < end`` and ``0 <= f_min < f_max``, finite. A format without
-  frequencies gives the whole spectrum: a class is then too wide to be erased or transplanted,
-  unless ``--band-table`` names its band;
+- every box has ``0 <= start < end`` and ``0 <= f_min < f_max``. Infinite ends are those of the
+  recording, and are finite once it is opened. A class whose boxes have no band is too wide to be
+  erased or transplanted, unless ``--band-table`` names its band;
 - what is wrong is a `negmine.errors.AnnotationError` with file and line. Whether recordings exist,
   and are long enough, is checked later, by the methods below.
 """
@@ -23,12 +17,12 @@ shows:
 from __future__ import annotations
 
 import hashlib
+import math
 from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,11 +78,17 @@ class Annotations:
     notes : tuple of str
         What a person should know of the tables, one line each: rows that are left out, names that
         look alike.
+    groups : mapping of str to str
+        The group of recordings of which the tables name one, such as their site.
+    past_end_s : float
+        How far boxes may reach past the end of their recording: times in tables are rounded.
     """
 
     boxes: tuple[Annotation, ...]
     classes: tuple[str, ...]
     notes: tuple[str, ...] = field(default=(), compare=False)
+    groups: Mapping[str, str] = field(default_factory=dict, compare=False)
+    past_end_s: float = field(default=END_TOLERANCE_S, compare=False)
 
     @cached_property
     def by_recording(self) -> Mapping[str, tuple[Annotation, ...]]:
@@ -125,12 +125,17 @@ class Annotations:
         """Return the annotations of all other recordings; keep the classes."""
         left_out = frozenset(recordings)
         boxes = tuple(box for box in self.boxes if box.recording not in left_out)
-        return Annotations(boxes, self.classes)
+        return replace(self, boxes=boxes, notes=())
 
     def only(self, recordings: Iterable[str]) -> Annotations:
         """Return the annotations of these recordings; keep the classes."""
         kept = frozenset(recordings)
-        return Annotations(tuple(box for box in self.boxes if box.recording in kept), self.classes)
+        boxes = tuple(box for box in self.boxes if box.recording in kept)
+        return replace(self, boxes=boxes, notes=())
+
+    def noting(self, notes: Iterable[str]) -> Annotations:
+        """Return the same, with more to know of them before what is known already."""
+        return replace(self, notes=(*notes, *self.notes))
 
     @cached_property
     def digest(self) -> str:
@@ -151,14 +156,14 @@ class Annotations:
         return digest.hexdigest()
 
     def check_recordings(
-        self, known: Collection[str], left_out: Mapping[str, str] = MappingProxyType({})
+        self, known: Collection[str], hint: Callable[[str], str] | None = None
     ) -> None:
         """Check that every annotated recording exists.
 
         Parameters
         ----------
-        left_out : mapping of str to str
-            Names of recordings whose files were not taken, and why.
+        hint : callable, optional
+            Given a name, what it may be instead, for the message.
 
         Raises
         ------
@@ -168,11 +173,11 @@ class Annotations:
         missing = [name for name in self.by_recording if name not in known]
         if missing:
             box = self.by_recording[missing[0]][0]
-            why = left_out.get(box.recording)
+            said = hint(box.recording) if hint else did_you_mean(box.recording, known)
             raise AnnotationError(
-                f"{box.where}: no sound file for recording '{box.recording}'"
-                f"{f' ({why})' if why else did_you_mean(box.recording, known)}; {len(missing)} of "
-                f"{len(self.by_recording)} recordings are missing; is this the right folder?"
+                f"{box.where}: no sound file for recording '{box.recording}'{said}; {len(missing)} "
+                f"of {len(self.by_recording)} recordings are missing; is this the right folder? "
+                "--present-only goes on without them"
             )
 
     def check_durations(self, durations_s: Mapping[str, float]) -> None:
@@ -236,19 +241,27 @@ def without_duplicates(boxes: Iterable[Annotation]) -> tuple[list[Annotation], l
 
 def _same(box: Annotation, group: Sequence[Annotation]) -> Annotation | None:
     """Return the first of some boxes, sorted by their beginnings, that has the same edges."""
-    near_s = _ROUNDED * box.span.duration_s
-    near_hz = _ROUNDED * (box.f_max_hz - box.f_min_hz)
+    near_s, near_hz = _rounded(box.span.duration_s), _rounded(box.f_max_hz - box.f_min_hz)
     for number in range(bisect_left(group, box.span.start_s - near_s, key=_start), len(group)):
         other = group[number]
         if other.span.start_s > box.span.start_s + near_s:
             break
         if (
-            abs(other.span.end_s - box.span.end_s) <= near_s
-            and abs(other.f_min_hz - box.f_min_hz) <= near_hz
-            and abs(other.f_max_hz - box.f_max_hz) <= near_hz
+            _near(other.span.end_s, box.span.end_s, near_s)
+            and _near(other.f_min_hz, box.f_min_hz, near_hz)
+            and _near(other.f_max_hz, box.f_max_hz, near_hz)
         ):
             return other
     return None
+
+
+def _rounded(length: float) -> float:
+    """Return by how much the edges of one box may differ; not at all where it has no end."""
+    return _ROUNDED * length if math.isfinite(length) else 0.0
+
+
+def _near(one: float, other: float, most: float) -> bool:
+    return one == other or abs(one - other) <= most
 
 
 def _start(box: Annotation) -> float:

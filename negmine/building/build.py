@@ -58,6 +58,8 @@ class BuildReport:
         What was opened: annotated, unlabelled, external.
     sites : tuple of str
         Sites that look alike, a line each.
+    annotations : Annotations, optional
+        Of the recordings as they were opened: of those that are there, and not silent.
     """
 
     pool: Pool
@@ -68,10 +70,11 @@ class BuildReport:
     folders: tuple[Recordings, ...] = ()
     notes: tuple[str, ...] = ()
     sites: tuple[str, ...] = ()
+    annotations: Annotations | None = None
 
 
 def build_pool(
-    recordings: Path,
+    recordings: Path | Sequence[Path],
     annotations: Annotations,
     out: Path,
     settings: PoolSettings | None = None,
@@ -86,8 +89,8 @@ def build_pool(
 
     Parameters
     ----------
-    recordings : Path
-        Folder with the annotated recordings.
+    recordings : Path or sequence of Path
+        Folders with the annotated recordings.
     annotations : Annotations
     out : Path
         The pool's folder. If the same pool is there already, nothing is changed.
@@ -155,7 +158,8 @@ def build_pool(
     table = _table(s, annotations.classes, declared)
     if "margin" in s.bands.model_fields_set and (s.erase.count or s.transplant.count):
         warn_of_margin(s.bands.table, annotations.classes)
-    opened, roots = _open_all(annotated, [folder for folder, _ in declared], s, progress)
+    roots = _roots(annotated, verdict_recordings is not None)
+    opened, roots = _open_all(annotated, roots, [folder for folder, _ in declared], s, progress)
     read = [folder for _, folder in opened.folders]
     if standing:
         check_unchanged(standing, read)
@@ -215,25 +219,34 @@ def build_pool(
         tuple(read),
         tuple(context.left_out.lines()),
         tuple(alike_sites(sites)),
+        annotations,
     )
+
+
+def _roots(annotated: Recordings, verdicts: bool) -> dict[str, Path]:
+    """Name the folders of annotated recordings; ``verdicts``: whether the last is of verdicts."""
+    roots = {"recordings": annotated.root}
+    for number, root in enumerate(annotated.others, start=2):
+        last = number == len(annotated.others) + 1
+        if root not in roots.values():
+            roots["verdicts" if verdicts and last else f"recordings{number}"] = root
+    return roots
 
 
 def _open_all(
     annotated: Recordings,
+    roots: dict[str, Path],
     external: Sequence[Path],
     settings: PoolSettings,
     progress: Callable[..., Callable[..., object]],
 ) -> tuple[BuildSound, dict[str, Path]]:
-    """Open the sound beside the annotated recordings; return all of it, and its roots by name.
+    """Open the sound beside the annotated recordings; return all of it, and all roots by name.
 
     Raises
     ------
     InputError
         If a folder is given twice, or external sound holds a recording.
     """
-    roots = {"recordings": annotated.root}
-    if annotated.beside is not None and annotated.beside != annotated.root:
-        roots["verdicts"] = annotated.beside
     opened = []
     for number, folder in enumerate(external):
         opened.append(

@@ -32,7 +32,7 @@ Placements = Annotated[int, Field(ge=1, le=100)]
 Seconds = Annotated[float, Field(ge=0, le=MOST_CLIP_S)]
 
 
-_REJECTED = (When("--fp"), When("--verdicts"))
+_REJECTED = tuple(map(When, ("--fp", "--verdicts", "--annotations", "--negative-files")))
 
 
 class FpSettings(SourceSettings, frozen=True):

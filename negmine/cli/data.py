@@ -2,32 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from negmine.cli.console import Command, GroupedOption, as_one
-from negmine.notices import warn_each
 
 if TYPE_CHECKING:
-    from negmine.annotations import Annotations
     from negmine.annotations.sites import SiteOf
+    from negmine.formats.recognise import ReadAs
 
 
 @dataclass(frozen=True)
-class DataFiles:
-    """Recordings and the tables that annotate them."""
+class TableFiles:
+    """Tables and folders that say what calls in which recording, and how they are to be read."""
 
-    recordings: Path
-    tp: Path
+    tp: Path | None
     fp: Path | None
+    tables: tuple[Path, ...]
+    table_format: str | None
+    table_columns: Mapping[str, str]
+    table_label: str | None
+    class_table: Path | None
     songtypes: Literal["merge", "split"]
+    skip_uncalled: bool
+    present_only: bool
+
+    @property
+    def asked(self) -> ReadAs:
+        """How the tables are to be read."""
+        from negmine.formats.format import Options
+        from negmine.formats.recognise import ReadAs
+
+        named = {name: column for name, column in self.table_columns.items() if name != "verdict"}
+        verdict = self.table_columns.get("verdict")
+        if verdict == "":
+            named["verdict"] = ""
+        return ReadAs(self.table_format, Options(named, verdict or "", self.table_label or ""))
+
+
+@dataclass(frozen=True)
+class DataFiles(TableFiles):
+    """Recordings and what annotates them."""
+
+    recordings: Path | None
+    positives: tuple[str, ...]
+    negative_files: tuple[str, ...]
     verdicts: tuple[Path, ...]
     verdict_recordings: Path | None
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """The folders that hold annotated recordings, but for those of verdicts.
+
+        Raises
+        ------
+        click.UsageError
+            If none is named.
+        """
+        sorted_ones = (
+            folder_and_classes(text)[0] for text in (*self.positives, *self.negative_files)
+        )
+        named = [] if self.recordings is None else [self.recordings]
+        named += [*sorted_ones, *(path for path in self.tables if path.is_dir())]
+        if not named:
+            raise click.UsageError(
+                "no recordings: name their folder, or a folder of sound files of one class with "
+                "--positives"
+            )
+        return tuple(dict.fromkeys(named))
 
 
 @dataclass(frozen=True)
@@ -37,40 +84,127 @@ class LenientDataFiles(DataFiles):
     skip_bad: bool
 
 
+def folder_and_classes(text: str) -> tuple[Path, tuple[str, ...]]:
+    """Parse ``DIR`` or ``DIR=CLASS,CLASS``; no class where none is named."""
+    from negmine.storage.names import clean_name
+
+    folder, equals, names = text.rpartition("=")
+    if not equals or Path(text).is_dir():
+        return Path(text), ()
+    return Path(folder), tuple(clean_name(one) for one in names.split(",") if one.strip())
+
+
+def _columns(
+    context: click.Context, option: click.Parameter, values: tuple[str, ...]
+) -> Mapping[str, str]:
+    from negmine.formats.plain import FIELDS
+
+    found = {}
+    for text in values:
+        name, equals, column = text.partition("=")
+        if not equals or name not in FIELDS:
+            raise click.BadParameter(
+                f"'{text}' is not FIELD=COLUMN, such as verdict=Checked; the fields are "
+                f"{', '.join(FIELDS)}"
+            )
+        found[name] = column.strip()
+    return found
+
+
+def _table_options(needs: Sequence[str] = ()) -> list[Callable[[Command], Command]]:
+    """Return those of `TableFiles`, the last that --help shows first.
+
+    Parameters
+    ----------
+    needs : sequence of str
+        Without one of these, the others have no effect.
+    """
+    path = click.Path(dir_okay=False, path_type=Path)
+    grouped: dict[str, Any] = {"cls": GroupedOption, "group": "Data", "needs": needs}
+    tables: dict[str, Any] = {**grouped, "needs": ["--annotations"]}
+    return [
+        click.option(
+            "--present-only", is_flag=True, **grouped,
+            help="Go on where tables name recordings that are not there, and count those.",
+        ),
+        click.option(
+            "--skip-uncalled-classes", "skip_uncalled", is_flag=True, **grouped,
+            help="Leave out classes that have rejections and no confirmed call.",
+        ),
+        click.option(
+            "--songtypes", type=click.Choice(["merge", "split"]), default="merge",
+            show_default=True, **grouped,
+            help="One class a species, or one a species and songtype.",
+        ),
+        click.option(
+            "--classes", "class_table", type=path, **grouped,
+            help="CSV: a column 'class', and other names of each in further columns. Other names "
+            "in the tables are left out.",
+        ),
+        click.option(
+            "--label", "table_label", **tables,
+            help="The class of tables and review folders that name none.",
+        ),
+        click.option(
+            "--column", "table_columns", multiple=True, metavar="FIELD=COLUMN", callback=_columns,
+            **tables,
+            help="Which column of the tables holds what, such as verdict=Checked. Repeatable.",
+        ),
+        click.option(
+            "--format", "table_format", metavar="NAME", **tables,
+            help="Of all tables.  [default: each is recognised]",
+        ),
+        click.option(
+            "--annotations", "tables", multiple=True, type=click.Path(path_type=Path),
+            help="A table of verdicts, or folders of sorted clips, of any format that 'negmine "
+            "import --help' lists. Repeatable.",
+        ),
+        click.option(
+            "--fp", type=path, cls=GroupedOption, needs=needs,
+            help="Rejected detections, RFCX's columns.",
+        ),
+        click.option("--tp", type=path, help="Confirmed calls, RFCX's columns."),
+    ]  # fmt: skip
+
+
+def table_files(command: Command) -> Command:
+    """Add the options of `TableFiles` to a command, which gets them as ``tables``."""
+    command = as_one(TableFiles, "data")(command)
+    for option in _table_options(["--tp", "--annotations"]):
+        command = option(command)
+    return command
+
+
 def data_files(kind: type[DataFiles]) -> Callable[[Command], Command]:
     """Return a decorator: adds the options of `DataFiles` to a command, which gets ``data``."""
     path = click.Path(dir_okay=False, path_type=Path)
+    grouped: dict[str, Any] = {"cls": GroupedOption, "group": "Data"}
     options = (
         click.option(
-            "--verdict-recordings",
-            type=click.Path(file_okay=False, path_type=Path),
+            "--verdict-recordings", type=click.Path(file_okay=False, path_type=Path), **grouped,
             help="Folder of recordings that --verdicts names, where they are not in RECORDINGS.",
-            cls=GroupedOption,
-            group="Data",
             needs=["--verdicts"],
         ),
         click.option(
-            "--verdicts",
-            cls=GroupedOption,
-            group="Data",
-            multiple=True,
-            type=path,
+            "--verdicts", multiple=True, type=path, **grouped,
             help="A table of 'negmine ask', filled in: more confirmed calls and rejections. "
             "Repeatable.",
         ),
+        *_table_options()[:-3],
         click.option(
-            "--songtypes",
-            cls=GroupedOption,
-            group="Data",
-            type=click.Choice(["merge", "split"]),
-            default="merge",
-            show_default=True,
-            help="One class a species, or one a species and songtype.",
+            "--negative-files", multiple=True, metavar="DIR[=CLASS,...]",
+            help="A folder of sound files without any of the classes, or without those named. "
+            "Repeatable.",
         ),
-        click.option("--fp", type=path, help="Rejected detections, RFCX's columns."),
-        click.option("--tp", type=path, required=True, help="Confirmed calls, RFCX's columns."),
-        click.argument("recordings", type=click.Path(file_okay=False, path_type=Path)),
-    )
+        click.option(
+            "--positives", multiple=True, metavar="DIR[=CLASS]",
+            help="A folder of sound files of one class, by default the folder's name. Repeatable.",
+        ),
+        *_table_options()[-3:],
+        click.argument(
+            "recordings", required=False, type=click.Path(file_okay=False, path_type=Path)
+        ),
+    )  # fmt: skip
 
     def decorate(command: Command) -> Command:
         command = as_one(kind, "data")(command)
@@ -79,16 +213,6 @@ def data_files(kind: type[DataFiles]) -> Callable[[Command], Command]:
         return command
 
     return decorate
-
-
-def read_annotations(data: DataFiles) -> Annotations:
-    """Read the tables and what verdicts add to them; warn of what is odd in them."""
-    from negmine.annotations import read_rfcx
-    from negmine.annotations.verdicts import add_verdicts
-
-    found = add_verdicts(read_rfcx(data.tp, data.fp, songtypes=data.songtypes), data.verdicts)
-    warn_each(found.notes)
-    return found
 
 
 @dataclass(frozen=True)

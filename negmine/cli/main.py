@@ -25,8 +25,9 @@ from negmine.cli.console import (
     say,
     say_found,
 )
-from negmine.cli.data import DataFiles, Sites, data_files, read_annotations, site_of
+from negmine.cli.data import DataFiles, Sites, data_files, site_of
 from negmine.cli.settings import config_option, with_settings
+from negmine.cli.tables import read_annotations
 from negmine.limits import MOST_HZ
 from negmine.notices import warn, warn_each
 from negmine.pool.settings import RowChoice
@@ -140,10 +141,10 @@ def build_pool(
     by_site = site_of(sites)
     if force and append:
         raise click.UsageError("--force replaces a pool and --append adds to it; choose one")
-    annotations = read_annotations(data)
+    annotations = read_annotations(data, data.folders)
     with only_writer(out), Bars(quiet) as bars:
         report = build(
-            data.recordings,
+            data.folders,
             annotations,
             out,
             settings,
@@ -159,7 +160,7 @@ def build_pool(
     annotated = report.folders[0].infos.values()
     for line in (
         upsampled_note((info.sample_rate for info in heard), rate),
-        long_note(annotations, clip_s),
+        long_note(report.annotations or annotations, clip_s),
         short_note(annotated, clip_s),
     ):
         if line:

@@ -28,6 +28,8 @@ NAMES: tuple[str, ...] = (
     "aoef",
     "label_studio",
     "hoplite",
+    "birdnet_folders",
+    "birdnet_review",
     "plain",
 )
 

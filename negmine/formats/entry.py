@@ -41,6 +41,9 @@ class Entry:
         Who said so; may be empty.
     score : float, optional
         The detector's confidence.
+    clip : str
+        The path of a file that was cut from there: it counts as the recording where that is not at
+        hand. Empty: there is none.
     """
 
     recording: str
@@ -53,6 +56,7 @@ class Entry:
     group: str = ""
     judge: str = ""
     score: float | None = None
+    clip: str = ""
 
 
 @dataclass

@@ -45,7 +45,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Asked:
+class ReadAs:
     """How tables are to be read.
 
     Attributes
@@ -144,7 +144,7 @@ def _described(head: Head) -> str:
     return f"a file that begins with {head.magic[:8]!r}"
 
 
-def read_tables(paths: Iterable[Path], asked: Asked | None = None) -> tuple[Table, ...]:
+def read_tables(paths: Iterable[Path], asked: ReadAs | None = None) -> tuple[Table, ...]:
     """Read tables and folders, each of its own format.
 
     Raises
@@ -152,7 +152,7 @@ def read_tables(paths: Iterable[Path], asked: Asked | None = None) -> tuple[Tabl
     AnnotationError
         If one is of no known format, malformed, or says nothing.
     """
-    asked = asked or Asked()
+    asked = asked or ReadAs()
     tables = []
     for path in paths:
         name, notes = recognised(path, asked.format, asked.options), Notes()
@@ -179,7 +179,7 @@ def _checked(entries: Iterable[Entry]) -> Iterator[Entry]:
 
 
 def read_entries(
-    paths: Sequence[Path], asked: Asked | None = None
+    paths: Sequence[Path], asked: ReadAs | None = None
 ) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
     """Read tables; return their entries in order, and a line for each thing to know of them."""
     tables = read_tables(paths, asked)

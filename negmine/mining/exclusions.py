@@ -61,7 +61,8 @@ def heard_present(verdicts: Iterable[Verdict], pool: Pool) -> frozenset[tuple[st
                 continue
             length_s = layer.length_s or recipe.duration_s - layer.offset_s
             cut = Span(layer.start_s, layer.start_s + length_s)
-            for label, window in windows.get(layer.source.recording, ()):
+            named = (windows[name] for name in layer.source.names if name in windows)
+            for label, window in next(named, ()):
                 if label in recipe.labels.absent and cut.overlap_s(window) > 0:
                     found.add((name, label))
     return frozenset(found)

@@ -77,7 +77,8 @@ def write_new(
     """
     if not len(writer):
         raise PoolError(
-            f"{path}: nothing to put into the pool: no rejected detection, no external sound"
+            f"{path}: nothing to put into the pool: no rejected detection, no external sound; name "
+            "sound without the classes with --external or --negative-files"
         )
     part = describe_part(writer, 0, _classes_mark(classes, writer), settings)
     info = {

@@ -34,7 +34,7 @@ REMEDY = "run 'negmine cache' again"
 
 
 @dataclass(frozen=True)
-class Entry:
+class CacheEntry:
     """A decoded sound: samples [offset, offset + length) of its pack, times ``scale``.
 
     ``exact``: it is its file's own samples, to the bit, not rounded and not resampled.
@@ -59,7 +59,7 @@ class Pack:
     index: Path
     data: Path
     samples: int
-    entries: tuple[Entry, ...]
+    entries: tuple[CacheEntry, ...]
 
     @property
     def is_whole(self) -> bool:
@@ -124,7 +124,9 @@ def read_pack(index: Path) -> Pack:
         raise PoolError(f"{index}: version {found.get('version')}, not {VERSION}; make it again")
     try:
         old = found["version"] == 1
-        entries = [_of_version_1(found, one) if old else Entry(**one) for one in found["sounds"]]
+        entries = [
+            _of_version_1(found, one) if old else CacheEntry(**one) for one in found["sounds"]
+        ]
         end = 0
         for entry in sorted(entries, key=lambda entry: entry.offset):
             if entry.offset < end or entry.length < 0 or not 0 < entry.scale < math.inf:
@@ -137,9 +139,9 @@ def read_pack(index: Path) -> Pack:
         raise DamageError(f"{index}: damaged: {error}; {REMEDY}") from error
 
 
-def _of_version_1(index: dict[str, Any], sound: dict[str, Any]) -> Entry:
+def _of_version_1(index: dict[str, Any], sound: dict[str, Any]) -> CacheEntry:
     rest = {name: value for name, value in sound.items() if name != "fingerprint"}
-    return Entry(sound_key(sound["fingerprint"], int(index["sample_rate"])), **rest)
+    return CacheEntry(sound_key(sound["fingerprint"], int(index["sample_rate"])), **rest)
 
 
 class Cache:
@@ -175,7 +177,7 @@ class Cache:
     def __contains__(self, key: str) -> bool:
         return key in self._places
 
-    def __getitem__(self, key: str) -> Entry:
+    def __getitem__(self, key: str) -> CacheEntry:
         return self._places[key][1]
 
     def __iter__(self) -> Iterator[str]:

@@ -28,7 +28,7 @@ from negmine.recipes.cache_files import (
     FORMAT,
     VERSION,
     Cache,
-    Entry,
+    CacheEntry,
     data_of,
     find_earlier,
     find_indices,
@@ -292,7 +292,7 @@ def _write_pack(
     write_json(folder / f"{name}.json", index)
 
 
-def _write(data: Path, item: Item, first: int, last: int) -> Entry:
+def _write(data: Path, item: Item, first: int, last: int) -> CacheEntry:
     """Decode one sound into its place, block by block; again with a step of its own if too loud."""
     entry, peak = _quantised(data, item, first, last, STEP)
     if entry is None:
@@ -304,7 +304,7 @@ def _write(data: Path, item: Item, first: int, last: int) -> Entry:
 
 def _quantised(
     data: Path, item: Item, first: int, last: int, scale: float
-) -> tuple[Entry | None, float]:
+) -> tuple[CacheEntry | None, float]:
     """Write the entry, or none where a sample would clip at this scale; return the peak, too."""
     peak, fits, exact, at = 0.0, True, item.is_own(), first
     checksum = hashlib.blake2b(digest_size=8)
@@ -329,7 +329,7 @@ def _quantised(
                 file.write(content)
     if not fits:
         return None, peak
-    return Entry(item.key, first, at - first, scale, checksum.hexdigest(), exact), peak
+    return CacheEntry(item.key, first, at - first, scale, checksum.hexdigest(), exact), peak
 
 
 def decode_again(cache: Cache, item: Item) -> None:

@@ -47,9 +47,19 @@ class Source:
         """What tables call the recording: the file's name without its suffix."""
         return clean_name(self.name.rpartition("/")[2].rpartition(".")[0])
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that the recording may be called, see `negmine.annotations.recording_names`.
+
+        Besides its name, its path without suffix, and that with the folder's name before it: by
+        these go files that share a name.
+        """
+        inside = clean_name(self.name.rpartition(".")[0])
+        return self.recording, inside, f"{clean_name(self.root.name)}/{inside}"
+
     def is_of(self, names: frozenset[str]) -> bool:
         """Return whether it is one of these recordings, or in one of these groups."""
-        return not self.is_synthetic and (self.group in names or self.recording in names)
+        return not self.is_synthetic and (self.group in names or not names.isdisjoint(self.names))
 
     @property
     def is_synthetic(self) -> bool:

@@ -123,7 +123,8 @@ def shift(parent: Recipe, rules: MoveRules, rng: np.random.Generator) -> Recipe 
             a.certificate is Certificate.EXTERNAL for a in parent.labels.absent.values()
         )
         return moved if whole_file and not parent.labels.present else None
-    boxes = rules.boxes.get(layer.source.recording)
+    names = layer.source.names
+    boxes = next((rules.boxes[name] for name in names if name in rules.boxes), None)
     if parent.kind != "fp" or boxes is None:
         return None
     span = Span(start_s, start_s + parent.duration_s)

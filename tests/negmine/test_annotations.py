@@ -207,12 +207,21 @@ def test_a_file_that_is_no_table_is_named(tmp_path: Path) -> None:
         read_rfcx(tmp_path / "tp.csv")
 
 
-def test_a_rejected_class_without_a_confirmed_call_is_named(tmp_path: Path, tp: Path) -> None:
-    rows = [FP[0], changed(FP[0], species_id="99"), changed(FP[0], species_id="99")]
+def test_rejected_classes_without_a_confirmed_call_are_named_at_once(
+    tmp_path: Path, tp: Path
+) -> None:
+    rows = [changed(FP[0], species_id=name) for name in ("9", "99", "99", "owl")]
     fp = write(tmp_path / "fp.csv", rows)
-    message = r"fp\.csv row 3: class '99' has no confirmed call in .*tp\.csv.*remove its 2 rows"
+    message = (
+        r"2 classes have rejections and no confirmed call: '99' \(2 rows\), 'owl' \(1 rows\); the "
+        r"first: .*fp\.csv row 3; .*--skip-uncalled-classes"
+    )
     with pytest.raises(AnnotationError, match=message):
         read_rfcx(tp, fp)
+    found = read_rfcx(tp, fp, skip_uncalled=True)
+    assert found.classes == ("9", "10")
+    assert len(found.rejected) == 1
+    assert found.notes[0].startswith("left out 3 rows: 2 classes have rejections and no confirmed")
 
 
 def test_an_unknown_recording_is_named_with_the_count_of_others(tp: Path, fp: Path) -> None:

@@ -20,6 +20,7 @@ from negmine.cli.console import (
 from negmine.cli.data import LenientDataFiles, data_files
 from negmine.cli.scoring_options import decoding, device_option, sound_cache_option
 from negmine.cli.settings import with_settings
+from negmine.cli.tables import read_tables_of
 from negmine.notices import warn, warn_each
 from negmine.text_tables import table as text_table
 from training.calibration.settings import CalibrateSettings
@@ -93,7 +94,6 @@ def calibrate(
           --model run/seed0/fold2/best.pt --thresholds thresholds.csv \\
           --out scores.csv --detections found.txt
     """
-    from negmine.annotations import read_rfcx
     from negmine.annotations.recordings import open_annotated
     from negmine.annotations.verdicts import read_verdicts, with_verdicts
     from negmine.storage.files import check_writable
@@ -108,13 +108,13 @@ def calibrate(
         raise click.UsageError("--model: the same checkpoint twice")
     for path in (out, beside(out)):
         check_writable(path)
-    tables = read_rfcx(data.tp, data.fp, songtypes=data.songtypes)
+    tables = read_tables_of(data, data.folders)
     heard = [one for path in data.verdicts for one in read_verdicts(path, tables.classes)]
     tables = with_verdicts(tables, heard)
     warn_each(tables.notes)
     with Bars(quiet) as bars, decoding(scored.cache) as decode:
         opened, annotations = open_annotated(
-            data.recordings, tables, beside=data.verdict_recordings or scored.site,
+            data.folders, tables, beside=data.verdict_recordings or scored.site,
             skip_bad=data.skip_bad, progress=lambda total: bars("reading recordings", total),
         )  # fmt: skip
         bars.close()

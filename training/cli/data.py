@@ -15,8 +15,9 @@ from negmine.cli.console import (
     note,
     say_found,
 )
-from negmine.cli.data import LenientDataFiles, read_annotations
+from negmine.cli.data import LenientDataFiles
 from negmine.cli.settings import given_settings
+from negmine.cli.tables import read_annotations
 from negmine.errors import InputError
 from negmine.notices import warn, warn_each
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from negmine.annotations.recordings import Recordings
     from training.cli.settings import RunSettings
     from training.config import TrainConfig
-    from training.data.settings import HardUse
+    from training.data.settings import Grouping, HardUse
 
 
 skip_bad_option = click.option(
@@ -132,8 +133,8 @@ def open_data(data: LenientDataFiles, bars: Bars, quiet: bool) -> tuple[Recordin
     from negmine.annotations.recordings import open_annotated
 
     opened, annotations = open_annotated(
-        data.recordings,
-        read_annotations(data),
+        data.folders,
+        read_annotations(data, data.folders),
         beside=data.verdict_recordings,
         skip_bad=data.skip_bad,
         progress=lambda total: bars("reading recordings", total),
@@ -146,6 +147,18 @@ def open_data(data: LenientDataFiles, bars: Bars, quiet: bool) -> tuple[Recordin
     if data.fp is not None and not annotations.rejected:
         warn(f"{data.fp}: no rejected detection in it, nor of it in these recordings")
     return opened, annotations
+
+
+def fold_groups(settings: Grouping, opened: Recordings) -> dict[str, str] | None:
+    """Return what each recording stays together with in folds: its site, or its tables' group.
+
+    Sites are those of ``--sites`` or ``--site-regex``, where folds are asked to be of sites. None
+    where each recording is by itself.
+    """
+    named = settings.groups(opened.infos)
+    if named is None and opened.groups:
+        return {name: opened.group(name) for name in opened.infos}
+    return named
 
 
 def selections(texts: Sequence[str], use: HardUse) -> list[tuple[Path, HardUse]]:

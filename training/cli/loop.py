@@ -17,6 +17,7 @@ from training.cli.data import (
     at_own_rate,
     band_table,
     check_mix_by,
+    fold_groups,
     open_data,
     skip_bad_option,
     warn_if_emulated,
@@ -88,7 +89,7 @@ def loop(
             opened,
             out / "cache",
             band_table=band_table(settings, annotations.classes),
-            groups=settings.grouping.groups(opened.infos),
+            groups=fold_groups(settings.grouping, opened),
             samples=sample_inputs(settings.samples),
             select_negatives=(
                 None if settings.select_negatives is None else Path(settings.select_negatives)

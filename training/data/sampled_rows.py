@@ -105,7 +105,7 @@ class SampledRows:
             aside = " outside of what validates" if held_out else ""
             raise PoolError(f"pool {pool.path}: {_MISSING[self.what]}{aside}")
         self.used = len(recipes)
-        sources = {source.recording for recipe in recipes for source in recipe.sources}
+        sources = {name for recipe in recipes for one in recipe.sources for name in one.names}
         if self._recordings and sources.isdisjoint(self._recordings):
             self._on_elsewhere(self.used)
         self._rows = PoolRows(

@@ -43,7 +43,8 @@ def check_learnable(config: TrainConfig, training: Annotations, added: bool) -> 
     )
     raise InputError(
         f"no negative to learn from: no rejected detection trains, and {why}; add rejected "
-        "detections (--fp, --fp-per-step above 0) or hard negatives (--hard-negatives)"
+        "detections (--fp, --annotations, --negative-files; --fp-per-step above 0), negatives of a "
+        "pool (--negatives) or hard negatives (--hard-negatives)"
     )
 
 

@@ -21,6 +21,7 @@ from negmine.cli.console import (
 from negmine.cli.data import LenientDataFiles, Sites, data_files, site_of
 from negmine.cli.scoring_options import Scoring, compile_option, device_option, open_models
 from negmine.cli.settings import with_settings
+from negmine.cli.tables import read_tables_of
 from negmine.notices import warn_each
 from negmine.text_tables import table
 
@@ -97,7 +98,6 @@ def ask(
           --verdicts heard.csv --verdict-recordings field/ --out run1
     """
     by_site = site_of(sites)
-    from negmine.annotations import read_rfcx
     from negmine.annotations.recordings import open_annotated, open_unlabelled
     from negmine.annotations.sites import alike_sites
     from negmine.annotations.verdicts import read_verdicts, with_verdicts
@@ -108,14 +108,14 @@ def ask(
     from negmine.storage.locks import only_writer
 
     check_free(out)
-    tables = read_rfcx(data.tp, data.fp, songtypes=data.songtypes)
+    tables = read_tables_of(data, data.folders)
     heard = [v for path in data.verdicts for v in read_verdicts(path, tables.classes)]
     tables = with_verdicts(tables, heard)
     warn_each(tables.notes)
     scorers = open_models(scoring)
     with Bars(quiet or as_json) as bars:
         opened, annotations = open_annotated(
-            data.recordings, tables, beside=data.verdict_recordings, skip_bad=data.skip_bad,
+            data.folders, tables, beside=data.verdict_recordings, skip_bad=data.skip_bad,
             progress=lambda total: bars("reading recordings", total),
         )  # fmt: skip
         field = open_unlabelled(

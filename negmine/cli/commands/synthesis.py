@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from negmine.cli.console import (
     Bars,
     CleanCommand,
-    GroupedOption,
     as_one,
     print_json,
     quiet_and_json,
     say,
 )
+from negmine.cli.data import TableFiles, table_files
 from negmine.cli.scoring_options import (
     CachedScoring,
     cache_option,
@@ -27,31 +27,22 @@ from negmine.cli.scoring_options import (
     open_models,
 )
 from negmine.cli.settings import with_settings
-from negmine.notices import warn_each
+from negmine.cli.tables import read_annotations
 from negmine.synthesis.settings import SynthesisSettings
 from negmine.text_tables import table
 
 if TYPE_CHECKING:
+    from negmine.annotations import Annotations
     from negmine.synthesis.found import Synthesised
 
 # Arms in the printed table.
 _SHOWN = 15
 
 
-@dataclass(frozen=True)
-class _Tables:
-    """The tables that annotate a pool's recordings, if any."""
-
-    tp: Path | None
-    fp: Path | None
-    songtypes: Literal["merge", "split"]
-
-
 @click.command(cls=CleanCommand)
 @click.argument("pool", type=click.Path(path_type=Path))
 @model_option
 @as_one(CachedScoring, "scoring")
-@as_one(_Tables, "tables")
 @with_settings(SynthesisSettings)
 @click.option(
     "--scores",
@@ -60,27 +51,7 @@ class _Tables:
     "rows that have none are scored first, besides the budget. What the search scores is kept "
     "there.  [default: from none]",
 )
-@click.option(
-    "--tp",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Confirmed calls, RFCX's columns: bands may be transplanted, rejected detections moved.",
-)
-@click.option(
-    "--fp",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Rejected detections, beside --tp.",
-    cls=GroupedOption,
-    needs=["--tp"],
-)
-@click.option(
-    "--songtypes",
-    type=click.Choice(["merge", "split"]),
-    default="merge",
-    show_default=True,
-    help="As the pool was built.",
-    cls=GroupedOption,
-    needs=["--tp"],
-)
+@table_files
 @cache_option
 @device_option
 @compile_option
@@ -89,7 +60,7 @@ def synthesise(
     pool: Path,
     scoring: CachedScoring,
     settings: SynthesisSettings,
-    tables: _Tables,
+    data: TableFiles,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -102,17 +73,15 @@ def synthesise(
     Example:
       negmine synthesise pool --model run0/best.pt --budget 5000 --tp train_tp.csv --fp train_fp.csv
     """
-    from negmine.annotations import read_rfcx
     from negmine.pool import open_pool
     from negmine.scores.embed import score_pool
     from negmine.storage.locks import only_writer
     from negmine.synthesis.into_pool import rules_for, synthesise_into
 
+    sources = open_pool(pool).sources  # where there is none, nothing is made beside it
     annotations = None
-    if tables.tp:
-        annotations = read_rfcx(tables.tp, tables.fp, songtypes=tables.songtypes)
-        warn_each(annotations.notes)
-    open_pool(pool)  # where there is none, nothing is made beside it
+    if data.tp or data.tables:
+        annotations = _in_pool(data, [*dict.fromkeys(source.root for source in sources)])
     # what is added at the end must fit the pool as it was opened
     with only_writer(pool), Bars(quiet or as_json) as bars:
         opened, (scorer,) = open_pool(pool), open_models(scoring)
@@ -141,6 +110,18 @@ def synthesise(
         say(f"{pool}: {done.added} recipes added", quiet)
     if done.search.stopped:
         raise KeyboardInterrupt
+
+
+def _in_pool(data: TableFiles, roots: Sequence[Path]) -> Annotations:
+    """Read what tables say of the recordings of a pool; files are opened if verdicts need them."""
+    from negmine.annotations.recordings import open_annotated
+    from negmine.annotations.whole import is_open
+
+    folders = [root for root in roots if root.is_dir()]
+    found = read_annotations(data, folders)
+    if any(map(is_open, found.boxes)):
+        _, found = open_annotated(folders, found, skip_bad=True)
+    return found
 
 
 def _summary(search: Synthesised) -> dict[str, Any]:

@@ -16,6 +16,7 @@ SPLIT = "pool split pool --into a=1 --into b=1 --out folds"
 BUILD = "build-pool train --tp tp.csv --out pool"
 PREDICT = "predict field --model best.pt --out out.csv"
 ENSEMBLE = "ensemble a.csv b.csv"
+TABLES = "--tp or --annotations"
 WINDOWS = "--detections or --per-recording"
 
 
@@ -27,8 +28,12 @@ def call(line: str) -> Result:
     ("command", "option", "line"),
     [
         (RENDER, "--seed 1", "--seed has no effect without --sample"),
-        (SYNTHESISE, "--fp fp.csv", "--fp has no effect without --tp"),
-        (SYNTHESISE, "--songtypes split", "--songtypes has no effect without --tp"),
+        (SYNTHESISE, "--fp fp.csv", "--fp has no effect without --tp or --annotations"),
+        (
+            SYNTHESISE,
+            "--songtypes split",
+            "--songtypes has no effect without --tp or --annotations",
+        ),
         (SYNTHESISE, "--max-doubt 0.2", "--max-doubt has no effect without --scores"),
         (SPLIT, "--by group", "--by has no effect: groups stay together without it"),
         (

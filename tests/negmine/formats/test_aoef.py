@@ -12,7 +12,7 @@ import pytest
 from negmine.audio.windows import Span
 from negmine.errors import AnnotationError
 from negmine.formats.format import Options
-from negmine.formats.recognise import Asked, Table, read_tables
+from negmine.formats.recognise import ReadAs, Table, read_tables
 
 WRITTEN = Path(__file__).parent / "soundevent_2_10.json"
 SAID = [
@@ -25,7 +25,7 @@ SAID = [
 
 
 def read(path: Path, **options: object) -> Table:
-    (table,) = read_tables([path], Asked(options=Options(**options)))  # type: ignore[arg-type]
+    (table,) = read_tables([path], ReadAs(options=Options(**options)))  # type: ignore[arg-type]
     assert table.format == "aoef"
     return table
 

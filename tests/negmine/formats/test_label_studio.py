@@ -11,12 +11,12 @@ import pytest
 from negmine.audio.windows import Span
 from negmine.errors import AnnotationError
 from negmine.formats.format import Options
-from negmine.formats.recognise import Asked, Table, read_tables
+from negmine.formats.recognise import ReadAs, Table, read_tables
 
 
 def read(path: Path, whole: object, **options: object) -> Table:
     path.write_text(json.dumps(whole), encoding="utf-8")
-    (table,) = read_tables([path], Asked(options=Options(**options)))  # type: ignore[arg-type]
+    (table,) = read_tables([path], ReadAs(options=Options(**options)))  # type: ignore[arg-type]
     assert table.format == "label_studio"
     return table
 

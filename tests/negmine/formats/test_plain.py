@@ -10,12 +10,12 @@ from negmine.audio.windows import Span
 from negmine.errors import AnnotationError
 from negmine.formats.entry import Entry, Notes
 from negmine.formats.format import Options
-from negmine.formats.recognise import Asked, Table, read_tables
+from negmine.formats.recognise import ReadAs, Table, read_tables
 
 
 def read(path: Path, text: str, **options: object) -> Table:
     path.write_text(text, encoding="utf-8")
-    (table,) = read_tables([path], Asked(options=Options(**options)))  # type: ignore[arg-type]
+    (table,) = read_tables([path], ReadAs(options=Options(**options)))  # type: ignore[arg-type]
     return table
 
 

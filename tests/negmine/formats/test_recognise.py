@@ -9,7 +9,7 @@ import pytest
 from negmine.errors import AnnotationError
 from negmine.formats import NAMES, format_of
 from negmine.formats.format import Options
-from negmine.formats.recognise import Asked, head_of, read_entries, read_tables, recognised
+from negmine.formats.recognise import ReadAs, head_of, read_entries, read_tables, recognised
 
 RFCX = "recording_id,species_id,songtype_id,t_min,f_min,t_max,f_max\nr1,9,1,0.5,800,1.5,1200\n"
 
@@ -84,4 +84,4 @@ def test_entries_come_in_order_with_what_to_know_of_their_tables(tmp_path: Path)
 )
 def test_a_table_that_says_nothing_is_an_error(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(AnnotationError, match=message):
-        read_tables([table(tmp_path / "t.csv", text)], Asked())
+        read_tables([table(tmp_path / "t.csv", text)], ReadAs())

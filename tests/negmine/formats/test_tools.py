@@ -16,7 +16,7 @@ import pytest
 from negmine.audio.windows import Span
 from negmine.errors import AnnotationError
 from negmine.formats.format import Options
-from negmine.formats.recognise import Asked, Table, read_tables
+from negmine.formats.recognise import ReadAs, Table, read_tables
 
 Said = tuple[object, ...]
 
@@ -332,7 +332,7 @@ ALL = those(lambda sample: True)
 def read(folder: Path, sample: Sample, content: str | bytes) -> Table:
     path = folder / sample.name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    (table,) = read_tables([path], Asked(options=sample.options))
+    (table,) = read_tables([path], ReadAs(options=sample.options))
     assert table.format == sample.format
     return table
 

@@ -372,4 +372,4 @@ def test_the_command_warns_of_fp_without_tp(own_pool: Path, shared_data: Data) -
         main, ["synthesise", str(own_pool), "--model", "x.pt", "--fp", str(shared_data.fp)]
     )
     assert result.exit_code == 2
-    assert "warning: --fp has no effect without --tp\n" in result.stderr
+    assert "warning: --fp has no effect without --tp or --annotations\n" in result.stderr

@@ -164,7 +164,10 @@ def test_rows_of_rejected_detections_take_some(
 ) -> None:
     run = ["train", shared_data.recordings, "--tp", shared_data.tp, "--out", tmp_path / "run"]
     (line,) = warnings(call(*run, option, "1", *MISSING))
-    assert line == f"{option} has no effect without --fp or --verdicts"
+    assert (
+        line
+        == f"{option} has no effect without --fp or --verdicts or --annotations or --negative-files"
+    )
 
 
 def test_a_stage_that_contradicts_itself_is_told_in_one_line(

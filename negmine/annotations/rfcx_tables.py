@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Literal
 
 from negmine.annotations.schema import Annotation, Annotations, without_duplicates
+from negmine.annotations.uncalled import without_uncalled
 from negmine.audio.windows import Span
-from negmine.errors import AnnotationError, InputError, did_you_mean
+from negmine.errors import AnnotationError, InputError
+from negmine.formats.entry import Entry, Notes
 from negmine.storage.csv_tables import check_name, number_in, read_rows
 from negmine.storage.names import look_alikes, sorted_names
 
@@ -16,7 +18,11 @@ COLUMNS = ("recording_id", "species_id", "songtype_id", "t_min", "f_min", "t_max
 
 
 def read_rfcx(
-    tp: Path, fp: Path | None = None, *, songtypes: Literal["merge", "split"] = "merge"
+    tp: Path,
+    fp: Path | None = None,
+    *,
+    songtypes: Literal["merge", "split"] = "merge",
+    skip_uncalled: bool = False,
 ) -> Annotations:
     """Read confirmed calls and rejected detections.
 
@@ -27,6 +33,8 @@ def read_rfcx(
         f_min, t_max, f_max: seconds and Hz. A species is a number or a name.
     songtypes : {"merge", "split"}
         ``split`` makes a class of each kind of call: species 3, songtype 1 becomes ``3/1``.
+    skip_uncalled : bool
+        Leave out classes that have rejections and no confirmed call.
 
     Returns
     -------
@@ -47,18 +55,12 @@ def read_rfcx(
     except InputError as error:
         raise AnnotationError(str(error)) from error
     classes = sorted_names(box.label for box in confirmed)
-    known = frozenset(classes)
-    for box in rejected:
-        if box.label not in known:
-            count = sum(b.label == box.label for b in rejected)
-            raise AnnotationError(
-                f"{box.where}: class '{box.label}' has no confirmed call in {tp}"
-                f"{did_you_mean(box.label, classes)}; add one, or remove its {count} rows"
-            )
-    every = [*confirmed, *rejected]
+    left = Notes()
+    every = without_uncalled([*confirmed, *rejected], skip_uncalled, left)
     boxes, left_out = without_duplicates(every)
     where = f"{tp} and {fp}" if fp else str(tp)
-    notes = look_alikes(Counter(box.label for box in every), "classes", where)
+    notes = [*left.text()]
+    notes += look_alikes(Counter(box.label for box in every), "classes", where)
     notes += look_alikes(Counter(box.recording for box in every), "recordings", where)
     if left_out:
         notes.append(
@@ -66,6 +68,25 @@ def read_rfcx(
             f"recording, class, span and band, to rounding; the first: {left_out[0].where}"
         )
     return Annotations(tuple(boxes), classes, tuple(notes))
+
+
+def rfcx_entries(tp: Path | None, fp: Path | None) -> list[Entry]:
+    """Read the same tables as entries, to be assembled with those of others."""
+    tables = [(tp, True), (fp, False)]
+    return [
+        Entry(
+            box.recording,
+            box.label,
+            "present" if present else "absent",
+            box.where,
+            box.span,
+            (box.f_min_hz, box.f_max_hz),
+            box.songtype,
+        )
+        for path, present in tables
+        if path is not None
+        for box in _read(path, present=present, split=False)
+    ]
 
 
 def _read(path: Path, *, present: bool, split: bool) -> list[Annotation]:
