@@ -29,6 +29,11 @@ from training.evaluation.settings import EnsembleSettings, EvaluateSettings, Pre
 # Of one name, and yet two settings.
 OTHERS = {
     ("evaluate", "evaluate_all.resamples"): "from Python, intervals are asked for",
+    ("loop", "RunSettings.hard.ratio"): "of runs alone; a loop's random rows come first",
+    ("loop", "RunSettings.hard.own"): "of runs alone",
+    ("loop", "RunSettings.samples.negative_ratio"): "of runs alone",
+    ("loop", "AskSettings.per_class"): "of what is asked: --ask",
+    ("loop", "AskSettings.strategy"): "of what is asked: --ask-strategy",
     ("mine", "SynthesisSettings.budget"): "without --synthesise there is no search",
     ("mine", "SynthesisSettings.max_doubt"): "of the search before mining, documented as its own",
     ("mine", "SynthesisSettings.min_distance"): "of the search before mining",

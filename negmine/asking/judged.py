@@ -15,8 +15,9 @@ from negmine.annotations.recordings import Recordings
 from negmine.asking.members import MemberScores
 from negmine.building.sources.annotated import annotated_clips
 from negmine.errors import InputError
-from negmine.mining.doubt import MIN_CLIPS, DoubtModel, Evidence
+from negmine.mining.doubt import DoubtModel
 from negmine.mining.known import KnownCalls, same_sound
+from negmine.mining.likelihood import MIN_CLIPS, Evidence
 from negmine.mining.nearest import call_similarity
 from negmine.models.scorer import Scorer
 from negmine.progress import Advance
@@ -182,9 +183,10 @@ def fit_doubt(
         groups = [min(judged.clips[row].groups, default="") for row in rows.tolist()]
         evidence.append(Evidence(np.concatenate(features), groups))
         held_out.append(np.flatnonzero(judged.held_out[:, rows].all(axis=0)))
-    if min(map(len, held_out)) >= MIN_CLIPS:
+    held = min(map(len, held_out)) >= MIN_CLIPS
+    if held:
         evidence = [one.only(rows) for one, rows in zip(evidence, held_out, strict=True)]
-    doubt = DoubtModel(*evidence)
+    doubt = DoubtModel(*evidence, held_out=held)
     if not doubt.fitted:
         confirmed, others = (len(one.groups) for one in evidence)
         raise InputError(

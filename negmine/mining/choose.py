@@ -10,6 +10,7 @@ import numpy as np
 
 from negmine.mining.doubt import DoubtModel
 from negmine.mining.known import KnownClass
+from negmine.mining.levels import Strata
 from negmine.mining.nearest import call_similarity
 from negmine.mining.rules.chain import Strategy
 from negmine.mining.rules.duplicates import without_duplicates
@@ -67,11 +68,12 @@ class Chooser:
         pool: Pool,
         scores: Scores,
         doubt: DoubtModel,
+        strata: Strata,
         strategy: Strategy,
         min_distance: float,
         max_doubt: float,
     ) -> None:
-        self._pool, self._scores, self._doubt = pool, scores, doubt
+        self._pool, self._scores, self._doubt, self._strata = pool, scores, doubt, strata
         self._rules = [rule for rule in strategy.rules if rule.takes]
         self._min_distance, self._max_doubt = min_distance, max_doubt
 
@@ -89,7 +91,8 @@ class Chooser:
         logits = self._scores.logits(shortlist)[:, known.column]
         features = known.features(logits, call_similarity(embeddings, known.embeddings))
         confidence = self._pool.recipes.confidence(known.name, shortlist)
-        doubted = self._doubt.probability(features, confidence) > self._max_doubt
+        stratum = self._strata.of(known.name, shortlist)
+        doubted = self._doubt.probability(features, confidence, stratum) > self._max_doubt
         alive = np.flatnonzero(~doubted)
         reason = np.where(doubted, DOUBT, "").astype(object)
 

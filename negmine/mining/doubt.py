@@ -1,54 +1,39 @@
 """How likely it is that a certified negative holds the class after all.
 
-By Bayes: the odds before looking at the sound are those of its certificate, ``(1 - confidence) /
-confidence``; the likelihood ratio is what the model's view of the sound adds. The ratio comes from
-a logistic regression between the two kinds of clips that a person judged: confirmed calls and
-rejected detections. What it sees of a clip:
+By Bayes: the odds before looking at the sound are those of its certificate; the likelihood ratio is
+what the model's view of the sound adds (`negmine.mining.likelihood`). What that sees of a clip:
 
 - its score, in quartile distances from the median of the class's confirmed calls, and
 - its similarity to the nearest confirmed call of the class, itself left out, and calls that share
   half a clip with it: two people's boxes round one call are one sound.
 
 All classes share one regression: each has few calls, and the features are relative to the class.
-Its worth is measured on recordings it was not fitted on, and reported.
+
+How often certificates are wrong is told by verdicts where there are any, else by what they admit to
+and how often their kind was found wrong (`negmine.mining.levels`). No row is doubted more than its
+certificate's odds times the highest ratio that the judged clips can show.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy.optimize import brentq
 from scipy.special import expit
 
-# Fewer clips of either kind than this decide nothing: the certificate alone decides.
-MIN_CLIPS = 20
-_FOLDS = 5
+from negmine.mining.levels import Stratum, level_of_verdicts
+from negmine.mining.likelihood import MIN_CLIPS as MIN_CLIPS
+from negmine.mining.likelihood import MOST_HEARD, Evidence, LikelihoodRatio
+from negmine.mining.reliability import Reliability, reliability_of
+
 # Log odds at which a probability is 0 or 1, near enough.
 _FURTHER = 40.0
 # No certificate is surer than one in ten thousand, once a model has a say.
 _SUREST = 1e-4
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What a regression on doubt sees of some clips.
-
-    Attributes
-    ----------
-    features : float64 array, shape (N, F)
-    groups : sequence of str
-        The recording of each.
-    """
-
-    features: np.ndarray
-    groups: Sequence[str]
-
-    def only(self, rows: np.ndarray) -> Evidence:
-        """Return that of some of the clips."""
-        return Evidence(self.features[rows], [self.groups[row] for row in rows.tolist()])
+# Rows of no stratum, and of those that are too small to be settled alone.
+NO_STRATUM = -1
 
 
 def clip_features(logits: np.ndarray, calls: np.ndarray, similarity: np.ndarray) -> np.ndarray:
@@ -72,69 +57,146 @@ def clip_features(logits: np.ndarray, calls: np.ndarray, similarity: np.ndarray)
 
 
 class DoubtModel:
-    """Likelihood ratios, fitted on confirmed calls and rejected detections.
+    """Doubts, of a ratio fitted on confirmed calls and rejected detections.
 
     Parameters
     ----------
     calls, rejected : Evidence
         Of confirmed calls, and of clips in which a person rejected the class.
+    held_out : bool
+        Whether the model that scores did not train on any of them. Of what it has learnt, ratios
+        are bounded by `negmine.mining.likelihood.MOST_HEARD`.
+    strata : sequence of Stratum
+        What rows' numbers of strata name.
 
     Attributes
     ----------
-    auc : float
-        Probability that a confirmed call is doubted more than a rejected detection, on recordings
-        the regression was not fitted on; NaN where it was not fitted.
-    shift : float
-        Added to all log odds, see `settle`.
+    held_out : bool
+    ratio : LikelihoodRatio or None
+        None with too few clips: the certificate alone decides.
+    strata : sequence of Stratum
+    shifts, levels : dict of int to float
+        By stratum: added to the logarithm of the ratio, see `settle`; and to that of the odds, see
+        `hear`.
+    heard : Reliability
+        Of the rows that were heard: what was claimed of them without the verdicts.
     """
 
-    def __init__(self, calls: Evidence, rejected: Evidence) -> None:
-        self.auc = float("nan")
-        self.shift = 0.0
-        self._fitted: Any = None
-        if min(len(calls.features), len(rejected.features)) < MIN_CLIPS:
-            return
-        features = np.concatenate([calls.features, rejected.features])
-        hidden = np.repeat([True, False], [len(calls.features), len(rejected.features)])
-        self.auc = _out_of_fold_auc(features, hidden, [*calls.groups, *rejected.groups])
-        self._fitted = _fit(features, hidden)
+    def __init__(
+        self,
+        calls: Evidence,
+        rejected: Evidence,
+        *,
+        held_out: bool = True,
+        strata: Sequence[Stratum] = (),
+    ) -> None:
+        self.held_out = held_out
+        self.strata = strata
+        self.ratio: LikelihoodRatio | None = None
+        self.shifts: dict[int, float] = {}
+        self.levels: dict[int, float] = {}
+        self.heard = Reliability()
+        if min(len(calls.features), len(rejected.features)) >= MIN_CLIPS:
+            self.ratio = LikelihoodRatio(calls, rejected, math.inf if held_out else MOST_HEARD)
 
     @property
     def fitted(self) -> bool:
         """Whether there were clips enough; else the certificate alone decides."""
-        return self._fitted is not None
+        return self.ratio is not None
 
-    def _log_ratio(self, features: np.ndarray) -> np.ndarray:
-        if not len(features):
-            return np.zeros(0)
-        return np.asarray(self._fitted.decision_function(features))
+    @property
+    def auc(self) -> float:
+        """The ratio's, see there; NaN where none was fitted."""
+        return math.nan if self.ratio is None else self.ratio.auc
 
-    def settle(self, features: np.ndarray, confidence: np.ndarray) -> None:
-        """Let doubt add up, over rows drawn at random, to what their certificates say.
+    def _prior(self, confidence: np.ndarray, stratum: np.ndarray) -> np.ndarray:
+        """Return the log odds that a class is present, by certificate and kind."""
+        # the last is that of no stratum, which is numbered -1
+        measured = np.array([*(one.measured for one in self.strata), 1.0])
+        doubt = (1.0 - np.asarray(confidence, dtype=np.float64)) * measured[stratum]
+        doubt = np.clip(doubt, _SUREST, 1 - _SUREST)
+        return np.asarray(np.log(doubt) - np.log1p(-doubt))
 
-        Calls and rejections that the model has learnt are further apart than clips it never saw:
-        the likelihood ratio of a missed call is then far too low. How many there are is known; the
-        odds are shifted until that many are found (as posteriors are fitted to new priors, Saerens
-        et al., *Neural Computation* 14, 2002).
+    def _log_odds(
+        self, features: np.ndarray, confidence: np.ndarray, stratum: np.ndarray
+    ) -> np.ndarray:
+        """Return log odds without what verdicts say."""
+        odds = self._prior(confidence, stratum)
+        if self.ratio is None:
+            return odds
+        plain = self.shifts.get(NO_STRATUM, 0.0)
+        shift = np.array([self.shifts.get(one, plain) for one in (*range(len(self.strata)), -1)])
+        return np.asarray(odds + self._raised(self.ratio.log(features), shift[stratum]))
+
+    def _raised(self, log_ratio: np.ndarray, shift: np.ndarray | float) -> np.ndarray:
+        """Shift logarithms of ratios, none above the bound."""
+        highest = math.inf if self.ratio is None else self.ratio.high
+        return np.minimum(log_ratio + shift, highest)
+
+    def settle(
+        self, features: np.ndarray, confidence: np.ndarray, stratum: np.ndarray | None = None
+    ) -> None:
+        """Let doubt add up, over rows drawn at random, to how often their certificates are wrong.
+
+        Rows of one kind are not rejected detections, and calls that a model has learnt are not
+        those it never saw: their ratios are too low or too high on the whole. How many calls there
+        are is known; ratios of each stratum are shifted until that many are found (as posteriors
+        are fitted to new priors, Saerens et al., *Neural Computation* 14, 2002).
 
         Parameters
         ----------
         features : float64 array, shape (N, F)
         confidence : float array, shape (N,)
             Of their certificates.
+        stratum : int array, shape (N,), optional
+            Of each row. Those of fewer than `MIN_CLIPS` rows are shifted as all together.
         """
-        if self._fitted is None or not len(features):
+        if self.ratio is None or not len(features):
             return
-        prior = _log_odds(confidence)
-        odds = prior + self._log_ratio(features)
+        stratum = _or_none(stratum, len(features))
+        prior, ratio = self._prior(confidence, stratum), self.ratio.log(features)
+        numbers, counts = np.unique(stratum, return_counts=True)
+        self.shifts = {NO_STRATUM: self._shift(prior, ratio)}
+        for number in numbers[(counts >= MIN_CLIPS) & (numbers != NO_STRATUM)].tolist():
+            inside = stratum == number
+            self.shifts[number] = self._shift(prior[inside], ratio[inside])
+
+    def _shift(self, prior: np.ndarray, ratio: np.ndarray) -> float:
         wanted = float(np.mean(expit(prior)))
 
         def lacking(shift: float) -> float:
-            return float(np.mean(expit(odds + shift))) - wanted
+            return float(np.mean(expit(prior + self._raised(ratio, shift)))) - wanted
 
-        self.shift = float(brentq(lacking, -odds.max() - _FURTHER, -odds.min() + _FURTHER))
+        low, high = -ratio.max() - _FURTHER, -ratio.min() + _FURTHER
+        # where no ratio can be shown, all rows are alike
+        return float(brentq(lacking, low, high)) if lacking(high) > 0 else float(high)
 
-    def probability(self, features: np.ndarray, confidence: np.ndarray) -> np.ndarray:
+    def hear(
+        self,
+        features: np.ndarray,
+        confidence: np.ndarray,
+        stratum: np.ndarray,
+        present: np.ndarray,
+    ) -> None:
+        """Let verdicts on some rows tell how often the certificates of their strata are wrong.
+
+        Parameters
+        ----------
+        features : float64 array, shape (n, F)
+        confidence : float array, shape (n,)
+        stratum : int array, shape (n,)
+        present : bool array, shape (n,)
+            Whether the listener heard the class.
+        """
+        odds = self._log_odds(features, confidence, stratum)
+        self.heard = reliability_of(expit(odds), present)
+        for number in np.unique(stratum).tolist():
+            inside = stratum == number
+            self.levels[number] = level_of_verdicts(odds[inside], present[inside])
+
+    def probability(
+        self, features: np.ndarray, confidence: np.ndarray, stratum: np.ndarray | None = None
+    ) -> np.ndarray:
         """Estimate the probability that the class is present.
 
         Parameters
@@ -142,48 +204,23 @@ class DoubtModel:
         features : float64 array, shape (N, F)
         confidence : float array, shape (N,)
             Of each row's certificate.
+        stratum : int array, shape (N,), optional
+            Of each row; -1 for none, of which certificates are taken at their word.
 
         Returns
         -------
         float64 array, shape (N,)
         """
-        log_odds = _log_odds(confidence)
-        if self._fitted is not None:
-            log_odds = log_odds + self._log_ratio(features) + self.shift
-        return np.asarray(expit(log_odds))
+        stratum = _or_none(stratum, len(features))
+        level = np.array([self.levels.get(one, 0.0) for one in (*range(len(self.strata)), -1)])
+        return np.asarray(expit(self._log_odds(features, confidence, stratum) + level[stratum]))
+
+    def most(self, confidence: np.ndarray, stratum: np.ndarray) -> np.ndarray:
+        """Return the highest doubt that rows may have, whatever they sound like: float64, (N,)."""
+        odds = self._prior(confidence, stratum)
+        odds += 0.0 if self.ratio is None else self.ratio.high
+        return np.asarray(expit(odds + [self.levels.get(one, 0.0) for one in stratum.tolist()]))
 
 
-def _log_odds(confidence: np.ndarray) -> np.ndarray:
-    """Return the prior log odds that a class is present, by its certificate alone."""
-    prior = np.clip(1.0 - np.asarray(confidence, dtype=np.float64), _SUREST, 1 - _SUREST)
-    return np.asarray(np.log(prior) - np.log1p(-prior))
-
-
-def _fit(features: np.ndarray, hidden: np.ndarray) -> Any:
-    """Fit a regression in which both kinds weigh the same in total: scikit-learn's, 2 ms a call."""
-    # imported late: takes a second
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    # the prior is the certificate's, not how many clips a person looked at
-    regression = LogisticRegression(class_weight="balanced", solver="newton-cholesky", tol=1e-9)
-    return make_pipeline(StandardScaler(), regression).fit(features, hidden)
-
-
-def _out_of_fold_auc(features: np.ndarray, hidden: np.ndarray, groups: Sequence[str]) -> float:
-    """Compute the AUC on groups not fitted on; NaN where too few hold both kinds."""
-    from sklearn.metrics import roc_auc_score
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    group = np.array(groups)
-    folds = min(_FOLDS, *(len(np.unique(group[hidden == kind])) for kind in (True, False)))
-    if folds < 2:
-        return float("nan")
-    found = np.full(len(hidden), np.nan)
-    for fitted_on, asked in StratifiedGroupKFold(folds).split(features, hidden, group):
-        if len(set(hidden[fitted_on])) == 2:
-            fitted = _fit(features[fitted_on], hidden[fitted_on])
-            found[asked] = fitted.decision_function(features[asked])
-    seen = ~np.isnan(found)
-    return float(roc_auc_score(hidden[seen], found[seen]))
+def _or_none(stratum: np.ndarray | None, count: int) -> np.ndarray:
+    return np.full(count, NO_STRATUM) if stratum is None else stratum

@@ -11,7 +11,9 @@ import numpy as np
 from negmine.errors import PoolError, did_you_mean
 from negmine.mining.choose import Chooser
 from negmine.mining.doubt import DoubtModel
-from negmine.mining.known import KnownClass, fit_doubt, know_classes
+from negmine.mining.fitting import fit_doubt
+from negmine.mining.known import KnownClass, know_classes
+from negmine.mining.levels import Heard, Strata
 from negmine.mining.mine_report import MineReport, class_report
 from negmine.mining.nearest import nearest_call
 from negmine.mining.pick import pick
@@ -47,6 +49,7 @@ def mine(
     settings: MineSettings | None = None,
     *,
     exclude: Collection[tuple[str, str]] = (),
+    heard: Collection[Heard] = (),
     reader: CachedReader | None = None,
     on_rows: Callable[[int], object] = lambda rows: None,
 ) -> Mined:
@@ -60,6 +63,8 @@ def mine(
         Where scores are kept; a second run with the same model and pool reads them.
     exclude : collection of (recipe, class)
         Never chosen.
+    heard : collection of Heard
+        Verdicts on rows of the pool, by which doubt is settled. What was heard is not chosen.
     reader : CachedReader, optional
         Where sound is read from; from its files by default.
     on_rows : callable
@@ -98,20 +103,21 @@ def mine(
         scorer, pool, scores_folder, batch_size=s.batch_size, reader=reader, on_rows=on_rows
     )
     leaking = pool.recipes.draws_on(held_out)
-    eligible = _eligible(pool, classes, ~leaking, exclude)
+    contradicted = {(one.recipe, one.label) for one in heard if one.present}
+    eligible = _eligible(pool, classes, ~leaking, contradicted.union(exclude))
     rng = np.random.default_rng(s.seed)
     known = know_classes(pool, classes, scores, calls, eligible, rng)
-    doubt, held = fit_doubt(pool, known, scores, held_out, rng)
+    doubt, strata = fit_doubt(pool, known, scores, held_out, rng, heard)
 
     def selection(rows: list[Chosen]) -> Selection:
         return Selection(tuple(rows), pool.path, pool.digest, scorer.fingerprint)
 
-    chooser = Chooser(pool, scores, doubt, strategy, s.min_distance, s.max_doubt)
+    chooser = Chooser(pool, scores, doubt, strata, strategy, s.min_distance, s.max_doubt)
     picked, found = pick(known, scores, eligible, chooser, strategy, s.per_class)
     report = MineReport(
-        len(pool), scores.scored, int(leaking.sum()), strategy.text, doubt.auc, held
+        len(pool), scores.scored, int(leaking.sum()), strategy.text, doubt.auc, doubt.held_out
     )
-    describe = _Describer(pool, scores, doubt)
+    describe = _Describer(pool, scores, doubt, strata)
     selections: tuple[list[Chosen], list[Chosen], list[Chosen]] = ([], [], [])
     kinds, cells = pool.recipes.kind, eligible.counts()
     for one, choice in zip(known, picked, strict=True):
@@ -152,8 +158,8 @@ def _eligible(
 class _Describer:
     """Rows of a pool in parts as chosen negatives, ranked as they come in their part."""
 
-    def __init__(self, pool: Pool, scores: Scores, doubt: DoubtModel) -> None:
-        self._pool, self._scores, self._doubt = pool, scores, doubt
+    def __init__(self, pool: Pool, scores: Scores, doubt: DoubtModel, strata: Strata) -> None:
+        self._pool, self._scores, self._doubt, self._strata = pool, scores, doubt, strata
 
     def __call__(self, known: KnownClass, *parts: np.ndarray) -> list[list[Chosen]]:
         rows = np.concatenate(parts)
@@ -165,7 +171,9 @@ class _Describer:
         names, codes = recipes.kind_names, recipes.kind[rows].tolist()
         certificates = recipes.certificates(known.name, rows).tolist()
         confidence = recipes.confidence(known.name, rows)
-        doubts = self._doubt.probability(known.features(score, similarity), confidence)
+        doubts = self._doubt.probability(
+            known.features(score, similarity), confidence, self._strata.of(known.name, rows)
+        )
         ids = list(recipes.ids[rows])
         ranks = [rank for part in parts for rank in range(1, len(part) + 1)]
         every = [

@@ -16,7 +16,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from negmine.mining.doubt import DoubtModel
-from negmine.mining.known import KnownCalls, fit_doubt, know_calls
+from negmine.mining.fitting import fit_doubt
+from negmine.mining.known import KnownCalls, know_calls
+from negmine.mining.levels import Strata
 from negmine.mining.nearest import call_similarity
 from negmine.models.scorer import Scorer
 from negmine.pool import Pool
@@ -34,12 +36,19 @@ class Guard:
         Without it nothing is refused: the certificate alone decides.
     known : sequence of KnownCalls
         Each class's calls, by column, that doubt compares with.
+    strata : Strata, optional
+        Of the pool's rows.
     """
 
     def __init__(
-        self, max_doubt: float, doubt: DoubtModel | None = None, known: Sequence[KnownCalls] = ()
+        self,
+        max_doubt: float,
+        doubt: DoubtModel | None = None,
+        known: Sequence[KnownCalls] = (),
+        strata: Strata | None = None,
     ) -> None:
         self._max_doubt, self._doubt, self._known = max_doubt, doubt, known
+        self._strata = strata
         self._refused: dict[str, set[int]] = {}
 
     @property
@@ -52,6 +61,10 @@ class Guard:
         """What was refused: ids of clips, and the columns of the classes that it was for."""
         return frozenset((key, column) for key, of in self._refused.items() for column in of)
 
+    def stratum(self, name: str, rows: np.ndarray) -> np.ndarray | None:
+        """Return what kind of claim rows of the pool make: see `refuses`."""
+        return self._strata.of(name, rows) if self._strata else None
+
     def refuses(
         self,
         column: int,
@@ -60,6 +73,7 @@ class Guard:
         logits: np.ndarray,
         embeddings: np.ndarray,
         parents: Sequence[Sequence[str]] | None = None,
+        stratum: np.ndarray | None = None,
     ) -> np.ndarray:
         """Return which of some clips must not be negatives of a class.
 
@@ -77,6 +91,8 @@ class Guard:
             L2-normalised.
         parents : sequence of sequences of str, optional
             Ids of what each was made of: what was refused before passes it on.
+        stratum : int array, shape (n,), optional
+            Of rows of the pool. Of what was made, certificates are taken at their word.
 
         Returns
         -------
@@ -87,7 +103,7 @@ class Guard:
         known = self._known[column]
         near = call_similarity(embeddings, known.embeddings)
         features = known.features(logits, near)
-        doubtful = self._doubt.probability(features, confidence) > self._max_doubt
+        doubtful = self._doubt.probability(features, confidence, stratum) > self._max_doubt
         for i, of_one in enumerate(parents or ()):
             doubtful[i] |= any(column in self._refused.get(parent, ()) for parent in of_one)
         for i in np.flatnonzero(doubtful).tolist():
@@ -110,5 +126,5 @@ def fit_guard(
     if scores is None or calls is None:
         return Guard(max_doubt)
     known = know_calls(pool, scorer.classes, calls)
-    doubt, _ = fit_doubt(pool, known, scores, scorer.held_out, rng)
-    return Guard(max_doubt, doubt, known) if doubt.fitted else Guard(max_doubt)
+    doubt, strata = fit_doubt(pool, known, scores, scorer.held_out, rng)
+    return Guard(max_doubt, doubt, known, strata) if doubt.fitted else Guard(max_doubt)

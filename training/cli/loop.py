@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from negmine.cli.console import Bars, print_json, quiet_and_json, say
+from negmine.cli.console import Bars, print_json, quiet_and_json, say, say_found
 from negmine.cli.data import LenientDataFiles, data_files
 from negmine.cli.scoring_options import device_option, open_cache
 from negmine.cli.settings import with_settings
 from negmine.mining.settings import ChoiceSettings, MineSettings
+from negmine.notices import warn_each
 from negmine.text_tables import table
+from training.backbone_kinds import kind_of
 from training.cli.data import (
     Cautions,
     at_own_rate,
@@ -24,6 +27,10 @@ from training.cli.data import (
 )
 from training.cli.frozen import warn_of_new_sound, with_frozen_network
 from training.cli.settings import LoopRunSettings, RunCommand, warn_unused, with_run_settings
+
+if TYPE_CHECKING:
+    from negmine.annotations.verdicts import Verdict
+    from training.schedules.asking import Asking
 
 
 @click.command(cls=RunCommand)
@@ -58,13 +65,20 @@ def loop(
 ) -> None:
     """Run rounds of train, mine, retrain; keep all files. Continues where it was stopped.
 
+    Round 0 trains with random negatives of the pool; each further round keeps them and adds rows
+    mined afresh.
+
     \b
     Example:
       negmine loop train/ --tp train_tp.csv --fp train_fp.csv --pool pool --out rounds --control
+      negmine loop train/ --tp train_tp.csv --fp train_fp.csv --pool pool --out rounds \\
+          --ask 10 --unlabelled field/
     """
-    settings = with_frozen_network(settings)
+    frozen = kind_of(settings.backbone) == "frozen"
+    settings = with_frozen_network(settings).with_doses(str(pool), frozen)
     warn_of_new_sound(settings, True)
     warn_unused(settings)
+    from negmine.annotations.verdicts import read_verdicts
     from negmine.pool import open_pool
     from training.engine.inputs import RunContext, RunInputs, sample_inputs
     from training.engine.run_folder import only_run
@@ -74,11 +88,13 @@ def loop(
     chosen, opened_pool = choose_device(device), open_pool(pool)
     warn_if_emulated(chosen, settings.precision)
     rate = settings.named_rate or opened_pool.sample_rate
+    heard = [v for path in data.verdicts for v in read_verdicts(path, opened_pool.classes)]
     mining = Mining(
         opened_pool,
         MineSettings(**choice.to_dict(), seed=settings.seed),
         settings.hard,
         open_cache(pool, opened_pool.sources, rate, reads="mining reads"),
+        heard,
     )
     with only_run(out), Bars(quiet) as bars:
         opened, annotations = open_data(data, bars, quiet)
@@ -96,8 +112,31 @@ def loop(
             ),
         )
         context = RunContext(chosen, bars, Cautions(bars))
-        results = run_loop(config, inputs, out, context, settings.loop, mining)
+        asking = _asking(settings, heard, data, bars, quiet)
+        results = run_loop(config, inputs, out, context, settings.loop, mining, asking)
     if as_json:
         print_json({"rounds": [found.to_dict() for found in results]})
     else:
         say(table(*loop_table(results)), quiet)
+
+
+def _asking(
+    settings: LoopRunSettings, heard: list[Verdict], data: LenientDataFiles, bars: Bars, quiet: bool
+) -> Asking | None:
+    """Open the recordings that each round asks about, if it does."""
+    loop = settings.loop
+    if loop.ask is None or loop.unlabelled is None:
+        return None
+    from negmine.annotations.recordings import open_unlabelled
+    from negmine.asking.settings import AskSettings
+    from training.schedules.asking import Asking
+
+    field = open_unlabelled(
+        Path(loop.unlabelled), skip_bad=data.skip_bad,
+        progress=lambda total: bars("reading unlabelled", total),
+    )  # fmt: skip
+    say_found(field.folder, quiet, len(field.infos))
+    warn_each(f"skipped {line}" for line in field.skipped)
+    warn_each(field.notes)
+    asked = AskSettings(per_class=loop.ask, strategy=loop.ask_strategy, seed=settings.seed)
+    return Asking(field, asked, heard)

@@ -16,7 +16,15 @@ from negmine.notices import warn
 from negmine.settings import FileName, FolderName, When, setting
 from training.augmentation import AUGMENT_PRESETS
 from training.config import Rows, TrainConfig
-from training.data.settings import Grouping, HardUse, SampleUse
+from training.data.settings import (
+    FROZEN_NEGATIVE_RATIO,
+    MINED_TO_RANDOM,
+    Grouping,
+    HardUse,
+    LoopHardUse,
+    LoopSampleUse,
+    SampleUse,
+)
 from training.schedules.settings import PSEUDO_PER_STEP, LoopSettings, PseudoSettings, StageSettings
 
 _RECIPE = When("stages.schedule")
@@ -122,7 +130,28 @@ class TrainSettings(RunSettings, frozen=True):
 class LoopRunSettings(RunSettings, frozen=True):
     """Run."""
 
+    hard: LoopHardUse = LoopHardUse()
+    samples: LoopSampleUse = LoopSampleUse()
     loop: LoopSettings = LoopSettings()
+
+    def with_doses(self, pool: str, frozen: bool) -> Self:
+        """Complete where random rows are from, and how many of them and of mined rows there are.
+
+        Parameters
+        ----------
+        pool : str
+            The loop's.
+        frozen : bool
+            Whether a pretrained network stays as it is.
+        """
+        samples, hard = self.samples, self.hard
+        if samples.negatives is None:
+            samples = samples.replace(negatives=pool)
+        if frozen and "negative_ratio" not in samples.model_fields_set:
+            samples = samples.replace(negative_ratio=FROZEN_NEGATIVE_RATIO)
+        if "ratio" not in hard.model_fields_set:
+            hard = hard.replace(ratio=MINED_TO_RANDOM * samples.negative_ratio)
+        return self.replace(samples=samples, hard=hard)
 
 
 def warn_unused(*made: RunSettings) -> None:

@@ -69,6 +69,42 @@ class SampleUse(Settings, frozen=True):
     )  # fmt: skip
 
 
+class LoopHardUse(HardUse, frozen=True):
+    """Hard negatives."""
+
+    ratio: Annotated[float, Field(gt=0)] = setting(
+        0.75, "Mined rows in a step, as a share of the TP and FP rows they are added to.",
+        shown="three times --negative-ratio",
+    )  # fmt: skip
+    own: bool = setting(
+        True,
+        "A mined row is zero for the class it was mined for alone, not for all classes that it is "
+        "certified for.",
+        flag="--hard-own-cell/--no-hard-own-cell",
+    )  # fmt: skip
+
+
+class LoopSampleUse(SampleUse, frozen=True):
+    """Rows of pools."""
+
+    negatives: FolderName | None = setting(
+        None, "Pool whose certified negatives, drawn at random, are added to every step of every "
+        "round, the first too.",
+        flag="--negatives", shown="that of --pool",
+    )  # fmt: skip
+    negative_ratio: Annotated[float, Field(gt=0)] = setting(
+        0.25, "Rows of them in a step, as a share of the TP and FP rows they are added to.",
+        flag="--negative-ratio", shown="0.25; 1 with a frozen network",
+    )  # fmt: skip
+
+
+# Of a loop's rounds, and with a frozen network, to which rows cost next to nothing.
+LOOP_HARD_USE, LOOP_SAMPLES = LoopHardUse(), LoopSampleUse()
+FROZEN_NEGATIVE_RATIO = 1.0
+# Mined rows to random ones.
+MINED_TO_RANDOM = 3.0
+
+
 class Grouping(Settings, frozen=True):
     """Folds."""
 

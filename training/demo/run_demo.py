@@ -80,7 +80,11 @@ TINY = DemoSize(
 # Panels of the picture: the hardest negatives of each class.
 _PANELS_PER_CLASS = 2
 
-_NAMES = {"none": "TP + FP alone", "random": "+ random negatives", "mined": "+ mined negatives"}
+_NAMES = {
+    "base": "TP + FP + random negatives",
+    "random": "+ more random negatives",
+    "mined": "+ mined negatives",
+}
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from negmine.annotations.verdicts import Verdict
+from negmine.mining.exclusions import heard_present
 from negmine.mining.mine import MineSettings, mine
 from negmine.mining.selection import check_made_with, is_whole, open_selection
 from negmine.pool import Pool
@@ -18,12 +20,13 @@ from negmine.storage.digests import text_fingerprint
 from negmine.storage.files import write_json
 from training.config import TrainConfig
 from training.data.pool_rows import check_pool
-from training.data.settings import HARD_USE, HardUse
+from training.data.settings import LOOP_HARD_USE, LOOP_SAMPLES, HardUse
 from training.engine.checkpoint import Checkpoint
 from training.engine.history import scores_table, validation_score
-from training.engine.inputs import HardInputs, RunContext, RunInputs
+from training.engine.inputs import HardInputs, RunContext, RunInputs, SampleInputs
 from training.engine.run import run_training
 from training.engine.scorer import checkpoint_scorer
+from training.schedules.asking import Asking
 from training.schedules.settings import LoopSettings
 
 
@@ -34,9 +37,9 @@ class Round:
     Attributes
     ----------
     number : int
-        0 is TP and FP annotations alone.
+        0 has no mined rows.
     arm : str
-        ``mined``, or ``random`` for the control.
+        ``base`` in round 0, then ``mined``, or ``random`` for the control.
     negatives : int
         Rows of the selection that trained.
     metrics : mapping of str to float
@@ -65,12 +68,15 @@ class Mining:
         How what was mined trains.
     reader : CachedReader, optional
         Where mining reads the pool's sound from; from its files by default.
+    heard : sequence of Verdict
+        Nothing is chosen for a class that shares sound with a window in which it was heard.
     """
 
     pool: Pool
     settings: MineSettings
-    use: HardUse = HARD_USE
+    use: HardUse = LOOP_HARD_USE
     reader: CachedReader | None = None
+    heard: Sequence[Verdict] = ()
 
 
 def run_loop(
@@ -80,13 +86,25 @@ def run_loop(
     context: RunContext,
     settings: LoopSettings,
     mining: Mining,
+    asking: Asking | None = None,
 ) -> list[Round]:
-    """Train on TP and FP annotations, then mine with the model and train again, some times.
+    """Train with random certified negatives, then mine and train with what was mined added.
 
-    Each round mines afresh with the last round's model, adds to what it found a share of what the
-    round before trained with, and trains from scratch with the same seed, so that rounds differ in
-    their negatives alone. All files stay: ``round0/``, ``round1/hard.parquet``, ... A loop that was
-    stopped resumes where it was: finished runs are read, a started one is continued.
+    What a model has heard decides what it is fooled by: one that never heard an external sound
+    mines those that any random ones would have settled. So round 0 has random rows of the pool
+    already, and all rounds keep them, at the same dose. Each round mines afresh with the last
+    round's model, and trains from scratch with the same seed, so that rounds differ in their mined
+    rows alone. A share of what the round before trained with may stay beside the new ones.
+
+    All files stay: ``round0/``, ``round1/hard.parquet``, ... A loop that was stopped resumes where
+    it was: finished runs are read, a started one is continued.
+
+    Parameters
+    ----------
+    inputs : RunInputs
+        Where ``samples`` has no random negatives, those of the pool are added.
+    asking : Asking, optional
+        Each round's model then writes ``ask.csv``, a table of windows for a person to hear.
 
     Raises
     ------
@@ -96,6 +114,10 @@ def run_loop(
     pool = mining.pool
     check_pool(pool, config, inputs.annotations.classes, f"pool {pool.path}")
     progress = context.progress
+    if not any(one.what == "negatives" for one in inputs.samples):
+        random_rows = SampleInputs(pool.path, "negatives", LOOP_SAMPLES.negative_ratio)
+        inputs = replace(inputs, samples=[*inputs.samples, random_rows])
+    never = heard_present(mining.heard, pool)
     results: list[Round] = []
 
     def run(number: int, arm: str, selection: Path | None, folder: Path, title: str) -> Checkpoint:
@@ -103,15 +125,17 @@ def run_loop(
         trained = run_training(config, replace(inputs, hard=hard), folder, context, title)
         best = trained.checkpoint.history[-1]
         results.append(Round(number, arm, trained.used, folder / "best.pt", best))
+        if asking and arm != "random":
+            asking.write(folder / "ask.csv", trained.checkpoint, inputs, out / "scores", context)
         return trained.checkpoint
 
-    checkpoint = run(0, "none", None, out / "round0", "round 0: TP and FP")
+    checkpoint = run(0, "base", None, out / "round0", "round 0: random negatives")
     best, since = _score(checkpoint), 0
     earlier: tuple[Path, Path] | None = None
     for number in range(1, settings.rounds + 1):
         folder = out / f"round{number}"
         mined_rows, random = folder / "hard.parquet", folder / "hard.control.parquet"
-        made_with = _made_with(mining.settings, checkpoint, pool, earlier, settings.replay)
+        made_with = _made_with(mining, never, checkpoint, earlier, settings.replay)
         if is_whole(random) and is_whole(mined_rows):
             for path in (mined_rows, random):
                 check_made_with(path, made_with)
@@ -122,7 +146,7 @@ def run_loop(
             scorer = checkpoint_scorer(checkpoint, context.device)
             mined = mine(
                 scorer, pool, out / "scores", mining.settings,
-                reader=mining.reader, on_rows=advance,
+                exclude=never, reader=mining.reader, on_rows=advance,
             )  # fmt: skip
             found = [mined.selection, mined.control]
             if earlier:
@@ -150,23 +174,25 @@ def run_loop(
 
 
 def _made_with(
-    mining: MineSettings,
+    mining: Mining,
+    never: frozenset[tuple[str, str]],
     checkpoint: Checkpoint,
-    pool: Pool,
     earlier: tuple[Path, Path] | None,
     replay: float,
 ) -> dict[str, str]:
     """Describe what a round's selections are made with, by option names where there are any."""
+    pool, chosen = mining.pool, mining.settings
     groups = repr(pool.sources.groups)
     # batch_size changes how fast it is, not what comes out
     settings = {
-        "per-class": mining.per_class,
-        "strategy": mining.rules.text,
+        "per-class": chosen.per_class,
+        "strategy": chosen.rules.text,
         # an earlier version could choose it while mining
         "window": "in the strategy",
-        "max-doubt": mining.max_doubt,
-        "min-distance": mining.min_distance,
-        "seed": mining.seed,
+        "max-doubt": chosen.max_doubt,
+        "min-distance": chosen.min_distance,
+        "seed": chosen.seed,
+        "verdicts": text_fingerprint(repr(sorted(never))) if never else "none",
         "replay": replay if earlier else 0,
         "model": checkpoint.fingerprint,
         "pool": pool.digest,

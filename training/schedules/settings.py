@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from negmine.settings import FolderName, Settings, Share, When, setting
+from negmine.asking.settings import Strategy as AskStrategy
+from negmine.settings import Count, FolderName, Settings, Share, When, setting
 
 # Where the weights of a stage start.
 Init = Literal["scratch", "previous"]
@@ -82,7 +83,7 @@ class LoopSettings(Settings, frozen=True):
         2, "Times to mine and retrain, at most.", flag="--rounds", common=True
     )
     replay: Share = setting(
-        0.5,
+        0.0,
         "Share of the last round's negatives that stays beside the new ones.",
         flag="--replay",
         needs=When("rounds", least=2),
@@ -102,9 +103,37 @@ class LoopSettings(Settings, frozen=True):
         flag="--control",
         common=True,
     )
+    ask: Count | None = setting(
+        None,
+        "After each round, write a table of this many windows a class of --unlabelled for a person "
+        "to hear, as 'negmine ask' does: round0/ask.csv, ... Filled in, they are --verdicts of the "
+        "next loop.",
+        flag="--ask",
+        metavar="N",
+        common=True,
+    )
+    unlabelled: FolderName | None = setting(
+        None, "Folder of the recordings to ask about.", flag="--unlabelled", needs=When("ask")
+    )
+    ask_strategy: AskStrategy = setting(
+        "threshold",
+        "Which windows, as of 'negmine ask --strategy'.",
+        flag="--ask-strategy",
+        needs=When("ask"),
+    )
     report: bool = setting(
         False,
         "Write each round's report.html: what was mined, and what changed since the last.",
         flag="--report",
         common=True,
     )
+
+    @model_validator(mode="after")
+    def _asks_about_something(self) -> Self:
+        if self.ask and self.unlabelled is None:
+            raise ValueError("--ask: name the folder of recordings to ask about by --unlabelled")
+        if self.ask_strategy == "disagreement":
+            raise ValueError(
+                "--ask-strategy disagreement takes two or more models; use 'negmine ask'"
+            )
+        return self

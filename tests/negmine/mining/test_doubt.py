@@ -8,7 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from negmine.mining.doubt import DoubtModel, Evidence, clip_features
+from negmine.mining.doubt import NO_STRATUM, DoubtModel, clip_features
+from negmine.mining.levels import Stratum
+from negmine.mining.likelihood import MOST_HEARD, Evidence, bounds
 
 _FIRST, _OTHERS = slice(0, 60), slice(60, 400)
 
@@ -52,21 +54,21 @@ def test_settled_doubt_adds_up_to_what_certificates_say() -> None:
     believed = model.probability(features, confidence)
     assert believed.mean() < 0.03
     model.settle(features[:2000], confidence[:2000])
-    assert model.shift > 1
+    assert model.shifts[NO_STRATUM] > 1
     settled = model.probability(features, confidence)
     assert settled[:2000].mean() == pytest.approx(1 - confidence[:2000].mean(), abs=1e-6)
     assert settled[hidden].mean() > believed[hidden].mean() + 0.2
     assert settled[~hidden].mean() < 0.02
-    # the order stays where certificates are equal
+    # the order stays where certificates are equal; at the bounds rows are alike
     same = confidence == 0.9
-    assert (np.argsort(settled[same]) == np.argsort(believed[same])).all()
+    assert (np.diff(settled[same][np.argsort(believed[same])]) >= 0).all()
 
 
 def test_doubt_that_was_not_fitted_is_not_shifted() -> None:
     rng = np.random.default_rng(0)
     model = DoubtModel(evidence(rng, 1.0, 5), evidence(rng, -1.0, 5))
     model.settle(np.zeros((10, 2)), np.full(10, 0.5))
-    assert model.shift == 0.0
+    assert not model.shifts
 
 
 def test_a_surer_certificate_leaves_less_doubt() -> None:
@@ -118,7 +120,7 @@ def test_recordings_that_are_judged_were_not_fitted_on(monkeypatch: pytest.Monke
             judged.extend(features[:, 0])
             return features[:, 0]
 
-    monkeypatch.setattr("negmine.mining.doubt._fit", Recorded)
+    monkeypatch.setattr("negmine.mining.likelihood._fit", Recorded)
     assert 0 < DoubtModel(calls, rejected).auc < 1
     assert sorted(judged) == sorted(every.features[:, 0])
     # all but a fifth each, and at last on all
@@ -130,3 +132,82 @@ def test_no_rows_have_no_doubts() -> None:
     rng = np.random.default_rng(0)
     model = DoubtModel(evidence(rng, 1.0, 50), evidence(rng, -1.0, 50))
     assert model.probability(np.zeros((0, 2)), np.zeros(0)).shape == (0,)
+
+
+def test_bounds_are_what_one_more_misleading_clip_would_leave() -> None:
+    rng = np.random.default_rng(0)
+    hidden = np.arange(250) < 50
+    for gap in (0.0, 1.0, 8.0):
+        ratio = rng.normal(np.where(hidden, gap, -gap), 1.0)
+        low, high = bounds(ratio, hidden)
+
+        def shown(right: np.ndarray, wrong: np.ndarray) -> float:
+            best = 0.0
+            for at in right:
+                above = (np.sum(wrong >= at) + 1) / (len(wrong) + 1)
+                best = max(best, min(at, np.log(np.mean(right >= at) / above)))
+            return best
+
+        assert high == pytest.approx(shown(ratio[hidden], ratio[~hidden]))
+        assert low == pytest.approx(-shown(-ratio[~hidden], -ratio[hidden]))
+    # however far apart, 200 rejections show no ratio above 201
+    assert high == pytest.approx(np.log(201), abs=0.5)
+    assert bounds(np.zeros(250), hidden) == (0.0, 0.0)
+
+
+def test_no_row_is_doubted_more_than_its_kind_allows() -> None:
+    rng = np.random.default_rng(0)
+    strata = [Stratum("external", "external", 0.1), Stratum("fp", "verified")]
+    judged = evidence(rng, 3.0, 100), evidence(rng, -3.0, 300)
+    model = DoubtModel(*judged, strata=strata)
+    stratum = np.repeat([0, 1], 500)
+    confidence = np.where(stratum == 0, 0.99, 0.95)
+    features = rng.normal(-3.0, 1.0, size=(1000, 2))
+    model.settle(features, confidence, stratum)
+    # each kind adds up to its own, not all together
+    found = model.probability(features, confidence, stratum)
+    assert found[:500].mean() == pytest.approx(0.001, rel=0.01)
+    assert found[500:].mean() == pytest.approx(0.05, rel=0.01)
+    sounds_like_a_call = np.full((2, 2), 50.0)
+    both = np.array([0, 1])
+    top = model.probability(sounds_like_a_call, confidence[[0, 500]], both)
+    np.testing.assert_allclose(top, model.most(confidence[[0, 500]], both))
+    assert model.ratio is not None
+    odds = 0.001 / 0.999 * np.exp(model.ratio.high)
+    assert top[0] == pytest.approx(odds / (1 + odds))
+    assert top[0] < 0.25 < 0.8 < top[1]
+
+
+def test_of_what_a_network_has_heard_no_ratio_is_above_ten() -> None:
+    rng = np.random.default_rng(0)
+    judged = evidence(rng, 3.0, 400), evidence(rng, -3.0, 400)
+    for held_out, most in ((True, 300.0), (False, MOST_HEARD)):
+        model = DoubtModel(*judged, held_out=held_out)
+        assert model.ratio is not None
+        assert np.exp(model.ratio.high) == pytest.approx(most, rel=0.4)
+    assert np.exp(model.ratio.high) == pytest.approx(MOST_HEARD)
+
+
+@pytest.mark.parametrize("true_share", [0.001, 0.3])
+@pytest.mark.parametrize("hardest", [False, True])
+def test_thirty_verdicts_a_stratum_settle_its_level(true_share: float, hardest: bool) -> None:
+    rng = np.random.default_rng(1)
+    strata = [Stratum("fp", "verified"), Stratum("mix", "mixed")]
+    model = DoubtModel(evidence(rng, 1.0, 300), evidence(rng, -1.0, 900), strata=strata)
+    hidden = rng.random(4000) < true_share
+    features = rng.normal(np.where(hidden, 1.0, -1.0)[:, None], 1.0, size=(4000, 2))
+    confidence, stratum = np.full(4000, 0.97), np.zeros(4000, dtype=int)
+    model.settle(features, confidence, stratum)
+    before = model.probability(features, confidence, stratum)
+    heard = np.argsort(-features.sum(axis=1))[:30] if hardest else rng.permutation(4000)[:30]
+    model.hear(features[heard], confidence[heard], stratum[heard], hidden[heard])
+    after = model.probability(features, confidence, stratum)
+    # off by a factor of ten, and then by less than three on the rows that score highest
+    top = np.argsort(-features.sum(axis=1))[:400]
+    assert abs(after[top].mean() - hidden[top].mean()) < abs(
+        before[top].mean() - hidden[top].mean()
+    )
+    assert after.mean() == pytest.approx(true_share, abs=0.12)
+    # nobody listened to the other
+    assert model.levels.keys() == {0}
+    assert sum(model.heard.count) == 30

@@ -21,6 +21,7 @@ from pools import write_pool
 from negmine.annotations import read_rfcx
 from negmine.building import PoolSettings, build_pool
 from negmine.errors import PoolError
+from negmine.mining.levels import Strata
 from negmine.mining.mine import Mined, MineSettings, mine
 from negmine.mining.selection import Selection
 from negmine.models.scorer import Scorer
@@ -366,15 +367,15 @@ def test_a_head_of_doubted_rows_longer_than_any_shortlist_is_passed_over(
     heads = {c: logits[c][: round(share * len(logits[c]))] for c in pool.classes}
 
     class Doubting:
-        auc, fitted = 1.0, True
+        auc, fitted, held_out = 1.0, True, True
 
-        def probability(self, features: np.ndarray, confidence: np.ndarray) -> np.ndarray:
+        def probability(self, features: np.ndarray, *_: np.ndarray) -> np.ndarray:
             return np.where(features[:, 0] > 0, 0.9, 0.1)
 
     def features(self: Any, scores: np.ndarray, similarity: np.ndarray) -> np.ndarray:
         return np.asarray((scores >= heads[self.name][-1])[:, None], dtype=float)
 
-    monkeypatch.setattr("negmine.mining.mine.fit_doubt", lambda *_: (Doubting(), False))
+    monkeypatch.setattr("negmine.mining.mine.fit_doubt", lambda *_: (Doubting(), Strata(pool)))
     monkeypatch.setattr("negmine.mining.known.KnownCalls.features", features)
     monkeypatch.setattr("negmine.mining.pick._SHORTLIST", 2)
     monkeypatch.setattr("negmine.mining.pick._LONGEST", 6)

@@ -22,7 +22,7 @@ from negmine.mining.selection import Chosen, Selection, open_selection
 from negmine.pool import open_pool
 from training.augmentation import AUGMENT_PRESETS, AugmentSettings
 from training.config import TrainConfig
-from training.data.settings import HardUse
+from training.data.settings import HardUse, LoopHardUse
 from training.engine.checkpoint import Checkpoint
 from training.engine.inputs import RunInputs
 from training.engine.train import train
@@ -253,7 +253,7 @@ def test_settings_of_hard_negatives_reach_the_run(
 
     def stopped(*given: Any) -> None:
         # of a run's inputs, or of a loop's mining
-        seen.append(given[1].hard[0].use if command == "train" else given[-1].use)
+        seen.append(given[1].hard[0].use if command == "train" else given[5].use)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(
@@ -267,7 +267,8 @@ def test_settings_of_hard_negatives_reach_the_run(
     call(*base)
     options = "--hard-ratio 0.7 --hard-mix 0.4 --hard-mix-snr -2 8 --hard-mix-by own"
     call(*base, *options.split())
-    assert seen == [HardUse(), HardUse(ratio=0.7, mix=0.4, mix_snr_db=(-2.0, 8.0), mix_by="own")]
+    use = HardUse if command == "train" else LoopHardUse
+    assert seen == [use(), use(ratio=0.7, mix=0.4, mix_snr_db=(-2.0, 8.0), mix_by="own")]
     result = call(*base, "--hard-mix-snr", 5, 1)
     assert result.exit_code == 2
     assert "--hard-mix-snr 5 1: the range is empty; swap the two" in result.stderr
@@ -770,7 +771,7 @@ def test_loop_prints_a_table_and_goes_on_after_ctrl_c(
     lines = [line.split() for line in result.stdout.splitlines()]
     assert lines[0] == ["round", "arm", "negatives", "loss"]
     assert [line[:3] for line in lines[2:]] == [
-        ["0", "none", "0"],
+        ["0", "base", "0"],
         ["1", "random", "6"],
         ["1", "mined", "6"],
     ]

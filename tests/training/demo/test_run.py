@@ -22,7 +22,11 @@ def test_the_tiny_demo_makes_all_that_the_full_one_does_and_goes_on(tmp_path: Pa
     first = CliRunner().invoke(demo, call)
     assert first.exit_code == 0, first.output
     result = json.loads(first.stdout)
-    assert list(result["arms"]) == ["TP + FP alone", "+ random negatives", "+ mined negatives"]
+    assert list(result["arms"]) == [
+        "TP + FP + random negatives",
+        "+ more random negatives",
+        "+ mined negatives",
+    ]
     for scores in result["arms"].values():
         assert 0 < scores["lwlrap"] <= 1
         assert np.isfinite(scores["fp/h@0.7"])

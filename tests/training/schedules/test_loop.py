@@ -9,21 +9,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from conftest import Data, Opened, open_data, tiny_config
 
 from negmine.annotations import Annotations
+from negmine.annotations.recordings import open_unlabelled
+from negmine.annotations.verdicts import Verdict
+from negmine.asking.settings import AskSettings
+from negmine.audio.windows import Span
 from negmine.errors import InputError, PoolError
 from negmine.mining.mine import MineSettings
 from negmine.mining.selection import Selection, open_selection
 from negmine.notices import warn
 from negmine.pool import open_pool
-from training.data.settings import HardUse
+from training.data.settings import LOOP_SAMPLES, LoopHardUse
 from training.engine.checkpoint import Checkpoint
-from training.engine.inputs import HardInputs, RunContext, RunInputs
+from training.engine.inputs import HardInputs, RunContext, RunInputs, SampleInputs
 from training.engine.run import run_training
 from training.engine.scorer import CheckpointScorer
+from training.schedules.asking import Asking
 from training.schedules.loop import Mining, Round, loop_table, run_loop
 from training.schedules.settings import LoopSettings
 
@@ -68,13 +74,15 @@ def loop(opened: Opened, shared_pool: Path) -> Callable[..., list[Round]]:
         }
         mining = changes.pop("mining", MineSettings(per_class=3, batch_size=16))
         caution = changes.pop("caution", warn)
+        asking, heard = changes.pop("asking", None), changes.pop("heard", ())
         return run_loop(
             tiny_config(**STEPS),
             RunInputs(opened.annotations, opened.recordings, out / "cache"),
             out,
             RunContext(progress=progress or Progress(), caution=caution),
             LoopSettings(**(settings | changes)),
-            Mining(open_pool(shared_pool), mining, HardUse(ratio=0.5)),
+            Mining(open_pool(shared_pool), mining, LoopHardUse(ratio=0.5), heard=heard),
+            asking,
         )
 
     return run
@@ -97,7 +105,7 @@ def test_round_trains_without_with_random_and_with_mined_negatives(
     whole: tuple[Path, list[Round], Progress],
 ) -> None:
     out, rounds, _ = whole
-    assert [(r.number, r.arm) for r in rounds] == [(0, "none"), (1, "random"), (1, "mined")]
+    assert [(r.number, r.arm) for r in rounds] == [(0, "base"), (1, "random"), (1, "mined")]
     folders = [out / "round0", out / "round1-random", out / "round1"]
     assert [r.checkpoint for r in rounds] == [folder / "best.pt" for folder in folders]
     assert len(set(weights(rounds))) == 3
@@ -118,15 +126,23 @@ def test_every_file_is_kept(whole: tuple[Path, list[Round], Progress]) -> None:
     assert any((out / "scores").iterdir())
 
 
-def test_arms_train_on_their_own_selection(whole: tuple[Path, list[Round], Progress]) -> None:
+def test_random_rows_come_first_and_stay_and_each_arm_adds_its_own(
+    whole: tuple[Path, list[Round], Progress], shared_pool: Path
+) -> None:
     out, rounds, _ = whole
     mined = open_selection(out / "round1" / "hard.parquet")
     random = open_selection(out / "round1" / "hard.control.parquet")
     assert mined.digest != random.digest
-    inputs = [Checkpoint.load(r.checkpoint).inputs.get("plug-in 0", "") for r in rounds]
-    assert inputs[0] == ""
-    assert random.digest in inputs[1]
-    assert mined.digest in inputs[2]
+    inputs = [Checkpoint.load(r.checkpoint).inputs for r in rounds]
+    # all rounds keep the random rows, at one dose; what was mined is added
+    always = {one["plug-in 0"] for one in inputs}
+    assert len(always) == 1
+    assert f"negatives of pool {open_pool(shared_pool).digest} at 0.25" in always
+    added = [one.get("plug-in 1", "") for one in inputs]
+    assert added[0] == ""
+    assert random.digest in added[1]
+    assert mined.digest in added[2]
+    assert all("own cells" in one for one in added[1:])
     # the same quotas by class and kind
     for label in ("0", "1"):
         kinds = [sorted(row.kind for row in s.rows if row.label == label) for s in (mined, random)]
@@ -169,7 +185,7 @@ def test_progress_is_told_of_each_phase(
     clips = len(pool) + len(pool.calls)
     assert progress.bars["round 1: mining"] == (clips, "clip")
     assert {title: bar for title, bar in progress.bars.items() if bar[1] == "step"} == {
-        "round 0: TP and FP": (2, "step"),
+        "round 0: random negatives": (2, "step"),
         "round 1: random": (2, "step"),
         "round 1: mined": (2, "step"),
     }
@@ -232,7 +248,7 @@ def test_more_rounds_go_on_and_selections_accumulate(
 ) -> None:
     first = loop(tmp_path, rounds=1, control=False)
     rounds = loop(tmp_path, rounds=2, control=False)
-    assert [(r.number, r.arm) for r in rounds] == [(0, "none"), (1, "mined"), (2, "mined")]
+    assert [(r.number, r.arm) for r in rounds] == [(0, "base"), (1, "mined"), (2, "mined")]
     assert weights(rounds)[:2] == weights(first)
     assert not list(tmp_path.glob("*-random"))
     for name in ("hard.parquet", "hard.control.parquet"):
@@ -254,6 +270,52 @@ def test_without_replay_a_round_trains_with_its_own_alone(
     two = open_selection(tmp_path / "round2" / "hard.parquet")
     assert len(two.rows) == 6
     assert {row.rank for row in two.rows} == {1, 2, 3}
+
+
+def test_each_round_asks_about_unlabelled_recordings_and_verdicts_are_kept(
+    loop: Callable[..., list[Round]], shared_data: Data, tmp_path: Path
+) -> None:
+    field = open_unlabelled(shared_data.recordings)
+    asking = Asking(field, AskSettings(per_class=2, strategy="top"))
+    rounds = loop(tmp_path, control=True, asking=asking)
+    tables = [tmp_path / f"round{i}" / "ask.csv" for i in (0, 1)]
+    asked = [pd.read_csv(path, dtype=str) for path in tables]
+    models = [CheckpointScorer(Checkpoint.load(r.checkpoint), torch.device("cpu")) for r in rounds]
+    for table, model in zip(asked, (models[0], models[2]), strict=True):
+        assert table["class"].value_counts().to_dict() == {"0": 2, "1": 2}
+        assert set(table["model"]) == {model.fingerprint}
+        assert table["verdict"].isna().all()
+    assert not (tmp_path / "round1-random" / "ask.csv").exists()
+    # what a person has filled in since stays; a table that is gone is written again
+    asked[0]["verdict"] = "absent"
+    asked[0].to_csv(tables[0], index=False)
+    filled = tables[0].read_bytes()
+    tables[1].unlink()
+    loop(tmp_path, control=True, asking=asking)
+    assert tables[0].read_bytes() == filled
+    assert pd.read_csv(tables[1], dtype=str).equals(asked[1])
+    other = Asking(field, AskSettings(per_class=1, strategy="top"))
+    with pytest.raises(InputError, match=r"4 of its 4 rows have a verdict; pass it as --verdicts"):
+        loop(tmp_path, control=True, asking=other)
+
+
+def test_nothing_is_mined_where_somebody_heard_the_class(
+    loop: Callable[..., list[Round]],
+    whole: tuple[Path, list[Round], Progress],
+    shared_pool: Path,
+    tmp_path: Path,
+) -> None:
+    pool = open_pool(shared_pool)
+    first = open_selection(whole[0] / "round1" / "hard.parquet").rows[0]
+    source = pool.recipes[pool.recipes.row_of(first.recipe)].sources[0]
+    verdict = Verdict(source.recording, first.label, Span(0.0, 60.0), "present", "", "heard.csv")
+    loop(tmp_path, heard=[verdict])
+    found = open_selection(tmp_path / "round1" / "hard.parquet")
+    of_class = [row for row in found.rows if row.label == first.label]
+    assert of_class
+    for row in of_class:
+        recipe = pool.recipes[pool.recipes.row_of(row.recipe)]
+        assert source.recording not in {one.recording for one in recipe.sources}
 
 
 def test_rounds_end_when_validation_gets_no_better(
@@ -325,31 +387,34 @@ def test_table_of_rounds() -> None:
     path = Path("round0/best.pt")
     metrics = {"epoch": 3.0, "loss": 0.123456, "known_ap": 0.98765, "neg@3": 0.5, "neg@5": np.nan}
     headers, rows = loop_table(
-        [Round(0, "none", 0, path, metrics), Round(1, "mined", 42, path, {"loss": 1.0})]
+        [Round(0, "base", 0, path, metrics), Round(1, "mined", 42, path, {"loss": 1.0})]
     )
     assert headers == ["round", "arm", "negatives", "known_ap", "neg@3", "neg@5", "loss"]
     assert rows == [
-        ["0", "none", "0", "0.988", "0.500", "nan", "0.1235"],
+        ["0", "base", "0", "0.988", "0.500", "nan", "0.1235"],
         ["1", "mined", "42", "-", "-", "-", "1.0000"],
     ]
 
 
 def test_table_of_rounds_leaves_out_what_no_round_has() -> None:
     one_class = {"loss": 1.0, "known_ap": 0.5}
-    headers, rows = loop_table([Round(0, "none", 0, Path("round0/best.pt"), one_class)])
+    headers, rows = loop_table([Round(0, "base", 0, Path("round0/best.pt"), one_class)])
     assert headers == ["round", "arm", "negatives", "known_ap", "loss"]
-    assert rows == [["0", "none", "0", "0.500", "1.0000"]]
+    assert rows == [["0", "base", "0", "0.500", "1.0000"]]
 
 
 def test_training_tells_how_many_negatives_it_used(
-    opened: Opened, whole: tuple[Path, list[Round], Progress], tmp_path: Path
+    opened: Opened, whole: tuple[Path, list[Round], Progress], shared_pool: Path, tmp_path: Path
 ) -> None:
     progress = Progress()
     selection = whole[0] / "round1" / "hard.parquet"
-    hard = HardInputs(selection, HardUse(ratio=0.5))
+    hard = HardInputs(selection, LoopHardUse(ratio=0.5))
+    samples = [SampleInputs(shared_pool, "negatives", LOOP_SAMPLES.negative_ratio)]
     trained = run_training(
         tiny_config(**STEPS),
-        RunInputs(opened.annotations, opened.recordings, tmp_path / "cache", hard=[hard]),
+        RunInputs(
+            opened.annotations, opened.recordings, tmp_path / "cache", hard=[hard], samples=samples
+        ),
         tmp_path / "run",
         RunContext(progress=progress),
         "a title",

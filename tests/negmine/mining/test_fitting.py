@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from pools import write_pool
 
-from negmine.mining import known
-from negmine.mining.doubt import DoubtModel, Evidence
-from negmine.mining.known import fit_doubt, know_calls
+from negmine.mining import fitting
+from negmine.mining.doubt import DoubtModel
+from negmine.mining.fitting import fit_doubt
+from negmine.mining.known import know_calls
+from negmine.mining.likelihood import Evidence
 from negmine.pool import Pool, open_pool
 from negmine.recipes.certificates import Absence, Certificate
 from negmine.recipes.labels import PartialLabels
@@ -66,16 +68,16 @@ def fitted(
     seen: list[Evidence] = []
 
     class Spy(DoubtModel):
-        def __init__(self, calls: Evidence, rejected: Evidence) -> None:
+        def __init__(self, calls: Evidence, rejected: Evidence, **more: Any) -> None:
             seen.extend((calls, rejected))
-            super().__init__(calls, rejected)
+            super().__init__(calls, rejected, **more)
 
-    monkeypatch.setattr(known, "DoubtModel", Spy)
+    monkeypatch.setattr(fitting, "DoubtModel", Spy)
     calls: Any = FakeScores(angles)
     scores: Any = FakeScores(np.zeros(len(pool)))
     found = know_calls(pool, ("a",), calls)
-    _, held = fit_doubt(pool, found, scores, held_out, np.random.default_rng(0))
-    return seen[0], seen[1], held
+    doubt, _ = fit_doubt(pool, found, scores, held_out, np.random.default_rng(0))
+    return seen[0], seen[1], doubt.held_out
 
 
 @pytest.mark.parametrize("sites", [False, True])
