@@ -19,8 +19,8 @@ import pandas as pd
 
 from benchmarks.certificates import Auditor, read_events
 from negmine.cli.console import Bars
-from negmine.mining.known import fit_doubt, know_calls
-from negmine.mining.nearest import call_similarity
+from negmine.mining.fitting import claims_of, fit_doubt
+from negmine.mining.known import know_calls
 from negmine.models.scorer import load_scorer
 from negmine.pool import open_pool
 from negmine.recipes.labels import CERTIFICATES

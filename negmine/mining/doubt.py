@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from scipy.optimize import brentq
@@ -66,6 +67,8 @@ class DoubtModel:
     held_out : bool
         Whether the model that scores did not train on any of them. Of what it has learnt, ratios
         are bounded by `negmine.mining.likelihood.MOST_HEARD`.
+    missed : float
+        Share of the rejected clips that hold the class after all, by their certificates.
     strata : sequence of Stratum
         What rows' numbers of strata name.
 
@@ -88,16 +91,19 @@ class DoubtModel:
         rejected: Evidence,
         *,
         held_out: bool = True,
+        missed: float = 0.0,
         strata: Sequence[Stratum] = (),
     ) -> None:
         self.held_out = held_out
+        self._counts = len(calls.features), len(rejected.features)
         self.strata = strata
         self.ratio: LikelihoodRatio | None = None
         self.shifts: dict[int, float] = {}
         self.levels: dict[int, float] = {}
         self.heard = Reliability()
         if min(len(calls.features), len(rejected.features)) >= MIN_CLIPS:
-            self.ratio = LikelihoodRatio(calls, rejected, math.inf if held_out else MOST_HEARD)
+            most = math.inf if held_out else MOST_HEARD
+            self.ratio = LikelihoodRatio(calls, rejected, most, missed)
 
     @property
     def fitted(self) -> bool:
@@ -214,6 +220,20 @@ class DoubtModel:
         stratum = _or_none(stratum, len(features))
         level = np.array([self.levels.get(one, 0.0) for one in (*range(len(self.strata)), -1)])
         return np.asarray(expit(self._log_odds(features, confidence, stratum) + level[stratum]))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what it was fitted on and what it found, for a report."""
+        ratio = self.ratio
+        return {
+            "held_out": self.held_out,
+            "calls": self._counts[0],
+            "rejections": self._counts[1],
+            "auc": self.auc,
+            "lowest_ratio": math.nan if ratio is None else math.exp(ratio.low),
+            "highest_ratio": math.nan if ratio is None else math.exp(ratio.high),
+            "judged": (Reliability() if ratio is None else ratio.reliability).to_dict(),
+            "heard": self.heard.to_dict(),
+        }
 
     def most(self, confidence: np.ndarray, stratum: np.ndarray) -> np.ndarray:
         """Return the highest doubt that rows may have, whatever they sound like: float64, (N,)."""

@@ -57,7 +57,9 @@ def fit_doubt(
     inside = [evidence.only(np.flatnonzero(kept)) for evidence, kept in judged]
     held = min(len(one.features) for one in inside) >= MIN_CLIPS
     calls, rejected = inside if held else [evidence for evidence, _ in judged]
-    doubt = DoubtModel(calls, rejected, held_out=held, strata=strata.every)
+    doubt = DoubtModel(
+        calls, rejected, held_out=held, missed=strata.rejected_missed, strata=strata.every
+    )
     if doubt.fitted:
         doubt.settle(*_drawn(pool, known, scores, strata, rng))
     if told := _told(pool, known, scores, strata, heard):

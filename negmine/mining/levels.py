@@ -1,13 +1,17 @@
 """How often certificates are wrong: by kind where nobody listened, by verdicts where somebody did.
 
 A *stratum* is the rows of one kind with one certificate: rejected detections on their own sound,
-external windows, mixes.
+external windows, mixes. Of most, the certificate's own word is taken, times what was measured of
+its kind. Of rejected detections there is a second estimate: in how many clips of other classes'
+calls a call of the class is marked, scaled to those that no box marks. Certificates said too little
+of them where calls are dense (a sixth of what was found in birds' songs), the other too much (two
+to three times); the mean of their logarithms is taken.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -29,9 +33,18 @@ _MEASURED: Mapping[tuple[str, Certificate], float] = MappingProxyType(
     }
 )
 
-# Deviation of the logarithm of how far certificates are off, before anybody has listened: on three
-# kinds of data they were wrong from a tenth to six times as often as they admit.
-_SPREAD = float(np.log(10))
+_REJECTED = ("fp", Certificate.VERIFIED.value)
+# Rows of a kind that what certificates admit to is averaged over.
+_LOOKED_AT = 10_000
+
+# Of all calls, those that are marked, where the pool does not say.
+_MARKED = 0.1
+# Fewer clips of other classes, all classes together, tell nothing of density.
+_LEAST_CLIPS = 100
+
+# Deviation of the logarithm of how far levels are off, before anybody has listened: most were found
+# within a factor of three.
+_SPREAD = float(np.log(3))
 
 
 @dataclass(frozen=True)
@@ -50,6 +63,26 @@ class Stratum:
     measured: float = 1.0
 
 
+def unmarked_density(pool: Pool) -> float | None:
+    """Estimate how often a clip of another class's call holds a call that no box marks.
+
+    As of scenes (`negmine.building.sources.cuttings.unmarked_rates`), for all classes together.
+
+    Returns
+    -------
+    float or None
+        At most 1; None where there are too few clips to tell.
+    """
+    calls = pool.distinct_calls
+    held = sum(int(np.count_nonzero(pool.calls.present(name)[calls])) for name in pool.classes)
+    # each clip is one of its own class, and of another for all others
+    others = len(calls) * (len(pool.classes) - 1)
+    if others < _LEAST_CLIPS:
+        return None
+    marked = pool.settings.get("scene", {}).get("marked", _MARKED)
+    return float(min(1.0, (held - len(calls) + 0.5) / (others + 1) * (1 - marked) / marked))
+
+
 class Strata:
     """All strata of a pool, and which of them its rows are in.
 
@@ -57,6 +90,8 @@ class Strata:
     ----------
     every : tuple of Stratum
         Kind by kind, certificate by certificate.
+    rejected_missed : float
+        Share of rejected detections, on their own sound, that hold the class after all.
     """
 
     def __init__(self, pool: Pool) -> None:
@@ -66,6 +101,27 @@ class Strata:
             for kind in self._recipes.kind_names
             for one in CERTIFICATES
         )
+        self.rejected_missed = 0.0
+        rejected = [one for one in self.every if (one.kind, one.certificate) == _REJECTED]
+        if rejected and (claimed := self._claimed(pool.classes, self.every.index(rejected[0]))):
+            self.rejected_missed = claimed
+            if (density := unmarked_density(pool)) is not None:
+                self.rejected_missed = float(np.sqrt(density * claimed))
+                found = replace(rejected[0], measured=self.rejected_missed / claimed)
+                self.every = tuple(found if one == rejected[0] else one for one in self.every)
+
+    def _claimed(self, classes: Sequence[str], stratum: int) -> float:
+        """Return the mean doubt that the certificates of a stratum admit to; 0 without any row."""
+        kind, certificate = divmod(stratum, len(CERTIFICATES))
+        rows = np.flatnonzero(self._recipes.kind == kind)[:_LOOKED_AT]
+        found = [np.zeros(0)]
+        for name in classes:
+            confidence = self._recipes.confidence(name, rows)
+            free = rows[confidence > 0]
+            mine = self._recipes.certificates(name, free) == certificate
+            found.append(1.0 - confidence[confidence > 0][mine].astype(np.float64))
+        every = np.concatenate(found)
+        return float(every.mean()) if len(every) else 0.0
 
     def of(self, name: str, rows: np.ndarray) -> np.ndarray:
         """Return the number of each row's stratum, of one class: int64, shape (len(rows),).

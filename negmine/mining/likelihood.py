@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 
-from negmine.mining.reliability import Reliability, reliability_of
+from negmine.mining.reliability import reliability_of
 
 # Fewer clips of either kind than this decide nothing.
 MIN_CLIPS = 20
@@ -25,6 +25,9 @@ MIN_CLIPS = 20
 # *Theory of Probability*, 1961).
 MOST_HEARD = 10.0
 _FOLDS = 5
+# Rejections that are calls, at most: beyond it they are no counterpart. And how much of a ratio
+# they may explain.
+_MOST_MISSED, _ALL = 0.5, 0.95
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,8 @@ class LikelihoodRatio:
         `MIN_CLIPS` of either, or more.
     most : float
         No ratio is above it, whatever the clips show.
+    missed : float
+        Share of the rejected clips that hold a call after all.
 
     Attributes
     ----------
@@ -67,7 +72,9 @@ class LikelihoodRatio:
         Of such recordings, calls and rejections weighing the same in total.
     """
 
-    def __init__(self, calls: Evidence, rejected: Evidence, most: float = math.inf) -> None:
+    def __init__(
+        self, calls: Evidence, rejected: Evidence, most: float = math.inf, missed: float = 0.0
+    ) -> None:
         features = np.concatenate([calls.features, rejected.features])
         hidden = np.repeat([True, False], [len(calls.features), len(rejected.features)])
         unseen = _out_of_fold(features, hidden, [*calls.groups, *rejected.groups])
@@ -77,17 +84,29 @@ class LikelihoodRatio:
             unseen = np.asarray(self._fitted.decision_function(features))
         else:
             self.auc = _auc(unseen, hidden)
-        self.low, self.high = bounds(unseen, hidden)
-        self.high = min(self.high, math.log(most))
+        self._missed = min(missed, _MOST_MISSED)
+        self._shown = bounds(unseen, hidden)
+        self.low, high = self._free_of_missed(np.array(self._shown)).tolist()
+        self.high = min(high, math.log(most))
         weight = np.where(hidden, 1 / np.sum(hidden), 1 / np.sum(~hidden))
-        bounded = np.clip(unseen, self.low, self.high)
+        bounded = np.clip(unseen, *self._shown)
         self.reliability = reliability_of(expit(bounded), hidden, weight)
 
     def log(self, features: np.ndarray) -> np.ndarray:
         """Return the logarithm of the ratio, within its bounds: float64, shape (N,)."""
         if not len(features):
             return np.zeros(0)
-        return np.clip(self._fitted.decision_function(features), self.low, self.high)
+        found = np.clip(self._fitted.decision_function(features), *self._shown)
+        return np.asarray(np.minimum(self._free_of_missed(found), self.high))
+
+    def _free_of_missed(self, log_ratio: np.ndarray) -> np.ndarray:
+        """Turn ratios of calls to rejections into ratios of calls to clips without any.
+
+        Rejections are a mixture: a share m of them are calls. With R their ratio to calls, that of
+        the rest is (1 - m) R / (1 - m R).
+        """
+        share = self._missed * np.exp(log_ratio)
+        return np.asarray(log_ratio + np.log1p(-self._missed) - np.log1p(-np.minimum(share, _ALL)))
 
 
 def bounds(log_ratio: np.ndarray, hidden: np.ndarray) -> tuple[float, float]:

@@ -5,8 +5,9 @@ A search that takes such a clip as a parent makes more of it with every move. So
 for a class where its doubt (`negmine.mining.doubt`) is above a limit. What is made of it is refused
 for that class, too, however little of the call the model still finds in it: the sound is there.
 
-The certificate that doubt begins from is the clip's own. That of a mix is the product of its
-parts' (`negmine.recipes.labels`), so no product is believed more than what it is made of.
+The certificate that doubt begins from is the clip's own, taken at its word whatever its kind. That
+of a mix is the product of its parts' (`negmine.recipes.labels`), so no product is believed more
+than what it is made of.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ import numpy as np
 from negmine.mining.doubt import DoubtModel
 from negmine.mining.fitting import fit_doubt
 from negmine.mining.known import KnownCalls, know_calls
-from negmine.mining.levels import Strata
 from negmine.mining.nearest import call_similarity
 from negmine.models.scorer import Scorer
 from negmine.pool import Pool
@@ -36,19 +36,12 @@ class Guard:
         Without it nothing is refused: the certificate alone decides.
     known : sequence of KnownCalls
         Each class's calls, by column, that doubt compares with.
-    strata : Strata, optional
-        Of the pool's rows.
     """
 
     def __init__(
-        self,
-        max_doubt: float,
-        doubt: DoubtModel | None = None,
-        known: Sequence[KnownCalls] = (),
-        strata: Strata | None = None,
+        self, max_doubt: float, doubt: DoubtModel | None = None, known: Sequence[KnownCalls] = ()
     ) -> None:
         self._max_doubt, self._doubt, self._known = max_doubt, doubt, known
-        self._strata = strata
         self._refused: dict[str, set[int]] = {}
 
     @property
@@ -61,10 +54,6 @@ class Guard:
         """What was refused: ids of clips, and the columns of the classes that it was for."""
         return frozenset((key, column) for key, of in self._refused.items() for column in of)
 
-    def stratum(self, name: str, rows: np.ndarray) -> np.ndarray | None:
-        """Return what kind of claim rows of the pool make: see `refuses`."""
-        return self._strata.of(name, rows) if self._strata else None
-
     def refuses(
         self,
         column: int,
@@ -73,7 +62,6 @@ class Guard:
         logits: np.ndarray,
         embeddings: np.ndarray,
         parents: Sequence[Sequence[str]] | None = None,
-        stratum: np.ndarray | None = None,
     ) -> np.ndarray:
         """Return which of some clips must not be negatives of a class.
 
@@ -91,8 +79,6 @@ class Guard:
             L2-normalised.
         parents : sequence of sequences of str, optional
             Ids of what each was made of: what was refused before passes it on.
-        stratum : int array, shape (n,), optional
-            Of rows of the pool. Of what was made, certificates are taken at their word.
 
         Returns
         -------
@@ -103,7 +89,7 @@ class Guard:
         known = self._known[column]
         near = call_similarity(embeddings, known.embeddings)
         features = known.features(logits, near)
-        doubtful = self._doubt.probability(features, confidence, stratum) > self._max_doubt
+        doubtful = self._doubt.probability(features, confidence) > self._max_doubt
         for i, of_one in enumerate(parents or ()):
             doubtful[i] |= any(column in self._refused.get(parent, ()) for parent in of_one)
         for i in np.flatnonzero(doubtful).tolist():
@@ -126,5 +112,5 @@ def fit_guard(
     if scores is None or calls is None:
         return Guard(max_doubt)
     known = know_calls(pool, scorer.classes, calls)
-    doubt, strata = fit_doubt(pool, known, scores, scorer.held_out, rng)
-    return Guard(max_doubt, doubt, known, strata) if doubt.fitted else Guard(max_doubt)
+    doubt, _ = fit_doubt(pool, known, scores, scorer.held_out, rng)
+    return Guard(max_doubt, doubt, known) if doubt.fitted else Guard(max_doubt)

@@ -54,7 +54,6 @@ def hardest_roots(
             pool.recipes.confidence(name, rows),
             scores.logits(rows)[:, column],
             scores.embeddings(rows),
-            stratum=guard.stratum(name, rows),
         )
         kept = rows[~refused]
         looked_at, left = (

@@ -115,7 +115,7 @@ def run_loop(
     check_pool(pool, config, inputs.annotations.classes, f"pool {pool.path}")
     progress = context.progress
     if not any(one.what == "negatives" for one in inputs.samples):
-        random_rows = SampleInputs(pool.path, "negatives", LOOP_SAMPLES.negative_ratio)
+        random_rows = SampleInputs(pool, "negatives", LOOP_SAMPLES.negative_ratio)
         inputs = replace(inputs, samples=[*inputs.samples, random_rows])
     never = heard_present(mining.heard, pool)
     results: list[Round] = []

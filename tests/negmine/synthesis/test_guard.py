@@ -76,7 +76,7 @@ def test_without_the_guard_the_call_is_found_again_and_again(
 def test_with_it_neither_the_call_nor_what_is_made_of_it(
     planted: tuple[Pool, Scores, Scores],
 ) -> None:
-    done, seen = searched(planted, 0.1)
+    done, seen = searched(planted, 0.05)
     assert done.doubt_auc == pytest.approx(1.0)
     made = {product.recipe.id for product in done.lineage}
     found = {find.recipe for find in done.finds if find.label == "0"}
@@ -94,7 +94,7 @@ def test_refusals_are_reported_with_the_classes_they_are_for(
     planted: tuple[Pool, Scores, Scores],
 ) -> None:
     pool, _, _ = planted
-    done, _ = searched(planted, 0.1)
+    done, _ = searched(planted, 0.05)
     rows = {str(key): row for row, key in enumerate(pool.recipes.ids)}
     own = [(rows[key], label) for key, label in done.refused if key in rows]
     assert own

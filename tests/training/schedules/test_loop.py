@@ -409,7 +409,7 @@ def test_training_tells_how_many_negatives_it_used(
     progress = Progress()
     selection = whole[0] / "round1" / "hard.parquet"
     hard = HardInputs(selection, LoopHardUse(ratio=0.5))
-    samples = [SampleInputs(shared_pool, "negatives", LOOP_SAMPLES.negative_ratio)]
+    samples = [SampleInputs(open_pool(shared_pool), "negatives", LOOP_SAMPLES.negative_ratio)]
     trained = run_training(
         tiny_config(**STEPS),
         RunInputs(
