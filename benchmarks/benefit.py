@@ -34,6 +34,7 @@ from negmine.cli.console import Bars
 from negmine.mining.mine import MineSettings, mine
 from negmine.pool import Pool, open_pool
 from negmine.storage.files import write_json
+from negmine.storage.text_files import read_json
 
 if TYPE_CHECKING:
     from training.data.settings import SampleUse
@@ -51,6 +52,7 @@ class Bench:
     scenes: int
     per_class: int
     settings: dict[str, Any]
+    max_doubt: float = MineSettings().max_doubt
 
     def pool(self, alone: bool) -> Path:
         return self.out / ("pool-isolated" if alone else "pool")
@@ -152,13 +154,23 @@ class Bench:
         torch.set_num_threads(1)
         folder = self.out / f"seed{seed}"
         if (folder / "mined.parquet").exists():
+            self._check_doubt(folder / "mined.report.json")
             return
         scorer = load(folder / "scenes" / "last.pt", "cpu")
-        settings = MineSettings(per_class=self.per_class, seed=seed)
+        settings = MineSettings(per_class=self.per_class, seed=seed, max_doubt=self.max_doubt)
         mined = mine(scorer, open_pool(self.pool(False)), self.out / "scores", settings)
-        write_json(folder / "mined.report.json", mined.report.to_dict())
+        report = mined.report.to_dict() | {"max_doubt": self.max_doubt}
+        write_json(folder / "mined.report.json", report)
         mined.control.write(folder / "random.parquet")
         mined.selection.write(folder / "mined.parquet")
+
+    def _check_doubt(self, report: Path) -> None:
+        then = read_json(report).get("max_doubt", MineSettings().max_doubt)
+        if then != self.max_doubt:
+            raise click.UsageError(
+                f"{report.parent}: mined at --max-doubt {then:g}, now {self.max_doubt:g}; choose "
+                "another --out"
+            )
 
 
 def ordered(names: list[str]) -> tuple[list[str], list[str]]:
@@ -187,6 +199,7 @@ def _arms_using(alone: bool, names: list[str]) -> list[Arm]:
 @click.option("--test", default=10_000, show_default=True, help="Test recordings, at most.")
 @click.option("--scenes", default=3600, show_default=True, help="Scenes in the pool.")
 @click.option("--per-class", default=200, show_default=True, help="Mined rows a class.")
+@click.option("--max-doubt", default=MineSettings().max_doubt, show_default=True)
 @click.option("--tp-per-step", default=20, show_default=True)
 @click.option("--fp-per-step", default=8, show_default=True)
 @click.option("--lsoft", default=0.5, show_default=True)
@@ -209,6 +222,7 @@ def main(
     test: int,
     scenes: int,
     per_class: int,
+    max_doubt: float,
     jobs: int,
     raw: Path | None,
     quiet: bool,
@@ -216,7 +230,8 @@ def main(
 ) -> None:
     names = arms.split(",")
     first, mined = ordered(names)
-    bench = Bench(data, out, test, scenes, per_class, settings | {"steps_per_epoch": steps})
+    settings |= {"steps_per_epoch": steps}
+    bench = Bench(data, out, test, scenes, per_class, settings, max_doubt)
     with Bars(quiet) as bars:
         for alone in (False, True):
             if _arms_using(alone, [*first, *mined]):
