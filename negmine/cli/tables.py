@@ -55,7 +55,7 @@ def read_tables_of(data: TableFiles, folders: Sequence[Path] = ()) -> Annotation
             data.tp, data.fp, songtypes=data.songtypes, skip_uncalled=data.skip_uncalled
         )
     entries, notes = all_entries(data)
-    return assemble(entries, assembly_of(data, folders)).annotations.noting(notes)
+    return assemble(entries, assembly_of(data, folders)).noting(notes)
 
 
 def _sorted_folders(data: TableFiles) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from negmine.annotations.rfcx import COLUMNS
+from negmine.annotations.rfcx_tables import COLUMNS
 from negmine.errors import InputError
 from negmine.exports.job import Job, Writer
 from negmine.exports.rows import PlacedRow, statements

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from negmine.annotations.assemble import WHOLE, Assembly, assemble
+from negmine.annotations.agreement import WHOLE
+from negmine.annotations.assemble import Assembly, annotations_of, assemble, resolve
 from negmine.annotations.class_names import read_classes
 from negmine.annotations.recording_names import RecordingNames
 from negmine.audio.folder import open_folder
@@ -41,7 +42,7 @@ def test_verdicts_become_boxes_and_unknown_ones_are_counted() -> None:
             entry("b", "owl", "absent", 0, 3),
             entry("c", "owl", "unknown"),
         ]
-    ).annotations
+    )
     assert said(found.boxes) == [("a", "owl", True, Span(1, 2)), ("b", "owl", False, Span(0, 3))]
     assert (found.boxes[0].f_min_hz, found.boxes[0].f_max_hz) == (0, float("inf"))
     assert found.classes == ("owl",)
@@ -50,8 +51,8 @@ def test_verdicts_become_boxes_and_unknown_ones_are_counted() -> None:
 
 def test_a_row_without_times_is_of_the_whole_recording() -> None:
     found = assemble([entry("a", "owl"), entry("b", "owl", "absent"), entry("b", "owl", "absent")])
-    assert said(found.annotations.boxes) == [("a", "owl", True, WHOLE), ("b", "owl", False, WHOLE)]
-    assert found.annotations.notes[0].startswith("left out 1 of 3 verdicts: each repeats")
+    assert said(found.boxes) == [("a", "owl", True, WHOLE), ("b", "owl", False, WHOLE)]
+    assert found.notes[0].startswith("left out 1 of 3 verdicts: each repeats")
 
 
 def test_no_confirmed_call_is_an_error_that_counts() -> None:
@@ -71,7 +72,7 @@ def test_an_absence_of_all_classes_is_written_out_between_what_else_is_said() ->
             entry("a", "*", "absent", 0, 10),
             entry("c", "*", "absent"),
         ]
-    ).annotations
+    )
     assert said(found.rejected) == [
         ("a", "owl", False, Span(0, 2)),
         ("a", "owl", False, Span(3, 10)),
@@ -84,7 +85,7 @@ def test_an_absence_of_all_classes_is_written_out_between_what_else_is_said() ->
 
 
 def test_a_presence_in_the_whole_recording_leaves_nothing_of_an_absence_of_all() -> None:
-    found = assemble([entry("a", "owl"), entry("a", "*", "absent"), entry("b", "owl")]).annotations
+    found = assemble([entry("a", "owl"), entry("a", "*", "absent"), entry("b", "owl")])
     assert found.rejected == ()
 
 
@@ -93,24 +94,24 @@ def test_a_presence_in_the_whole_recording_leaves_nothing_of_an_absence_of_all()
 
 def test_rows_that_contradict_each_other_say_nothing_and_are_told() -> None:
     one, other = entry("a", "owl", "present", 1, 2), entry("a", "owl", "absent", 1, 2.01)
-    found = assemble([one, other, entry("b", "owl")])
-    assert said(found.annotations.boxes) == [("b", "owl", True, WHOLE)]
+    found = resolve([one, other, entry("b", "owl")])
+    assert said(annotations_of(found).boxes) == [("b", "owl", True, WHOLE)]
     assert found.contradictions == ((one.where, other.where),)
-    assert any("1 pairs of rows contradict" in line for line in found.annotations.notes)
+    assert any("1 pairs of rows contradict" in line for line in annotations_of(found).notes)
 
 
 def test_an_absence_that_holds_a_call_is_left_out_and_the_call_stays() -> None:
-    found = assemble([entry("a", "owl", "present", 4, 5), entry("a", "owl", "absent")])
-    assert said(found.annotations.boxes) == [("a", "owl", True, Span(4, 5))]
+    found = resolve([entry("a", "owl", "present", 4, 5), entry("a", "owl", "absent")])
+    assert said(annotations_of(found).boxes) == [("a", "owl", True, Span(4, 5))]
     assert len(found.contradictions) == 1
     # of which it holds no half, it contradicts none
     beside = assemble([entry("a", "owl", "present", 4, 5), entry("a", "owl", "absent", 4.8, 8)])
-    assert len(beside.annotations.boxes) == 2
+    assert len(beside.boxes) == 2
 
 
 def test_a_call_of_a_recording_part_of_which_has_none_is_nowhere() -> None:
     found = assemble([entry("a", "owl"), entry("a", "owl", "absent", 0, 3), entry("b", "owl")])
-    assert said(found.annotations.boxes) == [
+    assert said(found.boxes) == [
         ("a", "owl", False, Span(0, 3)),
         ("b", "owl", True, WHOLE),
     ]
@@ -129,7 +130,7 @@ def test_classes_without_a_call_are_named_at_once_or_left_out() -> None:
         match=r"2 classes .*'wren' \(2 rows\), 'owls' \(1 rows\) \(did you mean owl\?\)",
     ):
         assemble(entries)
-    found = assemble(entries, Assembly(skip_uncalled=True)).annotations
+    found = assemble(entries, Assembly(skip_uncalled=True))
     assert found.classes == ("owl",)
     assert "left out 3 rows: 2 classes have rejections" in found.notes[0]
 
@@ -151,10 +152,10 @@ def test_aliases_make_one_class_and_other_names_are_listed(tmp_path: Path) -> No
         "owll",
         "rook",
     ]
-    found = assemble([entry(label, label) for label in labels], Assembly(wanted))
-    assert [b.label for b in found.annotations.boxes] == ["owl"] * 4 + ["Blue Tit"]
+    found = resolve([entry(label, label) for label in labels], Assembly(wanted))
+    assert [b.label for b in annotations_of(found).boxes] == ["owl"] * 4 + ["Blue Tit"]
     assert dict(found.unmapped) == {"Parus caeruleus": 1, "owll": 1, "rook": 1}
-    assert found.annotations.notes[0] == (
+    assert annotations_of(found).notes[0] == (
         "left out 3 rows of 3 names that are no class of --classes: 'Parus caeruleus' (1 rows) "
         "(the same species as Blue Tit, in another genus?), 'owll' (1 rows) "
         "(did you mean owl?), 'rook' (1 rows)"
@@ -182,7 +183,7 @@ def test_a_malformed_table_of_classes_is_one_line(tmp_path: Path, text: str, mes
 
 def test_songtypes_are_split_where_each_row_has_one() -> None:
     rows = [Entry("a", "owl", "present", "t.csv row 2", songtype="hoot")]
-    assert assemble(rows, Assembly(songtypes="split")).annotations.classes == ("owl/hoot",)
+    assert assemble(rows, Assembly(songtypes="split")).classes == ("owl/hoot",)
     with pytest.raises(AnnotationError, match="row 3: no songtype"):
         assemble([Entry("a", "owl", "present", "t.csv row 3")], Assembly(songtypes="split"))
 
@@ -215,13 +216,13 @@ def test_zeros_that_a_spreadsheet_took_are_found_where_one_file_fits(tmp_path: P
     assert known.find("7").guess == ""
     # two files fit
     assert known.find("007").name == ""
-    found = assemble(
+    found = resolve(
         [entry("123", "owl"), entry("00123", "owl", "present", 0, 1)], Assembly(recordings=known)
     )
     assert {e.recording for e in found.entries} == {"00123"}
     assert (
         "as spreadsheets change them: 1 times; the first: '123' is '00123'"
-        in found.annotations.notes[0]
+        in annotations_of(found).notes[0]
     )
 
 
@@ -247,12 +248,17 @@ def test_recordings_that_are_not_there_fail_later_or_are_counted(tmp_path: Path)
     known = names(tmp_path, "a.wav")
     entries = [entry("a", "owl"), entry("b", "owl"), entry("b", "wren")]
     strict = assemble(entries, Assembly(recordings=known))
-    assert {b.recording for b in strict.annotations.boxes} == {"a", "b"}
-    found = assemble(entries, Assembly(recordings=known, present_only=True))
-    assert found.annotations.classes == ("owl",)
+    assert {b.recording for b in strict.boxes} == {"a", "b"}
+    found = resolve(entries, Assembly(recordings=known, present_only=True))
+    assert annotations_of(found).classes == ("owl",)
     assert list(found.missing) == ["b"]
-    assert found.annotations.notes[0].startswith(
-        f"1 of 2 recordings are not there; their 2 rows are left out; the first: {entries[1].where}"
+    assert (
+        annotations_of(found)
+        .notes[0]
+        .startswith(
+            "1 of 2 recordings are not there; their 2 rows are left out; the first: "
+            f"{entries[1].where}"
+        )
     )
     with pytest.raises(
         AnnotationError, match=r"no confirmed call: of 0 rows.*1 recordings are not there"
@@ -263,7 +269,7 @@ def test_recordings_that_are_not_there_fail_later_or_are_counted(tmp_path: Path)
 def test_groups_of_tables_are_those_of_the_recordings() -> None:
     pairs = [("a", "hill"), ("b", "lake"), ("a", "hill"), ("c", "")]
     rows = [Entry(name, "owl", "present", "t.csv row 2", group=group) for name, group in pairs]
-    found = assemble(rows).annotations
+    found = assemble(rows)
     assert found.groups == {"a": "hill", "b": "lake"}
     assert found.only(["a"]).groups == found.groups
     with pytest.raises(AnnotationError, match="recording 'a' is of group 'lake', and of 'hill'"):
