@@ -12,6 +12,7 @@ from negmine.building.settings import PoolSettings
 from negmine.cli.commands.ask import ask
 from negmine.cli.commands.export import export
 from negmine.cli.commands.mine import mine
+from negmine.cli.commands.mine_embedded import mine_embedded
 from negmine.cli.commands.models import models
 from negmine.cli.commands.pool import pool as pool_commands
 from negmine.cli.console import (
@@ -182,6 +183,7 @@ def build_pool(
 main.add_command(ask)
 main.add_command(export)
 main.add_command(mine)
+main.add_command(mine_embedded)
 main.add_command(pool_commands)
 main.add_command(models)
 
