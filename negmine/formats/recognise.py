@@ -175,7 +175,10 @@ def _checked(entries: Iterable[Entry]) -> Iterator[Entry]:
         check_name(entry.where, "the class", entry.label)
         if entry.group:
             check_name(entry.where, "the group", entry.group)
-        yield replace(entry, recording=clean_name(entry.recording), label=clean_name(entry.label))
+        recording, label = clean_name(entry.recording), clean_name(entry.label)
+        if (recording, label) != (entry.recording, entry.label):
+            entry = replace(entry, recording=recording, label=label)
+        yield entry
 
 
 def read_entries(

@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from negmine.annotations.assemble import Assembly, assemble
+from negmine.annotations.recording_names import RecordingNames
+from negmine.audio.folder import open_folder
 from negmine.audio.windows import Span
 from negmine.errors import AnnotationError
 from negmine.formats.format import Options
@@ -487,3 +490,19 @@ def test_another_encoding(tmp_path: Path, sample: Sample) -> None:
 def test_a_table_cut_off(tmp_path: Path, sample: Sample) -> None:
     header = sample.text.partition("\n")[0]
     assert "nothing is read of it" in wrong(tmp_path, sample, header + "\n")
+
+
+@those(lambda sample: any(one[2] == "present" for one in sample.said))
+def test_what_is_read_becomes_annotations_of_the_files(tmp_path: Path, sample: Sample) -> None:
+    files = {str(one[0]).replace("\\", "/").rpartition("/")[2] for one in sample.said}
+    folder = tmp_path / "sound"
+    folder.mkdir()
+    for name in files:
+        (folder / (name if name.endswith(".wav") else f"{name}.wav")).touch()
+    table = read(tmp_path, sample, sample.text)
+    names = RecordingNames([open_folder(folder)])
+    found = assemble(table.entries, Assembly(recordings=names))
+    assert set(found.by_recording) <= {name.removesuffix(".wav") for name in files}
+    # whether each is of both verdicts or of one, no presence is lost
+    calls = {(str(one[1]), one[3]) for one in sample.said if one[2] == "present" and one[3]}
+    assert calls <= {(box.label, box.span) for box in found.confirmed}
