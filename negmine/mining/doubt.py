@@ -29,6 +29,9 @@ from negmine.mining.likelihood import MIN_CLIPS as MIN_CLIPS
 from negmine.mining.likelihood import MOST_HEARD, Evidence, LikelihoodRatio
 from negmine.mining.reliability import Reliability, reliability_of
 
+# Features, confidence and stratum of some rows.
+Claims = tuple[np.ndarray, np.ndarray, np.ndarray]
+
 # Log odds at which a probability is 0 or 1, near enough.
 _FURTHER = 40.0
 # No certificate is surer than one in ten thousand, once a model has a say.
@@ -101,6 +104,8 @@ class DoubtModel:
         self.shifts: dict[int, float] = {}
         self.levels: dict[int, float] = {}
         self.heard = Reliability()
+        self._drawn: Claims = (np.zeros((0, 2)), np.zeros(0), np.zeros(0, dtype=np.int64))
+        self._told: tuple[np.ndarray, np.ndarray] = (np.zeros(0, np.int64), np.zeros(0, bool))
         if min(len(calls.features), len(rejected.features)) >= MIN_CLIPS:
             most = math.inf if held_out else MOST_HEARD
             self.ratio = LikelihoodRatio(calls, rejected, most, missed)
@@ -157,9 +162,10 @@ class DoubtModel:
         stratum : int array, shape (N,), optional
             Of each row. Those of fewer than `MIN_CLIPS` rows are shifted as all together.
         """
+        stratum = _or_none(stratum, len(features))
+        self._drawn = features, confidence, stratum
         if self.ratio is None or not len(features):
             return
-        stratum = _or_none(stratum, len(features))
         prior, ratio = self._prior(confidence, stratum), self.ratio.log(features)
         numbers, counts = np.unique(stratum, return_counts=True)
         self.shifts = {NO_STRATUM: self._shift(prior, ratio)}
@@ -194,6 +200,7 @@ class DoubtModel:
         present : bool array, shape (n,)
             Whether the listener heard the class.
         """
+        self._told = stratum, present
         odds = self._log_odds(features, confidence, stratum)
         self.heard = reliability_of(expit(odds), present)
         for number in np.unique(stratum).tolist():
@@ -233,7 +240,29 @@ class DoubtModel:
             "highest_ratio": math.nan if ratio is None else math.exp(ratio.high),
             "judged": (Reliability() if ratio is None else ratio.reliability).to_dict(),
             "heard": self.heard.to_dict(),
+            "strata": self._by_stratum(),
         }
+
+    def _by_stratum(self) -> list[dict[str, Any]]:
+        """Return what is claimed of each stratum's random rows, in all and at most."""
+        _, confidence, stratum = self._drawn
+        doubt, most = self.probability(*self._drawn), self.most(confidence, stratum)
+        found = []
+        for number in np.unique(stratum[stratum != NO_STRATUM]).tolist():
+            inside, told = stratum == number, self._told[0] == number
+            found.append(
+                {
+                    "kind": self.strata[number].kind,
+                    "certificate": self.strata[number].certificate,
+                    "rows": int(inside.sum()),
+                    "certified": float(np.mean(1.0 - confidence[inside])),
+                    "level": float(np.mean(doubt[inside])),
+                    "most": float(np.max(most[inside])),
+                    "heard": int(told.sum()),
+                    "present": int(self._told[1][told].sum()),
+                }
+            )
+        return found
 
     def most(self, confidence: np.ndarray, stratum: np.ndarray) -> np.ndarray:
         """Return the highest doubt that rows may have, whatever they sound like: float64, (N,)."""

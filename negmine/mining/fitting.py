@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from negmine.mining.doubt import DoubtModel
+from negmine.mining.doubt import Claims, DoubtModel
 from negmine.mining.known import KnownCalls, same_sound
 from negmine.mining.levels import Heard, Strata
 from negmine.mining.likelihood import MIN_CLIPS, Evidence
@@ -21,9 +21,6 @@ _FITTED = 500
 _SETTLED = 1_000
 _SETTLED_CLASSES = 100
 _VERIFIED = CERTIFICATES.index(Certificate.VERIFIED)
-
-# Features, confidence and stratum of some rows.
-Claims = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def claims_of(
@@ -60,8 +57,7 @@ def fit_doubt(
     doubt = DoubtModel(
         calls, rejected, held_out=held, missed=strata.rejected_missed, strata=strata.every
     )
-    if doubt.fitted:
-        doubt.settle(*_drawn(pool, known, scores, strata, rng))
+    doubt.settle(*_drawn(pool, known, scores, strata, rng))
     if told := _told(pool, known, scores, strata, heard):
         doubt.hear(*told)
     return doubt, strata

@@ -115,7 +115,13 @@ def mine(
     chooser = Chooser(pool, scores, doubt, strata, strategy, s.min_distance, s.max_doubt)
     picked, found = pick(known, scores, eligible, chooser, strategy, s.per_class)
     report = MineReport(
-        len(pool), scores.scored, int(leaking.sum()), strategy.text, doubt.auc, doubt.held_out
+        len(pool),
+        scores.scored,
+        int(leaking.sum()),
+        strategy.text,
+        doubt.auc,
+        doubt.held_out,
+        doubt.to_dict(),
     )
     describe = _Describer(pool, scores, doubt, strata)
     selections: tuple[list[Chosen], list[Chosen], list[Chosen]] = ([], [], [])

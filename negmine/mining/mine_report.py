@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -49,6 +49,8 @@ class MineReport:
         fitted on; NaN where there are too few.
     doubt_held_out : bool
         Whether doubt was fitted on recordings that the models did not train on.
+    doubt : dict
+        Its level by kind of claim, its bounds and its reliability: see `DoubtModel.to_dict`.
     classes : dict of str to dict
         From `class_report`.
     """
@@ -59,6 +61,7 @@ class MineReport:
     strategy: str = "top"
     doubt_auc: float = math.nan
     doubt_held_out: bool = False
+    doubt: dict[str, Any] = field(default_factory=dict)
     classes: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -82,11 +85,36 @@ class MineReport:
         notes = [f"{rule}: {said[rule]}" for rule in rules]
         notes.append("highest, lowest: logits chosen; calls: median logit of the confirmed calls")
         if not math.isnan(self.doubt_auc):
-            where = "held-out recordings" if self.doubt_held_out else "recordings in training, too"
+            where = (
+                "held-out recordings"
+                if self.doubt_held_out
+                else "recordings in training, too, so that it is bounded more closely"
+            )
             notes.append(
                 f"doubt tells calls from rejections with AUC {self.doubt_auc:.3f} ({where})"
             )
-        return "\n".join([head, table(headers, rows), *notes])
+        return "\n".join([head, table(headers, rows), *notes, *_levels(self.doubt)])
+
+
+def _levels(doubt: Mapping[str, Any]) -> list[str]:
+    """Tabulate how likely each kind of claim is wrong, where a report says so."""
+    strata = doubt.get("strata") or []
+    if not strata:
+        return []
+    rows = [
+        [
+            one["kind"],
+            one["certificate"],
+            *(f"{one[name]:.2%}" for name in ("certified", "level", "most")),
+            f"{one['present']} of {one['heard']}" if one["heard"] else "",
+        ]
+        for one in strata
+    ]
+    headers = ["kind", "certificate", "it admits", "doubt", "at most", "heard"]
+    return [
+        "doubt of random rows, and the most that a row of its kind may have:",
+        table(headers, rows),
+    ]
 
 
 def class_report(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib
 import numpy as np
@@ -12,7 +12,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator, StrMethodFormatter
 
-from negmine.report.read_report import Histogram
+from negmine.report.read_report import DoubtBins, Histogram
 
 # Readable on a white page and on a dark one; the three colours can be distinguished by all readers.
 _INK = "#808080"
@@ -76,6 +76,11 @@ def draw_scores(
     axis.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     axis.set_xlabel("score (logit)", color=_INK)
     axis.set_ylabel("clips", color=_INK)
+    return _svg(figure, axis)
+
+
+def _svg(figure: Figure, axis: Axes) -> bytes:
+    """Finish a figure of one axis, and return it as SVG: the same bytes each time."""
     axis.tick_params(which="both", colors=_INK, labelsize=9)
     axis.grid(axis="y", color=_INK, alpha=0.25, linewidth=0.6)
     axis.set_axisbelow(True)
@@ -95,6 +100,38 @@ def draw_scores(
     with matplotlib.rc_context({"svg.hashsalt": "negmine", "svg.fonttype": "none"}):
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
     return out.getvalue()
+
+
+def draw_reliability(bins: Mapping[str, DoubtBins | None]) -> bytes | None:
+    """Draw claimed doubt against the share that was found, as SVG; on the diagonal both are alike.
+
+    Parameters
+    ----------
+    bins : mapping of str to DoubtBins or None
+        By what is said of them in the legend.
+
+    Returns
+    -------
+    bytes or None
+        None where there is nothing to draw.
+    """
+    shown = {name: one for name, one in bins.items() if one is not None}
+    if not shown:
+        return None
+    figure = Figure(figsize=(5.6, 3.2))
+    FigureCanvasSVG(figure)
+    axis = figure.add_axes((0.11, 0.15, 0.5, 0.8))
+    axis.plot([0, 1], [0, 1], color=_INK, linewidth=0.8, linestyle=":")
+    for (name, one), colour in zip(shown.items(), (_NEGATIVES, _CHOSEN), strict=False):
+        axis.plot(
+            one.claimed, one.found, color=colour, marker="o", markersize=4, linewidth=1.2,
+            label=name,
+        )  # fmt: skip
+    axis.set_xlim(0, 1)
+    axis.set_ylim(0, 1)
+    axis.set_xlabel("claimed", color=_INK)
+    axis.set_ylabel("found", color=_INK)
+    return _svg(figure, axis)
 
 
 def _edges(scores: Sequence[float]) -> np.ndarray | None:

@@ -23,11 +23,13 @@ from negmine.report.changes import (
     scores_of,
 )
 from negmine.report.clips import LOUDNESS_DB, Picture, PlayedClip, data_uri, hear, pictures
-from negmine.report.figure import draw_scores
+from negmine.report.figure import draw_reliability, draw_scores
 from negmine.report.read_report import (
     Histogram,
     RuleCount,
     class_report,
+    doubt_bins,
+    doubt_levels,
     histogram_of,
     number,
     rules_of,
@@ -172,6 +174,8 @@ def write_report(
         frequency_ticks=frequency_ticks(pool.sample_rate),
         time_ticks=time_ticks(pool.clip_s),
         doubt_auc=number(report or {}, "doubt_auc"),
+        doubt_levels=doubt_levels(report),
+        reliability=_reliability(report),
         loudness_db=LOUDNESS_DB,
     )
     content = text.encode("utf-8", "backslashreplace")
@@ -184,6 +188,17 @@ def write_report(
         negatives=sum(len(section.cards) for section in sections),
         calls=len({c.call.id for s in sections for c in s.cards if c.call}),
     )
+
+
+def _reliability(report: Mapping[str, Any] | None) -> str:
+    """Draw how reliable doubt is, where the report says so: the address of a picture, or empty."""
+    drawn = draw_reliability(
+        {
+            "calls and rejections": doubt_bins(report, "judged"),
+            "rows heard": doubt_bins(report, "heard"),
+        }
+    )
+    return data_uri("image/svg+xml", drawn) if drawn else ""
 
 
 def clips_to_render(selection: Selection, pool: Pool, settings: PageSettings | None = None) -> int:

@@ -132,6 +132,76 @@ def histogram_of(entry: Mapping[str, Any], name: str) -> Histogram | None:
     return Histogram(edges, negatives, calls)
 
 
+@dataclass(frozen=True)
+class DoubtBins:
+    """Bins of claimed probabilities: the mean claimed, the share found, and how many claims."""
+
+    claimed: np.ndarray
+    found: np.ndarray
+    count: np.ndarray
+
+
+@dataclass(frozen=True)
+class DoubtLevel:
+    """What doubt says of one kind of claim: see `negmine.mining.doubt.DoubtModel`."""
+
+    kind: str
+    certificate: str
+    certified: float
+    level: float
+    most: float
+    heard: float
+    present: float
+
+
+def doubt_bins(report: Mapping[str, Any] | None, name: str) -> DoubtBins | None:
+    """Return a reliability diagram's numbers: of ``judged`` or of ``heard`` clips; None without.
+
+    Raises
+    ------
+    PoolError
+        If they are malformed.
+    """
+    found = _doubt(report).get(name)
+    if not found:
+        return None
+    try:
+        parts = [np.array(found[key], dtype=np.float64) for key in ("claimed", "found", "count")]
+    except (KeyError, TypeError, ValueError) as error:
+        raise PoolError(f"the mining report's reliability of doubt: {error!r}") from error
+    if len({part.shape for part in parts}) > 1 or parts[0].ndim != 1:
+        raise PoolError("the mining report's reliability of doubt has lists of different lengths")
+    if not len(parts[0]):
+        return None
+    shares = np.concatenate(parts[:2])
+    if not ((shares >= 0) & (shares <= 1)).all():
+        raise PoolError("the mining report's reliability of doubt has a share outside [0, 1]")
+    return DoubtBins(*parts)
+
+
+def doubt_levels(report: Mapping[str, Any] | None) -> list[DoubtLevel]:
+    """List what doubt says of each kind of claim; empty where not reported."""
+    listed = _doubt(report).get("strata") or []
+    if not isinstance(listed, list) or not all(isinstance(one, Mapping) for one in listed):
+        raise PoolError("the mining report's strata of doubt are not a list of tables")
+    numbers = ("certified", "level", "most", "heard", "present")
+    return [
+        DoubtLevel(
+            str(one.get("kind", "")),
+            str(one.get("certificate", "")),
+            *(number(one, name) for name in numbers),
+        )
+        for one in listed
+    ]
+
+
+def _doubt(report: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    found = (report or {}).get("doubt") or {}
+    if not isinstance(found, Mapping):
+        raise PoolError(f"the mining report's 'doubt' is {found!r}, not a table")
+    return found
+
+
 def rules_of(entry: Mapping[str, Any], name: str) -> list[RuleCount]:
     """List what each rule kept and rejected of a class, in order; empty where not reported."""
     listed = entry.get("rules")

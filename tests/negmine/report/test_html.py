@@ -438,3 +438,48 @@ def test_mining_writes_the_page_too(
     assert ran.exit_code == 0, ran.output
     made = [(tmp_path / name).read_bytes() for name in ("r.html", "hard.report.html")]
     assert made[0] == made[1]
+
+
+def test_the_page_tells_how_sure_doubt_is_by_kind_and_how_reliable(
+    pool: Pool, mined: tuple[Selection, dict[str, Any]], tmp_path: Path
+) -> None:
+    selection, report = mined
+    kinds = {one["kind"] for one in report["doubt"]["strata"]}
+    assert {"external", "fp"} <= kinds
+    bins = {"claimed": [0.05, 0.8], "found": [0.1, 0.7], "count": [30, 3]}
+    level = {
+        "kind": "mix", "certificate": "mixed", "rows": 90, "certified": 0.0123, "level": 0.0456,
+        "most": 0.789, "heard": 30, "present": 2,
+    }  # fmt: skip
+    told = report | {"doubt": {"strata": [level], "judged": bins, "heard": {}}}
+    write_report(tmp_path / "r.html", selection, pool, told)
+    page = read(tmp_path / "r.html")
+    assert "mix mixed 1.23 4.56 78.90 30 2" in page.text
+    drawn = [one["src"] for one in page.of("img") if one["alt"].startswith("Claimed doubt")]
+    assert len(drawn) == 1
+    assert "calls and rejections" in content(drawn[0]).decode()
+    assert "rows heard" not in content(drawn[0]).decode()
+    write_report(tmp_path / "old.html", selection, pool, bare(report))
+    assert "Reliability" not in (tmp_path / "old.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("doubt", "message"),
+    [
+        ([], "'doubt' is"),
+        ({"strata": 3}, "strata of doubt are not"),
+        ({"judged": {"claimed": [0.1]}}, "reliability of doubt: KeyError"),
+        ({"judged": {"claimed": [0.1], "found": [], "count": [1]}}, "of different lengths"),
+        ({"judged": {"claimed": [7], "found": [0], "count": [1]}}, "outside"),
+    ],
+)
+def test_a_report_with_malformed_doubt_is_told(
+    pool: Pool,
+    mined: tuple[Selection, dict[str, Any]],
+    tmp_path: Path,
+    doubt: Any,
+    message: str,
+) -> None:
+    selection, report = mined
+    with pytest.raises(PoolError, match=message):
+        write_report(tmp_path / "r.html", selection, pool, report | {"doubt": doubt or [1]})
