@@ -70,6 +70,8 @@ def test_plain_pytorch(
     assert torch.equal(given["model"].weight, before) == (not flags)
 
 
+# what the two libraries do of their own
+@pytest.mark.filterwarnings("ignore")
 def test_lightning(given: dict[str, Any]) -> None:
     lightning = pytest.importorskip("lightning")
     quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
@@ -79,6 +81,7 @@ def test_lightning(given: dict[str, Any]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
 def test_opensoundscape(given: dict[str, Any], tmp_path: Path) -> None:
     opensoundscape = pytest.importorskip("opensoundscape")
     selection = tmp_path / "hard.parquet"
