@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from negmine.annotations.agreement import agreed, box_of, written_out
 from negmine.annotations.class_names import ClassNames
+from negmine.annotations.consistency import agreed, box_of, written_out
 from negmine.annotations.naming import groups_of, with_classes, with_files
 from negmine.annotations.recording_names import RecordingNames
 from negmine.annotations.schema import Annotations, without_duplicates

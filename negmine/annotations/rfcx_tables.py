@@ -70,22 +70,31 @@ def read_rfcx(
     return Annotations(tuple(boxes), classes, tuple(notes))
 
 
-def rfcx_entries(tp: Path | None, fp: Path | None) -> list[Entry]:
-    """Read the same tables as entries, to be assembled with those of others."""
-    tables = [(tp, True), (fp, False)]
+def rfcx_entries(path: Path, verdict: Literal["present", "absent"]) -> list[Entry]:
+    """Read one of the two tables as entries, to be assembled with those of others.
+
+    Raises
+    ------
+    AnnotationError
+        As `read_rfcx` does, of one table.
+    """
+    try:
+        boxes = _read(path, present=verdict == "present", split=False)
+    except AnnotationError:
+        raise
+    except InputError as error:
+        raise AnnotationError(str(error)) from error
     return [
         Entry(
             box.recording,
             box.label,
-            "present" if present else "absent",
+            verdict,
             box.where,
             box.span,
             (box.f_min_hz, box.f_max_hz),
             box.songtype,
         )
-        for path, present in tables
-        if path is not None
-        for box in _read(path, present=present, split=False)
+        for box in boxes
     ]
 
 

@@ -33,7 +33,7 @@ class TableFiles:
     present_only: bool
 
     @property
-    def asked(self) -> ReadAs:
+    def read_as(self) -> ReadAs:
         """How the tables are to be read."""
         from negmine.formats.format import Options
         from negmine.formats.recognise import ReadAs
@@ -43,6 +43,14 @@ class TableFiles:
         if verdict == "":
             named["verdict"] = ""
         return ReadAs(self.table_format, Options(named, verdict or "", self.table_label or ""))
+
+    @property
+    def sorted_clips(self) -> list[Path]:
+        """The tables that are folders of clips: they hold recordings, too."""
+        from negmine.formats.recognise import OF_CLIPS, recognised
+
+        folders = (path for path in self.tables if path.is_dir())
+        return [path for path in folders if recognised(path, self.table_format) in OF_CLIPS]
 
 
 @dataclass(frozen=True)
@@ -64,11 +72,9 @@ class DataFiles(TableFiles):
         click.UsageError
             If none is named.
         """
-        sorted_ones = (
-            folder_and_classes(text)[0] for text in (*self.positives, *self.negative_files)
-        )
         named = [] if self.recordings is None else [self.recordings]
-        named += [*sorted_ones, *(path for path in self.tables if path.is_dir())]
+        named += [folder_and_classes(text)[0] for text in (*self.positives, *self.negative_files)]
+        named += self.sorted_clips
         if not named:
             raise click.UsageError(
                 "no recordings: name their folder, or a folder of sound files of one class with "
@@ -111,17 +117,21 @@ def _columns(
     return found
 
 
-def _table_options(needs: Sequence[str] = ()) -> list[Callable[[Command], Command]]:
-    """Return those of `TableFiles`, the last that --help shows first.
+def _reading_options(
+    needs: Sequence[str] = (), tables: Sequence[str] = ()
+) -> list[Callable[[Command], Command]]:
+    """Return the options that say how tables are read, the last that --help shows first.
 
     Parameters
     ----------
     needs : sequence of str
-        Without one of these, the others have no effect.
+        Without one of these, none has an effect.
+    tables : sequence of str
+        Without one of these, those that are of other formats than RFCX's have none.
     """
     path = click.Path(dir_okay=False, path_type=Path)
     grouped: dict[str, Any] = {"cls": GroupedOption, "group": "Data", "needs": needs}
-    tables: dict[str, Any] = {**grouped, "needs": ["--annotations"]}
+    of_tables: dict[str, Any] = {**grouped, "needs": tables}
     return [
         click.option(
             "--present-only", is_flag=True, **grouped,
@@ -142,18 +152,25 @@ def _table_options(needs: Sequence[str] = ()) -> list[Callable[[Command], Comman
             "in the tables are left out.",
         ),
         click.option(
-            "--label", "table_label", **tables,
+            "--label", "table_label", **of_tables,
             help="The class of tables and review folders that name none.",
         ),
         click.option(
             "--column", "table_columns", multiple=True, metavar="FIELD=COLUMN", callback=_columns,
-            **tables,
+            **of_tables,
             help="Which column of the tables holds what, such as verdict=Checked. Repeatable.",
         ),
         click.option(
-            "--format", "table_format", metavar="NAME", **tables,
+            "--format", "table_format", metavar="NAME", **of_tables,
             help="Of all tables.  [default: each is recognised]",
         ),
+    ]  # fmt: skip
+
+
+def _naming_options(needs: Sequence[str] = ()) -> list[Callable[[Command], Command]]:
+    """Return the options that name tables, the last that --help shows first."""
+    path = click.Path(dir_okay=False, path_type=Path)
+    return [
         click.option(
             "--annotations", "tables", multiple=True, type=click.Path(path_type=Path),
             help="A table of verdicts, or folders of sorted clips, of any format that 'negmine "
@@ -167,12 +184,22 @@ def _table_options(needs: Sequence[str] = ()) -> list[Callable[[Command], Comman
     ]  # fmt: skip
 
 
-def table_files(command: Command) -> Command:
-    """Add the options of `TableFiles` to a command, which gets them as ``tables``."""
-    command = as_one(TableFiles, "data")(command)
-    for option in _table_options(["--tp", "--annotations"]):
+def _with(options: Sequence[Callable[[Command], Command]], command: Command) -> Command:
+    for option in options:
         command = option(command)
     return command
+
+
+def table_files(command: Command) -> Command:
+    """Add the options of `TableFiles` to a command, which gets them as ``data``."""
+    either = ["--tp", "--annotations"]
+    command = as_one(TableFiles, "data")(command)
+    return _with([*_reading_options(either, ["--annotations"]), *_naming_options(either)], command)
+
+
+def reading_options(command: Command) -> Command:
+    """Add the options of `TableFiles` to a command that has an argument ``tables`` of its own."""
+    return _with([*_reading_options(), *_naming_options()[1:]], command)
 
 
 def data_files(kind: type[DataFiles]) -> Callable[[Command], Command]:
@@ -190,7 +217,7 @@ def data_files(kind: type[DataFiles]) -> Callable[[Command], Command]:
             help="A table of 'negmine ask', filled in: more confirmed calls and rejections. "
             "Repeatable.",
         ),
-        *_table_options()[:-3],
+        *_reading_options(tables=["--annotations"]),
         click.option(
             "--negative-files", multiple=True, metavar="DIR[=CLASS,...]",
             help="A folder of sound files without any of the classes, or without those named. "
@@ -200,17 +227,14 @@ def data_files(kind: type[DataFiles]) -> Callable[[Command], Command]:
             "--positives", multiple=True, metavar="DIR[=CLASS]",
             help="A folder of sound files of one class, by default the folder's name. Repeatable.",
         ),
-        *_table_options()[-3:],
+        *_naming_options(),
         click.argument(
             "recordings", required=False, type=click.Path(file_okay=False, path_type=Path)
         ),
     )  # fmt: skip
 
     def decorate(command: Command) -> Command:
-        command = as_one(kind, "data")(command)
-        for option in options:
-            command = option(command)
-        return command
+        return _with(options, as_one(kind, "data")(command))
 
     return decorate
 

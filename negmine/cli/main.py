@@ -11,6 +11,7 @@ from negmine import __version__
 from negmine.building.settings import PoolSettings
 from negmine.cli.commands.ask import ask
 from negmine.cli.commands.export import export
+from negmine.cli.commands.import_tables import import_tables
 from negmine.cli.commands.mine import mine
 from negmine.cli.commands.mine_embedded import mine_embedded
 from negmine.cli.commands.models import models
@@ -181,6 +182,7 @@ def build_pool(
 
 
 main.add_command(ask)
+main.add_command(import_tables)
 main.add_command(export)
 main.add_command(mine)
 main.add_command(mine_embedded)

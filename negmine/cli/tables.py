@@ -14,7 +14,8 @@ from negmine.notices import warn_each
 if TYPE_CHECKING:
     from negmine.annotations import Annotations
     from negmine.annotations.assemble import Assembly
-    from negmine.formats.entry import Entry
+    from negmine.annotations.import_report import ImportReport
+    from negmine.formats.recognise import Table
 
 
 def read_annotations(data: TableFiles, folders: Sequence[Path] = ()) -> Annotations:
@@ -54,7 +55,9 @@ def read_tables_of(data: TableFiles, folders: Sequence[Path] = ()) -> Annotation
         return read_rfcx(
             data.tp, data.fp, songtypes=data.songtypes, skip_uncalled=data.skip_uncalled
         )
-    entries, notes = all_entries(data)
+    tables = all_tables(data)
+    notes = [line for one in tables for line in one.notes.text()]
+    entries = (entry for one in tables for entry in one.entries)
     return assemble(entries, assembly_of(data, folders)).noting(notes)
 
 
@@ -62,32 +65,63 @@ def _sorted_folders(data: TableFiles) -> tuple[str, ...]:
     return (*data.positives, *data.negative_files) if isinstance(data, DataFiles) else ()
 
 
-def all_entries(data: TableFiles) -> tuple[list[Entry], list[str]]:
-    """Read what all tables and folders say; return a line for each thing to know of them, too."""
+def all_tables(data: TableFiles) -> list[Table]:
+    """Read what all tables and folders say, each by itself."""
     from negmine.annotations.rfcx_tables import rfcx_entries
-    from negmine.formats.entry import EVERY_CLASS
+    from negmine.formats.entry import EVERY_CLASS, Notes
     from negmine.formats.folders import of_folder
-    from negmine.formats.recognise import read_entries
+    from negmine.formats.recognise import Table, read_tables
 
-    entries = rfcx_entries(data.tp, data.fp)
-    read, notes = read_entries(data.tables, data.asked)
-    entries += read
+    tables = []
+    if data.tp is not None:
+        tables.append(Table(data.tp, "rfcx", tuple(rfcx_entries(data.tp, "present")), Notes()))
+    if data.fp is not None:
+        tables.append(Table(data.fp, "rfcx", tuple(rfcx_entries(data.fp, "absent")), Notes()))
+    tables += read_tables(data.tables, data.read_as)
     if not isinstance(data, DataFiles):
-        return entries, [*notes]
-    said = [*notes]
+        return tables
     for text in data.positives:
-        folder, classes = folder_and_classes(text)
+        (folder, classes), notes = folder_and_classes(text), Notes()
         if not classes:
             classes = (folder.absolute().name,)
-            said.append(
+            notes.say(
                 f"--positives {folder}: by the folder's name, the class is '{classes[0]}'; "
                 f"--positives {folder}=CLASS names another"
             )
-        entries += of_folder(folder, classes, "present")
+        tables.append(Table(folder, "folder", tuple(of_folder(folder, classes, "present")), notes))
     for text in data.negative_files:
         folder, classes = folder_and_classes(text)
-        entries += of_folder(folder, classes or (EVERY_CLASS,), "absent")
-    return entries, said
+        found = tuple(of_folder(folder, classes or (EVERY_CLASS,), "absent"))
+        tables.append(Table(folder, "folder", found, Notes()))
+    return tables
+
+
+def import_of(data: TableFiles, recordings: Sequence[Path]) -> ImportReport:
+    """Report what tables say, and what the commands would stop at.
+
+    Raises
+    ------
+    click.UsageError
+        If no table is named.
+    """
+    from negmine.annotations.assemble import annotations_of, resolve
+    from negmine.annotations.import_report import ImportReport, beyond_files
+    from negmine.errors import InputError
+
+    tables = all_tables(data)
+    if not tables:
+        raise click.UsageError("no table: name some, such as: negmine import checked.csv")
+    how = assembly_of(data, [*recordings, *data.sorted_clips])
+    found = resolve((entry for one in tables for entry in one.entries), how)
+    beyond = beyond_files(found.entries, how.recordings.paths) if how.recordings else ()
+    stops = beyond[0] if beyond else ""
+    try:
+        made = annotations_of(found, skip_uncalled=how.skip_uncalled)
+        if how.recordings and recordings:
+            made.check_recordings(how.recordings.paths, how.recordings.hint)
+    except InputError as error:
+        stops = str(error)
+    return ImportReport(tuple(tables), found, beyond, stops, bool(recordings))
 
 
 def assembly_of(data: TableFiles, folders: Sequence[Path]) -> Assembly:

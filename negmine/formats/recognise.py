@@ -22,6 +22,8 @@ _HEAD_BYTES = 64 << 10
 _MOST_BYTES = 64 << 30
 # What is left where a table is of no other format.
 REST = "plain"
+# Formats that are the sound files themselves, sorted into folders.
+OF_CLIPS = frozenset(("birdnet_folders", "birdnet_review"))
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from negmine.annotations.agreement import WHOLE
 from negmine.annotations.assemble import Assembly, annotations_of, assemble, resolve
 from negmine.annotations.class_names import read_classes
+from negmine.annotations.consistency import WHOLE
 from negmine.annotations.recording_names import RecordingNames
 from negmine.audio.folder import open_folder
 from negmine.audio.windows import Span
