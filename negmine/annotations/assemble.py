@@ -116,7 +116,13 @@ def resolve(entries: Iterable[Entry], how: Assembly | None = None) -> Resolved:
             f"{pairs[0][0]} and {pairs[0][1]}"
         )
     groups = groups_of(kept)
-    if groups:
+    if len(set(groups.values())) == 1 and len(groups) == len({one.recording for one in kept}):
+        notes.say(
+            f"the tables name one group of all recordings, '{next(iter(groups.values()))}': each "
+            "recording counts by itself"
+        )
+        groups = {}
+    elif groups:
         notes.say(
             f"the tables name {len(set(groups.values()))} groups of {len(groups)} recordings: what "
             "is of one stays together in folds and splits"

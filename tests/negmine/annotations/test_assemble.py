@@ -274,3 +274,13 @@ def test_groups_of_tables_are_those_of_the_recordings() -> None:
     assert found.only(["a"]).groups == found.groups
     with pytest.raises(AnnotationError, match="recording 'a' is of group 'lake', and of 'hill'"):
         assemble([*rows, Entry("a", "owl", "present", "t.csv row 9", group="lake")])
+
+
+def test_one_group_of_all_recordings_is_none() -> None:
+    # a survey of one site: kept together, there would be nothing to hold out
+    rows = [Entry(name, "owl", "present", "t.csv row 2", group="hill") for name in ("a", "b")]
+    found = assemble(rows)
+    assert found.groups == {}
+    assert any("one group of all recordings, 'hill'" in note for note in found.notes)
+    kept = assemble([*rows, Entry("c", "owl", "present", "t.csv row 4")])
+    assert kept.groups == {"a": "hill", "b": "hill"}
