@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
 # Extras that a user may choose; the others are for developers.
-EXTRAS = ("train", "birdnet", "hoplite", "onnx", "tensorboard")
+EXTRAS = ("train", "birdnet", "hoplite", "listen", "onnx", "tensorboard")
 
 
 def requirements() -> Iterator[tuple[Requirement, str]]:

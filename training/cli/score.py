@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -25,10 +24,14 @@ from negmine.cli.settings import given_settings, unused, with_settings
 from negmine.cli.stopping import stop_code
 from negmine.notices import warn, warn_each
 from training.cli.data import skip_bad_option
-from training.evaluation.settings import EvaluateSettings, PredictSettings, ReadingSettings
-
-if TYPE_CHECKING:
-    from training.calibration.table import Thresholds
+from training.cli.negative import evaluate_negatives, refuse_with_negative
+from training.cli.thresholds import open_thresholds, thresholds_option
+from training.evaluation.settings import (
+    ActivationSettings,
+    EvaluateSettings,
+    PredictSettings,
+    ReadingSettings,
+)
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -56,10 +59,20 @@ class _Targets:
 class _Tables:
     """What an evaluation reads besides recordings, and writes."""
 
-    truth: Path
+    negative: bool
+    truth: Path | None
     events: Path | None
+    thresholds: Path | None
     scores_out: Path | None
     classes_out: Path | None
+
+
+@dataclass(frozen=True)
+class _Run:
+    """How it is run."""
+
+    cache: Path | None
+    device: str
 
 
 @click.command(cls=CleanCommand)
@@ -139,7 +152,9 @@ def predict(
     if settings.readout is None and len(models) == 1:
         now = unused(settings.replace(readout=scorers[0].config.readout))
         warn_each(line for line in now if line not in lines)
-    table = _thresholds(given.thresholds, models, scorers[0].grid[0])
+    table = None
+    if given.thresholds:
+        table = open_thresholds(given.thresholds, models, scorers[0].grid[0])
     found, skipped, folders = find_recordings(given.recordings, skip_bad=given.skip_bad)
     for folder in folders:
         say_found(folder, quiet)
@@ -174,14 +189,21 @@ def predict(
     type=_FILE,
     required=True,
     multiple=True,
-    help="A checkpoint. Several (--model A --model B) are compared with the first, in pairs.",
+    help="A checkpoint. Several (--model A --model B) are compared with the first, in pairs; with "
+    "--negative, the mean of their probabilities is scored.",
 )
 @click.option(
     "--truth",
     type=_FILE,
-    required=True,
-    help="CSV: recording_id, s0, s1, ...: 1 where the class calls.",
+    help="CSV: recording_id, s0, s1, ...: 1 where the class calls.  [required without --negative]",
 )
+@click.option(
+    "--negative",
+    is_flag=True,
+    help="RECORDINGS hold no call of any class: count false activations an hour, at --threshold or "
+    "--thresholds. No truth is needed.",
+)
+@thresholds_option
 @click.option(
     "--events",
     type=_FILE,
@@ -197,7 +219,9 @@ def predict(
     help="Write each class's metrics as CSV, with thresholds and intervals.",
 )
 @as_one(_Tables, "tables")
+@as_one(_Run, "run")
 @with_settings(EvaluateSettings)
+@with_settings(ActivationSettings, "activations")
 @sound_cache_option
 @device_option
 @quiet_and_json
@@ -206,8 +230,8 @@ def evaluate(
     models: tuple[Path, ...],
     tables: _Tables,
     settings: EvaluateSettings,
-    cache: Path | None,
-    device: str,
+    activations: ActivationSettings,
+    run: _Run,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -216,9 +240,26 @@ def evaluate(
     \b
     Example:
       negmine evaluate test/ --model run1/best.pt --truth test_truth.csv --events test_events.csv
+      negmine evaluate noise/ --model run1/best.pt --negative --threshold 0.8
     """
     if len(set(models)) < len(models):
         raise click.UsageError("--model: the same checkpoint twice")
+    if tables.negative:
+        refuse_with_negative(
+            truth=tables.truth, events=tables.events, scores_out=tables.scores_out,
+            readout=settings.readout,
+        )  # fmt: skip
+        evaluate_negatives(
+            recordings, models, activations, tables.thresholds, tables.classes_out, run.cache,
+            run.device, quiet, as_json,
+        )  # fmt: skip
+        return
+    if tables.truth is None:
+        raise click.UsageError(
+            "Missing option '--truth'; of recordings without any call, give --negative instead"
+        )
+    if tables.thresholds:
+        warn("--thresholds has no effect without --negative")
     if tables.scores_out and len(models) > 1:
         raise click.UsageError("--scores-out is of one model; give one --model")
     from training.cli.evaluation_tables import as_dict, as_text
@@ -228,7 +269,7 @@ def evaluate(
     from training.evaluation.truth import Truth, open_truth_recordings
 
     reading = ReadingSettings(readout=settings.readout)
-    scorers, classes, _ = open_scorers(models, choose_device(device), reading)
+    scorers, classes, _ = open_scorers(models, choose_device(run.device), reading)
     known = Truth(tables.truth, tables.events, classes)
     warn_each(known.notes)
     with Bars(quiet) as bars:
@@ -239,7 +280,7 @@ def evaluate(
         rates = [info.sample_rate for info in opened.infos.values()]
         for rate in sorted({scorer.config.sample_rate for scorer in scorers}):
             _tell_lower(rates, rate)
-        with decoding(cache) as decode:
+        with decoding(run.cache) as decode:
             found = evaluate_all(
                 scorers, opened, known, resamples=settings.resamples, decode=decode, progress=bars
             )
@@ -261,24 +302,6 @@ def evaluate(
         print_json(as_dict(found, names))
         return
     say(as_text(found, names, settings.resamples, tables.events is not None), quiet)
-
-
-def _thresholds(path: Path | None, models: Sequence[Path], window_s: float) -> Thresholds | None:
-    """Read a table of thresholds, and check that it is of these models; name what it lacks."""
-    if path is None:
-        return None
-    from negmine.errors import shorten
-    from training.calibration.table import read_thresholds
-    from training.engine.checkpoint import Checkpoint
-
-    table = read_thresholds(path)
-    table.check(models, [Checkpoint.load(model).fingerprint for model in models], window_s)
-    if lacking := table.lacking:
-        warn(
-            f"{path}: no threshold for {len(lacking)} of {len(table.classes)} classes "
-            f"({shorten(lacking)}): nothing of them is detected"
-        )
-    return table
 
 
 def _tell_lower(rates: Iterable[int], sample_rate: int) -> None:

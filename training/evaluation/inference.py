@@ -57,6 +57,23 @@ class Reading:
     silent_s: float = 0.0
 
 
+@dataclass(frozen=True)
+class WindowScores:
+    """Windows of a recording, in order: see `Reading`.
+
+    Attributes
+    ----------
+    logits : float32 array, shape (n, C)
+    start_s, end_s : float64 arrays, shape (n,)
+    audible : bool array, shape (n,)
+    """
+
+    logits: np.ndarray
+    start_s: np.ndarray
+    end_s: np.ndarray
+    audible: np.ndarray
+
+
 class RecordingScorer:
     """Reads recordings of any length.
 
@@ -108,9 +125,15 @@ class RecordingScorer:
         # what comes before a piece is read from the last one, which must be as long
         self.piece = max(self.piece, self.before)
 
-    def begin(self) -> Pass:
-        """Begin a pass over one recording, which is then handed over in blocks."""
-        return Pass(self)
+    def begin(self, *, clip: bool = True) -> Pass:
+        """Begin a pass over one recording, which is then handed over in blocks.
+
+        Parameters
+        ----------
+        clip : bool
+            Whether the recording as a whole is scored, too; it may have no end if not.
+        """
+        return Pass(self, clip=clip)
 
     def read(self, samples: np.ndarray) -> Reading:
         """Read a whole recording at once: float32 array, shape (T,)."""
@@ -122,15 +145,17 @@ class RecordingScorer:
 class Pass:
     """One pass over a recording, handed over block by block. Made by `RecordingScorer.begin`."""
 
-    def __init__(self, scorer: RecordingScorer) -> None:
+    def __init__(self, scorer: RecordingScorer, *, clip: bool) -> None:
         self._scorer = scorer
         self._blocks: list[np.ndarray] = []  # from where the next piece is read
         self._held = 0  # samples in them
         self._lead = 0  # number of them, from the first, that were in the last piece, too
         self._total = 0
         self._windows = _Windows(scorer.detector, scorer.window, scorer.step)
-        self._clip = _clip_readout(scorer)
+        self._clip = _clip_readout(scorer) if clip else None
         self._silent = 0.0  # frames
+        self._heard = False
+        self._given = 0  # windows taken
 
     def add(self, samples: np.ndarray) -> None:
         """Add the next block: float32 array, shape (n,)."""
@@ -144,27 +169,45 @@ class Pass:
             self._blocks = [held[upto - scorer.before :]]
             self._held, self._lead = len(self._blocks[0]), scorer.before
 
+    def take(self) -> WindowScores:
+        """Return the windows found since the last call, and keep them no longer."""
+        return self._take(ended=False)
+
     def end(self) -> Reading:
-        """End the pass, once all blocks are added; return what it found."""
+        """End the pass, once all blocks are added; return what it found, and was not taken."""
         scorer = self._scorer
-        grid = scorer.clips.grid
         # of a frozen network, the last window of a piece may reach to the very end
         if not self._windows.length or self._held > scorer.after - scorer.before:
             self._read(np.concatenate([np.zeros(0, np.float32), *self._blocks]), None)
-        found, heard = self._windows.end()
-        logits, audible = found.cpu().numpy(), heard.cpu().numpy()
-        places = np.arange(len(logits))
-        if scorer.hop > scorer.step:
-            # the last one stays, or the end would be in none
-            places = np.unique([*places[:: scorer.hop // scorer.step], places[-1]])
-        logits, audible, start = logits[places], audible[places], places * scorer.step
-        end = np.minimum(start + scorer.window, self._windows.length)
-        rate, beyond_s = grid.per_second, grid.beyond_s
+        self._windows.finish()
+        found = self._take(ended=True)
         duration_s = self._total / scorer.config.sample_rate
-        clip = self._clip.end().cpu().numpy()
-        silent_s = min(self._silent / rate, duration_s) if audible.any() else duration_s
-        end_s = end / rate + beyond_s
-        return Reading(clip, logits, start / rate, end_s, duration_s, audible, silent_s)
+        clip = self._clip.end().cpu().numpy() if self._clip else np.empty(0, np.float32)
+        silent_s = self._silent / scorer.clips.grid.per_second
+        return Reading(
+            clip, found.logits, found.start_s, found.end_s, duration_s, found.audible,
+            min(silent_s, duration_s) if self._heard else duration_s,
+        )  # fmt: skip
+
+    def _take(self, ended: bool) -> WindowScores:
+        scorer, grid = self._scorer, self._scorer.clips.grid
+        logits, audible = self._windows.found()
+        # the last one stays, or the end would be in none
+        every = scorer.hop // scorer.step
+        last = self._given + len(logits) - 1
+        upto = len(logits) - (not ended and len(logits) > 0 and last % every > 0)
+        places = self._given + np.arange(upto)
+        self._windows.keep(upto)
+        self._given += upto
+        chosen = (places % every == 0) | (ended & (places == last))
+        places, audible = places[chosen], audible[:upto][chosen]
+        self._heard = self._heard or bool(audible.any())
+        start = places * scorer.step
+        end = np.minimum(start + scorer.window, self._windows.length)
+        rate = grid.per_second
+        return WindowScores(
+            logits[:upto][chosen], start / rate, end / rate + grid.beyond_s, audible
+        )
 
     @torch.inference_mode()
     def _read(self, samples: np.ndarray, frames: int | None) -> None:
@@ -175,7 +218,8 @@ class Pass:
         if part.audible is not None:
             self._silent += part.length - float(part.audible.sum())
         self._windows.add(part)
-        self._clip.add(part)
+        if self._clip:
+            self._clip.add(part)
 
 
 class _Windows:
@@ -186,6 +230,7 @@ class _Windows:
         self._rest: FeatureMap | None = None  # from where the next window begins
         self._found: list[Tensor] = []
         self._audible: list[Tensor] = []
+        self._any = False
         self.length = 0  # frames so far
 
     def add(self, part: FeatureMap) -> None:
@@ -199,13 +244,29 @@ class _Windows:
         self._rest = rest
 
     @torch.inference_mode()
-    def end(self) -> tuple[Tensor, Tensor]:
-        """Return all of them, shape (N, C), and which hold sound: bool, shape (N,)."""
+    def finish(self) -> None:
+        """Take over what is left, once all parts are added."""
         # the last window found has some of the rest
-        reached = self._window - self._hop if self._found else 0
+        reached = self._window - self._hop if self._any else 0
         if self._rest and self._rest.length > reached:
             self._read(self._rest)
+
+    def end(self) -> tuple[Tensor, Tensor]:
+        """Return all of them, shape (N, C), and which hold sound: bool, shape (N,)."""
+        self.finish()
         return torch.cat(self._found), torch.cat(self._audible)
+
+    def found(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return those found and not dropped yet, as `end` does."""
+        if not self._found:
+            return np.empty((0, 0), np.float32), np.empty(0, bool)
+        return torch.cat(self._found).cpu().numpy(), torch.cat(self._audible).cpu().numpy()
+
+    def keep(self, first: int) -> None:
+        """Drop those before this one of what was found."""
+        if self._found:
+            self._found = [torch.cat(self._found)[first:]]
+            self._audible = [torch.cat(self._audible)[first:]]
 
     def _read(self, features: FeatureMap) -> None:
         logits = self._detector.window_logits(features, self._window, self._hop)[0][0]
@@ -213,6 +274,7 @@ class _Windows:
             audible = torch.ones(len(logits), dtype=torch.bool, device=logits.device)
         else:
             audible = audible_windows(features.audible, self._window, self._hop)[0]
+        self._any = True
         self._found.append(logits.masked_fill(~audible.unsqueeze(-1), SILENT_LOGIT))
         self._audible.append(audible)
 

@@ -21,6 +21,8 @@ from negmine.progress import Advance, Progress, no_advance, no_progress
 from training.engine.checkpoint import Checkpoint
 from training.evaluation.inference import Reading, RecordingScorer
 from training.evaluation.settings import READING, ReadingSettings
+from training.models.frozen import FrozenDetector
+from training.models.network import Network
 
 
 @dataclass(frozen=True)
@@ -164,6 +166,7 @@ def open_scorers(
                 f"{models[0]}; only models of the same classes can score together"
             )
     scorers = []
+    networks: dict[str, Network] = {}
     for checkpoint in checkpoints:
         config = reading.of(checkpoint.config)
         hop_s = reading.hop_s
@@ -178,6 +181,9 @@ def open_scorers(
                 "between them would not be scored"
             )
         detector = checkpoint.detector(device)
+        if isinstance(detector, FrozenDetector):
+            # heads of one network share it, and what it has just said
+            detector.base = networks.setdefault(detector.base.fingerprint, detector.base)
         scorers.append(
             RecordingScorer(detector, config, device, hop_s=hop_s, piece_s=reading.piece_s)
         )

@@ -12,6 +12,7 @@ from training.config import Readout, TrainConfig, WindowS
 # A recording up to this length is one piece: an RFCX clip, with a second to spare.
 PIECE_S = 61.0
 
+_NEGATIVE = When("--negative")
 _DETECTED = (When("--detections"), When("--per-recording"))
 
 
@@ -23,6 +24,30 @@ class ReadoutSettings(Settings, frozen=True):
     )
 
 
+class ActivationSettings(Settings, frozen=True):
+    """Activations."""
+
+    threshold: Share | None = setting(
+        None, "Probability from which on every class activates.", common=True, needs=_NEGATIVE
+    )
+    hop_s: Annotated[float, Field(gt=0)] | None = setting(
+        None, "Step of the windows.", shown="side by side", needs=_NEGATIVE
+    )
+    smooth_s: Annotated[float, Field(ge=0, le=3600)] = setting(
+        0.0,
+        "Seconds of windows, the last ones, whose mean is the score; 0: each by itself.",
+        needs=_NEGATIVE,
+    )
+    refractory_s: Annotated[float, Field(ge=0, le=86400)] = setting(
+        2.0, "Seconds after an activation in which its class has no other.", needs=_NEGATIVE
+    )
+
+    @property
+    def reading(self) -> ReadingSettings:
+        """How recordings are read for them."""
+        return ReadingSettings(hop_s=self.hop_s)
+
+
 class EvaluateSettings(ReadoutSettings, frozen=True):
     """Scores."""
 
@@ -30,6 +55,7 @@ class EvaluateSettings(ReadoutSettings, frozen=True):
         1000,
         "Times that the recordings are drawn again for intervals (bootstrap); 0 makes none.",
         common=True,
+        needs=When("--truth"),
     )
 
 

@@ -25,6 +25,9 @@ from training.models.silence import without_silence
 _BATCH = 16
 _SHARD = 2048
 
+# Embeddings that are remembered without a store: those of some minutes, for other heads to read.
+_RECENT = 256
+
 # Of the blocks in which silence is looked for: that of a detector's spectrogram.
 _BLOCK_S = 0.016
 
@@ -74,9 +77,9 @@ class Network:
 
     def embed(self, clips: np.ndarray) -> np.ndarray:
         """Embed clips: float32, (n, length) to (n, width); in `SILENCE`, mirrored sound counts."""
-        if self._store is None:
-            return self._embedded(clips)
         keys = [xxhash.xxh3_128_digest(clip.data)[:ID_BYTES] for clip in clips]
+        if self._store is None:
+            return self._remembered(clips, keys)
         ids = np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(-1, ID_BYTES)
         places = self._store.positions(ids)
         found = np.empty((len(clips), self.width), dtype=np.float32)
@@ -95,6 +98,17 @@ class Network:
         if len(self._new) >= _SHARD:
             self.flush()
         return found
+
+    def _remembered(self, clips: np.ndarray, keys: list[bytes]) -> np.ndarray:
+        missing = {keys[i]: i for i in range(len(keys))[::-1] if keys[i] not in self._new}
+        if missing:
+            rows = sorted(missing.values())
+            made = self._embedded(clips[rows])
+            self._new |= {keys[row]: one for row, one in zip(rows, made, strict=True)}
+        found = [self._new[key] for key in keys]
+        for key in list(self._new)[: max(0, len(self._new) - _RECENT)]:
+            del self._new[key]
+        return np.stack(found) if found else self._embedded(clips)
 
     def flush(self) -> None:
         """Write the embeddings that are new."""
