@@ -127,17 +127,14 @@ def listen(
     _tell(scorer, quiet)
     counts = dict.fromkeys(classes, 0)
     heard_s, stopped = 0.0, False
-    sound = score(scorer, _blocks(stream, scorer.config.sample_rate))
     try:
-        for part in sound:
+        for part in score(scorer, _blocks(stream, scorer.config.sample_rate)):
             heard_s = part.heard_s
             for one in counter.take(part.scores, part.start_s, part.end_s):
                 counts[classes[one.label]] += 1
                 _print(one, classes[one.label], table, as_json)
     except KeyboardInterrupt:
         stopped = True
-    finally:
-        sound.close()
     _summarise(counts, heard_s, quiet, as_json)
     if stopped:
         click.get_current_context().exit(stop_code())
