@@ -199,7 +199,8 @@ def summary(found: pd.DataFrame) -> str:
         lines.append(
             f"| {site} | {by} | {'yes' if sure else ''} | {wanted:g} "
             f"| {len(chosen)} of {len(rows)} | {share} | {median} | {reached} of {len(met)} "
-            f"| {inside} of {len(met)} | {met['recall'].mean():.2f} | {met['fp_per_hour'].mean():.1f} |"
+            f"| {inside} of {len(met)} | {met['recall'].mean():.2f} "
+            f"| {met['fp_per_hour'].mean():.1f} |"
         )
     return "\n".join(lines)
 

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import soundfile as sf
 import soxr
 
 from negmine.audio.silence import level_block, mix_down
-from negmine.audio.sound_file import reason_of
+from negmine.audio.sound_file import open_pipe
 from negmine.audio.windows import to_samples
 from negmine.errors import AudioError
 
@@ -67,11 +66,10 @@ def piped_blocks(
             "endian": "LITTLE", "subtype": _SUBTYPES[raw.encoding],
         }  # fmt: skip
     try:
-        file = sf.SoundFile(descriptor, closefd=False, **how)
-    except sf.LibsndfileError as error:
+        file = open_pipe(descriptor, **how)
+    except AudioError as error:
         raise AudioError(
-            f"{name}: not a WAV ({reason_of(error)}); for raw samples say --rate, or convert: "
-            "ffmpeg -i IN -f wav -"
+            f"{name}: {error}; for raw samples say --rate, or convert: ffmpeg -i IN -f wav -"
         ) from error
     with file:
         if not file.frames:

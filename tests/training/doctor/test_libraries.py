@@ -145,3 +145,11 @@ def test_a_trainer_that_lacks_one_of_its_libraries_is_a_problem(
         states = {check.name: check.state for check in libraries.check_libraries()}
         assert states["torchaudio"] == state
         assert states["tensorboard"] == "note"
+
+
+def test_a_microphone_without_its_system_library_is_no_problem() -> None:
+    need = Requirement("sounddevice>=0.4.6; extra == 'listen'")
+    error = {"error": "OSError: PortAudio library not found"}
+    found = libraries.check_library(need, "listen", "0.5.6", error)
+    assert found.state == "note"
+    assert "libportaudio2" in found.do
