@@ -110,11 +110,16 @@ def held_out_recordings(
         What each recording must stay together with, a site for example; by default each is
         alone.
 
+    Returns
+    -------
+    frozenset of str
+        Without the groups that have all confirmed calls of a class: see `lone_groups`.
+
     Raises
     ------
     InputError
-        If there is no such fold, there are fewer groups than folds, or it holds all confirmed calls
-        of a class: the others could not train it.
+        If there is no such fold, there are fewer groups than folds, it holds nothing, or all
+        confirmed calls of a class: the others could not train it.
     """
     if not 0 <= fold < folds:
         raise InputError(f"fold {fold} of {folds}: the first is 0")
@@ -128,7 +133,15 @@ def held_out_recordings(
     if folds > len(sizes):
         raise InputError(f"{folds} folds of only {len(sizes)} {what}; choose fewer --folds")
     folds_of = stratified_folds(calls, sizes, folds, seed)
-    held_out = frozenset(name for name in group if folds_of[group[name]] == fold)
+    alone = lone_groups(annotations, group)
+    held_out = frozenset(
+        name for name in group if folds_of[group[name]] == fold and group[name] not in alone
+    )
+    if not held_out:
+        raise InputError(
+            f"fold {fold} of {folds} holds nothing out: its {what} have all confirmed calls of "
+            "some class, and always train; choose another --fold, fewer --folds, or --folds 1"
+        )
     trained = {box.label for box in annotations.confirmed if box.recording not in held_out}
     missing = set(annotations.classes) - trained
     if missing:
@@ -137,3 +150,21 @@ def held_out_recordings(
             "choose another --fold, more --folds, or --folds 1"
         )
     return held_out
+
+
+def lone_groups(annotations: Annotations, group: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """Return the groups with all confirmed calls of a class, and those classes: they always train.
+
+    Parameters
+    ----------
+    group : mapping of str to str
+        Of each recording.
+    """
+    groups: defaultdict[str, set[str]] = defaultdict(set)
+    for box in annotations.confirmed:
+        groups[box.label].add(group[box.recording])
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for name in annotations.classes:
+        if len(groups[name]) == 1:
+            found[min(groups[name])].append(name)
+    return {name: tuple(classes) for name, classes in found.items()}

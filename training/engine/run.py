@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from negmine.errors import shorten
 from training.config import TrainConfig
-from training.data.folds import held_out_recordings
+from training.data.folds import held_out_recordings, lone_groups
 from training.data.hard_negatives import HardNegatives
 from training.data.sampled_rows import SampledRows
 from training.engine.board import Board
@@ -57,7 +58,10 @@ def run_training(
             annotations, recordings.infos, config.folds, config.fold, config.seed, inputs.groups
         )
         added = bool(inputs.soft or inputs.plugins)
-        for line in cautions(config, annotations, held_out, added):
+        for line in (
+            *_always_training(config, inputs),
+            *cautions(config, annotations, held_out, added),
+        ):
             context.caution(line)
         board = Board(out) if context.tensorboard and ranks.first else None
         try:
@@ -71,6 +75,22 @@ def run_training(
         left_out=sum(one.left_out for one in negatives),
         sampled={one.what: one.used for one in samples},
     )
+
+
+def _always_training(config: TrainConfig, inputs: RunInputs) -> list[str]:
+    """Warn of classes that no fold validates, as the calls of each are in one group alone."""
+    if config.folds == 1:
+        return []
+    group = {name: (inputs.groups or {}).get(name, name) for name in inputs.recordings.infos}
+    alone = lone_groups(inputs.annotations, group)
+    classes = sorted(name for names in alone.values() for name in names)
+    if not classes:
+        return []
+    return [
+        f"{len(classes)} classes ({shorten(classes)}) have their confirmed calls in one "
+        f"{'group' if inputs.groups else 'recording'} each, which always trains: no fold validates "
+        "them"
+    ]
 
 
 def _samples(inputs: RunInputs, context: RunContext) -> list[SampledRows]:

@@ -89,12 +89,15 @@ def out_of_fold(
     Raises
     ------
     InputError
-        If a recording is held out by no model, or by several.
+        If a recording is held out by no model, or by several. Those with all confirmed calls of a
+        class always train, and have no scores.
     """
     by = dict.fromkeys(recordings.infos, 0)
     for checkpoint in checkpoints:
         for name in checkpoint.held_out:
             by[name] = by.get(name, 0) + 1
+    for name in always_training(checkpoints, annotations, recordings):
+        del by[name]
     odd = [name for name, count in by.items() if count != 1]
     if odd:
         raise InputError(
@@ -118,6 +121,18 @@ def out_of_fold(
             advance()
     known = KnownScores(*known_cells(spans, shape), tuple(spans))
     return OutOfFold(names, annotations.classes, clips, known)
+
+
+def always_training(
+    checkpoints: Sequence[Checkpoint], annotations: Annotations, recordings: Recordings
+) -> frozenset[str]:
+    """Return the recordings that no fold held out, if they have all confirmed calls of a class."""
+    held = frozenset(name for one in checkpoints for name in one.held_out)
+    folds = {one.config.fold for one in checkpoints}
+    elsewhere = {box.label for box in annotations.confirmed if box.recording in held}
+    if folds != set(range(checkpoints[0].config.folds)) or elsewhere >= set(annotations.classes):
+        return frozenset()
+    return frozenset(recordings.infos) - held
 
 
 def run_seeds(
@@ -184,11 +199,13 @@ def run_seeds(
                 score = partial(out_of_fold, checkpoints, annotations, recordings, context, title)
                 scored_by(folder, models, score)
             folders.append(folder)
-            known = known or _known(annotations, tuple(recordings.infos))
+            never = always_training(checkpoints, annotations, recordings)
+            scored = recordings.only(recordings.infos.keys() - never)
+            known = known or _known(annotations, tuple(scored.infos))
             rows.append({"seed": str(seed), "fold": "all"} | _summary(folder, known))
         assert known is not None
         if ranks.first:
-            _write_means(out, folders, annotations, recordings, known)
+            _write_means(out, folders, annotations, scored, known)
         with ranks.first_before_others():
             if seeds > 1:
                 rows.append({"seed": "mean", "fold": "all"} | _summary(out, known))

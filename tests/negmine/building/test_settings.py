@@ -127,12 +127,13 @@ def test_every_flag_has_its_own_name() -> None:
 
 
 # What stands before the option; nothing of it is there, and nothing is looked for.
+REJECTING = "--fp or --verdicts or --annotations or --negative-files"
 POOL = ["build-pool", "train", "--tp", "tp.csv", "--out", "pool"]
 
 WITHOUT = [
-    ("--fp-beyond 0", "--fp or --verdicts"),
-    ("--fp-pad bed", "--fp or --verdicts"),
-    ("--fp-placements 2", "--fp or --verdicts"),
+    ("--fp-beyond 0", REJECTING),
+    ("--fp-pad bed", REJECTING),
+    ("--fp-placements 2", REJECTING),
     ("--external-confidence 0.9", "--external"),
     ("--external-windows energy", "--external"),
     ("--noise-kind rain", "--noise"),
@@ -174,7 +175,7 @@ def test_what_changes_nothing_is_a_warning(option: str, wanted: str) -> None:
 
 
 def test_only_settings_that_need_another_have_no_effect_alone() -> None:
-    beside = {"--fp": None, "--verdicts": ()}
+    beside = {"--fp": None, "--verdicts": (), "--annotations": (), "--negative-files": ()}
     for one in settings_of(PoolSettings):
         lacking = list(no_effect([one], PoolSettings(), beside=beside))
         text = f"{first_flag(one)} has no effect without {needs_text(PoolSettings, one)}"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from negmine.annotations import Annotation, Annotations
 from negmine.audio.windows import Span
 from negmine.errors import InputError
-from training.data.folds import held_out_recordings, stratified_folds
+from training.data.folds import held_out_recordings, lone_groups, stratified_folds
 
 Calls = dict[str, dict[str, int]]
 
@@ -171,18 +171,28 @@ def test_fold_that_is_not_there_is_an_error(
         held_out_recordings(annotations_of(CALLS), CALLS, folds, fold, 0, groups)
 
 
-def test_class_of_one_site_alone_cannot_be_held_out() -> None:
+def test_a_class_of_one_site_alone_trains_in_every_fold() -> None:
     calls = CALLS | {"wood_9": {"newt": 1}, "wood_8": {"newt": 1}}
     sites = {name: name.split("_")[0] for name in calls}
     annotations = annotations_of(calls)
-    # by recording, the two stand in different folds
-    for fold in range(3):
-        held_out_recordings(annotations, calls, 3, fold, 0)
+    # by recording, the two are in different folds
+    parts = [held_out_recordings(annotations, calls, 3, fold, 0) for fold in range(3)]
+    assert sum(map(len, parts)) == len(calls)
+    assert lone_groups(annotations, sites) == {"wood": ("newt",)}
     unasked = Annotations(annotations.boxes, ("frog", "owl"))
-    (fold,) = [
-        fold
-        for fold in range(3)
-        if "wood_9" in held_out_recordings(unasked, calls, 3, fold, 0, sites)
-    ]
-    with pytest.raises(InputError, match="holds every confirmed call of class 'newt' out"):
-        held_out_recordings(annotations, calls, 3, fold, 0, sites)
+    for fold in range(3):
+        held = held_out_recordings(unasked, calls, 3, fold, 0, sites)
+        if "wood_9" not in held:
+            assert held_out_recordings(annotations, calls, 3, fold, 0, sites) == held
+            continue
+        with pytest.raises(InputError, match="holds nothing out: its groups have all confirmed"):
+            held_out_recordings(annotations, calls, 3, fold, 0, sites)
+
+
+def test_a_class_of_one_call_changes_no_other_recording_of_a_fold() -> None:
+    calls = CALLS | {"wood_9": {"newt": 1}}
+    annotations = annotations_of(calls)
+    unasked = Annotations(annotations.boxes, ("frog", "owl"))
+    for fold in range(3):
+        without = held_out_recordings(unasked, calls, 3, fold, 0)
+        assert held_out_recordings(annotations, calls, 3, fold, 0) == without - {"wood_9"}

@@ -12,6 +12,7 @@ import torch
 from click.testing import CliRunner
 from conftest import Data, Opened, open_data, tiny_config
 
+from negmine.annotations import Annotations
 from negmine.cli.main import main
 from negmine.errors import InputError
 from training.engine.checkpoint import Checkpoint
@@ -129,6 +130,21 @@ def test_models_that_are_not_the_folds_of_one_run(
         crossval.out_of_fold([one], o.annotations, o.recordings, RunContext())
     with pytest.raises(InputError, match=r"is held out by (0|2) of 2 models"):
         crossval.out_of_fold([one, one], o.annotations, o.recordings, RunContext())
+
+
+def test_a_recording_with_the_only_call_of_a_class_has_no_scores(
+    opened: Opened, shared_cache: Path, tmp_path: Path
+) -> None:
+    o = opened
+    (only, *rest) = [box for box in o.annotations.confirmed if box.label == "1"]
+    kept = [box for box in o.annotations.boxes if box not in rest]
+    names = {box.recording for box in kept}
+    few = Opened(Annotations(tuple(kept), o.annotations.classes), o.recordings.only(names))
+    rows = run(few, tmp_path, shared_cache, seeds=1)
+    assert [row["fold"] for row in rows] == ["0", "1", "all"]
+    scored = set(read_scores(tmp_path / "oof.csv").recordings)
+    assert scored == names - {only.recording}
+    assert set(read_truth(tmp_path / "known.csv", ("0", "1"))[0].recordings) == scored
 
 
 def test_the_mean_over_seeds_and_the_ensemble_agree(
