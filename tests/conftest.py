@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import pandas as pd
 import pytest
 import soundfile as sf
 from hypothesis import HealthCheck, settings
+from reliability.commands import Commands, serving
 
 from negmine.annotations import Annotations, read_rfcx
 from negmine.annotations.recordings import Recordings, open_annotated
@@ -153,6 +156,15 @@ def one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def commands() -> Iterator[Commands]:
+    """Commands in processes of their own that have everything imported already."""
+    if sys.platform != "linux":
+        pytest.skip("memory limits and forks as here are Linux's")
+    with serving() as started:
+        yield started
 
 
 @pytest.fixture(scope="session")

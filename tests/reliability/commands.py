@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Client, Connection
@@ -122,8 +122,10 @@ class Commands:
     def __init__(self, address: str, output: Path) -> None:
         self._address, self._output, self._count = address, output, 0
 
-    def start(self, *arguments: object, folder: Path) -> Running:
-        """Start ``negmine ARGUMENTS`` in a folder."""
+    def start(
+        self, *arguments: object, folder: Path, environment: Mapping[str, str] | None = None
+    ) -> Running:
+        """Start ``negmine ARGUMENTS`` in a folder, with more in its environment."""
         self._count += 1
         output = self._output / str(self._count)
         output.mkdir()
@@ -135,6 +137,7 @@ class Commands:
                 "output": str(output),
                 "folder": str(folder),
                 "more_bytes": MOST_BYTES,
+                "environment": dict(environment or {}),
             }
         )
         return Running(words, connection, output)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 
 import pytest
-from reliability.commands import Commands, serving
+from reliability.commands import Commands
 from reliability.world import World, make_world
 
 if sys.platform != "linux":
@@ -49,12 +48,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         total = sum(counts.values())
         parts = ", ".join(f"{number} {outcome}" for outcome, number in sorted(counts.items()))
         terminalreporter.line(f"{name}: {total} ({parts})")
-
-
-@pytest.fixture(scope="session")
-def commands() -> Iterator[Commands]:
-    with serving() as started:
-        yield started
 
 
 @pytest.fixture(scope="session")

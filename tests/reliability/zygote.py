@@ -57,10 +57,13 @@ def _mind(connection: Connection) -> None:
     os._exit(0)
 
 
-def _run(arguments: list[str], output: str, folder: str, more_bytes: int) -> None:
+def _run(
+    arguments: list[str], output: str, folder: str, more_bytes: int, environment: dict[str, str]
+) -> None:
     """Be a command: this process ends with it."""
     os.setsid()
     os.chdir(folder)
+    os.environ.update(environment)
     for number, name in ((1, "stdout"), (2, "stderr")):
         file = os.open(Path(output) / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(file, number)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from conftest import Data, make_pool
+from reliability.commands import Commands
 
 from negmine.cli.main import main
 from negmine.pool import open_pool
@@ -98,18 +97,14 @@ def test_an_audit_where_another_draws(shared_pool: Path, tmp_path: Path) -> None
     assert [path.name for path in tmp_path.iterdir()] == ["audit"]
 
 
-def test_two_appends_at_once_lose_no_row(data: Data, tmp_path: Path) -> None:
+def test_two_appends_at_once_lose_no_row(commands: Commands, data: Data, tmp_path: Path) -> None:
     pool = make_pool(data, tmp_path / "pool", mix=0)
     before = len(open_pool(pool))
-    command = [sys.executable, "-m", "negmine", "build-pool", *data.options, *map(str, BUILD)]
-    command += ["--append", "-q", "--mix", "5", "-o", str(pool)]
-    runs = [
-        subprocess.Popen([*command, "--seed", seed], stderr=subprocess.PIPE, text=True)
-        for seed in ("1", "2")
-    ]
-    errors = [run.communicate()[1] for run in runs]
-    ended = sum(run.returncode == 0 for run in runs)
-    assert ended + sum("another run is at work there" in text for text in errors) == 2
+    command = ["build-pool", *data.options, *BUILD, "--append", "-q", "--mix", 5, "-o", pool]
+    runs = [commands.start(*command, "--seed", seed, folder=tmp_path) for seed in (1, 2)]
+    both = [run.end() for run in runs]
+    ended = sum(one.code == 0 for one in both)
+    assert ended + sum("another run is at work there" in one.err for one in both) == 2
     assert len(open_pool(pool)) == before + 5 * ended
     assert sum(part["recipes"].get("mix", 0) for part in _parts(pool)) == 5 * ended
 
@@ -121,26 +116,19 @@ def _parts(pool: Path) -> list[Any]:
     return parts
 
 
-def test_a_run_ended_by_sigterm_keeps_its_last_step(shared_data: Data, tmp_path: Path) -> None:
+def test_a_run_ended_by_sigterm_keeps_its_last_step(
+    commands: Commands, shared_data: Data, tmp_path: Path
+) -> None:
     # two signals, to all processes of the group: as 'timeout' sends them
-    command = [sys.executable, "-m", "negmine", "train", *shared_data.options, *map(str, TINY)]
-    command += ["-o", str(tmp_path / "run"), "--steps-per-epoch", "100000", "--workers", "1"]
-    with subprocess.Popen(
-        command, stderr=subprocess.PIPE, text=True, start_new_session=True
-    ) as run:
-        try:
-            for _ in range(600):
-                if (tmp_path / "run" / "run.json").exists():  # the first step comes next
-                    break
-                time.sleep(0.1)
-            time.sleep(3)
-            for _ in range(2):
-                os.killpg(run.pid, signal.SIGTERM)
-            _, error = run.communicate(timeout=60)
-        finally:
-            if run.poll() is None:
-                os.killpg(run.pid, signal.SIGKILL)
-    assert run.returncode == 143, error
-    assert error.splitlines()[-1] == "Error: stopped; the same command resumes from here"
+    command = ["train", *shared_data.options, *TINY, "-o", tmp_path / "run", "--workers", 1]
+    run = commands.start(*command, "--steps-per-epoch", 100_000, folder=tmp_path)
+    while run.alive and not (tmp_path / "run" / "run.json").exists():  # the first step comes next
+        time.sleep(0.1)
+    time.sleep(3)
+    for _ in range(2):
+        os.killpg(run.pid, signal.SIGTERM)
+    ended = run.end()
+    assert ended.code == 143, ended
+    assert ended.err.splitlines()[-1] == "Error: stopped; the same command resumes from here"
     assert Checkpoint.load(tmp_path / "run" / "last.pt").step > 0
     assert not (tmp_path / "run" / ".lock").exists()
