@@ -50,6 +50,9 @@ def _read(path: Path, options: Options, notes: Notes) -> Iterator[Entry]:
         end = number_of(where, "the end", fields[1], notes)
         if start is None or end is None:
             raise AnnotationError(f"{where}: a label needs a beginning and an end")
+        if label[:1] == "-" and len(label) > 1:
+            notes.repair(where, "a label that begins with '-' rejects the class behind it")
+            label, verdict = label[1:].strip(), "absent"
         if start == end:
             notes.drop(where, "a label of a point in time, which has no length")
         elif not label:

@@ -63,6 +63,12 @@ def test_decimal_commas_and_a_byte_order_mark(tmp_path: Path) -> None:
     assert any("a decimal comma" in line for line in table.notes.text())
 
 
+def test_a_minus_before_the_class_rejects_it(tmp_path: Path) -> None:
+    table = read(tmp_path / "a.txt", "1\t2\towl\n3\t4\t-owl\n")
+    assert [(e.label, e.verdict) for e in table.entries] == [("owl", "present"), ("owl", "absent")]
+    assert any("rejects the class behind it: 1 times" in line for line in table.notes.text())
+
+
 def test_labels_without_words_take_the_class_asked_for(tmp_path: Path) -> None:
     table = read(tmp_path / "a.txt", "1\t2\n3\t4\t\n", label="owl")
     assert [e.label for e in table.entries] == ["owl", "owl"]

@@ -1,0 +1,51 @@
+"""What `export` writes is what the readers of the same formats understand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import Data
+
+from negmine.annotations import Annotations, read_rfcx
+from negmine.annotations.assemble import Assembly, assemble
+from negmine.annotations.recording_names import RecordingNames
+from negmine.audio.folder import open_folder
+from negmine.exports.export import export
+from negmine.exports.sources import rows_of_annotations
+from negmine.formats.recognise import read_entries, read_tables
+
+FILES = {
+    "rfcx": ("rfcx", "train_*.csv"),
+    "raven": ("raven", "selections.txt"),
+    "audacity": ("audacity", "*.txt"),
+    "hoplite": ("hoplite", "hoplite.sqlite"),
+}
+
+
+def verdicts(annotations: Annotations) -> list[tuple[object, ...]]:
+    """What is said of whom, to the milliseconds and tenths of hertz that the formats keep."""
+    return sorted(
+        (b.recording, b.label, b.present, round(b.span.start_s, 3), round(b.span.end_s, 3))
+        for b in annotations.boxes
+    )
+
+
+@pytest.mark.parametrize("to", FILES)
+def test_annotations_come_back(shared_data: Data, tmp_path: Path, to: str) -> None:
+    before = read_rfcx(shared_data.tp, shared_data.fp)
+    export(rows_of_annotations(before, shared_data.recordings), to, tmp_path / "out")
+    name, pattern = FILES[to]
+    paths = sorted((tmp_path / "out").glob(pattern))
+    assert {table.format for table in read_tables(paths)} == {name}
+    entries, _ = read_entries(paths)
+    files = RecordingNames([open_folder(shared_data.recordings)])
+    after = assemble(entries, Assembly(recordings=files))
+    assert verdicts(after) == verdicts(before)
+    assert len(before.rejected) > 5
+    if to in ("rfcx", "raven"):
+        bands = [
+            sorted((round(b.f_min_hz), round(b.f_max_hz)) for b in found.boxes)
+            for found in (before, after)
+        ]
+        assert bands[0] == bands[1]
