@@ -27,7 +27,7 @@ from negmine.cli.console import Bars
 from negmine.mining.doubt import DoubtModel
 from negmine.mining.fitting import claims_of, fit_doubt
 from negmine.mining.known import KnownCalls, know_calls
-from negmine.mining.levels import Heard, Strata
+from negmine.mining.strata import Heard, Strata
 from negmine.models.scorer import load_scorer
 from negmine.pool import Pool, open_pool
 from negmine.recipes.certificates import CERTIFICATES

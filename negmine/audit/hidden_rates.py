@@ -16,6 +16,7 @@ import numpy as np
 from negmine.audit.audit_folder import ClipVerdict, Key
 from negmine.audit.frames import FIELDS, HARDNESS, Claim
 from negmine.audit.intervals import Rate, corrected_rate, plain_rate, survey_rate
+from negmine.mining.strata import Heard
 
 
 @dataclass(frozen=True)
@@ -184,6 +185,14 @@ class Audit:
         inside = np.array([pair == (certificate, kind) for pair in pairs], dtype=bool)
         confidence = np.array([claim.confidence for claim in self._claims])[inside]
         return self.hidden(inside), confidence, self._weights(np.ones_like(inside))[inside]
+
+    def rows(self) -> list[Heard]:
+        """List the claims that were decided on, for mining."""
+        return [
+            Heard(claim.recipe, claim.label, verdict.word == "present")
+            for _, claim, verdict in self._heard
+            if not claim.control and verdict.word != "unsure"
+        ]
 
     def contradicted(self) -> list[dict[str, Any]]:
         """List the claims that the listener contradicts, in the order of listening."""

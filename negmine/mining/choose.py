@@ -10,11 +10,11 @@ import numpy as np
 
 from negmine.mining.doubt import DoubtModel
 from negmine.mining.known import KnownClass
-from negmine.mining.levels import Strata
 from negmine.mining.nearest import call_similarity
 from negmine.mining.rules.chain import Strategy
 from negmine.mining.rules.duplicates import without_duplicates
 from negmine.mining.rules.rule import Candidates
+from negmine.mining.strata import Strata
 from negmine.pool import Pool
 from negmine.scores.embed import Scores
 from negmine.scores.index import EmbeddingIndex

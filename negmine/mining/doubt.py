@@ -9,9 +9,9 @@ what the model's view of the sound adds (`negmine.mining.likelihood`). What that
 
 All classes share one regression: each has few calls, and the features are relative to the class.
 
-How often certificates are wrong is told by verdicts where there are any, else by what they admit to
-and how often their kind was found wrong (`negmine.mining.levels`). No row is doubted more than its
-certificate's odds times the highest ratio that the judged clips can show.
+How often certificates are wrong is a matter of verdicts where there are any, else of what they
+admit to and how often their kind was found wrong (`negmine.mining.strata`). No row is doubted more
+than its certificate's odds times the highest ratio that the judged clips can show.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import expit
 
-from negmine.mining.levels import Stratum, level_of_verdicts
 from negmine.mining.likelihood import MIN_CLIPS as MIN_CLIPS
 from negmine.mining.likelihood import MOST_HEARD, Evidence, LikelihoodRatio
 from negmine.mining.reliability import Reliability, reliability_of
+from negmine.mining.strata import Stratum, level_of_verdicts
 
 # Features, confidence and stratum of some rows.
 Claims = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -105,7 +105,7 @@ class DoubtModel:
         self.levels: dict[int, float] = {}
         self.heard = Reliability()
         self._drawn: Claims = (np.zeros((0, 2)), np.zeros(0), np.zeros(0, dtype=np.int64))
-        self._told: tuple[np.ndarray, np.ndarray] = (np.zeros(0, np.int64), np.zeros(0, bool))
+        self._verdicts: tuple[np.ndarray, np.ndarray] = (np.zeros(0, np.int64), np.zeros(0, bool))
         if min(len(calls.features), len(rejected.features)) >= MIN_CLIPS:
             most = math.inf if held_out else MOST_HEARD
             self.ratio = LikelihoodRatio(calls, rejected, most, missed)
@@ -200,7 +200,7 @@ class DoubtModel:
         present : bool array, shape (n,)
             Whether the listener heard the class.
         """
-        self._told = stratum, present
+        self._verdicts = stratum, present
         odds = self._log_odds(features, confidence, stratum)
         self.heard = reliability_of(expit(odds), present)
         for number in np.unique(stratum).tolist():
@@ -249,7 +249,7 @@ class DoubtModel:
         doubt, most = self.probability(*self._drawn), self.most(confidence, stratum)
         found = []
         for number in np.unique(stratum[stratum != NO_STRATUM]).tolist():
-            inside, told = stratum == number, self._told[0] == number
+            inside, heard = stratum == number, self._verdicts[0] == number
             found.append(
                 {
                     "kind": self.strata[number].kind,
@@ -258,8 +258,8 @@ class DoubtModel:
                     "certified": float(np.mean(1.0 - confidence[inside])),
                     "level": float(np.mean(doubt[inside])),
                     "most": float(np.max(most[inside])),
-                    "heard": int(told.sum()),
-                    "present": int(self._told[1][told].sum()),
+                    "heard": int(heard.sum()),
+                    "present": int(self._verdicts[1][heard].sum()),
                 }
             )
         return found

@@ -1,4 +1,4 @@
-"""What mining must never choose, by a table of recipes or by verdicts on windows of recordings.
+"""What mining must never choose, and what was heard, by tables of recipes or of verdicts.
 
 Such a table is what 'negmine audit read --contradicted' writes.
 """
@@ -9,9 +9,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
-from negmine.annotations.verdicts import PRESENT, Verdict
+from negmine.annotations.verdicts import ABSENT, PRESENT, Verdict
 from negmine.audio.windows import Span
 from negmine.errors import InputError, PoolError
+from negmine.mining.strata import Heard
 from negmine.pool import Pool
 from negmine.storage.csv_tables import known_name, read_rows
 
@@ -66,3 +67,40 @@ def heard_present(verdicts: Iterable[Verdict], pool: Pool) -> frozenset[tuple[st
                 if label in recipe.labels.absent and cut.overlap_s(window) > 0:
                     found.add((name, label))
     return frozenset(found)
+
+
+def heard_rows(verdicts: Iterable[Verdict], pool: Pool) -> list[Heard]:
+    """Return what verdicts tell of rows that are certified free of a class.
+
+    Of a clip of one recording that is inside a window without the class, that it does not hold it;
+    of one that holds a window with the class, that it does. What listeners disagree on tells
+    nothing.
+
+    Parameters
+    ----------
+    verdicts : iterable of Verdict
+    pool : Pool
+    """
+    said: defaultdict[tuple[str, str, Span], set[str]] = defaultdict(set)
+    for verdict in verdicts:
+        if verdict.word in (PRESENT, ABSENT):
+            said[verdict.recording, verdict.label, verdict.span].add(verdict.word)
+    windows: defaultdict[str, list[tuple[str, Span, bool]]] = defaultdict(list)
+    for (recording, label, span), words in said.items():
+        if len(words) == 1:
+            windows[recording].append((label, span, words == {PRESENT}))
+    found: dict[tuple[str, str], set[bool]] = {}
+    drawn = pool.recipes[pool.recipes.draws_on(frozenset(windows))]
+    for name, recipe in zip(drawn.ids, drawn, strict=True):
+        source, start_s = recipe.layers[0].source, recipe.layers[0].start_s
+        if len(recipe.layers) > 1 or source is None:
+            continue
+        cut = Span(start_s, start_s + recipe.duration_s)
+        named = (windows[name] for name in source.names if name in windows)
+        for label, window, present in next(named, ()):
+            outer, inner = (cut, window) if present else (window, cut)
+            holds = outer.start_s <= inner.start_s and inner.end_s <= outer.end_s
+            if holds and label in recipe.labels.absent:
+                found.setdefault((name, label), set()).add(present)
+    # a part of a window without the class may be a window with it
+    return [Heard(*key, present=True in words) for key, words in found.items()]

@@ -8,9 +8,9 @@ import numpy as np
 
 from negmine.mining.doubt import Claims, DoubtModel
 from negmine.mining.known import KnownCalls, same_sound
-from negmine.mining.levels import Heard, Strata
 from negmine.mining.likelihood import MIN_CLIPS, Evidence
 from negmine.mining.nearest import call_similarity
+from negmine.mining.strata import Heard, Strata
 from negmine.pool import Pool
 from negmine.recipes.certificates import CERTIFICATES, Certificate
 from negmine.scores.embed import Scores
@@ -58,8 +58,8 @@ def fit_doubt(
         calls, rejected, held_out=held, missed=strata.rejected_missed, strata=strata.every
     )
     doubt.settle(*_drawn(pool, known, scores, strata, rng))
-    if told := _told(pool, known, scores, strata, heard):
-        doubt.hear(*told)
+    if claims := _heard_claims(pool, known, scores, strata, heard):
+        doubt.hear(*claims)
     return doubt, strata
 
 
@@ -122,7 +122,7 @@ def _drawn(
     return _joined(found) or (np.zeros((0, 2)), np.zeros(0), np.zeros(0, dtype=np.int64))
 
 
-def _told(
+def _heard_claims(
     pool: Pool,
     known: Sequence[KnownCalls],
     scores: Scores,

@@ -13,13 +13,13 @@ from negmine.mining.choose import Chooser
 from negmine.mining.doubt import DoubtModel
 from negmine.mining.fitting import fit_doubt
 from negmine.mining.known import KnownClass, know_classes
-from negmine.mining.levels import Heard, Strata
 from negmine.mining.mine_report import MineReport, class_report
 from negmine.mining.nearest import nearest_call
 from negmine.mining.pick import pick
 from negmine.mining.rules.control import matched_random
 from negmine.mining.selection import Chosen, Selection
 from negmine.mining.settings import MineSettings as MineSettings
+from negmine.mining.strata import Heard, Strata
 from negmine.models.scorer import Scorer
 from negmine.pool import Pool, check_classes
 from negmine.recipes.cache import CachedReader

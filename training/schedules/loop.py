@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from negmine.annotations.verdicts import Verdict
-from negmine.mining.exclusions import heard_present
+from negmine.mining.exclusions import heard_present, heard_rows
 from negmine.mining.mine import MineSettings, mine
 from negmine.mining.selection import check_made_with, is_whole, open_selection
 from negmine.pool import Pool
@@ -69,7 +69,8 @@ class Mining:
     reader : CachedReader, optional
         Where mining reads the pool's sound from; from its files by default.
     heard : sequence of Verdict
-        Nothing is chosen for a class that shares sound with a window in which it was heard.
+        Nothing is chosen for a class that shares sound with a window in which it was heard, and
+        doubt goes by what was heard.
     """
 
     pool: Pool
@@ -117,7 +118,7 @@ def run_loop(
     if not any(one.what == "negatives" for one in inputs.samples):
         random_rows = SampleInputs(pool, "negatives", LOOP_SAMPLES.negative_ratio)
         inputs = replace(inputs, samples=[*inputs.samples, random_rows])
-    never = heard_present(mining.heard, pool)
+    never, heard = heard_present(mining.heard, pool), heard_rows(mining.heard, pool)
     results: list[Round] = []
 
     def run(number: int, arm: str, selection: Path | None, folder: Path, title: str) -> Checkpoint:
@@ -135,7 +136,7 @@ def run_loop(
     for number in range(1, settings.rounds + 1):
         folder = out / f"round{number}"
         mined_rows, random = folder / "hard.parquet", folder / "hard.control.parquet"
-        made_with = _made_with(mining, never, checkpoint, earlier, settings.replay)
+        made_with = _made_with(mining, checkpoint, earlier, settings.replay)
         if is_whole(random) and is_whole(mined_rows):
             for path in (mined_rows, random):
                 check_made_with(path, made_with)
@@ -146,7 +147,7 @@ def run_loop(
             scorer = checkpoint_scorer(checkpoint, context.device)
             mined = mine(
                 scorer, pool, out / "scores", mining.settings,
-                exclude=never, reader=mining.reader, on_rows=advance,
+                exclude=never, heard=heard, reader=mining.reader, on_rows=advance,
             )  # fmt: skip
             found = [mined.selection, mined.control]
             if earlier:
@@ -175,7 +176,6 @@ def run_loop(
 
 def _made_with(
     mining: Mining,
-    never: frozenset[tuple[str, str]],
     checkpoint: Checkpoint,
     earlier: tuple[Path, Path] | None,
     replay: float,
@@ -192,7 +192,7 @@ def _made_with(
         "max-doubt": chosen.max_doubt,
         "min-distance": chosen.min_distance,
         "seed": chosen.seed,
-        "verdicts": text_fingerprint(repr(sorted(never))) if never else "none",
+        "verdicts": text_fingerprint(repr(mining.heard)) if mining.heard else "none",
         "replay": replay if earlier else 0,
         "model": checkpoint.fingerprint,
         "pool": pool.digest,

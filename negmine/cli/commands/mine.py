@@ -26,6 +26,7 @@ from negmine.settings import Count, setting
 
 if TYPE_CHECKING:
     from negmine.mining.mine import Mined
+    from negmine.mining.strata import Heard
     from negmine.models.scorer import Scorer
     from negmine.pool import Pool
     from negmine.recipes.cache import CachedReader
@@ -51,11 +52,12 @@ class MineRunSettings(MineSettings, frozen=True):
 
 
 @dataclass(frozen=True)
-class _Never:
-    """Tables of what is never chosen."""
+class _Listened:
+    """What people said: tables of what is never chosen, of verdicts, and folders of audits."""
 
     exclude: Path | None
     verdicts: tuple[Path, ...]
+    audits: tuple[Path, ...]
 
 
 @click.command(cls=CleanCommand)
@@ -76,7 +78,7 @@ class _Never:
     help="The selection, Parquet.",
 )
 @as_one(CachedScoring, "scoring")
-@as_one(_Never, "never")
+@as_one(_Listened, "listened")
 @with_settings(MineRunSettings)
 @click.option(
     "--exclude",
@@ -88,7 +90,15 @@ class _Never:
     multiple=True,
     type=click.Path(dir_okay=False, path_type=Path),
     help="A table of 'negmine ask', filled in: what shares sound with a window in which somebody "
-    "heard the class is never chosen for it. Repeatable.",
+    "heard the class is never chosen for it, and doubt goes by what was heard. Repeatable.",
+)
+@click.option(
+    "--audit",
+    "audits",
+    multiple=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="A folder of 'negmine audit draw' of this pool, or of a selection from it, with verdicts: "
+    "doubt goes by them, and what was heard is never chosen. Repeatable.",
 )
 @click.option(
     "--report",
@@ -110,7 +120,7 @@ def mine(
     pool: Path,
     out: Path,
     settings: MineRunSettings,
-    never: _Never,
+    listened: _Listened,
     page: Path | None,
     quiet: bool,
     as_json: bool,
@@ -128,7 +138,7 @@ def mine(
     """  # fmt: skip
     from negmine.annotations.verdicts import read_verdicts
     from negmine.cli.commands.report import check_page
-    from negmine.mining.exclusions import heard_present, read_exclusions
+    from negmine.mining.exclusions import heard_present, heard_rows, read_exclusions
     from negmine.mining.mine import mine as run_mining
     from negmine.pool import open_pool
     from negmine.storage.locks import only_writer
@@ -141,8 +151,9 @@ def mine(
     if page:
         check_page(page)
     opened = open_pool(pool)
-    excluded = read_exclusions(never.exclude, opened) if never.exclude else frozenset()
-    heard = [one for path in never.verdicts for one in read_verdicts(path, opened.classes)]
+    excluded = read_exclusions(listened.exclude, opened) if listened.exclude else frozenset()
+    heard = [one for path in listened.verdicts for one in read_verdicts(path, opened.classes)]
+    audited = [one for path in listened.audits for one in _audited(path, opened)]
     (scorer,) = open_models(scoring)
     if scorer.clip_s != opened.clip_s:
         warn(f"the pool's clips are {opened.clip_s:g} s, the model's were {scorer.clip_s:g} s")
@@ -156,7 +167,7 @@ def mine(
     with Bars(quiet) as bars:
         if settings.budget:
             opened = _synthesise(opened, scorer, settings.budget, kept, settings, reader, bars)
-        if never.verdicts:
+        if listened.verdicts:
             contradicted = heard_present(heard, opened)
             excluded |= contradicted
             warn(
@@ -167,7 +178,8 @@ def mine(
         total = len(opened) + len(opened.calls)
         mined = run_mining(
             scorer, opened, kept, settings,
-            exclude=excluded, reader=reader, on_rows=bars("scoring", total, "clip"),
+            exclude=excluded, heard=[*heard_rows(heard, opened), *audited],
+            reader=reader, on_rows=bars("scoring", total, "clip"),
         )  # fmt: skip
     report = mined.report.to_dict() | {"selection": mined.selection.digest}
     with only_writer(out, wait=True):
@@ -185,6 +197,27 @@ def mine(
     if mined.review.rows:
         say(f"{beside(out, 'review')}: {len(mined.review.rows)} to listen to", quiet)
     say(f"{out}: {len(mined.selection.rows)} negatives", quiet)
+
+
+def _audited(folder: Path, pool: Pool) -> list[Heard]:
+    """Read what a listener said of rows of the pool.
+
+    Raises
+    ------
+    InputError
+        If it is an audit of another pool, or holds no verdict.
+    """
+    from negmine.audit.audit_folder import KEY, VERDICTS, read_clip_verdicts, read_key
+    from negmine.audit.hidden_rates import Audit
+    from negmine.errors import InputError
+
+    key = read_key(folder / KEY)
+    if key.about["pool_digest"] not in pool.digests:
+        raise InputError(
+            f"--audit {folder}: of another pool, {key.about['pool']}, or of {pool.path} before it "
+            "was rebuilt; draw an audit of this one"
+        )
+    return Audit(key, read_clip_verdicts(folder / VERDICTS, key)).rows()
 
 
 def _write(mined: Mined, report: Mapping[str, Any], out: Path, control: bool) -> None:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from negmine.mining.doubt import NO_STRATUM, DoubtModel, clip_features
-from negmine.mining.levels import Stratum
 from negmine.mining.likelihood import MOST_HEARD, Evidence, bounds
+from negmine.mining.strata import Stratum
 
 _FIRST, _OTHERS = slice(0, 60), slice(60, 400)
 

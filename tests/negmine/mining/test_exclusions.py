@@ -10,8 +10,10 @@ from conftest import Data, make_pool
 from negmine.annotations.verdicts import Verdict
 from negmine.audio.windows import Span
 from negmine.errors import InputError
-from negmine.mining.exclusions import heard_present, read_exclusions
+from negmine.mining.exclusions import heard_present, heard_rows, read_exclusions
+from negmine.mining.strata import Heard
 from negmine.pool import Pool, open_pool
+from negmine.recipes.recipe import Recipe
 
 
 @pytest.fixture(scope="module")
@@ -69,3 +71,34 @@ def test_what_shares_sound_with_a_call_that_was_heard(shared_data: Data, tmp_pat
     kinds = {pool.recipes[pool.recipes.row_of(recipe)].kind for recipe, _ in found}
     assert kinds == {"fp", "mix"}
     assert heard_present(heard[2:], pool) == frozenset()
+
+
+def test_rows_inside_a_window_without_the_class_and_round_one_with_it_are_known(
+    shared_data: Data, tmp_path: Path
+) -> None:
+    pool = open_pool(make_pool(shared_data, tmp_path / "pool", mix=60))
+    plain = [r for r in pool.recipes if r.kind == "fp" and len(r.layers) == 1]
+    first, second, third = ((r, min(r.labels.absent)) for r in plain[:3])
+    name = {r.id: r.layers[0].source.recording for r, _ in (first, second, third)}  # type: ignore[union-attr]
+    starts = {r.id: r.layers[0].start_s for r, _ in (first, second, third)}
+
+    def said(of: tuple[Recipe, str], low: float, high: float, word: str) -> Verdict:
+        at = starts[of[0].id]
+        return verdict(name[of[0].id], of[1], max(0.0, at + low), at + high, word)
+
+    heard = [
+        said(first, 0.25, 0.75, "present"),
+        said(second, 0.0, 1.0, "absent"),
+        # less than the clip is free, and somebody is unsure of another
+        said(third, 0.25, 1.0, "absent"),
+        said(third, 0.0, 1.0, "unsure"),
+    ]
+    found = heard_rows(heard, pool)
+    assert Heard(first[0].id, first[1], present=True) in found
+    assert Heard(second[0].id, second[1], present=False) in found
+    assert third[0].id not in {one.recipe for one in found}
+    mixes = {r.id for r in pool.recipes if len(r.layers) > 1}
+    assert not mixes & {one.recipe for one in found}
+    # of two who disagree, neither counts
+    heard.append(said(first, 0.25, 0.75, "absent"))
+    assert first[0].id not in {one.recipe for one in heard_rows(heard, pool)}

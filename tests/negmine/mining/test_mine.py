@@ -21,9 +21,9 @@ from pools import write_pool
 from negmine.annotations import read_rfcx
 from negmine.building import PoolSettings, build_pool
 from negmine.errors import PoolError
-from negmine.mining.levels import Strata
 from negmine.mining.mine import Mined, MineSettings, mine
 from negmine.mining.selection import Selection
+from negmine.mining.strata import Strata
 from negmine.models.scorer import Scorer
 from negmine.pool import Pool, open_pool
 from negmine.recipes.recipe import Recipe

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from auditing import call, fill
 from click.testing import CliRunner, Result
 from conftest import Data, make_data, make_pool
 from placeholder import PlaceholderScorer
@@ -130,3 +133,45 @@ def test_a_search_looks_for_nothing_that_mining_would_doubt(tmp_path: Path) -> N
     # that nothing was found is kept as well
     result = run(pool, tmp_path / "hard.parquet", "--synthesise", 70, "--max-doubt", 0)
     assert "not searched again: the same search added 0 recipes" in result.stderr
+
+
+def test_an_audit_settles_doubt_and_what_was_heard_is_not_chosen(
+    pool: Path, data: Data, tmp_path: Path
+) -> None:
+    out = tmp_path / "hard.parquet"
+    assert run(pool, out).exit_code == 0
+    before = open_selection(out).rows
+    hardest = {(row.recipe, row.label) for row in before if row.rank == 1}
+
+    def level(path: Path, kind: str, certificate: str) -> dict[str, Any]:
+        report = json.loads(path.with_suffix(".report.json").read_text())
+        strata = report["doubt"]["strata"]
+        return next(o for o in strata if (o["kind"], o["certificate"]) == (kind, certificate))
+
+    folder = tmp_path / "audit"
+    assert call("draw", out, "--out", folder, "--sample", 12, "--least", 1).exit_code == 0
+    claims = fill(
+        folder, lambda c: "present" if (c.recipe, c.label) in hardest or c.control else "absent"
+    )
+    told = tmp_path / "told.parquet"
+    result = run(pool, told, "--audit", folder)
+    assert result.exit_code == 0, result.output
+    heard = {(c.recipe, c.label) for c in claims if not c.control}
+    chosen = {(row.recipe, row.label) for row in open_selection(told).rows}
+    assert not chosen & hardest & heard
+    assert chosen & heard
+    kinds = Counter((c.kind, c.certificate) for c in claims if not c.control)
+    for (kind, certificate), count in kinds.items():
+        assert level(told, kind, certificate)["heard"] == count
+        assert level(out, kind, certificate)["heard"] == 0
+    ((kind, certificate), _), *_ = Counter(
+        (c.kind, c.certificate) for c in claims if (c.recipe, c.label) in hardest
+    ).most_common(1)
+    now, then = (level(path, kind, certificate)["level"] for path in (told, out))
+    assert now > then
+
+    other = make_pool(data, tmp_path / "other", mix=0)
+    refused = run(other, tmp_path / "none.parquet", "--audit", folder)
+    assert refused.exit_code == 2
+    assert f"--audit {folder}: of another pool" in refused.stderr
+    assert not (tmp_path / "none.parquet").exists()
