@@ -10,6 +10,7 @@ from negmine.annotations.recordings import Recordings
 from negmine.audio.windows import Span, centred_window, to_microseconds
 from negmine.recipes.clip_labels import label_clip
 from negmine.recipes.confidence import BEYOND_BOX_PER_S
+from negmine.recipes.labels import PartialLabels
 from negmine.recipes.layer import Layer
 from negmine.recipes.recipe import Recipe
 
@@ -28,7 +29,8 @@ def annotated_clips(
     """Yield clips round boxes: one, centred, or several, evenly placed along the box.
 
     The labels are what *all* boxes of the recording say about the clip, not only the one it is
-    centred on. A call longer than the clip gives its loudest part. A clip in which the rejected
+    centred on. A call longer than the clip gives its loudest part; a rejected box gives a clip for
+    each clip's length of it, once for all classes rejected there. A clip in which the rejected
     class is not certified absent (a call of it is near, or the verdict does not reach that far) is
     left out.
 
@@ -46,20 +48,33 @@ def annotated_clips(
     missed : list, optional
         Filled with the boxes that gave no clip.
     """
+    kind = "tp" if present else "fp"
+    # of clips of long boxes: what they say, and those that are yielded
+    known: dict[tuple[str, float], PartialLabels] = {}
+    yielded: set[tuple[str, float]] = set()
     for box in annotations.confirmed if present else annotations.rejected:
         source = recordings.source(box.recording)
         boxes = annotations.by_recording[box.recording]
         found = 0
-        span = box.span
+        span, count = box.span, placements
         if present and span.duration_s > clip_s:
             starts = loud_starts(box, recordings.infos[box.recording], clip_s)
             span = Span(starts.start_s, starts.end_s + clip_s)
-        for clip in placed_windows(span, clip_s, source.duration_s, placements):
-            labels = label_clip(boxes, clip, beyond_per_s=beyond_per_s)
-            if box.label in (labels.present if present else labels.absent):
-                found += 1
-                kind = "tp" if present else "fp"
-                yield Recipe(kind, (Layer(source, clip.start_s),), clip_s, sample_rate, labels)
+        elif not present:
+            count = max(placements, int(span.duration_s / clip_s + 1e-6))
+        for clip in placed_windows(span, clip_s, source.duration_s, count):
+            place = box.recording, clip.start_s
+            labels = known.get(place) or label_clip(boxes, clip, beyond_per_s=beyond_per_s)
+            if count > placements:
+                known[place] = labels
+            if box.label not in (labels.present if present else labels.absent):
+                continue
+            found += 1
+            if place in yielded:
+                continue
+            if count > placements:
+                yielded.add(place)
+            yield Recipe(kind, (Layer(source, clip.start_s),), clip_s, sample_rate, labels)
         if missed is not None and not found:
             missed.append(box)
 

@@ -99,6 +99,21 @@ def test_a_verdict_that_must_cover_the_clip_leaves_out_shorter_boxes() -> None:
     assert clip.layers[0].start_s == 6.25
 
 
+def test_a_long_rejection_gives_a_clip_for_each_clips_length_once_for_all_classes() -> None:
+    whole = [box("a", False, 0, 10), box("b", False, 0, 10), box("b", True, 4, 6)]
+    clips = cut(whole, present=False)
+    assert [clip.layers[0].start_s for clip in clips] == [0, 2, 4, 6, 8]
+    assert [sorted(clip.labels.absent) for clip in clips] == [["a", "b"]] * 2 + [["a"]] + [
+        ["a", "b"]
+    ] * 2
+    assert {a.confidence for clip in clips for a in clip.labels.absent.values()} == {1.0}
+    # the call comes first, and its class's rejection: the clip is the other's nevertheless
+    other = cut(whole[::-1], present=False)
+    assert sorted(other, key=lambda clip: clip.layers[0].start_s) == clips
+    # up to less than twice the clip it is one, in the middle
+    assert [c.layers[0].start_s for c in cut([box("a", False, 0, 3.9)], present=False)] == [0.95]
+
+
 def test_clips_at_the_ends_stay_inside_the_recording() -> None:
     boxes = [box("a", False, 0.0, 0.5), box("b", False, 9.5, 10.0)]
     assert [clip.layers[0].start_s for clip in cut(boxes, present=False)] == [0.0, 8.0]

@@ -135,7 +135,7 @@ def test_folders_of_one_class_build_and_train(sorted_clips: Path) -> None:
     pool = open_pool(sorted_clips / "pool")
     assert pool.classes == ("bell",)
     assert {r.layers[0].source.root.name for r in pool if r.layers[0].source} == {"rest"}
-    assert [absence.confidence for r in pool for absence in r.labels.absent.values()] == [1.0] * 10
+    assert [absence.confidence for r in pool for absence in r.labels.absent.values()] == [1.0] * 20
     trained = run("train", *folders, *RUN, "--out", sorted_clips / "run", "--json")
     assert trained.exit_code == 0, trained.output
     assert json.loads(trained.stdout)["held_out"] == 10
