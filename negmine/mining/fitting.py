@@ -46,7 +46,7 @@ def fit_doubt(
     training rows a model tells the two apart better than it ever will again. Then it is settled on
     rows of the pool, see `DoubtModel.settle`, and verdicts are heard.
     """
-    strata = Strata(pool)
+    strata = Strata(pool, sum(len(one.rows) for one in known))
     judged = [
         _calls(pool, known, rng, held_out),
         _rejected(pool, known, scores, rng, held_out),
