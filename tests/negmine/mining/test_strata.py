@@ -10,8 +10,8 @@ from pools import write_pool
 
 from negmine.mining.strata import Strata, unmarked_density
 from negmine.pool import Pool, open_pool
-from negmine.recipes.certificates import CERTIFICATES, Certificate
-from negmine.recipes.labels import Absence, PartialLabels
+from negmine.recipes.certificates import CERTIFICATES, Absence, Certificate
+from negmine.recipes.labels import PartialLabels
 from negmine.recipes.layer import Layer
 from negmine.recipes.recipe import Recipe
 from negmine.recipes.source import Source
