@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from conftest import Data, make_pool
 
+from negmine.annotations import Annotation
 from negmine.exports.export import ExportReport, export
 from negmine.exports.settings import ExportSettings
 from negmine.exports.sources import rows_of_selection
@@ -35,10 +36,8 @@ def make_selection(data: Data, root: Path) -> Path:
 
 def exported(selection: Path, to: str, out: Path, **options: Any) -> ExportReport:
     """Export a selection as a command does."""
-    from negmine.exports import writer_of
-
     settings = ExportSettings(**options)
-    own = (settings.cells or writer_of(to).cells) == "own"
+    own = settings.own_cells(to)
     rows = rows_of_selection(selection, calls=settings.calls, own=own)
     return export(rows, to, out, settings)
 
@@ -50,3 +49,9 @@ def recipes_by_id(pool: Pool) -> dict[str, Recipe]:
 def samples_16_bit(recipe: Recipe) -> np.ndarray:
     """What a clip's file holds: its samples in steps of 16 bits."""
     return np.round(recipe.render() * 2**15) / 2**15
+
+
+def essence(box: Annotation) -> tuple[object, ...]:
+    """What a box says, without the kind of call, which not all formats hold."""
+    edges = (box.span.start_s, box.span.end_s, box.f_min_hz, box.f_max_hz)
+    return (box.recording, box.label, box.present, *edges)

@@ -10,7 +10,7 @@ import numpy as np
 
 from negmine.annotations import Annotation, Annotations
 from negmine.annotations.rates import own_rate
-from negmine.annotations.recordings import open_annotated
+from negmine.annotations.recordings import Recordings, open_annotated
 from negmine.errors import InputError, PoolError, did_you_mean
 from negmine.exports.export import Rows
 from negmine.exports.rows import ClipRow
@@ -134,7 +134,7 @@ def _add_calls(
 
 def rows_of_annotations(
     annotations: Annotations,
-    recordings: Path,
+    recordings: Path | Sequence[Path],
     choice: RowChoice | None = None,
     *,
     own: bool = True,
@@ -145,8 +145,8 @@ def rows_of_annotations(
 
     Parameters
     ----------
-    recordings : Path
-        Their folder.
+    recordings : Path or sequence of Path
+        Their folders.
     own : bool
         Of each, what its box says alone; else what all boxes say of its span.
     """
@@ -173,7 +173,13 @@ def rows_of_annotations(
         rows.append(
             ClipRow(recipe, recipe.labels, (box.label,), bands=bands, songtype=box.songtype)
         )
-    return Rows(rows, kept.classes, source, rate)
+    return Rows(rows, kept.classes, source, rate, (*found.notes, *_folder_notes(found)))
+
+
+def _folder_notes(found: Recordings) -> tuple[str, ...]:
+    """Say what of the folder was left out."""
+    folder = found.folder
+    return (folder.summary(len(found.infos)),) if folder is not None and folder.left_out else ()
 
 
 def _kind(box: Annotation) -> str:

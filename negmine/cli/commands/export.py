@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from negmine.cli.console import Bars, CleanCommand, as_one, print_json, quiet_and_json, say
+from negmine.cli.data import TableFiles, table_files
 from negmine.cli.scoring_options import moved_pool_option
 from negmine.cli.settings import with_settings
 from negmine.exports import NAMES
@@ -19,7 +20,6 @@ from negmine.pool.settings import RowChoice
 if TYPE_CHECKING:
     from negmine.exports.export import Rows
 
-_FILE = click.Path(dir_okay=False, path_type=Path)
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
@@ -30,15 +30,6 @@ class Target:
     to: str
     out: Path
     force: bool
-
-
-@dataclass(frozen=True)
-class Beside:
-    """What some sources need beside them: a moved pool; rejections, and recordings."""
-
-    pool: Path | None
-    fp: Path | None
-    recordings: Path | None
 
 
 @click.command(cls=CleanCommand)
@@ -55,37 +46,39 @@ class Beside:
 @with_settings(ExportSettings)
 @with_settings(RowChoice, "choice")
 @moved_pool_option
-@click.option("--fp", type=_FILE, help="Of annotations: the rejected detections.")
-@click.option("--recordings", type=_FOLDER, help="Of annotations: the folder of recordings.")
-@as_one(Beside, "beside")
+@table_files
 @quiet_and_json
 def export(
     source: Path,
     target: Target,
     settings: ExportSettings,
     choice: RowChoice,
-    beside: Beside,
+    pool: Path | None,
+    data: TableFiles,
     quiet: bool,
     as_json: bool,
 ) -> None:
     """Write a selection, a pool or annotations in the format of another tool.
 
-    SOURCE is a selection of 'negmine mine', a pool's folder, or a table of confirmed calls in
-    RFCX's columns, which needs --recordings.
+    SOURCE is a selection of 'negmine mine', a pool's folder, or the folder of the recordings that
+    --tp and --fp, or --annotations, are of.
 
     \b
     Example:
       negmine export hard.parquet --to raven --out for_raven
       negmine export pool --to birdnet --calls --sample 2000 --out birdnet_training
-      negmine export train_tp.csv --fp train_fp.csv --recordings train/ --to opensoundscape \\
-          --out labels
+      negmine export train/ --tp train_tp.csv --fp train_fp.csv --to opensoundscape --out labels
     """
     from negmine.exports.export import check_free
     from negmine.exports.export import export as write
 
     check_free(target.out, replace=target.force)
     with Bars(quiet or as_json) as bars:
-        rows = _rows(source, target, settings, choice, beside, bars)
+        if data.tp or data.tables:
+            _warn_unused(settings, pool, of="annotations")
+            rows = _annotated(source, target, settings, choice, data, bars)
+        else:
+            rows = _mined(source, target, settings, choice, pool)
         done = write(rows, target.to, target.out, settings, replace=target.force, progress=bars)
     for reason, count in done.left_out.items():
         warn(f"left out {count} {reason}")
@@ -96,47 +89,59 @@ def export(
     say(f"{target.out}: {done.rows} rows as {done.written} {done.unit} for {target.to}", quiet)
 
 
-def _rows(
+def _annotated(
     source: Path,
     target: Target,
     settings: ExportSettings,
     choice: RowChoice,
-    beside: Beside,
+    data: TableFiles,
     bars: Bars,
 ) -> Rows:
-    """Open the source, whichever it is."""
-    from negmine.exports import writer_of
-    from negmine.exports.sources import rows_of_annotations, rows_of_pool, rows_of_selection
+    """Return rows of annotations, whose recordings are in ``source``."""
+    from negmine.cli.tables import read_annotations
+    from negmine.exports.sources import rows_of_annotations
 
-    own = (settings.cells or writer_of(target.to).cells) == "own"
-    table = source.is_file() and source.suffix.lower() != ".parquet"
-    _warn_unused(beside, settings, table=table, pool=source.is_dir())
-    if table:
-        if beside.recordings is None:
-            raise click.UsageError(
-                f"{source}: a table of annotations needs --recordings, the folder of its recordings"
-            )
-        from negmine.annotations import read_rfcx
+    inside = (path for path in data.tables if path.is_dir())
+    folders = tuple(dict.fromkeys([source, *inside]))
+    tables = ", ".join(str(path) for path in (data.tp, data.fp, *data.tables) if path)
+    return rows_of_annotations(
+        read_annotations(data, folders),
+        folders,
+        choice,
+        own=settings.own_cells(target.to),
+        source=tables,
+        progress=bars,
+    )
 
-        found = read_rfcx(source, beside.fp)
-        warn_each(found.notes)
-        return rows_of_annotations(
-            found, beside.recordings, choice, own=own, source=str(source), progress=bars
-        )
+
+def _mined(
+    source: Path, target: Target, settings: ExportSettings, choice: RowChoice, pool: Path | None
+) -> Rows:
+    """Return rows of a pool or a selection."""
+    from negmine.exports.sources import rows_of_pool, rows_of_selection
+
     if source.is_dir():
+        if not (source / "pool.json").is_file():
+            raise click.UsageError(
+                f"{source}: not a pool; of a folder of recordings name the tables, too: --tp and "
+                "--fp, or --annotations"
+            )
+        _warn_unused(settings, pool, of="a pool")
         return rows_of_pool(source, choice, calls=settings.calls)
-    return rows_of_selection(source, choice, calls=settings.calls, own=own, pool=beside.pool)
+    if source.is_file() and source.suffix.lower() != ".parquet":
+        raise click.UsageError(
+            f"{source}: not a selection (.parquet); of a table of annotations name the folder of "
+            f"recordings as SOURCE, and --annotations {source}"
+        )
+    own = settings.own_cells(target.to)
+    return rows_of_selection(source, choice, calls=settings.calls, own=own, pool=pool)
 
 
-def _warn_unused(beside: Beside, settings: ExportSettings, *, table: bool, pool: bool) -> None:
+def _warn_unused(settings: ExportSettings, pool: Path | None, of: str) -> None:
     """Warn of options that are for sources of another kind."""
-    if not table:
-        for flag, value in (("--fp", beside.fp), ("--recordings", beside.recordings)):
-            if value is not None:
-                warn(f"{flag} has no effect: it is for tables of annotations")
-    if beside.pool is not None and (table or pool):
-        warn("--pool has no effect: it is for selections")
-    if table and settings.calls:
-        warn("--calls has no effect: a table of annotations has its calls")
-    if pool and settings.cells is not None:
-        warn("--cells has no effect: a pool's rows are mined for no class; all is written")
+    if pool is not None:
+        warn(f"--pool has no effect on {of}: it is for selections")
+    if of == "annotations" and settings.calls:
+        warn("--calls has no effect on annotations, which have their calls")
+    if of == "a pool" and settings.cells is not None:
+        warn("--cells has no effect on a pool: its rows are mined for no class, and all is written")

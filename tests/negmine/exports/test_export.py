@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from conftest import Data
-from exporting import exported
+from exporting import essence, exported
 
+from negmine.annotations import read_rfcx
 from negmine.cli.main import main
 from negmine.errors import AudioError, InputError, OutputError
 from negmine.exports import NAMES, writer_of
@@ -115,14 +116,25 @@ def test_the_command_says_what_it_wrote_and_what_it_left_out(
     assert "--force" in said
 
 
-def test_the_command_takes_annotations(shared_data: Data, tmp_path: Path) -> None:
-    beside = ["--fp", shared_data.fp, "--recordings", shared_data.recordings, "-q"]
-    out = tmp_path / "out"
-    code, shown, said = run(shared_data.tp, "--to", "audacity", *beside, "--out", out)
-    assert (code, shown, said) == (0, "", "")
-    code, _, said = run(shared_data.tp, "--to", "audacity", "--out", tmp_path / "other")
-    assert code == 2
-    assert "needs --recordings" in said
+def test_the_command_takes_annotations_of_any_format(shared_data: Data, tmp_path: Path) -> None:
+    tables = ["--tp", shared_data.tp, "--fp", shared_data.fp, "-q"]
+    out = tmp_path / "raven"
+    assert run(shared_data.recordings, *tables, "--to", "raven", "--out", out)[::2] == (0, "")
+    table = ["--annotations", out / "selections.txt"]
+    code, _, said = run(shared_data.recordings, *table, "--to", "rfcx", "--out", tmp_path / "rfcx")
+    assert code == 0
+    assert "columns that are not used" in said
+    before = read_rfcx(shared_data.tp, shared_data.fp)
+    after = read_rfcx(*(tmp_path / "rfcx" / name for name in ("train_tp.csv", "train_fp.csv")))
+    assert sorted(map(essence, after.boxes)) == sorted(map(essence, before.boxes))
+
+
+def test_a_source_that_is_none_says_how_tables_are_named(shared_data: Data, tmp_path: Path) -> None:
+    for source in (shared_data.tp, shared_data.recordings):
+        code, _, said = run(source, "--to", "raven", "--out", tmp_path / "out")
+        assert code == 2
+        assert "--annotations" in said
+    assert run(tmp_path / "none", "--to", "raven", "--out", tmp_path / "out")[0] == 2
 
 
 @pytest.mark.parametrize(
@@ -143,9 +155,11 @@ def test_a_choice_of_nothing_is_an_error(
     assert not (tmp_path / "out").exists()
 
 
-def test_an_option_for_another_source_is_warned_of(selection: Path, tmp_path: Path) -> None:
+def test_an_option_for_another_source_is_warned_of(
+    selection: Path, shared_data: Data, tmp_path: Path
+) -> None:
     pool = selection.parent / "pool"
-    options = ["--pool", pool, "--cells", "own", "--fp", selection, "--render", "all"]
+    options = ["--pool", pool, "--cells", "own", "--fp", shared_data.fp, "--render", "all"]
     code, _, said = run(pool, "--to", "audiofolder", "--out", tmp_path / "out", *options)
     assert code == 0
     for flag in ("--pool", "--cells", "--fp", "--render"):

@@ -11,7 +11,7 @@ from negmine.annotations import Annotations, read_rfcx
 from negmine.annotations.assemble import Assembly, assemble
 from negmine.annotations.recording_names import RecordingNames
 from negmine.audio.folder import open_folder
-from negmine.exports.export import export
+from negmine.exports.export import Rows, export
 from negmine.exports.sources import rows_of_annotations
 from negmine.formats.recognise import read_entries, read_tables
 
@@ -49,3 +49,18 @@ def test_annotations_come_back(shared_data: Data, tmp_path: Path, to: str) -> No
             for found in (before, after)
         ]
         assert bands[0] == bands[1]
+
+
+def test_birdnets_folders_say_for_each_clip_what_its_boxes_said(
+    shared_data: Data, tmp_path: Path
+) -> None:
+    rows = rows_of_annotations(read_rfcx(shared_data.tp, shared_data.fp), shared_data.recordings)
+    # one class alone, so that no two boxes are one sound
+    own = [row for row in rows.rows if row.own == ("0",)]
+    export(Rows(own, rows.classes, "boxes of 0", 8000), "birdnet", tmp_path / "out")
+    (table,) = read_tables([tmp_path / "out"])
+    assert table.format == "birdnet_folders"
+    states = {True: "present", False: "absent"}
+    assert sorted((Path(e.recording).name, e.label, e.verdict) for e in table.entries) == sorted(
+        (f"{row.name}.flac", "0", states["0" in row.labels.present]) for row in own
+    )
