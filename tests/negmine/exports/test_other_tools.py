@@ -55,7 +55,9 @@ def check_clip(recipe: Recipe, samples: Any, rate: int) -> None:
     assert np.abs(np.asarray(samples).reshape(-1) - wanted).max() <= 2**-15
 
 
-def test_webdataset_without_the_library(selection: Path, chosen: Selection, tmp_path: Path) -> None:
+def test_webdataset_without_the_library(
+    selection: Path, chosen: Selection, recipes: dict[str, Recipe], tmp_path: Path
+) -> None:
     done = exported(selection, "webdataset", tmp_path / "out", shard_clips=10)
     shards = sorted((tmp_path / "out").glob("*.tar"))
     assert len(shards) == -(-done.written // 10) > 2
