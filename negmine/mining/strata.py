@@ -21,10 +21,10 @@ from scipy.special import expit
 from negmine.pool import Pool
 from negmine.recipes.certificates import CERTIFICATES, Certificate
 
-# The share of claims that are wrong over the share that certificates admit to, 1 for all others. On
-# beds one of 6,902 claims was wrong, where they admit to 1 %; of agreed windows half as many as they
-# admit to (docs/benchmarks.md). External sound is chosen to hold no call: a tenth of what it is
-# declared at is a judgement, which leaves room for what was overlooked.
+# The share of claims that are wrong over the share that certificates admit to; 1 for all others.
+# One of 6,902 claims on beds was wrong, where they admit to 1 %; of agreed windows half as many as
+# they admit to (docs/benchmarks.md). External sound is chosen to hold no call: a tenth of what it
+# is declared at is a judgement, which leaves room for what was overlooked.
 _MEASURED: Mapping[tuple[str, Certificate], float] = MappingProxyType(
     {
         ("external", Certificate.EXTERNAL): 0.1,
