@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
+import numpy as np
+
 from negmine.annotations import Annotations
 from negmine.annotations.class_bands import warn_of_margin
 from negmine.annotations.rates import check_audible, own_rate
@@ -313,12 +315,17 @@ def fill(writer: PoolWriter, context: BuildContext) -> None:
     ------
     AudioError
         If a component of a mix is silent, naming the file and the span.
+    ValueError
+        If a source yields rows of another kind than its own.
     """
     for block in _kept(_calls(context), context):
         context.calls.append(block)
         writer.add_calls(block)
     for name, settings in context.settings.sources().items():
         for block in _kept(rows_of(name)(context, settings), context):
+            kinds = {context.dictionaries.kinds[number] for number in np.unique(block.kind)}
+            if odd := kinds - {name}:
+                raise ValueError(f"source '{name}' yields rows of kind {', '.join(sorted(odd))}")
             check_ratios(block, context.silent_uses(block))
             known = writer.known(block)
             repeated = len(block) - known - writer.add(block)

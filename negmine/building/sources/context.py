@@ -28,7 +28,8 @@ sources and label sets once, in ``context.dictionaries``, then make arrays::
     number, label = d.sources.number(source), d.labels.number(labels)
     yield Recipes.plain(d, "external", np.full(n, number), starts_s, np.full(n, label))
 
-`Recipes.mixed` adds rows together, `Recipes.changed` changes rows of one component. What changes
+`Recipes.mixed` adds rows together, `Recipes.changed` changes rows of one component; both take the
+kind, which is that of the source. What changes
 ``context.certified`` mostly takes its ``plain_rows``: whole spans, unchanged. A row claims absent
 only what is certified of all that is heard in it. A class that was present, and may be heard no
 more, becomes unknown: make a label set without it.

@@ -80,7 +80,8 @@ def test_no_source_takes_anything_of_what_is_held_out(
     assert name in sections, f"say in SECTIONS what makes '{name}' yield rows"
     free = build(shared_data, tmp_path / "free", (), sections[name])
     held = build(shared_data, tmp_path / "held", names, sections[name])
-    assert any(r.kind == name and r.groups & set(names) for r in free), "the test shows nothing"
+    drawn = any(r.kind == name and r.groups & set(names) for r in free)
+    assert drawn, f"no row of '{name}' draws on {names}: say in SECTIONS what makes it yield some"
     assert any(r.kind == name for r in held)
     for row in (*held.recipes, *held.calls):
         assert row.groups.isdisjoint(names)

@@ -46,9 +46,10 @@ class WithRests(PoolSettings, frozen=True):
 
 def rows(context: BuildContext, settings: RestSettings) -> Iterator[Recipe]:
     labels = PartialLabels.certified(context.classes, Certificate.EXTERNAL, settings.confidence)
+    kind = "rest" if settings.count < 4 else "other"
     for name in sorted(context.recordings.infos)[: settings.count]:
         layers = (Layer(context.recordings.source(name), 0.0),)
-        yield Recipe("rest", layers, context.settings.clip_s, context.sample_rate, labels)
+        yield Recipe(kind, layers, context.settings.clip_s, context.sample_rate, labels)
 
 
 @pytest.fixture(autouse=True)
@@ -66,6 +67,14 @@ def test_it_runs_in_its_place(shared_data: Data, tmp_path: Path) -> None:
     found = [row for row in pool if row.kind == "rest"]
     assert [row.groups for row in found] == [{"rec00"}, {"rec01"}, {"rec02"}]
     assert {one.confidence for row in found for one in row.labels.absent.values()} == {0.8}
+
+
+def test_rows_of_another_kind_are_refused(shared_data: Data, tmp_path: Path) -> None:
+    settings = WithRests(**dict(small_settings()), rest=RestSettings(count=4))
+    annotations = read_rfcx(shared_data.tp, shared_data.fp)
+    with pytest.raises(ValueError, match="source 'rest' yields rows of kind other"):
+        build_pool(shared_data.recordings, annotations, tmp_path / "p", settings=settings)
+    assert not (tmp_path / "p").exists()
 
 
 def test_its_flags_and_its_table_are_there(tmp_path: Path) -> None:
