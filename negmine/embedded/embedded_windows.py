@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
@@ -15,7 +14,7 @@ import numpy as np
 
 from negmine.errors import InputError
 from negmine.extras import what_is_missing
-from negmine.formats.hoplite import DATABASE, offsets, open_database
+from negmine.formats.hoplite import DATABASE, offsets, open_database, readable
 from negmine.recipes.clip_labels import MIN_CALL_SHARE
 
 INDEX = "usearch.index"
@@ -116,33 +115,31 @@ def open_windows(folder: Path) -> EmbeddedWindows:
         If it is none of perch-hoplite's, USearch is not installed, or nothing is embedded.
     """
     folder = folder if folder.is_dir() else folder.parent
-    with closing(open_database(folder)) as database:
-        try:
-            deployments = dict(
-                database.execute("SELECT id, project || '/' || name FROM deployments")
-            )
-            recordings = database.execute("SELECT id, filename, deployment_id FROM recordings")
-            names, groups = {}, {}
-            for number, name, deployment in recordings:
-                names[number], groups[number] = str(name), str(deployments.get(deployment, ""))
-            windows = database.execute("SELECT id, recording_id, offsets FROM windows ORDER BY id")
-            rows = [
-                (key, number, *offsets(f"{folder / DATABASE} window {key}", blob))
-                for key, number, blob in windows
-            ]
-            said = database.execute(
-                "SELECT id, recording_id, offsets, label, label_type FROM annotations ORDER BY id"
-            )
-            labels = tuple(
-                (number, *offsets(f"{folder / DATABASE} annotation {key}", blob), str(label), kind)
-                for key, number, blob, label, kind in said
-            )
-        except sqlite3.Error as error:
-            raise InputError(f"{folder / DATABASE}: not readable: {error}") from error
+    file = folder / DATABASE
+    with closing(open_database(folder)) as database, readable(file):
+        deployments = dict(database.execute("SELECT id, project || '/' || name FROM deployments"))
+        recordings = database.execute("SELECT id, filename, deployment_id FROM recordings")
+        names, groups = {}, {}
+        for number, name, deployment in recordings:
+            names[number], groups[number] = str(name), str(deployments.get(deployment, ""))
+        windows = database.execute("SELECT id, recording_id, offsets FROM windows ORDER BY id")
+        rows = [
+            (key, number, *offsets(f"{file} window {key}", blob)) for key, number, blob in windows
+        ]
+        said = database.execute(
+            "SELECT id, recording_id, offsets, label, label_type FROM annotations ORDER BY id"
+        )
+        labels = tuple(
+            (number, *offsets(f"{file} annotation {key}", blob), str(label), kind)
+            for key, number, blob, label, kind in said
+        )
     if not rows:
         raise InputError(
             f"{folder}: the database has no windows; embed recordings with perch-hoplite"
         )
+    for key, number, *_ in rows:
+        if number not in names:
+            raise InputError(f"{file} window {key}: no recording {number!r:.40}; damaged?")
     keys = np.array([row[0] for row in rows], dtype=np.uint64)
     embeddings, found = _embeddings(folder / INDEX, keys)
     notes = []

@@ -6,7 +6,7 @@ import math
 import sqlite3
 import struct
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from negmine.audio.windows import Span, to_microseconds
@@ -29,6 +29,21 @@ ORDER BY a.id
 """
 
 
+@contextmanager
+def readable(file: Path) -> Iterator[None]:
+    """Turn what SQLite says of a damaged file into an error.
+
+    Raises
+    ------
+    AnnotationError
+        If it is damaged; text that is not UTF-8, too.
+    """
+    try:
+        yield
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        raise AnnotationError(f"{file}: not readable: {error}") from error
+
+
 def open_database(path: Path) -> sqlite3.Connection:
     """Open a database, or the one in a folder, for reading alone.
 
@@ -41,17 +56,15 @@ def open_database(path: Path) -> sqlite3.Connection:
     # what is not yet in the file itself is beside it; without that, nothing may be written there
     waiting = file.with_name(f"{file.name}-wal")
     mode = "mode=ro" if waiting.is_file() and waiting.stat().st_size else "immutable=1"
-    try:
+    with readable(file):
         database = sqlite3.connect(f"{file.resolve().as_uri()}?{mode}", uri=True)
         try:
             database.execute("PRAGMA trusted_schema = OFF")
             kinds = "SELECT name FROM sqlite_master WHERE type = 'table'"
             tables = {name for (name,) in database.execute(kinds)}
-        except sqlite3.Error:
+        except BaseException:
             database.close()
             raise
-    except sqlite3.Error as error:
-        raise AnnotationError(f"{file}: not readable: {error}") from error
     if missing := sorted(_TABLES - tables):
         database.close()
         raise AnnotationError(
@@ -80,14 +93,11 @@ def offsets(where: str, blob: object) -> tuple[float, float]:
 def _read(path: Path, options: Options, notes: Notes) -> Iterator[Entry]:
     if options.columns or options.verdict_column:
         raise AnnotationError(f"{path}: a database's columns are known; leave --column out")
-    with closing(open_database(path)) as database:
-        try:
-            (windows,) = database.execute("SELECT count(*) FROM windows").fetchone()
-            notes.say(f"{path}: {windows} embedded windows; what is said of spans is read")
-            _other_columns(database, path, notes)
-            yield from (_entry(path, row) for row in database.execute(_QUERY))
-        except sqlite3.Error as error:
-            raise AnnotationError(f"{path}: not readable: {error}") from error
+    with closing(open_database(path)) as database, readable(path):
+        (windows,) = database.execute("SELECT count(*) FROM windows").fetchone()
+        notes.say(f"{path}: {windows} embedded windows; what is said of spans is read")
+        _other_columns(database, path, notes)
+        yield from (_entry(path, row) for row in database.execute(_QUERY))
 
 
 def _entry(path: Path, row: tuple[object, ...]) -> Entry:

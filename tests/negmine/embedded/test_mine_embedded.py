@@ -216,7 +216,15 @@ def test_what_is_wrong_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     for damaged in (b"", b"no index", content[:400]):
         index.write_bytes(damaged)
         assert "usearch.index" in failure()
+    index.write_bytes(content)
+    with closing(sqlite3.connect(folder / "hoplite.sqlite")) as base:
+        base.execute("UPDATE windows SET recording_id = 77 WHERE id = 3")
+        base.commit()
+    assert "window 3: no recording 77" in failure()
     index.unlink()
+    with closing(sqlite3.connect(folder / "hoplite.sqlite")) as base:
+        base.execute("UPDATE windows SET recording_id = 1 WHERE id = 3")
+        base.commit()
     assert "usearch.index: no such file" in failure()
     monkeypatch.setitem(sys.modules, "usearch.index", None)
     assert "this needs usearch" in failure()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
 import struct
 from contextlib import closing
@@ -122,6 +123,23 @@ def test_other_and_damaged_databases_are_one_line(tmp_path: Path) -> None:
     (folder / "hoplite.sqlite").write_bytes(content[: len(content) // 3])
     with pytest.raises(AnnotationError, match="not readable"):
         read(folder)
+
+
+def test_damage_anywhere_is_read_or_is_an_error_of_the_database(tmp_path: Path) -> None:
+    folder = made(tmp_path / "db")
+    content = (folder / "hoplite.sqlite").read_bytes()
+    rng = random.Random(0)
+    refused = 0
+    for _ in range(150):
+        damaged = bytearray(content)
+        for _ in range(rng.randint(1, 30)):
+            damaged[rng.randrange(len(damaged))] = rng.randrange(256)
+        (folder / "hoplite.sqlite").write_bytes(damaged)
+        try:
+            read(folder)
+        except AnnotationError:
+            refused += 1
+    assert refused > 10
 
 
 def test_what_perch_hoplite_writes(tmp_path: Path) -> None:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import csv
 import io
+import random
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -506,3 +508,36 @@ def test_what_is_read_becomes_annotations_of_the_files(tmp_path: Path, sample: S
     # whether each is of both verdicts or of one, no presence is lost
     calls = {(str(one[1]), one[3]) for one in sample.said if one[2] == "present" and one[3]}
     assert calls <= {(box.label, box.span) for box in found.confirmed}
+
+
+# what half-edited files hold in odd places
+BITS = (
+    b"",
+    b"\t",
+    b",",
+    b";",
+    b"\n",
+    b'"',
+    b"\0",
+    b"-1",
+    b"1e999",
+    b"nan",
+    b"*",
+    b"\xff",
+    b"9" * 400,
+)
+
+
+@ALL
+def test_damage_anywhere_is_read_or_is_an_error_of_the_table(
+    tmp_path: Path, sample: Sample
+) -> None:
+    rng = random.Random(sample.text)
+    content = sample.text.encode()
+    path = tmp_path / sample.name
+    for _ in range(15):
+        start = rng.randrange(len(content))
+        end = start + rng.choice((0, 1, 5, 20))
+        path.write_bytes(content[:start] + rng.choice(BITS) + content[end:])
+        with suppress(AnnotationError):  # the command line prints each as one line
+            read_tables([path], ReadAs(options=sample.options))
