@@ -17,7 +17,7 @@ than its certificate's odds times the highest ratio that the judged clips can sh
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,7 +36,7 @@ Claims = tuple[np.ndarray, np.ndarray, np.ndarray]
 _FURTHER = 40.0
 # No certificate is surer than one in ten thousand, once a model has a say.
 _SUREST = 1e-4
-# Rows of no stratum, and of those that are too small to be settled alone.
+# The number of rows that are of no stratum; of arrays by stratum, the last place.
 NO_STRATUM = -1
 
 
@@ -122,9 +122,9 @@ class DoubtModel:
 
     def _prior(self, confidence: np.ndarray, stratum: np.ndarray) -> np.ndarray:
         """Return the log odds that a class is present, by certificate and kind."""
-        # the last is that of no stratum, which is numbered -1
-        measured = np.array([*(one.measured for one in self.strata), 1.0])
-        doubt = (1.0 - np.asarray(confidence, dtype=np.float64)) * measured[stratum]
+        measured = dict(enumerate(one.measured for one in self.strata))
+        doubt = 1.0 - np.asarray(confidence, dtype=np.float64)
+        doubt *= self._each(measured, 1.0)[stratum]
         doubt = np.clip(doubt, _SUREST, 1 - _SUREST)
         return np.asarray(np.log(doubt) - np.log1p(-doubt))
 
@@ -135,9 +135,13 @@ class DoubtModel:
         odds = self._prior(confidence, stratum)
         if self.ratio is None:
             return odds
-        plain = self.shifts.get(NO_STRATUM, 0.0)
-        shift = np.array([self.shifts.get(one, plain) for one in (*range(len(self.strata)), -1)])
-        return np.asarray(odds + self._raised(self.ratio.log(features), shift[stratum]))
+        shift = self._each(self.shifts, self.shifts.get(NO_STRATUM, 0.0))[stratum]
+        return np.asarray(odds + self._raised(self.ratio.log(features), shift))
+
+    def _each(self, values: Mapping[int, float], missing: float = 0.0) -> np.ndarray:
+        """Return values by number of stratum, that of `NO_STRATUM` last."""
+        numbers = (*range(len(self.strata)), NO_STRATUM)
+        return np.array([values.get(number, missing) for number in numbers])
 
     def _raised(self, log_ratio: np.ndarray, shift: np.ndarray | float) -> np.ndarray:
         """Shift logarithms of ratios, none above the bound."""
@@ -225,8 +229,8 @@ class DoubtModel:
         float64 array, shape (N,)
         """
         stratum = _or_none(stratum, len(features))
-        level = np.array([self.levels.get(one, 0.0) for one in (*range(len(self.strata)), -1)])
-        return np.asarray(expit(self._log_odds(features, confidence, stratum) + level[stratum]))
+        odds = self._log_odds(features, confidence, stratum) + self._each(self.levels)[stratum]
+        return np.asarray(expit(odds))
 
     def to_dict(self) -> dict[str, Any]:
         """Return what it was fitted on and what it found, for a report."""
@@ -266,9 +270,8 @@ class DoubtModel:
 
     def most(self, confidence: np.ndarray, stratum: np.ndarray) -> np.ndarray:
         """Return the highest doubt that rows may have, whatever they sound like: float64, (N,)."""
-        odds = self._prior(confidence, stratum)
-        odds += 0.0 if self.ratio is None else self.ratio.high
-        return np.asarray(expit(odds + [self.levels.get(one, 0.0) for one in stratum.tolist()]))
+        odds = self._prior(confidence, stratum) + self._each(self.levels)[stratum]
+        return np.asarray(expit(odds + (0.0 if self.ratio is None else self.ratio.high)))
 
 
 def _or_none(stratum: np.ndarray | None, count: int) -> np.ndarray:
