@@ -7,6 +7,7 @@ from pathlib import Path
 
 from negmine.audio.windows import Span
 from negmine.errors import AnnotationError
+from negmine.formats.detections import timed
 from negmine.formats.entry import EVERY_CLASS, Entry, Notes
 from negmine.formats.format import Format, Head, Options
 from negmine.formats.plain import columns_of, entries_of
@@ -22,7 +23,7 @@ _BLOCK_S = 60.0
 def _read(path: Path, options: Options, notes: Notes) -> Iterator[Entry]:
     sheet = open_sheet(path, notes)
     if "classes" not in sheet.columns:
-        yield from entries_of(sheet, columns_of(sheet, options, "present"), options)
+        yield from timed(entries_of(sheet, columns_of(sheet, options, "present"), options))
         return
     if options.columns or options.verdict_column:
         raise AnnotationError(f"{path}: BriteKit's columns are known; leave --column out")

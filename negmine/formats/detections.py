@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from negmine.errors import AnnotationError
 from negmine.formats.chosen_columns import ChosenColumns
 from negmine.formats.entry import Entry
 from negmine.formats.plain import Columns, entries_of, unjudged
@@ -28,4 +29,18 @@ def detections(choice: ChosenColumns, of: dict[str, str], *hold_nothing: str) ->
     choice.done(*hold_nothing)
     rest = None if of["verdict"] else unjudged(choice.where, sheet.notes, scored=True)
     columns = {name: column for name, column in of.items() if column}
-    yield from entries_of(sheet, Columns(columns, rest), choice.options)
+    yield from timed(entries_of(sheet, Columns(columns, rest), choice.options))
+
+
+def timed(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """Yield entries of a format whose rows have times.
+
+    Raises
+    ------
+    AnnotationError
+        If a row's are empty: without, it would be of the whole recording.
+    """
+    for entry in entries:
+        if entry.span is None:
+            raise AnnotationError(f"{entry.where}: its times are empty; give both")
+        yield entry

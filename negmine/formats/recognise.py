@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -152,10 +152,10 @@ def read_tables(paths: Iterable[Path], asked: ReadAs | None = None) -> tuple[Tab
     Raises
     ------
     AnnotationError
-        If one is of no known format, malformed, or says nothing.
+        If one is of no known format or malformed, or all say nothing.
     """
     asked = asked or ReadAs()
-    tables = []
+    tables, empty = [], ""
     for path in paths:
         name, notes = recognised(path, asked.format, asked.options), Notes()
         try:
@@ -165,9 +165,13 @@ def read_tables(paths: Iterable[Path], asked: ReadAs | None = None) -> tuple[Tab
         except InputError as error:
             raise AnnotationError(str(error)) from error
         if not entries:
+            # detectors write a table for each recording, also of those with no detection
             said = "; ".join(notes.text())
-            raise AnnotationError(f"{path}: nothing is read of it as {name}{said and f': {said}'}")
+            notes.say(f"{path}: nothing is read of it as {name}")
+            empty = empty or f"{path}: nothing is read of it as {name}{said and f': {said}'}"
         tables.append(Table(path, name, entries, notes))
+    if empty and not any(table.entries for table in tables):
+        raise AnnotationError(empty)
     return tuple(tables)
 
 
@@ -189,4 +193,19 @@ def read_entries(
     """Read tables; return their entries in order, and a line for each thing to know of them."""
     tables = read_tables(paths, asked)
     entries = tuple(entry for table in tables for entry in table.entries)
-    return entries, tuple(line for table in tables for line in table.notes.text())
+    return entries, _joined(tables)
+
+
+def _joined(tables: Iterable[Table]) -> tuple[str, ...]:
+    """Return the notes of all tables, what is said of many of them once."""
+    whole, lines = Notes(), defaultdict[str, list[str]](list)
+    for table in tables:
+        for line in table.notes.lines:
+            lines[line.replace(str(table.path), "")].append(line)
+        whole.dropped += table.notes.dropped
+        whole.repaired += table.notes.repaired
+        whole.first = {**table.notes.first, **whole.first}
+    for same in lines.values():
+        more = f" (and the same of {len(same) - 1} more tables)" if len(same) > 1 else ""
+        whole.say(same[0] + more)
+    return whole.text()

@@ -85,3 +85,22 @@ def test_entries_come_in_order_with_what_to_know_of_their_tables(tmp_path: Path)
 def test_a_table_that_says_nothing_is_an_error(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(AnnotationError, match=message):
         read_tables([table(tmp_path / "t.csv", text)], ReadAs())
+
+
+def test_a_table_of_each_recording_some_without_any_detection(tmp_path: Path) -> None:
+    head = "Start (s),End (s),Scientific name,Common name,Confidence,File\n"
+    row = "0.0,3.0,Strix aluco,Tawny Owl,0.9,a.wav\n"
+    texts = (head + row, head, head + row + row.replace("0.0", ""), head)
+    paths = [table(tmp_path / f"{n}.csv", text) for n, text in enumerate(texts)]
+    entries, notes = read_entries([*paths[:2], paths[3]])
+    assert len(entries) == 1
+    assert [note for note in notes if "nothing is read" in note] == [
+        f"{paths[1]}: nothing is read of it as birdnet (and the same of 1 more tables)"
+    ]
+    with pytest.raises(AnnotationError, match=r"2\.csv row 3: one of its two times is empty"):
+        read_entries(paths)
+    with pytest.raises(AnnotationError, match=r"1\.csv: nothing is read of it as birdnet"):
+        read_entries([paths[1], paths[3]])
+    joined = [table(tmp_path / f"j{n}.csv", head + row + head) for n in range(3)]
+    _, notes = read_entries(joined)
+    assert f"left out 3 rows: it repeats the header; the first: {joined[0]} row 3" in notes

@@ -439,12 +439,17 @@ def test_times_that_are_empty_or_sorted_alone(tmp_path: Path, sample: Sample) ->
     def empty(grid: list[list[str]]) -> None:
         grid[1][grid[0].index(last)] = ""
 
+    def both_empty(grid: list[list[str]]) -> None:
+        empty(grid)
+        grid[1][grid[0].index(first)] = ""
+
     if sample.format == "wildtrax":  # a tag may be without times
         table = read(tmp_path, sample, changed(sample, empty))
         assert said(table) == sample.said[1:]
         assert any("a tag without a time" in line for line in table.notes.text())
     else:
         assert "empty" in wrong(tmp_path, sample, changed(sample, empty))
+        assert "empty" in wrong(tmp_path, sample, changed(sample, both_empty))
 
     def sorted_alone(grid: list[list[str]]) -> None:
         place = grid[0].index(last)
