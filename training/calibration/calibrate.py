@@ -82,6 +82,7 @@ def calibrate(
     settings: CalibrateSettings,
     device: torch.device,
     *,
+    skip_bad: bool = False,
     decode: Decode = stream,
     progress: Progress = no_progress,
 ) -> Calibration:
@@ -117,7 +118,9 @@ def calibrate(
         )
     site = None
     if judged.site:
-        site = count_windows(models, judged.site, len(classes), decode=decode, progress=progress)
+        site = count_windows(
+            models, judged.site, len(classes), skip_bad=skip_bad, decode=decode, progress=progress
+        )
     choices, at_all = _choose(spans, site, classes, settings)
     table = _table(classes, choices)
     window_s, hop_s = scorers[0].grid
@@ -227,12 +230,24 @@ def _notes(
         notes.append(
             f"left out {site.left_out} recordings of the site: every model was trained on them"
         )
+    if site is not None:
+        notes += [f"skipped {line}" for line in site.skipped]
     if site is not None and models.new:
         notes.append("the models are taken not to have been trained on recordings of the site")
     if not window_s / _FITS <= spans.length_s <= window_s * _FITS:
         notes.append(
             f"half of the judged spans are longer than {spans.length_s:.2f} s, and windows are of "
             f"{window_s:.2f} s: a span is judged by its best window, and precision is that of spans"
+        )
+    chosen = [
+        name for name, one in zip(classes, choices, strict=True)
+        if not math.isnan(one.logit) and one.more > 0
+    ]  # fmt: skip
+    if chosen:
+        notes.append(
+            f"the thresholds of {len(chosen)} of {len(classes)} classes ({shorten(chosen)}) are "
+            "estimates: the interval of their precision begins below what is wanted; see "
+            "precision_low, and more_verdicts for how many it takes"
         )
     few = [name for name, one in zip(classes, choices, strict=True) if one.status == TOO_FEW]
     if few:

@@ -32,12 +32,15 @@ class SiteWindows:
         Of the recordings that were scored.
     recordings, left_out : int
         Scored, and left out, since every model was trained on them.
+    skipped : tuple of str
+        A line for each that could not be read.
     """
 
     counts: np.ndarray
     hours: float
     recordings: int
     left_out: int
+    skipped: tuple[str, ...] = ()
 
     def of(self, column: int) -> ScoreCounts:
         """Return those of one class."""
@@ -49,6 +52,7 @@ def count_windows(
     found: Sequence[FoundRecording],
     classes: int,
     *,
+    skip_bad: bool = False,
     decode: Decode = stream,
     progress: Progress = no_progress,
 ) -> SiteWindows:
@@ -63,11 +67,14 @@ def count_windows(
     groups = defaultdict(list)
     for one in found:
         groups[models.of(one.name)].append(one)
-    left_out, seconds = len(groups.pop((), [])), 0.0
+    left_out, seconds, skipped = len(groups.pop((), [])), 0.0, list[str]()
     for which, group in groups.items():
         scorers = [models.scorers[i] for i in which]
-        for prediction in predict(scorers, group, decode=decode, progress=progress):
-            assert not isinstance(prediction, AudioError)  # raised: nothing is skipped
+        predictions = predict(scorers, group, skip_bad=skip_bad, decode=decode, progress=progress)
+        for prediction in predictions:
+            if isinstance(prediction, AudioError):
+                skipped.append(str(prediction))
+                continue
             seconds += prediction.duration_s
             scores = as_logit(prediction.windows[prediction.audible])
             place = np.searchsorted(_EDGES, scores, side="right") - 1
@@ -75,4 +82,5 @@ def count_windows(
                 counts[column] += np.bincount(
                     np.maximum(place[:, column], 0), minlength=len(_EDGES)
                 ).astype(np.int32)
-    return SiteWindows(counts, seconds / 3600, len(found) - left_out, left_out)
+    scored = len(found) - left_out - len(skipped)
+    return SiteWindows(counts, seconds / 3600, scored, left_out, tuple(skipped))

@@ -24,7 +24,7 @@ from negmine.cli.tables import read_tables_of
 from negmine.notices import warn, warn_each
 from negmine.text_tables import table as text_table
 from training.calibration.settings import CalibrateSettings
-from training.cli.data import skip_bad_option
+from training.cli.data import all_or_nothing, skip_bad_option
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -112,7 +112,7 @@ def calibrate(
     heard = [one for path in data.verdicts for one in read_verdicts(path, tables.classes)]
     tables = with_verdicts(tables, heard)
     warn_each(tables.notes)
-    with Bars(quiet) as bars, decoding(scored.cache) as decode:
+    with all_or_nothing(), Bars(quiet) as bars, decoding(scored.cache) as decode:
         opened, annotations = open_annotated(
             data.folders, tables, beside=data.verdict_recordings or scored.site,
             skip_bad=data.skip_bad, progress=lambda total: bars("reading recordings", total),
@@ -131,7 +131,7 @@ def calibrate(
         )
         found = choose(
             scored.models, judged, settings, choose_device(scored.device),
-            decode=decode, progress=bars,
+            skip_bad=data.skip_bad, decode=decode, progress=bars,
         )  # fmt: skip
     with only_writer(out, wait=True):
         write_thresholds(out, found.table, found.about)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +12,14 @@ import click
 
 from negmine.cli.console import (
     Bars,
+    Failure,
     GroupedOption,
     note,
     say_found,
 )
 from negmine.cli.data import LenientDataFiles
 from negmine.cli.settings import given_settings
+from negmine.cli.stopping import stop_code
 from negmine.cli.tables import read_annotations
 from negmine.errors import InputError
 from negmine.notices import warn, warn_each
@@ -36,6 +39,15 @@ skip_bad_option = click.option(
     is_flag=True,
     help="Report unreadable recordings and continue without them.",
 )
+
+
+@contextmanager
+def all_or_nothing() -> Iterator[None]:
+    """Say, where a command that writes at its end is stopped, that nothing was written."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise Failure("stopped; nothing was written", stop_code()) from error
 
 
 def warn_if_emulated(device: Any, precision: str) -> None:

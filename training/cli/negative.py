@@ -11,6 +11,7 @@ from negmine.cli.console import Bars, print_json, say, say_found
 from negmine.cli.scoring_options import decoding
 from negmine.notices import warn
 from negmine.text_tables import table as text_table
+from training.cli.data import all_or_nothing
 from training.cli.thresholds import (
     check_one,
     of_each_class,
@@ -50,7 +51,7 @@ def evaluate_negatives(
     recordings, _, folders = find_recordings([folder])
     for one in folders:
         say_found(one, quiet)
-    with Bars(quiet) as bars, decoding(cache) as decode:
+    with all_or_nothing(), Bars(quiet) as bars, decoding(cache) as decode:
         found = false_activations(
             scorers, recordings, classes, values, settings, decode=decode, progress=bars
         )

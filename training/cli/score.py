@@ -11,7 +11,6 @@ import click
 from negmine.cli.console import (
     Bars,
     CleanCommand,
-    Failure,
     GroupedOption,
     as_one,
     print_json,
@@ -21,9 +20,8 @@ from negmine.cli.console import (
 )
 from negmine.cli.scoring_options import decoding, device_option, sound_cache_option
 from negmine.cli.settings import given_settings, unused, with_settings
-from negmine.cli.stopping import stop_code
 from negmine.notices import warn, warn_each
-from training.cli.data import skip_bad_option
+from training.cli.data import all_or_nothing, skip_bad_option
 from training.cli.negative import evaluate_negatives, refuse_with_negative
 from training.cli.thresholds import open_thresholds, thresholds_option
 from training.evaluation.settings import (
@@ -160,21 +158,19 @@ def predict(
         say_found(folder, quiet)
     _tell_lower((one.sample_rate for one in found), scorers[0].config.sample_rate)
     output = Output(out, detections, targets.per_recording, settings, table)
-    try:
-        with Bars(quiet) as bars, decoding(given.cache) as decode:
-            result = run_prediction(
-                scorers, found, classes, bands, output,
-                skip_bad=given.skip_bad, decode=decode, progress=bars,
-            )  # fmt: skip
-    except KeyboardInterrupt as error:
-        raise Failure("stopped; nothing was written", stop_code()) from error
+    with all_or_nothing(), Bars(quiet) as bars, decoding(given.cache) as decode:
+        result = run_prediction(
+            scorers, found, classes, bands, output,
+            skip_bad=given.skip_bad, decode=decode, progress=bars,
+        )  # fmt: skip
     skipped += result.skipped
     for line in skipped:
         warn(f"skipped {line}")
     for line in result.notes:
         warn(line)
     if as_json:
-        print_json(result.to_dict() | {"skipped": skipped})
+        by = {"thresholds": str(given.thresholds)} if given.thresholds else {}
+        print_json(result.to_dict() | by | {"skipped": skipped})
         return
     say(f"{out}: {result.recordings} recordings, {result.hours:.2f} h of sound", quiet)
     for target in filter(None, (detections, targets.per_recording)):
