@@ -38,8 +38,8 @@ class _File:
     clips: Rows
     sounds: Rows
     annotated: Rows
-    key: str
     values: Mapping[Any, str]
+    users: Mapping[str, str]
 
     def get(self, where: str, what: str, name: object) -> tuple[str, dict[str, Any]]:
         rows: Rows = getattr(self, what)
@@ -106,8 +106,11 @@ def _opened(path: Path, options: Options, notes: Notes) -> _File:
         _rows(where, data, "clips"),
         _rows(where, data, "sound_events"),
         {text(at, row, "uuid"): (at, row) for at, row in annotated},
-        key,
         {tag.get("id"): text(where, tag, "value") for name, tag in tags if name == key},
+        {
+            text(at, row, "uuid"): str(row.get("name") or row.get("username") or row["uuid"])
+            for at, row in objects(where, data, "users")
+        },
     )
 
 
@@ -175,8 +178,9 @@ def _sounds(
     if span is None:
         notes.drop(where, "a sound of no length")
         return
+    judge = file.users.get(str(row.get("created_by")), "")
     for label in labels:
-        yield Entry(recording, label, "present", where, span, band)
+        yield Entry(recording, label, "present", where, span, band, judge=judge)
 
 
 def _bounds(where: str, geometry: object) -> tuple[Span | None, tuple[float, float] | None]:

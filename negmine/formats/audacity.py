@@ -27,7 +27,7 @@ _SCORED = re.compile(r"(.+);([01](?:\.[0-9]+)?)")
 
 def _read(path: Path, options: Options, notes: Notes) -> Iterator[Entry]:
     recording = paired_recording(path)
-    notes.say(f"{path}: labels name no recording: by its name, of '{recording}'")
+    notes.say(f"{path}: labels name no recording: it is the one that the file is named after")
     if options.columns or options.verdict_column:
         raise AnnotationError(f"{path}: Audacity's labels have no columns; leave --column out")
     labels = list(_labels(path, notes))

@@ -21,8 +21,9 @@ recording: recording recordingid recordingname file filename filepath path audio
 class: class label species speciesid speciesname scientificname commonname speciescode taxon
     annotation tag name code
 t_min: tmin start starts startsec startseconds starttime starttime(s) start(s) begin begintime
-    begintime(s) onset timestart tstart offset(s)
+    begintime(s) onset timestart tstart offset(s) windowstart
 t_max: tmax end ends endsec endseconds endtime endtime(s) end(s) timeend tend stop stoptime
+    windowend
 duration: duration durations duration(s) length length(s) tagduration
 f_min: fmin lowf lowfreq lowfreq(hz) lowfrequency freqmin minfreq minfrequency fminhz freqlow
     mintagfreq
@@ -31,7 +32,7 @@ f_max: fmax highf highfreq highfreq(hz) highfrequency freqmax maxfreq maxfrequen
 songtype: songtype songtypeid calltype vocalization
 group: group site siteid sitename location
 judge: judge listener reviewer annotator observer validator expert user
-score: score confidence conf probability
+score: score confidence conf probability logits
 """
 USUAL: Mapping[str, tuple[str, ...]] = {
     name: tuple(known.split())

@@ -50,7 +50,10 @@ def _read(path: Path, options: Options, notes: Notes) -> Iterator[Entry]:
     rest = None if of["verdict"] else unjudged(str(path), notes, bool(of["score"]))
     named = paired_recording(path)
     if not of["file"]:
-        notes.say(f"{path}: no column 'Begin Path' or 'Begin File': by its name, of '{named}'")
+        notes.say(
+            f"{path}: no column 'Begin Path' or 'Begin File': the recording is the one that the "
+            "table is named after"
+        )
     present = {name: column for name, column in of.items() if column}
     runs_on = not of["offset"] and "t_min" not in options.columns
     for row in _once(sheet, of, runs_on):

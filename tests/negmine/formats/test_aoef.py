@@ -61,6 +61,14 @@ def changed(folder: Path, change: Callable[[dict[str, Any]], object]) -> Path:
     return path
 
 
+def test_who_said_so(tmp_path: Path) -> None:
+    def sign(data: dict[str, Any]) -> None:
+        data["users"] = [{"uuid": "u1", "username": "ann", "name": None}]
+        data["sound_event_annotations"][0]["created_by"] = "u1"
+
+    assert [e.judge for e in read(changed(tmp_path, sign)).entries] == ["ann", "", "", "", ""]
+
+
 def test_rejected_tasks_and_expanded_times_are_left_out(tmp_path: Path) -> None:
     def reject(data: dict[str, Any]) -> None:
         data["tasks"][0]["status_badges"].append({"state": "rejected"})

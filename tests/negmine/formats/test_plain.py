@@ -40,6 +40,14 @@ def test_columns_are_known_by_usual_names(tmp_path: Path) -> None:
     assert table.notes.text() == ()
 
 
+def test_what_perch_hoplite_lists_is_a_plain_table(tmp_path: Path) -> None:
+    head = "idx,project,filename,window_start,window_end,label,logits\n"
+    text = head + "0,hills,n/a.wav,5.0,10.0,owl,1.5\n"
+    table = read(tmp_path / "t.csv", text)
+    assert said(table.entries) == [("n/a.wav", "owl", "unknown", Span(5, 10), None)]
+    assert table.entries[0].score == 1.5
+
+
 def test_columns_can_be_named(tmp_path: Path) -> None:
     columns = {"recording": "soundscape", "class": "what", "t_min": "from"}
     text = "soundscape,what,from,duration,heard,x\na,owl,1,2,1,y\n"

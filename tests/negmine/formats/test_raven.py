@@ -26,7 +26,7 @@ def test_a_table_without_files_is_of_the_recording_it_is_named_after(tmp_path: P
     table = read(tmp_path / "dawn.Table.1.selections.txt", text)
     assert [e.recording for e in table.entries] == ["dawn"]
     assert [e.verdict for e in table.entries] == ["present"]
-    assert any("by its name, of 'dawn'" in line for line in table.notes.text())
+    assert any("the one that the table is named after" in line for line in table.notes.text())
 
 
 def test_times_that_run_on_over_files_need_the_offset(tmp_path: Path) -> None:
