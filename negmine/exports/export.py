@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from negmine import __version__
 from negmine.annotations.class_bands import read_bands
+from negmine.building.holdout import read_names
 from negmine.errors import InputError, OutputError, shorten
 from negmine.exports import writer_of
 from negmine.exports.job import Job, Writer
 from negmine.exports.rows import Band, ClipRow
 from negmine.exports.settings import ExportSettings
+from negmine.pool.held_out import unmatched_note
 from negmine.progress import Progress, no_progress
+from negmine.recipes.source import Source
+from negmine.storage.csv_tables import safe_cell
 from negmine.storage.files import write_json, writing_folder
 from negmine.storage.locks import only_writer
 
@@ -34,6 +38,8 @@ class Rows:
         Of clips, in Hz, unless settings name another.
     notes : tuple of str
         What there is to know of them, a line each.
+    sources : iterable of Source
+        All that could have been drawn on.
     """
 
     rows: Sequence[ClipRow]
@@ -41,6 +47,7 @@ class Rows:
     source: str
     sample_rate: int
     notes: tuple[str, ...] = ()
+    sources: Iterable[Source] = ()
 
 
 @dataclass(frozen=True)
@@ -104,8 +111,9 @@ def export(
     """
     settings = settings or ExportSettings()
     check_free(out, replace=replace)
+    what, held = without_held_out(what, settings.holdout)
     if not what.rows:
-        raise InputError(f"{what.source}: no row to export")
+        raise InputError(f"{what.source}: no row to export; {held} draw on what is held out")
     bands: dict[str, Band] = {}
     if settings.band_table:
         bands = read_bands(Path(settings.band_table), what.classes)
@@ -114,13 +122,15 @@ def export(
             what.rows, what.classes, folder, out, settings,
             settings.sample_rate or what.sample_rate, progress, bands,
         )  # fmt: skip
+        if held:
+            job.leave_out("rows that draw on what is held out", held)
         form = writer_of(to)
         written = form.write(job)
         if not written:
             reasons = "; ".join(f"{count} {reason}" for reason, count in job.left_out.items())
             raise InputError(f"{what.source}: nothing of it can be written as {to}: {reasons}")
-        notes = (*what.notes, *_lost(form, to, what.rows), *job.notes)
-        done = ExportReport(out, to, len(what.rows), written, form.unit, job.left_out, notes)
+        notes = (*what.notes, *_lost(form, to, what), *job.notes)
+        done = ExportReport(out, to, len(what.rows) + held, written, form.unit, job.left_out, notes)
         write_json(
             folder / ABOUT,
             {
@@ -158,9 +168,30 @@ def check_free(out: Path, *, replace: bool) -> None:
         )
 
 
-def _lost(form: Writer, to: str, rows: Sequence[ClipRow]) -> list[str]:
+def without_held_out(what: Rows, names: Sequence[str]) -> tuple[Rows, int]:
+    """Leave out rows that draw on recordings or groups; return how many do, too.
+
+    Raises
+    ------
+    InputError
+        If a file of names cannot be read.
+    """
+    if not names:
+        return what, 0
+    held = read_names(names)
+    kept = [row for row in what.rows if not row.recipe.draws_on(frozenset(held))]
+    line = unmatched_note(held, what.sources)
+    notes = (*what.notes, line) if line else what.notes
+    return replace(what, rows=kept, notes=notes), len(what.rows) - len(kept)
+
+
+def _lost(form: Writer, to: str, what: Rows) -> list[str]:
     """Say what of the rows a format cannot hold."""
-    notes = []
+    notes, rows = [], what.rows
+    if form.spreadsheet and any(safe_cell(name) != name for name in what.classes):
+        notes.append(
+            "classes whose names spreadsheets take for formulas have an apostrophe before them"
+        )
     sure = [a.confidence for row in rows for a in row.labels.absent.values() if a.confidence < 1]
     if "confidence" in form.lacks and sure:
         notes.append(

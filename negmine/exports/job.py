@@ -131,6 +131,8 @@ class Writer:
         What is written of a mined row unless settings say otherwise.
     unit : str
         What the writer counts.
+    spreadsheet : bool
+        Whether it is a table in which `negmine.storage.csv_tables.safe_cell` changes names.
     lacks : tuple of str
         What the format cannot hold of ``confidence`` (of an absence) and ``score``.
     """
@@ -139,3 +141,4 @@ class Writer:
     cells: Literal["own", "all"]
     unit: str
     lacks: tuple[str, ...] = ()
+    spreadsheet: bool = False

@@ -16,6 +16,13 @@ class ExportSettings(Settings, frozen=True):
     """What is written."""
 
     calls: bool = setting(False, "Confirmed calls of the pool, too.", common=True)
+    holdout: tuple[str, ...] = setting(
+        (),
+        "A recording or site: what draws on it, be it as a part of a mix, is left out. Or a .txt "
+        "file with a name a line. Repeatable.",
+        metavar="NAME",
+        common=True,
+    )
     render: Literal["none", "mixed", "all"] = setting(
         "none",
         "Of formats that point into recordings: write no clips, those that no single recording "

@@ -40,7 +40,7 @@ def rows_of_pool(path: Path, choice: RowChoice | None = None, *, calls: bool = F
     table = pool.recipes[np.array(choose_rows(pool, choice or RowChoice()))]
     rows = [ClipRow(recipe, recipe.labels) for recipe in table]
     notes = _add_calls(rows, pool, choice, own=False) if calls else ()
-    return Rows(rows, pool.classes, str(path), pool.sample_rate, notes)
+    return Rows(rows, pool.classes, str(path), pool.sample_rate, notes, pool.sources)
 
 
 def rows_of_selection(
@@ -80,7 +80,7 @@ def rows_of_selection(
         labels = PartialLabels(absent=kept) if own else recipe.labels
         rows.append(ClipRow(recipe, labels, names, {one.label: one.score for one in found}))
     notes = _add_calls(rows, opened, choice, own=own) if calls else ()
-    return Rows(rows, opened.classes, str(path), opened.sample_rate, notes)
+    return Rows(rows, opened.classes, str(path), opened.sample_rate, notes, opened.sources)
 
 
 def _chosen(
@@ -173,7 +173,9 @@ def rows_of_annotations(
         rows.append(
             ClipRow(recipe, recipe.labels, (box.label,), bands=bands, songtype=box.songtype)
         )
-    return Rows(rows, kept.classes, source, rate, (*found.notes, *_folder_notes(found)))
+    sources = [found.source(name) for name in found.infos]
+    notes = (*found.notes, *_folder_notes(found))
+    return Rows(rows, kept.classes, source, rate, notes, sources)
 
 
 def _folder_notes(found: Recordings) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ of negatives.
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import groupby
 from pathlib import Path
 
@@ -37,13 +38,19 @@ def _label(job: Job, one: Statement) -> str:
 
 def _names(files: dict[Path, PlacedRow]) -> dict[Path, str]:
     """Name each file's track: by its own name, or by its path where several share that."""
-    stems = [one.stem for one in files.values()]
-    return {
-        path: one.stem
-        if stems.count(one.stem) == 1
-        else f"{one.root.name}_{one.name.rpartition('.')[0]}".replace("/", "_")
-        for path, one in files.items()
-    }
+    # as file systems that do not tell cases apart see them
+    stems = Counter(one.stem.casefold() for one in files.values())
+    names: dict[Path, str] = {}
+    taken = set(stems)
+    for path, one in files.items():
+        name = one.stem
+        if stems[name.casefold()] > 1:
+            name = f"{one.root.name}_{one.name.rpartition('.')[0]}".replace("/", "_")
+            while name.casefold() in taken:
+                name += "_"
+            taken.add(name.casefold())
+        names[path] = name
+    return names
 
 
 WRITER = Writer(_write, "own", "labels", lacks=("confidence", "score"))

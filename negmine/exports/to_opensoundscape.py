@@ -39,4 +39,4 @@ def _write(job: Job) -> int:
     return len(places)
 
 
-WRITER = Writer(_write, "all", "clips", lacks=("confidence", "score"))
+WRITER = Writer(_write, "all", "clips", lacks=("confidence", "score"), spreadsheet=True)

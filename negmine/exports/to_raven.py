@@ -41,4 +41,4 @@ def _write(job: Job) -> int:
     return len(said)
 
 
-WRITER = Writer(_write, "own", "selections")
+WRITER = Writer(_write, "own", "selections", spreadsheet=True)

@@ -50,4 +50,4 @@ def _check_names(placed: list[PlacedRow]) -> None:
             )
 
 
-WRITER = Writer(_write, "own", "rows", lacks=("confidence", "score"))
+WRITER = Writer(_write, "own", "rows", lacks=("confidence", "score"), spreadsheet=True)

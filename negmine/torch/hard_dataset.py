@@ -12,6 +12,8 @@ from torch.utils.data import Dataset
 
 from negmine.errors import PoolError, did_you_mean
 from negmine.mining.selection import open_selection
+from negmine.notices import warn
+from negmine.pool.held_out import unmatched_note
 from negmine.recipes.cache import find_cache
 from negmine.recipes.labels import PartialLabels
 from negmine.recipes.reader import Reader
@@ -44,6 +46,7 @@ class HardNegativeDataset(Dataset[Any]):
     held_out : iterable of str
         Recordings (file names without suffix) and groups, such as sites, that validate or test.
         Rows that draw on one of them, be it as a part of a mix, are left out: see ``left_out``.
+        Names that are of nothing in the pool are warned of.
     own : bool
         Whether the class that a row was mined for is known alone, not all that is certified.
     transform : callable, optional
@@ -100,6 +103,8 @@ class HardNegativeDataset(Dataset[Any]):
         _check_classes({row.label for row in chosen.rows}, self.classes, path)
         self.clip_s, self.sample_rate = opened.clip_s, sample_rate or opened.sample_rate
         forbidden = frozenset([held_out] if isinstance(held_out, str) else held_out)
+        if line := unmatched_note(sorted(forbidden), opened.sources):
+            warn(line)
         rows = [
             (recipe, row.label)
             for recipe, row in zip(chosen.recipes(opened), chosen.rows, strict=True)

@@ -17,6 +17,7 @@ from negmine.errors import AudioError, InputError, OutputError
 from negmine.exports import NAMES, writer_of
 from negmine.exports.export import Rows, export
 from negmine.exports.sources import rows_of_pool
+from negmine.mining.selection import open_selection
 
 ROOT = Path(__file__).parents[3]
 
@@ -174,3 +175,74 @@ def test_a_sample_of_a_seed_is_the_same(selection: Path, tmp_path: Path) -> None
         sets.append(frozenset(path.name for path in (tmp_path / name / "clips").iterdir()))
     assert sets[0] == sets[1] != sets[2]
     assert all(0 < len(one) <= 5 for one in sets)
+
+
+def test_what_is_held_out_is_left_out_also_as_part_of_a_mix(
+    selection: Path, tmp_path: Path
+) -> None:
+    names = tmp_path / "names.txt"
+    names.write_text("rec01\nrec02\n")
+    options = ["--holdout", names, "--holdout", "rec05", "--json", "--out", tmp_path / "out"]
+    code, shown, said = run(selection, "--to", "audiofolder", *options)
+    assert code == 0
+    chosen = open_selection(selection)
+    recipes = {row.recipe: recipe for row, recipe in zip(
+        chosen.rows, chosen.recipes(chosen.open_pool()), strict=True
+    )}  # fmt: skip
+    held = {"rec01", "rec02", "rec05"}
+    dirty = {r for r, recipe in recipes.items() if {s.recording for s in recipe.sources} & held}
+    lines = (tmp_path / "out" / "metadata.jsonl").read_text().splitlines()
+    assert {json.loads(line)["id"] for line in lines} == recipes.keys() - dirty
+    assert json.loads(shown)["left_out"] == {"rows that draw on what is held out": len(dirty)}
+    assert {recipes[name].kind for name in dirty} >= {"fp", "mix"}
+    assert "held out (" not in said
+
+
+def test_a_name_that_holds_nothing_out_is_said(selection: Path, tmp_path: Path) -> None:
+    options = ["--holdout", "rec01.flac", "--out", tmp_path / "out"]
+    code, _, said = run(selection, "--to", "raven", *options)
+    assert code == 0
+    assert "1 of 1 names that are held out (rec01.flac) are of no recording or site" in said
+    assert "did you mean rec01?" in said
+
+
+def test_holding_out_all_is_an_error(selection: Path, tmp_path: Path) -> None:
+    every = [f"rec{i:02d}" for i in range(8)]
+    options = [part for name in every for part in ("--holdout", name)]
+    code, _, said = run(
+        selection, "--to", "raven", "--kind", "fp", *options, "--out", tmp_path / "out"
+    )
+    assert code == 2
+    assert "no row to export" in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_ctrl_c_leaves_nothing(
+    selection: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from negmine.exports import clip_files
+
+    calls = 0
+
+    def interrupted(*arguments: object) -> None:
+        nonlocal calls
+        calls += 1
+        if calls > 5:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(clip_files, "write_flac", interrupted)
+    code, _, said = run(selection, "--to", "audiofolder", "--out", tmp_path / "out")
+    assert code == 130
+    assert "stopped" in said
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_class_that_spreadsheets_take_for_a_formula_is_said(
+    selection: Path, tmp_path: Path
+) -> None:
+    rows = rows_of_pool(selection.parent / "pool")
+    odd = Rows(rows.rows, ("0", "1", "=owl"), rows.source, rows.sample_rate)
+    done = export(odd, "opensoundscape", tmp_path / "out")
+    assert any("apostrophe" in line for line in done.notes)
+    done = export(odd, "audiofolder", tmp_path / "other")
+    assert not any("apostrophe" in line for line in done.notes)
