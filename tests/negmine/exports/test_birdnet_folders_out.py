@@ -58,15 +58,20 @@ def test_mined_rows_are_negatives_of_their_class_beside_its_calls(
     chosen = open_selection(selection)
     pool = chosen.open_pool()
     recipes = recipes_by_id(pool)
+    calls = {
+        (call := pool.calls[int(number)]).id: call.labels.present for number in pool.distinct_calls
+    }
     for row in chosen.rows:
         mined = {other.label for other in chosen.rows if other.recipe == row.recipe}
-        # what was mined for all classes is background
+        # what was mined for all classes is background; what is also a call is a call
         vector = [-1 if mined == {name} else 0 for name in valid]
+        if row.recipe in calls:
+            vector = [int(name in calls[row.recipe]) for name in valid]
         assert clips[f"{row.kind}-{row.recipe}"] == [vector]
     assert {len({r.label for r in chosen.rows if r.recipe == one}) for one in recipes} >= {1, 2}
-    for number in pool.distinct_calls:
-        call = pool.calls[int(number)]
-        assert clips[f"tp-{call.id}"] == [[int(n in call.labels.present) for n in valid]]
+    found = {name.rpartition("-")[2]: vectors for name, vectors in clips.items()}
+    for name, present in calls.items():
+        assert found[name] == [[int(label in present) for label in valid]]
     assert done.written == sum(map(len, clips.values()))
     for path in (tmp_path / "out" / "-0").iterdir():
         heard, _ = sf.read(path)

@@ -85,26 +85,24 @@ def test_what_is_known_already_or_contradicted_is_left_out(
         for row, place in placed
     )
     done = exported(selection, "hoplite", tmp_path / "after", into=str(before))
-    counts = {reason.split(" ")[2]: n for reason, n in done.left_out.items()}
     left_out = {reason: n for reason, n in done.left_out.items() if reason.startswith("labels")}
     assert left_out == {
         "labels that the database has already": 1,
         "labels that one of the database contradicts, on the same class and time": overlapping,
-    }, counts
+    }
     assert done.written == len(placed) - 1 - overlapping
 
 
 def test_recordings_are_found_by_file_name_and_lost_ones_are_counted(
     selection: Path, before: Path, tmp_path: Path
 ) -> None:
+    rename = "UPDATE recordings SET filename = ? WHERE filename = ?"
     execute(
         before,
-        (
-            "UPDATE recordings SET filename = 'deep/down/' || filename WHERE filename = 'rec01.flac'",
-        ),
-        ("UPDATE recordings SET filename = 'gone.flac' WHERE filename = 'rec02.flac'",),
+        (rename, ("deep/down/rec01.flac", "rec01.flac")),
+        (rename, ("gone.flac", "rec02.flac")),
         ("INSERT INTO recordings (filename) VALUES ('one/rec03.flac')",),
-        ("UPDATE recordings SET filename = 'two/rec03.flac' WHERE filename = 'rec03.flac'",),
+        (rename, ("two/rec03.flac", "rec03.flac")),
     )
     whole = exported(selection, "hoplite", tmp_path / "whole")
     done = exported(selection, "hoplite", tmp_path / "after", into=str(before))
