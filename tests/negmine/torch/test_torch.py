@@ -252,7 +252,7 @@ def test_hard_negatives_lower_the_scores_of_what_is_like_them(
             gradients = torch.autograd.grad(loss, list(model.parameters()))
             with torch.no_grad():
                 for parameter, gradient in zip(model.parameters(), gradients, strict=True):
-                    parameter -= 0.3 * gradient
+                    parameter.sub_(gradient, alpha=0.3)
         with torch.no_grad():
             scores.append(model(clips).mean().item())
     assert scores[1] < scores[0] - 1
