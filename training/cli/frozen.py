@@ -15,7 +15,7 @@ from training.cli.settings import RunSettings
 Run = TypeVar("Run", bound=RunSettings)
 
 # Of a head alone: strong decay, and crops that are drawn again, so that the network is asked once.
-DEFAULTS = {"weight_decay": 50.0, "placements": 4}
+DEFAULTS = {"weight_decay": 10.0, "placements": 4}
 _THE_NETWORKS = ("sample_rate", "clip_s", "window_s")
 _MIXES = ("mix", "mix_snr_db", "mix_by")
 

@@ -46,6 +46,7 @@ from training.engine.start import (
 )
 from training.engine.step import make_optimiser, take_step
 from training.engine.validate import ClipScorer, Verdicts
+from training.models.model import RATE
 
 
 def train(
@@ -179,8 +180,8 @@ def train(
     dataset = StepDataset(rows, plugins, config, ranks.rank, ranks.world, bands=bands)
     if not resumed:
         with ranks.first_before_others():
-            every = StepDataset(rows, plugins, config, bands=bands)
-            detector.prepare(_first_rows(every, config, context))
+            # without what is added: the same, whatever a run adds to compare it
+            detector.prepare(_first_rows(StepDataset(rows, [], config), config, context))
     averaged = AveragedWeights(detector, config.ema)
     if resumed:
         averaged.load(resumed.model)
@@ -221,7 +222,7 @@ def train(
             model.train()
             epoch = step // config.steps_per_epoch
             for group in optimiser.param_groups:
-                group["lr"] = learning_rate(step, config)
+                group["lr"] = learning_rate(step, config) * group.get(RATE, 1.0)
             torch.manual_seed(config.seed * 1_000_003 + step)  # dropout: the same after a resume
             drawn = next(steps)
             whole = False

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from negmine.audio.silence import is_silent
 from negmine.errors import ModelError
-from training.models.model import FeatureMap, Grid, Model, column_spread
+from training.models.model import RATE, FeatureMap, Grid, Model, column_spread
 from training.models.network import Network
 from training.models.readout import Frames, pool_frames
 
@@ -26,6 +26,11 @@ _WINDOWS = 64
 # A deviation below this share of their root mean square is not taken at its word: a number that
 # hardly ever moves would be blown up where it does.
 _LEAST_DEVIATION = 0.03
+
+# Learning rate of a class's level, over that of its weights. A level is some -3, and Adam moves a
+# number by a learning rate a step at most: at that of the weights a short run would end before, and
+# the weights would make up for it, with whatever its rows have in common.
+_LEVEL_RATE = 30.0
 
 
 class FrozenDetector(Model):
@@ -72,7 +77,7 @@ class FrozenDetector(Model):
         return self._hop
 
     def prepare(self, clips: Iterable[Tensor]) -> None:
-        """Take the mean and deviation of the embeddings of the first rows."""
+        """Take the mean and deviation of the embeddings of rows."""
         mean, deviation = column_spread(self._embed(rows) for rows in clips)
         least = _LEAST_DEVIATION * float(deviation.square().mean().sqrt())
         self.get_buffer("mean").copy_(mean)
@@ -80,12 +85,12 @@ class FrozenDetector(Model):
         self.base.flush()
 
     def parameter_groups(self, weight_decay: float) -> list[dict[str, Any]]:
-        """Return what is trained: the level of a class does not decay, its weights do."""
+        """Return what is trained: a class's level does not decay, and learns faster."""
         weights = [value for value in self.parameters() if value.ndim > 1]
         levels = [value for value in self.parameters() if value.ndim == 1]
         return [
             {"params": weights, "weight_decay": weight_decay},
-            {"params": levels, "weight_decay": 0.0},
+            {"params": levels, "weight_decay": 0.0, RATE: _LEVEL_RATE},
         ]
 
     def features(self, waveforms: Tensor) -> FeatureMap:

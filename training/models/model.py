@@ -26,6 +26,9 @@ from training.models.readout import (
 )
 from training.models.silence import or_silent
 
+# Key of a group of parameters: their learning rate, as a multiple of the run's.
+RATE = "rate"
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -120,13 +123,13 @@ class Model(nn.Module, ABC):
         """Apply the head: (..., K, D) -> (..., C); K is 1 or C."""
 
     def prepare(self, clips: Iterable[Tensor]) -> None:
-        """Take what is needed of the first rows, (B, T) each, before training: nothing."""
+        """Take what is needed of rows of calls and rejections, (B, T) each: nothing."""
 
     def flush(self) -> None:
         """Write what was kept of clips, for later runs: nothing."""
 
     def parameter_groups(self, weight_decay: float) -> list[dict[str, Any]]:
-        """Return what is trained, for an optimiser."""
+        """Return what is trained, for an optimiser; a group may have a `RATE` of its own."""
         return [{"params": list(self.parameters()), "weight_decay": weight_decay}]
 
     def forward(self, waveforms: Tensor) -> Tensor:

@@ -82,6 +82,12 @@ def test_a_head_learns_the_tones(run: Callable[..., Checkpoint], hidden: int) ->
     assert checkpoint.history[-1]["loss"] < checkpoint.history[0]["loss"] / 2
 
 
+def test_levels_learn_faster_than_weights(run: Callable[..., Checkpoint]) -> None:
+    # at the rate of the weights a level would move by 0.006 at most in 60 steps
+    checkpoint = run(lr=1e-4)
+    assert checkpoint.model["head.bias"].abs().max() > 0.01
+
+
 def test_a_checkpoint_holds_the_head_and_the_networks_digest(
     run: Callable[..., Checkpoint], network: Path, tmp_path: Path
 ) -> None:
