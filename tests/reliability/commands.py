@@ -97,6 +97,12 @@ class Running:
         """Whether it has not ended yet."""
         return not self._connection.poll()
 
+    @property
+    def said(self) -> str:
+        """What it has written to standard error so far."""
+        path = self._output / "stderr"  # made as the command starts
+        return path.read_text("utf-8", "replace") if path.exists() else ""
+
     def send(self, number: signal.Signals) -> None:
         """Send a signal; a command that has ended gets none."""
         with suppress(ProcessLookupError):

@@ -62,6 +62,8 @@ def _run(
 ) -> None:
     """Be a command: this process ends with it."""
     os.setsid()
+    # whoever started the tests in the background made them deaf to it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(folder)
     os.environ.update(environment)
     for number, name in ((1, "stdout"), (2, "stderr")):

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 from conftest import Data
+from programs import HASH_SEEDS, with_hash_seeds
 
 PROGRAM = """
 import sys
@@ -47,20 +45,18 @@ mined = mine(scorer, pool, out / "scores", MineSettings(per_class=9, strategy=st
 def test_the_hash_seed_changes_nothing(shared_data: Data, tmp_path: Path) -> None:
     exclusive = tmp_path / "exclusive.csv"
     exclusive.write_text("class,excludes\n0,1\n")
-    made = []
-    for seed in ("1", "2"):
-        out = tmp_path / seed
-        out.mkdir()
-        folders = [str(Path(__file__).parents[3]), str(Path(__file__).parents[2])]
-        environment = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(folders)}
-        command = [sys.executable, "-c", PROGRAM, str(shared_data.root), str(out), str(exclusive)]
-        subprocess.run(command, env=environment, check=True)
-        made.append(
-            {
-                str(path.relative_to(out)): path.read_bytes()
-                for path in sorted(out.rglob("*"))
-                if path.is_file()
-            }
-        )
+    for seed in HASH_SEEDS:
+        (tmp_path / seed).mkdir()
+    with_hash_seeds(
+        lambda seed: [PROGRAM, str(shared_data.root), str(tmp_path / seed), str(exclusive)]
+    )
+    made = [
+        {
+            str(path.relative_to(tmp_path / seed)): path.read_bytes()
+            for path in sorted((tmp_path / seed).rglob("*"))
+            if path.is_file()
+        }
+        for seed in HASH_SEEDS
+    ]
     assert made[0].keys() == made[1].keys()
     assert [name for name in made[0] if made[0][name] != made[1][name]] == []

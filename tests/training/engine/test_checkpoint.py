@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import pickle
-import subprocess
-import sys
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,6 +16,7 @@ import pytest
 import safetensors.torch
 import torch
 from conftest import tiny_config
+from programs import HASH_SEEDS, with_hash_seeds
 from safetensors import safe_open
 
 from negmine.errors import ModelError
@@ -226,10 +225,8 @@ def test_the_same_run_makes_the_same_bytes_in_every_process(saved: Path, tmp_pat
         "import sys; from pathlib import Path; from training.engine.checkpoint import Checkpoint\n"
         "Checkpoint.load(Path(sys.argv[1])).save(Path(sys.argv[2]))"
     )
-    for seed in ("1", "2"):
-        environment = {**os.environ, "PYTHONHASHSEED": seed}
-        command = [sys.executable, "-c", program, str(saved), str(tmp_path / seed)]
-        subprocess.run(command, check=True, env=environment)
+    with_hash_seeds(lambda seed: [program, str(saved), str(tmp_path / seed)])
+    for seed in HASH_SEEDS:
         assert (tmp_path / seed).read_bytes() == saved.read_bytes()
 
 

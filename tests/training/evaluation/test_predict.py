@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import pytest
 import soundfile as sf
 from click.testing import CliRunner, Result
 from conftest import SAMPLE_RATE, Data
+from reliability.commands import Commands
 
 from negmine.annotations.raven import COLUMNS, selection_table, write_selections
 from negmine.cli.main import main
@@ -193,29 +195,23 @@ def write_long(path: Path, minutes: int) -> None:
 
 
 def test_ctrl_c_ends_predict_at_once_and_writes_nothing(
-    shared_checkpoint: Path, tmp_path: Path
+    commands: Commands, shared_checkpoint: Path, tmp_path: Path
 ) -> None:
     write_long(tmp_path / "long.wav", 90)
     out = tmp_path / "out"
     out.mkdir()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "negmine", "predict", tmp_path / "long.wav", "--model",
-         shared_checkpoint, "--out", out / "scores.csv", "--detections", out / "found.txt",
-         "--per-recording", out / "each"],
-        stderr=subprocess.PIPE, text=True,
-        # whoever started the tests in the background made this process deaf to it
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    running = commands.start(
+        "predict", tmp_path / "long.wav", "--model", shared_checkpoint,
+        "--out", out / "scores.csv", "--detections", out / "found.txt",
+        "--per-recording", out / "each", folder=tmp_path,
     )  # fmt: skip
-    assert process.stderr is not None
-    shown = ""
-    while "predicting" not in shown:  # the bar: reading has begun
-        shown += process.stderr.read(1)
-        assert process.poll() is None, shown
-    process.send_signal(signal.SIGINT)
-    _, rest = process.communicate(timeout=60)
-    assert process.returncode == 130, rest
-    assert "stopped; nothing was written" in rest
-    assert "Traceback" not in rest
+    while running.alive and "predicting" not in running.said:  # the bar: reading has begun
+        time.sleep(0.01)
+    running.send(signal.SIGINT)
+    ended = running.end()
+    assert ended.code == 130, ended
+    assert "stopped; nothing was written" in ended.err
+    assert "Traceback" not in ended.err
     assert not [path for path in out.rglob("*") if path.is_file()]
 
 
