@@ -39,7 +39,10 @@ def written_out(entries: Sequence[Entry], classes: Sequence[str], notes: Notes) 
             for span in _without(entry.span or WHOLE, said[entry.recording, name]):
                 yield replace(entry, label=name, span=None if span == WHOLE else span)
     if made:
-        notes.say(f"{made} rows reject all {len(classes)} classes, but for what other rows say")
+        notes.say(
+            f"{made} rows reject every class ({len(classes)}), except what other rows confirm "
+            "or leave open there"
+        )
 
 
 def _without(span: Span, others: Iterable[Span]) -> Iterator[Span]:

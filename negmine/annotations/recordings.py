@@ -29,21 +29,18 @@ class Recordings:
         One line for each file that could not be read.
     groups : mapping of str to str
         The group of each that is not one by itself: see `group`.
-    folder : SoundFolder, optional
-        What was found below the folder, and what was left out.
+    folders : tuple of SoundFolder
+        What was found below the folder, and others, and what was left out.
     notes : tuple of str
         Warnings, one line each: what is silent, and what was left out for it.
-    others : tuple of Path
-        Further folders that some of the files are below.
     """
 
     root: Path
     infos: dict[str, AudioInfo]
     skipped: tuple[str, ...]
     groups: Mapping[str, str] = field(default_factory=dict)
-    folder: SoundFolder | None = None
+    folders: tuple[SoundFolder, ...] = ()
     notes: tuple[str, ...] = ()
-    others: tuple[Path, ...] = ()
 
     def group(self, name: str) -> str:
         """Return what must not be on both sides of a split: the recording, or its group."""
@@ -55,10 +52,26 @@ class Recordings:
         changed = {name: group for name, group in found.items() if group is not None}
         return replace(self, groups={**self.groups, **changed})
 
+    @property
+    def roots(self) -> tuple[Path, ...]:
+        """The folders that the files are below, the first of them first."""
+        return tuple(dict.fromkeys((self.root, *(folder.root for folder in self.folders))))
+
+    def summaries(self, as_what: str = "used") -> list[tuple[str, bool]]:
+        """Describe what was found in each folder; and whether something was left out of it."""
+        roots = [self._root(info) for info in self.infos.values()]
+        return [
+            (folder.summary(roots.count(folder.root), as_what), bool(folder.left_out))
+            for folder in self.folders
+        ]
+
+    def _root(self, info: AudioInfo) -> Path:
+        return next(one for one in self.roots if info.path.is_relative_to(one))
+
     def source(self, name: str) -> Source:
         """Return the source that recipes cut from."""
         info = self.infos[name]
-        root = next(one for one in (self.root, *self.others) if info.path.is_relative_to(one))
+        root = self._root(info)
         inside = info.path.relative_to(root).as_posix()
         return Source(root, inside, info.fingerprint, info.duration_s, self.group(name))
 
@@ -159,9 +172,8 @@ def open_annotated(
         folders[0].root,
         infos,
         tuple(skipped),
-        folder=folders[0],
+        folders=tuple(folders),
         notes=notes,
-        others=tuple(folder.root for folder in folders[1:]),
     )
     return found.grouped(kept.groups.get), kept
 
@@ -225,7 +237,7 @@ def open_external(
             raise InputError(f"{path} and {infos[name].path} are spelt alike; rename one")
         infos[name] = info
     notes = silence_notes(infos.values())
-    return Recordings(folder.root, infos, tuple(skipped), folder=folder, notes=notes)
+    return Recordings(folder.root, infos, tuple(skipped), folders=(folder,), notes=notes)
 
 
 def open_unlabelled(
@@ -248,7 +260,7 @@ def open_unlabelled(
     read, skipped = probe_all(paths.values(), skip_bad=skip_bad, on_done=progress(len(paths)))
     infos = {name: read[path] for name, path in paths.items() if path in read}
     notes = silence_notes(infos.values())
-    return Recordings(folder.root, infos, tuple(skipped), folder=folder, notes=notes)
+    return Recordings(folder.root, infos, tuple(skipped), folders=(folder,), notes=notes)
 
 
 def parse_external(text: str, classes: Iterable[str]) -> tuple[Path, tuple[str, ...]]:

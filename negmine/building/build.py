@@ -228,8 +228,8 @@ def build_pool(
 def _roots(annotated: Recordings, verdicts: bool) -> dict[str, Path]:
     """Name the folders of annotated recordings; ``verdicts``: whether the last is of verdicts."""
     roots = {"recordings": annotated.root}
-    for number, root in enumerate(annotated.others, start=2):
-        last = number == len(annotated.others) + 1
+    for number, root in enumerate(annotated.roots[1:], start=2):
+        last = number == len(annotated.roots)
         if root not in roots.values():
             roots["verdicts" if verdicts and last else f"recordings{number}"] = root
     return roots

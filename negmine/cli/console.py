@@ -23,6 +23,7 @@ from negmine.notices import LOGGER, warn
 from negmine.progress import Advance
 
 if TYPE_CHECKING:
+    from negmine.annotations.recordings import Recordings
     from negmine.audio.folder import SoundFolder
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -247,6 +248,12 @@ def note(text: str, quiet: bool) -> None:
     """Print what a command does on standard error, beside its results."""
     if not quiet:
         click.echo(one_line(text), err=True)
+
+
+def say_opened(opened: Recordings, quiet: bool, as_what: str = "used") -> None:
+    """Report what was found in folders of recordings; quiet or not where something is left out."""
+    for line, left_out in opened.summaries(as_what):
+        warn(line) if left_out else note(line, quiet)
 
 
 def say_found(

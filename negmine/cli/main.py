@@ -25,7 +25,7 @@ from negmine.cli.console import (
     print_json,
     quiet_and_json,
     say,
-    say_found,
+    say_opened,
 )
 from negmine.cli.data import DataFiles, Sites, data_files, site_of
 from negmine.cli.settings import config_option, with_settings
@@ -168,7 +168,7 @@ def build_pool(
         if line:
             warn(line)
     for opened in report.folders:
-        say_found(opened.folder, quiet, len(opened.infos))
+        say_opened(opened, quiet)
         warn_each(opened.notes)
     for line in report.skipped:
         warn(f"skipped {line}")

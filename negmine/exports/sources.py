@@ -180,8 +180,7 @@ def rows_of_annotations(
 
 def _folder_notes(found: Recordings) -> tuple[str, ...]:
     """Say what of the folder was left out."""
-    folder = found.folder
-    return (folder.summary(len(found.infos)),) if folder is not None and folder.left_out else ()
+    return tuple(line for line, left_out in found.summaries() if left_out)
 
 
 def _kind(box: Annotation) -> str:

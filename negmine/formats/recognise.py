@@ -140,7 +140,9 @@ def _formats() -> str:
 
 def _described(head: Head) -> str:
     if head.path.is_dir():
-        return f"the folders {shorten(head.folders, 8)}" if head.folders else "a folder without any"
+        if head.folders:
+            return f"the folders {shorten(head.folders, 8)}"
+        return "a folder without any (of sound files of one class? name it with --positives)"
     if head.columns:
         return f"the columns {shorten(head.columns, 20)}"
     return f"a file that begins with {head.magic[:8]!r}"

@@ -16,6 +16,7 @@ from negmine.cli.console import (
     quiet_and_json,
     say,
     say_found,
+    say_opened,
 )
 from negmine.cli.data import LenientDataFiles, data_files
 from negmine.cli.scoring_options import decoding, device_option, sound_cache_option
@@ -118,7 +119,7 @@ def calibrate(
             skip_bad=data.skip_bad, progress=lambda total: bars("reading recordings", total),
         )  # fmt: skip
         bars.close()
-        say_found(opened.folder, quiet, len(opened.infos))
+        say_opened(opened, quiet)
         warn_each([*(f"skipped {line}" for line in opened.skipped), *opened.notes])
         site: list[FoundRecording] = []
         if scored.site is not None:

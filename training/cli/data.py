@@ -15,7 +15,7 @@ from negmine.cli.console import (
     Failure,
     GroupedOption,
     note,
-    say_found,
+    say_opened,
 )
 from negmine.cli.data import LenientDataFiles
 from negmine.cli.settings import given_settings
@@ -152,7 +152,7 @@ def open_data(data: LenientDataFiles, bars: Bars, quiet: bool) -> tuple[Recordin
         progress=lambda total: bars("reading recordings", total),
     )
     bars.close()  # else the first warning would be on the bar's line
-    say_found(opened.folder, quiet, len(opened.infos), "annotated")
+    say_opened(opened, quiet, "annotated")
     for line in opened.skipped:
         warn(f"skipped {line}")
     warn_each(opened.notes)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from negmine.cli.console import Bars, print_json, quiet_and_json, say, say_found
+from negmine.cli.console import Bars, print_json, quiet_and_json, say, say_opened
 from negmine.cli.data import LenientDataFiles, data_files
 from negmine.cli.scoring_options import device_option, open_cache
 from negmine.cli.settings import with_settings
@@ -135,7 +135,7 @@ def _asking(
         Path(loop.unlabelled), skip_bad=data.skip_bad,
         progress=lambda total: bars("reading unlabelled", total),
     )  # fmt: skip
-    say_found(field.folder, quiet, len(field.infos))
+    say_opened(field, quiet)
     warn_each(f"skipped {line}" for line in field.skipped)
     warn_each(field.notes)
     asked = AskSettings(per_class=loop.ask, strategy=loop.ask_strategy, seed=settings.seed)

@@ -17,6 +17,7 @@ from negmine.cli.console import (
     quiet_and_json,
     say,
     say_found,
+    say_opened,
 )
 from negmine.cli.scoring_options import decoding, device_option, sound_cache_option
 from negmine.cli.settings import given_settings, unused, with_settings
@@ -269,10 +270,9 @@ def evaluate(
     known = Truth(tables.truth, tables.events, classes)
     warn_each(known.notes)
     with Bars(quiet) as bars:
-        total = len(known.present)
         opened = open_truth_recordings(recordings, known, bars)
         bars.close()
-        say_found(opened.folder, quiet, total, "in the truth")
+        say_opened(opened, quiet, "in the truth")
         rates = [info.sample_rate for info in opened.infos.values()]
         for rate in sorted({scorer.config.sample_rate for scorer in scorers}):
             _tell_lower(rates, rate)

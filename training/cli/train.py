@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from negmine.cli.console import Bars, print_json, quiet_and_json, say, say_found
+from negmine.cli.console import Bars, print_json, quiet_and_json, say, say_opened
 from negmine.cli.data import LenientDataFiles, data_files
 from negmine.cli.scoring_options import device_option
 from negmine.cli.settings import given_settings
@@ -263,7 +263,7 @@ def _labelling(
             progress=bars,
         )
         bars.close()
-        say_found(beside.folder, quiet, len(found.infos), "without annotations")
+        say_opened(beside.only(found.infos), quiet, "without annotations")
         for line in (*(f"skipped {line}" for line in beside.skipped), *found.notes):
             warn(line)
         rates = (one.sample_rate for one in found.infos.values())

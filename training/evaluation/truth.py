@@ -142,6 +142,6 @@ def open_truth_recordings(root: Path, truth: Truth, progress: Progress = no_prog
     infos, _ = probe_all(wanted.values(), on_done=advance)
     found = {name: infos[path] for name, path in wanted.items()}
     notes = silence_notes(found.values())
-    opened = Recordings(folder.root, found, (), folder=folder, notes=notes)
+    opened = Recordings(folder.root, found, (), folders=(folder,), notes=notes)
     truth.check_durations(opened.durations_s)
     return opened

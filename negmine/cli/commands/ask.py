@@ -16,7 +16,7 @@ from negmine.cli.console import (
     print_json,
     quiet_and_json,
     say,
-    say_found,
+    say_opened,
 )
 from negmine.cli.data import LenientDataFiles, Sites, data_files, site_of
 from negmine.cli.scoring_options import Scoring, compile_option, device_option, open_models
@@ -124,7 +124,7 @@ def ask(
         )  # fmt: skip
         bars.close()
         for folder in (opened, field):
-            say_found(folder.folder, quiet or as_json, len(folder.infos))
+            say_opened(folder, quiet or as_json)
             warn_each(f"skipped {line}" for line in folder.skipped)
             warn_each(folder.notes)
         if by_site is not None:

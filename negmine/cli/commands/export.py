@@ -101,8 +101,7 @@ def _annotated(
     from negmine.cli.tables import read_annotations
     from negmine.exports.sources import rows_of_annotations
 
-    inside = (path for path in data.tables if path.is_dir())
-    folders = tuple(dict.fromkeys([source, *inside]))
+    folders = tuple(dict.fromkeys([source, *data.sorted_clips]))
     tables = ", ".join(str(path) for path in (data.tp, data.fp, *data.tables) if path)
     return rows_of_annotations(
         read_annotations(data, folders),
