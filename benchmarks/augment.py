@@ -23,9 +23,10 @@ from training.augmentation import AUGMENT_PRESETS, AugmentSettings
 from training.config import TrainConfig
 from training.data.augment import Augmenter, change_sound
 from training.data.augment_labels import Change
+from training.data.box_rows import BoxRows
 from training.data.mixup import mix
 from training.data.rows import Row, RowKind, make_example
-from training.data.steps import BoxRows, Step, StepDataset, step_loader
+from training.data.steps import Step, StepDataset, step_loader
 from training.losses.losses import lsoft_bce_loss
 from training.models.detector import Detector
 from training.models.frontend import FrontEndSettings

@@ -104,7 +104,7 @@ def build(files: int, classes: int, recipes: int, out: Path, *boxes: int) -> dic
 
     ``boxes``: calls, rejected detections and files that have them, as for `made_up`.
     """
-    from negmine.building.build import fill
+    from negmine.building.fill import fill
     from negmine.pool.files import write_new
     from negmine.pool.writer import PoolWriter
 

@@ -28,9 +28,10 @@ from negmine.cli.main import main as negmine
 from negmine.mining.selection import Chosen, Selection
 from negmine.pool import open_pool
 from training.config import TrainConfig
+from training.data.box_rows import BoxRows
 from training.data.hard_negatives import HardNegatives
 from training.data.settings import HardUse
-from training.data.steps import BoxRows, StepDataset
+from training.data.steps import StepDataset
 from training.engine.validate import read_recordings
 
 RATE, SECONDS, RECORDINGS = 16_000, 30.0, 40

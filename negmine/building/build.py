@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
-
-import numpy as np
 
 from negmine.annotations import Annotations
 from negmine.annotations.class_bands import warn_of_margin
@@ -22,21 +20,18 @@ from negmine.annotations.recordings import (
 from negmine.annotations.sites import SiteOf, alike_sites
 from negmine.building.declarations import Declaration, check_used, declared_files, read_declarations
 from negmine.building.dedup.acoustic_files import read_prints, write_prints
+from negmine.building.fill import fill
 from negmine.building.holdout import read_names
 from negmine.building.settings import PoolSettings
 from negmine.building.sound import BuildSound
-from negmine.building.sources import rows_of
 from negmine.building.sources.agreed import open_scorers
-from negmine.building.sources.annotated import annotated_clips
 from negmine.building.sources.context import BuildContext, DeclaredFolder, no_progress
 from negmine.building.standing import check_standing, check_unchanged, standing_roles
 from negmine.errors import InputError, PoolError
 from negmine.pool import Pool, open_pool
 from negmine.pool.append import append_part, open_to_append, writer_after
-from negmine.pool.audible import check_ratios
 from negmine.pool.files import write_new
 from negmine.pool.writer import PoolWriter
-from negmine.recipes.recipe import Recipe, Recipes, blocks_of
 
 
 @dataclass(frozen=True)
@@ -306,60 +301,6 @@ def _table(
             "--external"
         )
     return read_declarations(Path(settings.external.table), classes)
-
-
-def fill(writer: PoolWriter, context: BuildContext) -> None:
-    """Run every source of negatives, in order, and pack what it yields.
-
-    Raises
-    ------
-    AudioError
-        If a component of a mix is silent, naming the file and the span.
-    ValueError
-        If a source yields rows of another kind than its own.
-    """
-    for block in _kept(_calls(context), context):
-        context.calls.append(block)
-        writer.add_calls(block)
-    for name, settings in context.settings.sources().items():
-        for block in _kept(rows_of(name)(context, settings), context):
-            kinds = {context.dictionaries.kinds[number] for number in np.unique(block.kind)}
-            if odd := kinds - {name}:
-                raise ValueError(f"source '{name}' yields rows of kind {', '.join(sorted(odd))}")
-            check_ratios(block, context.silent_uses(block))
-            known = writer.known(block)
-            repeated = len(block) - known - writer.add(block)
-            context.left_out["rows that the pool has already"] += known
-            context.left_out[f"rows of '{name}' that repeat another row of this build"] += repeated
-            if not settings.leaf:
-                context.blocks.append(block)
-
-
-def _calls(context: BuildContext) -> Iterator[Recipe]:
-    return annotated_clips(
-        context.annotations,
-        context.recordings,
-        present=True,
-        clip_s=context.settings.clip_s,
-        sample_rate=context.sample_rate,
-        beyond_per_s=context.settings.fp.beyond_per_s,
-    )
-
-
-def _kept(
-    rows: Iterator[Recipe] | Iterator[Recipe | Recipes], context: BuildContext
-) -> Iterator[Recipes]:
-    """Yield rows that sound, and draw on no held-out recording (source or partner).
-
-    A mix with a silent part is not left out here: its ratio is undefined, which is an error.
-    """
-    for block in blocks_of(rows, context.dictionaries):
-        held = context.held_out_rows(block)
-        context.left_out["rows that draw on held-out recordings"] += int(held.sum())
-        block = block[~held] if held.any() else block
-        silent = ~context.audible(block) & (block.uses.counts == 1)
-        context.left_out["clips of silence"] += int(silent.sum())
-        yield block[~silent] if silent.any() else block
 
 
 def _check_other_sound(annotated: Recordings, external: Sequence[Recordings]) -> None:

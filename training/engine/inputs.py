@@ -13,9 +13,10 @@ from negmine.annotations.recordings import Recordings
 from negmine.notices import warn
 from negmine.pool import Pool, open_pool
 from negmine.progress import Progress, no_progress
+from training.data.box_rows import Soft
 from training.data.sampled_rows import What
 from training.data.settings import HARD_USE, HardUse, SampleUse
-from training.data.steps import RowSource, Soft
+from training.data.steps import RowSource
 from training.engine.distributed import is_first_process
 
 
@@ -81,7 +82,7 @@ class RunInputs:
         What each recording must stay together with in folds, a site for example; by default each
         stands alone.
     soft : Soft, optional
-        Pseudo labels, see `training.data.steps.BoxRows`.
+        Pseudo labels, see `training.data.box_rows.BoxRows`.
     plugins : sequence of RowSource
         Rows that are added to every step.
     hard : sequence of HardInputs

@@ -17,7 +17,8 @@ from negmine.notices import warn
 from negmine.pool import check_classes
 from negmine.storage.digests import text_fingerprint
 from training.config import TrainConfig
-from training.data.steps import RowSource, Soft
+from training.data.box_rows import Soft
+from training.data.steps import RowSource
 from training.engine.checkpoint import Checkpoint
 from training.models.detector import Detector
 from training.models.frontend import FrontEndSettings

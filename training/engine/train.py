@@ -16,10 +16,11 @@ from negmine.annotations.rates import check_audible
 from negmine.errors import NegmineError
 from negmine.progress import Advance
 from training.config import TrainConfig
+from training.data.box_rows import BoxRows
 from training.data.folds import held_out_recordings
 from training.data.held_out_negatives import HeldOutNegatives
 from training.data.silent_rows import SILENCE, SilentRows
-from training.data.steps import BoxRows, StepDataset, step_loader
+from training.data.steps import StepDataset, step_loader
 from training.engine.board import Board
 from training.engine.cautions import check_learnable
 from training.engine.checkpoint import Checkpoint

@@ -18,8 +18,8 @@ from negmine.recipes.clip_labels import label_clip
 from negmine.recipes.reader import DIRECT, Reader
 from negmine.recipes.source import Source
 from training.config import TrainConfig
+from training.data.box_rows import Soft
 from training.data.rows import Example, Row, RowKind
-from training.data.steps import Soft
 from training.data.streams import Stream
 
 

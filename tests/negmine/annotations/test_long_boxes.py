@@ -18,7 +18,7 @@ from negmine.audio.read import probe
 from negmine.audio.windows import Span
 from negmine.cli.main import main
 from negmine.pool import open_pool
-from training.data.steps import BoxRows
+from training.data.box_rows import BoxRows
 
 CALL_S = 0.4
 

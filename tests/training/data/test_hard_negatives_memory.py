@@ -12,9 +12,10 @@ from process_memory import held_mib, mapped_kib, needs_proc
 
 from negmine.mining.selection import Chosen, Selection
 from negmine.pool import open_pool
+from training.data.box_rows import BoxRows
 from training.data.hard_negatives import HardNegatives
 from training.data.settings import HardUse
-from training.data.steps import BoxRows, StepDataset, step_loader
+from training.data.steps import StepDataset, step_loader
 
 
 @pytest.mark.slow

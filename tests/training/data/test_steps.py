@@ -22,15 +22,9 @@ from negmine.recipes.certificates import Certificate
 from negmine.recipes.clip_labels import label_clip
 from negmine.recipes.labels import PartialLabels
 from training.augmentation import AugmentSettings
+from training.data.box_rows import BoxRows, Draw, crop_starts
 from training.data.rows import Batch, Example, Row, RowKind
-from training.data.steps import (
-    BoxRows,
-    Draw,
-    Step,
-    StepDataset,
-    crop_starts,
-    step_loader,
-)
+from training.data.steps import Step, StepDataset, step_loader
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -32,11 +32,11 @@ from negmine.pool import open_pool
 from negmine.recipes.certificates import Certificate
 from negmine.recipes.labels import PartialLabels
 from training.config import TrainConfig
+from training.data.box_rows import BoxRows
 from training.data.folds import held_out_recordings
 from training.data.hard_negatives import HardNegatives
 from training.data.rows import Batch, Example, Row, RowKind
 from training.data.settings import HardUse
-from training.data.steps import BoxRows
 from training.engine import step as training_step
 from training.engine import train as training_loop
 from training.engine.checkpoint import Checkpoint

@@ -18,8 +18,9 @@ from torch import nn
 from negmine.audio.silence import SILENT_LOGIT
 from negmine.cli.main import main
 from training.config import Readout
+from training.data.box_rows import BoxRows
 from training.data.silent_rows import SilentRows
-from training.data.steps import BoxRows, StepDataset
+from training.data.steps import StepDataset
 from training.engine.checkpoint import Checkpoint
 from training.engine.scorer import CheckpointScorer
 from training.evaluation.inference import RecordingScorer
