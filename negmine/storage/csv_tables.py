@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING
 
 from negmine.errors import InputError, did_you_mean, shorten
 from negmine.storage.decimals import decimal
-from negmine.storage.files import writing
 from negmine.storage.names import LONGEST_NAME, clean_name, odd_character
 from negmine.storage.text_files import open_regular
 
@@ -300,7 +299,10 @@ def write_csv(
     OutputError
         If the file cannot be written.
     """
-    from pandas.api.types import is_numeric_dtype  # late: readers of tables do without pandas
+    # late: readers of tables do without pandas and Arrow
+    from pandas.api.types import is_numeric_dtype
+
+    from negmine.storage.files import writing
 
     safe = table.rename(columns=lambda name: safe_cell(str(name)))
     for place, kind in enumerate(table.dtypes):
