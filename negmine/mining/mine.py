@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -128,8 +129,8 @@ def mine(
     kinds, cells = pool.recipes.kind, eligible.counts()
     for one, choice in zip(known, picked, strict=True):
         certified = eligible.of_class(one.column)
-        weights = pool.recipes.confidence(one.name)
-        drawn = matched_random(certified, kinds, cells, weights, choice.rows, rng)
+        sure = partial(pool.recipes.confidence, one.name)
+        drawn = matched_random(certified, kinds, cells, sure, choice.rows, rng)
         # as many to listen to as to train with, at most
         heard = choice.review[: max(s.per_class, len(choice.rows))]
         described = describe(one, choice.rows, drawn, heard)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 # A row is drawn out of this many times the rows that are wanted of its cells and weight: with
 # fewer to choose from, the control would be the selection itself.
 _AMONG = 4
+# Rows of a kind that are drawn from, where there are more: a random part of them, and so many times
+# the number wanted.
+_SAMPLE, _OF_EACH = 20_000, 100
 
 
 def matched_random(
     eligible: np.ndarray,
     kinds: np.ndarray,
     cells: np.ndarray,
-    weights: np.ndarray,
+    weights: Callable[[np.ndarray], np.ndarray],
     chosen: np.ndarray,
     rng: np.random.Generator,
 ) -> np.ndarray:
@@ -31,8 +36,9 @@ def matched_random(
         Their kinds, by number.
     cells : int array, shape (N,)
         How many classes each is certified free of.
-    weights : float array, shape (N,)
-        Confidence that each is free of the class: the weight of its zero in a loss.
+    weights : callable
+        Given rows, returns how sure it is that each is free of the class: the weight of its zero in
+        a loss.
     chosen : int array, shape (m,)
         The rows of the selection to match, all eligible.
 
@@ -43,27 +49,33 @@ def matched_random(
     """
     drawn = [np.zeros(0, dtype=np.int64)]
     for kind in np.unique(kinds[chosen]):
-        among = np.flatnonzero(eligible & (kinds == kind))
-        alike = np.stack([cells[among], weights[among]], axis=1).astype(np.float64)
-        among = among[order := np.lexsort(alike.T[::-1])]
-        found = _draw(alike[order], np.isin(among, chosen), rng)
-        drawn.append(among[found])
+        among, wanted = np.flatnonzero(eligible & (kinds == kind)), chosen[kinds[chosen] == kind]
+        most = max(_SAMPLE, _OF_EACH * len(wanted))
+        may = among if len(among) <= most else rng.choice(among, most, replace=False)
+        rows = np.union1d(may, wanted)
+        alike = np.stack([cells[rows], weights(rows)], axis=1).astype(np.float64)
+        order = np.lexsort(alike.T[::-1])
+        rows = rows[order]
+        drawn.append(rows[_draw(alike[order], np.isin(rows, wanted), np.isin(rows, may), rng)])
     return np.sort(np.concatenate(drawn))
 
 
-def _draw(alike: np.ndarray, chosen: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _draw(
+    alike: np.ndarray, chosen: np.ndarray, may: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
     """Return places of sorted rows, as many of each sort as are chosen, or of the sorts beside it.
 
     Parameters
     ----------
     alike : float64 array, shape (n, 2)
         Rows that are the same here are of one sort.
-    chosen : bool array, shape (n,)
+    chosen, may : bool array, shape (n,)
+        Which are to be matched, and which are drawn from: as many, or more.
     """
     new = np.append(True, (alike[1:] != alike[:-1]).any(axis=1))
     starts = np.append(np.flatnonzero(new), len(alike))
     wanted = np.add.reduceat(chosen.astype(np.int64), starts[:-1])
-    free = np.ones(len(alike), dtype=bool)
+    free = may.copy()
     for sort in rng.permutation(np.flatnonzero(wanted)).tolist():
         count, low, high = int(wanted[sort]), int(starts[sort]), int(starts[sort + 1])
         enough = min(_AMONG * count, int(np.count_nonzero(free)))
@@ -71,4 +83,4 @@ def _draw(alike: np.ndarray, chosen: np.ndarray, rng: np.random.Generator) -> np
         while (left := np.flatnonzero(free[low:high])).size < enough:
             low, high, reach = max(0, low - reach), high + reach, 2 * reach
         free[low + rng.choice(left, count, replace=False)] = False
-    return np.flatnonzero(~free)
+    return np.flatnonzero(may & ~free)

@@ -77,7 +77,7 @@ def test_the_control_is_of_distinct_rows_and_as_many_of_each_kind(
     cells = np.array(data.draw(st.lists(st.integers(1, 3), min_size=90, max_size=90)))
     rng = np.random.default_rng(seed)
     weights = rng.choice([0.9, 0.99, 1.0], len(every)).astype(np.float32)
-    drawn = matched_random(eligible, every, cells[: len(every)], weights, chosen, rng)
+    drawn = matched_random(eligible, every, cells[: len(every)], weights.__getitem__, chosen, rng)
     assert len(set(drawn.tolist())) == len(drawn) == len(wanted)
     assert drawn.tolist() == sorted(drawn.tolist())
     assert eligible[drawn].all()
@@ -90,25 +90,30 @@ def test_every_eligible_row_alike_is_as_likely_in_the_control() -> None:
     counts = Counter(
         row
         for _ in range(2000)
-        for row in matched_random(alike > 0, alike, alike, alike, chosen, rng).tolist()
+        for row in matched_random(alike > 0, alike, alike, alike.__getitem__, chosen, rng).tolist()
     )
     # each row is drawn with probability 0.3: 600 times, with a standard deviation of 20
     assert sorted(counts) == list(range(10))
     assert all(count == pytest.approx(600, abs=90) for count in counts.values())
 
 
-def test_the_control_has_the_cells_and_weights_of_what_it_matches() -> None:
+@pytest.mark.parametrize("sample", [20_000, 1000])
+def test_the_control_has_the_cells_and_weights_of_what_it_matches(
+    monkeypatch: pytest.MonkeyPatch, sample: int
+) -> None:
+    monkeypatch.setattr("negmine.mining.rules.control._SAMPLE", sample)
+    monkeypatch.setattr("negmine.mining.rules.control._OF_EACH", 1)
     rng = np.random.default_rng(0)
     rows = np.arange(3000)
     cells = rng.choice([1, 2, 20], len(rows))
     # few rows are of one cell's weight alone, many of the others
     weights = np.where(cells == 1, rng.uniform(0.9, 1.0, len(rows)), rng.choice([0.8, 0.9], 3000))
     # what scores high has few cells, and is the less sure
-    hard = np.argsort(cells + 5 * weights + rng.normal(0, 0.1, len(rows)))[:200]
-    drawn = matched_random(rows >= 0, np.zeros(3000), cells, weights, hard, rng)
+    hard = np.argsort(cells + 5 * weights + rng.normal(0, 0.1, len(rows)))[:50]
+    drawn = matched_random(rows >= 0, np.zeros(3000), cells, weights.__getitem__, hard, rng)
     assert Counter(cells[drawn].tolist()) == Counter(cells[hard].tolist())
     assert weights[drawn].sum() == pytest.approx(weights[hard].sum(), rel=0.01)
-    plain = rng.choice(rows, 200, replace=False)
-    assert abs(weights[plain].sum() - weights[hard].sum()) > 5
+    plain = rng.choice(rows, 50, replace=False)
+    assert abs(weights[plain].sum() - weights[hard].sum()) > 1
     # most rows this unsure were chosen; still others are drawn
     assert np.isin(drawn, hard).mean() < 0.7
