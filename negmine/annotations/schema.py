@@ -133,6 +133,19 @@ class Annotations:
         boxes = tuple(box for box in self.boxes if box.recording in kept)
         return replace(self, boxes=boxes, notes=())
 
+    def present_only(self, known: Collection[str], what: str) -> Annotations:
+        """Return those of recordings that are there; note how many of what are not."""
+        missing = [name for name in self.by_recording if name not in known]
+        if not missing:
+            return self
+        kept = self.without(missing)
+        count = len(self.boxes) - len(kept.boxes)
+        line = (
+            f"{len(missing)} recordings of {what} are not there; their {count} rows are left out; "
+            f"the first: {self.by_recording[missing[0]][0].where}: '{missing[0]}'"
+        )
+        return kept.noting([*self.notes, line])
+
     def noting(self, notes: Iterable[str]) -> Annotations:
         """Return the same, with more to know of them before what is known already."""
         return replace(self, notes=(*notes, *self.notes))

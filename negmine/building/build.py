@@ -160,7 +160,7 @@ def build_pool(
     read = [folder for _, folder in opened.folders]
     if standing:
         check_unchanged(standing, read)
-    sound, sites = opened.by_site(site_of) if site_of else (opened, {})
+    sound, sites = opened.by_site(site_of) if site_of else (opened, dict(annotated.groups))
     stand = standing.sources if standing else ()
     roles = standing_roles(standing) if standing else {}
     sound = sound.as_standing(stand, sited=site_of is not None)

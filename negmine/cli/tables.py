@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from negmine.annotations import Annotations
     from negmine.annotations.assemble import Assembly
     from negmine.annotations.import_report import ImportReport
+    from negmine.annotations.recording_names import RecordingNames
     from negmine.formats.recognise import Table
 
 
@@ -32,10 +33,14 @@ def read_annotations(data: TableFiles, folders: Sequence[Path] = ()) -> Annotati
         If nothing says what calls.
     """
     found = read_tables_of(data, folders)
-    if isinstance(data, DataFiles):
+    if isinstance(data, DataFiles) and data.verdicts:
         from negmine.annotations.verdicts import add_verdicts
 
         found = add_verdicts(found, data.verdicts)
+        if data.present_only:
+            names = _names_in(data, folders)
+            assert names is not None
+            found = found.present_only(names.paths, "verdicts")
     warn_each(found.notes)
     return found
 
@@ -128,13 +133,21 @@ def assembly_of(data: TableFiles, folders: Sequence[Path]) -> Assembly:
     """Return how entries become annotations, as options and folders of recordings say."""
     from negmine.annotations.assemble import Assembly
     from negmine.annotations.class_names import read_classes
-    from negmine.annotations.recording_names import RecordingNames
-    from negmine.audio.folder import open_folder
 
     return Assembly(
         read_classes(data.class_table) if data.class_table else None,
-        RecordingNames([open_folder(folder) for folder in folders]) if folders else None,
+        _names_in(data, folders),
         data.songtypes,
         data.present_only,
         data.skip_uncalled,
     )
+
+
+def _names_in(data: TableFiles, folders: Sequence[Path]) -> RecordingNames | None:
+    """Name the recordings in folders, and in that of verdicts; None where no folder is named."""
+    from negmine.annotations.recording_names import RecordingNames
+    from negmine.audio.folder import open_folder
+
+    beside = data.verdict_recordings if isinstance(data, DataFiles) else None
+    every = [*folders, *([] if beside is None else [beside])]
+    return RecordingNames([open_folder(folder) for folder in every]) if every else None

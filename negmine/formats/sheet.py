@@ -7,6 +7,7 @@ of another language makes of a table is read, too, and noted.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -19,6 +20,11 @@ from negmine.storage.decimals import decimal
 from negmine.storage.text_files import open_regular
 
 _DELIMITERS = {"\t": "tabs", ";": "semicolons", ",": "commas"}
+# As spreadsheets write 1.5 or 3.12, which they take for days: 01.May, 3-Dec, Dec-12, 2026-05-01.
+_DATE = re.compile(
+    r"[0-9]{1,4}[-./ ]{1,2}[^\W\d_]{3,9}\.?|[^\W\d_]{3,9}[-./ ]{1,2}[0-9]{1,4}"
+    r"|[0-9]{1,4}([-./])[0-9]{1,2}\1[0-9]{1,4}( [0-9:]+)?"
+)
 _MOST_BYTES = 2 << 30
 _HEAD_BYTES = 64 << 10
 
@@ -143,7 +149,8 @@ def number_of(where: str, column: str, text: str, notes: Notes) -> float | None:
         if not math.isnan(value):
             notes.repair(where, "a decimal comma is read as a decimal point")
     if not math.isfinite(value):
-        raise AnnotationError(f"{where}: {column} '{text}' is not a number")
+        date = " (a date that a spreadsheet made of a number?)" if _DATE.fullmatch(text) else ""
+        raise AnnotationError(f"{where}: {column} '{text}' is not a number{date}")
     return value
 
 

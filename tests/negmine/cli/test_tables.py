@@ -164,3 +164,33 @@ def test_what_is_missing_is_one_line(
     assert made.exit_code == 2, made.output
     assert message in made.stderr
     assert not (sorted_clips / "pool").exists()
+
+
+def test_groups_of_a_table_are_held_out_by_their_names(data: Data, tmp_path: Path) -> None:
+    table = pd.read_csv(judged(data, tmp_path / "t.csv"))
+    table["site"] = ["hill" if name < "rec04" else "lake" for name in table["file"]]
+    table.to_csv(tmp_path / "t.csv", index=False)
+    tables = (data.recordings, "--annotations", tmp_path / "t.csv")
+    made = run("build-pool", *tables, *SMALL, "--holdout", "hill", "--out", tmp_path / "pool")
+    assert made.exit_code == 0, made.output
+    assert "the tables name 2 groups of 8 recordings" in made.stderr
+    pool = open_pool(tmp_path / "pool")
+    assert {source.group for source in pool.sources} == {"lake"}
+    trained = run("train", *tables, *RUN, "--out", tmp_path / "run", "--json")
+    assert json.loads(trained.stdout)["held_out"] == 4
+
+
+def test_verdicts_on_recordings_that_are_not_there_are_counted_where_asked(
+    data: Data, tmp_path: Path
+) -> None:
+    (tmp_path / "heard.csv").write_text(
+        "recording,class,t_min,t_max,verdict\ngone,0,0,1,present\nrec00,0,3,4,absent\n"
+    )
+    arguments = ("build-pool", *data.options, "--verdicts", tmp_path / "heard.csv", *SMALL,
+                 "--out", tmp_path / "pool")  # fmt: skip
+    refused = run(*arguments)
+    assert refused.exit_code == 2
+    assert "no sound file for recording 'gone'" in refused.stderr
+    made = run(*arguments, "--present-only")
+    assert made.exit_code == 0, made.output
+    assert "1 recordings of verdicts are not there; their 1 rows are left out" in made.stderr
