@@ -14,8 +14,11 @@ from negmine.errors import InputError
 from negmine.settings import settings_of
 from training.augmentation import AugmentSettings
 from training.cli.loop import loop
+from training.cli.settings import LoopRunSettings
 from training.cli.train import train
 from training.config import Precision, Readout, TrainConfig
+from training.data.settings import LoopHardUse, LoopSampleUse
+from training.schedules.settings import LoopSettings
 
 
 def test_round_trip_through_json() -> None:
@@ -122,3 +125,29 @@ def test_a_checkpoint_from_before_a_setting_was_there_is_read() -> None:
     del values["seed"]
     with pytest.raises(InputError, match="no 'seed'; these are settings of another version"):
         TrainConfig.from_dict(values)
+
+
+def test_a_loop_draws_random_rows_of_its_pool_and_three_times_as_many_mined_ones() -> None:
+    plain, frozen = (LoopRunSettings().with_doses("pool", one) for one in (False, True))
+    for settings, random in ((plain, 0.25), (frozen, 1.0)):
+        assert settings.samples.negatives == "pool"
+        assert settings.samples.negative_ratio == random
+        assert settings.hard.ratio == 3 * random
+        assert settings.hard.own
+    said = LoopRunSettings(
+        samples=LoopSampleUse(negatives="other", negative_ratio=0.5), hard=LoopHardUse(ratio=2.0)
+    ).with_doses("pool", True)
+    assert (said.samples.negatives, said.samples.negative_ratio) == ("other", 0.5)
+    assert said.hard.ratio == 2.0
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"ask": 3}, "--ask: name the folder of recordings to ask about by --unlabelled"),
+        ({"ask_strategy": "disagreement"}, "takes two or more models; use 'negmine ask'"),
+    ],
+)
+def test_a_loop_asks_about_something(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        LoopSettings(**changes)
