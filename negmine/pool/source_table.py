@@ -38,6 +38,7 @@ class SourceTable(Sequence[Source]):
     """
 
     def __init__(self, paths: Sequence[Path], roots: Mapping[str, Path]) -> None:
+        self.roots = dict(roots)
         self._rows = [row for path in paths for row in _read(path, roots)]
         self._made: dict[int, Source] = {}
 

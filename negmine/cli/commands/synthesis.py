@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,10 +78,10 @@ def synthesise(
     from negmine.storage.locks import only_writer
     from negmine.synthesis.into_pool import rules_for, synthesise_into
 
-    sources = open_pool(pool).sources  # where there is none, nothing is made beside it
+    roots = open_pool(pool).sources.roots  # where there is none, nothing is made beside it
     annotations = None
     if data.tp or data.tables:
-        annotations = _in_pool(data, [*dict.fromkeys(source.root for source in sources)])
+        annotations = _in_pool(data, roots)
     # what is added at the end must fit the pool as it was opened
     with only_writer(pool), Bars(quiet or as_json) as bars:
         opened, (scorer,) = open_pool(pool), open_models(scoring)
@@ -112,12 +112,14 @@ def synthesise(
         raise KeyboardInterrupt
 
 
-def _in_pool(data: TableFiles, roots: Sequence[Path]) -> Annotations:
+def _in_pool(data: TableFiles, roots: Mapping[str, Path]) -> Annotations:
     """Read what tables say of the recordings of a pool; files are opened if verdicts need them."""
     from negmine.annotations.recordings import open_annotated
     from negmine.annotations.whole import is_open
 
-    folders = [root for root in roots if root.is_dir()]
+    others = ("external", "unlabelled")
+    named = {root: None for name, root in roots.items() if not name.startswith(others)}
+    folders = [root for root in named if root.is_dir()]
     found = read_annotations(data, folders)
     if any(map(is_open, found.boxes)):
         _, found = open_annotated(folders, found, skip_bad=True)

@@ -351,6 +351,22 @@ def test_the_command(shared_checkpoint: Path, own_pool: Path, shared_data: Data)
     assert "nothing refused: without scores" in shown.stdout
 
 
+def test_the_command_takes_tables_of_any_format(
+    shared_checkpoint: Path, shared_data: Data, tmp_path: Path
+) -> None:
+    added = []
+    for name, tables in (
+        ("rfcx", ["--tp", str(shared_data.tp), "--fp", str(shared_data.fp)]),
+        ("any", [f"--annotations={table}" for table in (shared_data.tp, shared_data.fp)]),
+    ):
+        pool = make_pool(shared_data, tmp_path / name)
+        arguments = ["synthesise", str(pool), "--model", str(shared_checkpoint), "--budget", "40"]
+        result = CliRunner().invoke(main, [*arguments, *tables, "--json"])
+        assert result.exit_code == 0, result.output
+        added.append(sorted(open_pool(pool).recipes.ids))
+    assert added[0] == added[1]
+
+
 def test_the_command_fits_doubt_where_it_has_scores(
     shared_checkpoint: Path, tmp_path: Path
 ) -> None:
