@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -161,7 +161,16 @@ def _choose(
         choose(one, settings, rho, use.of(column) if use else None)
         for column, one in enumerate(each)
     ]
+    if site is not None and use is None:
+        found = [replace(one, per_hour=_rate(site, i, one)) for i, one in enumerate(found)]
     return found, at_site
+
+
+def _rate(site: SiteWindows, column: int, choice: ThresholdChoice) -> float:
+    """Return how many windows an hour of a site reach a threshold; NaN without one."""
+    if math.isnan(choice.logit):
+        return math.nan
+    return site.of(column).above(choice.logit) / site.hours
 
 
 def _table(classes: Sequence[str], choices: Sequence[ThresholdChoice]) -> pd.DataFrame:
@@ -232,6 +241,11 @@ def _notes(
         )
     if site is not None:
         notes += [f"skipped {line}" for line in site.skipped]
+    if site is not None and not spans.at_site.any():
+        notes.append(
+            "no verdict of --verdicts is on a window of the site: detections_per_hour says how "
+            "many there are, and nothing how many of them are right"
+        )
     if site is not None and models.new:
         notes.append("the models are taken not to have been trained on recordings of the site")
     if not window_s / _FITS <= spans.length_s <= window_s * _FITS:

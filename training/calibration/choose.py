@@ -34,7 +34,7 @@ OK, TOO_FEW, NO_SCORE, NO_ORDER, NOT_SURE, BOUND = (
     "no score reaches it",
     "scores do not tell",
     "not established",
-    "no verdicts: all counted as false",
+    "bound: all counted as false",
 )
 
 

@@ -72,6 +72,5 @@ def _heard(
 ) -> HeardWindows:
     if not np.isfinite(logits).all():
         raise ModelError("the model gives NaN or infinite scores; was training stable?")
-    logits = logits.reshape(len(start_s), -1)
     scores = np.where(audible[:, np.newaxis], expit(logits.astype(np.float64)), 0.0)
     return HeardWindows(scores, start_s, end_s, heard_s)

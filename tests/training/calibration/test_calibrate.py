@@ -210,3 +210,35 @@ def test_misuse_is_one_line(run: Run, tmp_path: Path, change: list[str], message
     assert result.exit_code == 2
     assert message in result.stderr
     assert not any(tmp_path.iterdir())
+
+
+def test_a_site_without_verdicts_gives_rates_and_bounds_and_says_so(
+    run: Run, tmp_path: Path
+) -> None:
+    site = tmp_path / "site"
+    site.mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(3):
+        sf.write(site / f"n{i}.wav", rng.normal(0, 0.05, 20 * 8000), 8000)
+    whole = (site / "n0.wav").read_bytes()
+    (site / "bad.wav").write_bytes(whole[: len(whole) // 2])
+    failed = run.calibrate(tmp_path / "t.csv", "--site", site)
+    assert (failed.exit_code, "bad.wav" in failed.stderr) == (1, True)
+    assert not (tmp_path / "t.csv").exists()
+    options = ["--site", site, "--skip-bad", "--json"]
+    result = run.calibrate(tmp_path / "t.csv", "--precision", 0.7, *options)
+    assert result.exit_code == 0, result.output
+    assert "nothing how many of them are right" in result.stderr
+    told = json.loads(result.stdout)
+    assert (told["site"]["recordings"], told["site"]["hours"]) == (3, pytest.approx(1 / 60))
+    assert "not that of a site" in told["precision_of"]
+    for row in told["table"]:
+        assert row["detections_per_hour"] >= 0
+        assert row["fp_per_hour"] is None
+    bound = run.calibrate(tmp_path / "u.csv", "--fp-per-hour", 600, *options)
+    assert bound.exit_code == 0, bound.output
+    for row in json.loads(bound.stdout)["table"]:
+        assert row["status"] == "bound: all counted as false"
+        assert row["detections_per_hour"] <= 600
+        assert row["detections_per_hour"] < row["fp_per_hour_high"]
+        assert row["fp_per_hour_low"] == 0
