@@ -126,17 +126,28 @@ def heard(logit: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray
     return np.unique(np.concatenate(drawn))
 
 
-def tables_of(first: Path, models: Sequence[Path], scorers: Sequence[Any]) -> list[Judged]:
+def tables_of(
+    first: Path, models: Sequence[Path], scorers: Sequence[Any], kept: Path
+) -> list[Judged]:
     """Score the judged spans of the first data, each by the head that held it out."""
+    if kept.exists():
+        return _by_class(pd.read_csv(kept))
     from training.engine.checkpoint import Checkpoint
 
     tables = read_rfcx(first / "train_tp.csv", first / "train_fp.csv")
     recordings, annotations = open_annotated(first / "train", tables)
     held = models_of([Checkpoint.load(path) for path in models], scorers, [])
     spans = score_spans(held, annotations, recordings, [])
+    columns = ("column", "logit", "present", "recording")
+    found = pd.DataFrame({name: getattr(spans, name) for name in columns})
+    write_csv(kept, found)
+    return _by_class(found)
+
+
+def _by_class(found: pd.DataFrame) -> list[Judged]:
     return [
-        Judged(spans.logit[mine], spans.present[mine], spans.recording[mine])
-        for mine in (spans.column == column for column in range(len(annotations.classes)))
+        Judged(*(mine[name].to_numpy() for name in ("logit", "present", "recording")))
+        for _, mine in found.groupby("column")
     ]
 
 
@@ -225,7 +236,7 @@ def main(
     torch.set_num_threads(1)
     models = sorted(run.glob("seed0/fold*/best.pt"))
     scorers, classes, _ = open_scorers(models, torch.device("cpu"), ReadingSettings(readout="max"))
-    tables = tables_of(data[0], models, scorers)
+    tables = tables_of(data[0], models, scorers, out / "tables.csv")
     rng = np.random.default_rng(seed)
     rows: list[dict[str, object]] = []
     for one in data:

@@ -64,8 +64,8 @@ def scorers(kind: str, tmp_path: Path, hop_s: float | None) -> tuple[RecordingSc
 
 
 @pytest.mark.parametrize("kind", ["trained", "frozen"])
-@pytest.mark.parametrize("hop_s", [None, 0.5, 0.25])
-@pytest.mark.parametrize("seconds", [0.3, 1.0, 9.0, 12.7])
+@pytest.mark.parametrize("hop_s", [None, 0.25])
+@pytest.mark.parametrize("seconds", [0.3, 9.0, 12.7])
 def test_a_stream_has_the_windows_of_a_file(
     kind: str, hop_s: float | None, seconds: float, tmp_path: Path, one_thread: None
 ) -> None:
