@@ -17,6 +17,7 @@ from reliability.table_faults import Rows, faulty
 
 from negmine.annotations import read_rfcx
 from negmine.annotations.class_bands import class_bands
+from negmine.annotations.class_names import read_classes
 from negmine.annotations.sites import sites_by_table
 from negmine.annotations.verdicts import read_verdicts
 from negmine.building.declarations import read_declarations
@@ -231,6 +232,27 @@ def declared_mean(rows: list[dict[str, str]]) -> Any:
     ] or no("rows")
 
 
+WANTED = listed("class,aliases,code owl,Strix;hooter,o1 wren,zaunkönig, 3,three,t3")
+
+
+def read_wanted(path: Path) -> Any:
+    found = read_classes(path)
+    asked = {cell for row in WANTED[1:] for cells in row for cell in cells.split(";") if cell}
+    return set(found.classes), {name: found.find(name) for name in asked}
+
+
+def wanted_means(rows: list[dict[str, str]]) -> Any:
+    once(row["class"] for row in rows)
+    known: dict[str, str] = {}
+    for row in rows:
+        for name in (one for cell in row.values() for one in names(cell)):
+            if known.setdefault(name.casefold(), row["class"]) != row["class"]:
+                raise NoMeaningError("a name of two classes")
+    asked = {cell for row in WANTED[1:] for cells in row for cell in cells.split(";") if cell}
+    classes = {row["class"] for row in rows} or no("rows")
+    return classes, {name: known.get(name.casefold(), "") for name in asked}
+
+
 HEARD = listed(
     "recording,class,t_min,t_max,verdict,listener rec00,0,0.5,3.5,present,mia "
     "rec00,1,0.5,3.5,absent,leo réc02,ãra,1e-1,2,Unsure,mia rec01,1,2,5,,leo"
@@ -268,6 +290,7 @@ KINDS = {
     "RFCX's truth": Kind(RFCX_TRUTH, truth_as_cells, truth_means),
     "events": Kind(EVENTS, read_events, events_mean),
     "verdicts on windows": Kind(HEARD, read_heard, heard_means),
+    "classes": Kind(WANTED, read_wanted, wanted_means),
     "bands": Kind(BANDS, read_bands, bands_mean),
     "sites": Kind(SITES, lambda path: sites_by_table(RECORDINGS, path), sites_mean),
     "exclusive": Kind(
