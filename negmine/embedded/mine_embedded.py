@@ -18,8 +18,10 @@ from negmine.formats.negmine import COLUMNS
 from negmine.mining.rules.duplicates import without_duplicates
 from negmine.progress import Progress, no_progress
 from negmine.scores.index import EmbeddingIndex
-from negmine.storage.csv_tables import known_name, write_csv
+from negmine.storage.csv_tables import known_name, open_table, write_csv
 
+# Where a row of the table is from: what people said in the database, or what is to be heard.
+_SAID, _TO_HEAR = "perch-hoplite label", "perch-hoplite window"
 # A ranking's head that is looked at first, as a multiple of the rows wanted.
 _HEAD = 4
 
@@ -138,6 +140,31 @@ def _highest(
         head *= _HEAD
 
 
+def check_free(path: Path) -> None:
+    """Check that the table may be written: nothing is there, or one of which nothing was heard.
+
+    Raises
+    ------
+    InputError
+        If verdicts are filled in, or it is no such table.
+    """
+    if not path.exists():
+        return
+    columns, rows = open_table(path)
+    if columns != COLUMNS:
+        raise InputError(
+            f"{path}: exists and is no table of 'negmine mine-embedded'; choose another name for "
+            "--out"
+        )
+    verdict, source = COLUMNS.index("verdict"), COLUMNS.index("source")
+    heard = sum(bool(cells[verdict]) and cells[source] != _SAID for _, cells in rows)
+    if heard:
+        raise InputError(
+            f"{path}: {heard} of its rows have a verdict that is not the database's; pass it as "
+            "--annotations, and choose another name for --out"
+        )
+
+
 def write_mined(path: Path, windows: EmbeddedWindows, mined: Sequence[MinedClass]) -> int:
     """Write what was chosen, whole or not at all, in the columns of 'negmine import --out'.
 
@@ -148,12 +175,12 @@ def write_mined(path: Path, windows: EmbeddedWindows, mined: Sequence[MinedClass
     """
     rows = []
     for one in mined:
-        for chosen, verdict in ((one.hard, "absent"), (one.to_hear, "unknown")):
+        for chosen, verdict, source in ((one.hard, "absent", _SAID), (one.to_hear, "", _TO_HEAR)):
             for row in chosen.tolist():
                 number = int(windows.recording[row])
                 start, end = windows.span_s[row].tolist()
                 cells = (windows.names[number], one.label, verdict, start, end, "", "", "")
                 score = round(float(one.logits[row]), 4)
-                rows.append((*cells, windows.groups[number], "", score, "perch-hoplite"))
+                rows.append((*cells, windows.groups[number], "", score, source))
     write_csv(path, pd.DataFrame(rows, columns=list(COLUMNS)))
     return len(rows)

@@ -42,16 +42,17 @@ def mine_embedded(
 
     No sound is decoded and no network runs. A linear head a class is fitted on the labelled
     windows; each window is scored by one that was fitted without its recording. OUT lists
-    rejected windows that score highest (absent), and unlabelled ones (unknown): hear those, and
-    write present or absent.
+    rejected windows that score highest (absent), and unlabelled ones: hear those, and write
+    present or absent. OUT is never written over verdicts.
 
     \b
     Example:
       negmine mine-embedded hoplite_db --out hard.csv
     """  # fmt: skip
     from negmine.embedded.embedded_windows import open_windows
-    from negmine.embedded.mine_embedded import mine_windows, write_mined
+    from negmine.embedded.mine_embedded import check_free, mine_windows, write_mined
 
+    check_free(out)
     windows = open_windows(database)
     warn_each(windows.notes)
     with Bars(quiet or as_json) as bars:

@@ -195,6 +195,21 @@ def test_a_database_is_mined_and_its_table_read(tmp_path: Path) -> None:
     assert out.read_bytes() == before
 
 
+def test_verdicts_are_never_written_over(tmp_path: Path) -> None:
+    folder, out = database(tmp_path / "db"), tmp_path / "hard.csv"
+    assert run(folder, "--out", out, "--per-class", 2).exit_code == 0
+    heard = out.read_text(encoding="utf-8").replace("owl,,", "owl,present,", 1)
+    out.write_text(heard, encoding="utf-8")
+    (table,) = read_tables([out])
+    assert table.verdicts == {"absent": 2, "unknown": 1, "present": 1}
+    result = run(folder, "--out", out)
+    assert result.exit_code == 2
+    assert "1 of its rows have a verdict that is not the database's" in result.stderr
+    assert out.read_text(encoding="utf-8") == heard
+    out.write_text("a,b\n1,2\n", encoding="utf-8")
+    assert "is no table of 'negmine mine-embedded'" in run(folder, "--out", out).stderr
+
+
 def test_windows_that_the_index_lacks_are_counted(tmp_path: Path) -> None:
     windows = open_windows(database(tmp_path / "db", range(1, 151)))
     assert len(windows) == len(windows.embeddings) == 150
