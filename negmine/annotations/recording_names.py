@@ -157,6 +157,7 @@ class RecordingNames:
 def _named(files: Sequence[tuple[str, SoundFolder, Path]], ways: Sequence[_Way]) -> list[str]:
     """Name files by the first way that gives them a name of their own."""
     names: list[str | None] = [None] * len(files)
+    said: dict[int, str] = {}
     taken: set[str] = set()
     for way in ways:
         left = [place for place, name in enumerate(names) if name is None]
@@ -169,9 +170,9 @@ def _named(files: Sequence[tuple[str, SoundFolder, Path]], ways: Sequence[_Way])
                 names[place] = name
         taken |= {name for name in names if name is not None}
     if None in names:
-        stem, _, path = files[names.index(None)]
-        alike = [one for _, _, one in files if one.with_suffix("") == path.with_suffix("")]
-        other = next(one for one in alike if one != path)
+        place = names.index(None)
+        stem, _, path = files[place]
+        other = next(files[i][2] for i in said if i != place and said[i] == said[place])
         raise InputError(f"{path} and {other} share the recording name '{stem}'; rename one")
     return [name for name in names if name is not None]
 
@@ -181,11 +182,19 @@ def _stem(stem: str, folder: SoundFolder, path: Path) -> str:
 
 
 def _inside(stem: str, folder: SoundFolder, path: Path) -> str:
-    return clean_name(path.relative_to(folder.root).with_suffix("").as_posix())
+    inside = path.relative_to(folder.root)
+    # what is in the folder itself would be its name again, which is shared
+    nested = len(inside.parts) > 1
+    return (
+        clean_name(inside.with_suffix("").as_posix())
+        if nested
+        else _with_folder(stem, folder, path)
+    )
 
 
 def _with_folder(stem: str, folder: SoundFolder, path: Path) -> str:
-    return f"{clean_name(folder.root.name)}/{_inside(stem, folder, path)}"
+    inside = path.relative_to(folder.root).with_suffix("").as_posix()
+    return f"{clean_name(folder.root.name)}/{clean_name(inside)}"
 
 
 def _parts(path: Path) -> tuple[str, ...]:

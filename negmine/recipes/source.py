@@ -51,11 +51,11 @@ class Source:
     def names(self) -> tuple[str, ...]:
         """All that the recording may be called, see `negmine.annotations.recording_names`.
 
-        Besides its name, its path without suffix, and that with the folder's name before it: by
-        these go files that share a name.
+        Its path without suffix, with the folder's name before it and without, by which files go
+        that share a name; then its name.
         """
         inside = clean_name(self.name.rpartition(".")[0])
-        return self.recording, inside, f"{clean_name(self.root.name)}/{inside}"
+        return f"{clean_name(self.root.name)}/{inside}", inside, self.recording
 
     def is_of(self, names: frozenset[str]) -> bool:
         """Return whether it is one of these recordings, or in one of these groups."""

@@ -14,6 +14,7 @@ from negmine.audio.folder import open_folder
 from negmine.audio.windows import Span
 from negmine.errors import AnnotationError, InputError
 from negmine.formats.entry import Entry, Verdict
+from negmine.recipes.source import Source
 
 ROWS = iter(range(2, 10_000))
 
@@ -242,6 +243,24 @@ def test_files_that_share_a_name_go_by_their_folders(tmp_path: Path) -> None:
         known.find("1.wav")
     with pytest.raises(InputError, match=r"1\.wav and .*1\.flac share|1\.flac and .*1\.wav share"):
         names(tmp_path / "owl", "1.flac")
+
+
+def test_files_of_two_folders_that_share_a_name(tmp_path: Path) -> None:
+    for name in ("a/rest/1.wav", "b/rest/1.wav", "c/ding/1.wav", "c/ding/deep/1.wav"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    two = [open_folder(tmp_path / name) for name in ("a/rest", "c/ding")]
+    assert sorted(RecordingNames(two).paths) == ["deep/1", "ding/1", "rest/1"]
+    # what a pool's sources are called is what recordings are
+    for folder in two:
+        for path in folder.paths:
+            source = Source(folder.root, folder.name_of(path), "f", 1.0, "a site")
+            own = next(name for name, one in RecordingNames(two).paths.items() if one == path)
+            assert own in source.names
+            assert source.is_of(frozenset({own}))
+            assert not source.is_of(frozenset({"2"}))
+    with pytest.raises(InputError, match=r"rest/1\.wav and .*rest/1\.wav share the recording name"):
+        RecordingNames([open_folder(tmp_path / name) for name in ("a/rest", "b/rest")])
 
 
 def test_recordings_that_are_not_there_fail_later_or_are_counted(tmp_path: Path) -> None:

@@ -15,6 +15,9 @@ from conftest import SAMPLE_RATE, Data, tone
 from negmine.cli.main import main
 from negmine.pool import open_pool
 
+# torch on several threads is slower where clips are this small
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SMALL = ("--clip-s", 1, "--sample-rate", 8000)
 RUN = (
     *("--clip-s", 1, "--sample-rate", 8000, "--n-mels", 16, "--window-s", 0.5, "--folds", 2),
