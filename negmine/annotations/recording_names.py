@@ -93,6 +93,7 @@ class RecordingNames:
             for why, listed in folder.left_out.items()
             for name in listed
         }
+        self._by_path = {str(path): name for name, path in self.paths.items()}
         self._parts = {name: _parts(path) for name, path in self.paths.items()}
         self._folded = _groups(self._by_stem, str.casefold)
         self._numbers = _groups(self._by_stem, _number)
@@ -105,8 +106,8 @@ class RecordingNames:
         InputError
             If several have that name.
         """
-        if text in self.paths:
-            return FoundName(text)
+        if name := self._by_path.get(text, text if text in self.paths else ""):
+            return FoundName(name)
         parts = [part for part in text.replace("\\", "/").split("/") if part not in ("", ".")]
         if not parts:
             return FoundName()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from negmine.formats.format import Format
 
-# Of all that recognise a table, one may: `plain` is for what no other does.
+# Of all that recognise a table, one may: `plain` and `birdnet_folders` are for what no other does.
 NAMES: tuple[str, ...] = (
     "negmine",
     "rfcx",

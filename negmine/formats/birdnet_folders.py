@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from negmine.formats.birdnet_review import is_review
 from negmine.formats.entry import EVERY_CLASS, Entry, Notes
 from negmine.formats.folders import folders_in, of_folder
 from negmine.formats.format import Format, Head, Options
@@ -16,7 +15,7 @@ NOTHING = frozenset(("noise", "other", "background", "silence"))
 
 
 def _recognises(head: Head) -> bool:
-    return bool(head.folders) and not is_review(head)
+    return bool(head.folders)
 
 
 def _read(path: Path, options: Options, notes: Notes) -> Iterator[Entry]:

@@ -19,7 +19,7 @@ _CLIP = re.compile(
 )
 
 
-def is_review(head: Head) -> bool:
+def _is_review(head: Head) -> bool:
     """Return whether a folder holds the folders of a review."""
     return not {name.casefold() for name in head.folders}.isdisjoint(REVIEWED)
 
@@ -59,4 +59,4 @@ def _where_it_was_cut(clip: Entry) -> Entry:
     )
 
 
-FORMAT = Format("BirdNET's review: Positive/ and Negative/", is_review, _read)
+FORMAT = Format("BirdNET's review: Positive/ and Negative/", _is_review, _read)

@@ -20,8 +20,8 @@ from negmine.storage.text_files import open_regular
 
 _HEAD_BYTES = 64 << 10
 _MOST_BYTES = 64 << 30
-# What is left where a table is of no other format.
-REST = "plain"
+# What is left where a table, or a folder of folders, is of no other format.
+REST, FOLDERS = "plain", "birdnet_folders"
 # Formats that are the sound files themselves, sorted into folders.
 OF_CLIPS = frozenset(("birdnet_folders", "birdnet_review"))
 
@@ -107,13 +107,16 @@ def recognised(path: Path, name: str | None = None, options: Options | None = No
             raise AnnotationError(f"no format '{name}'{did_you_mean(name, NAMES)}; {_formats()}")
         return name
     head = head_of(path)
-    found = [one for one in NAMES if one != REST and format_of(one).recognises(head)]
+    rest = (REST, FOLDERS)
+    found = [one for one in NAMES if one not in rest and format_of(one).recognises(head)]
     if len(found) > 1:
         raise AnnotationError(
             f"{path}: may be of the formats {', '.join(found)}; choose one with --format"
         )
     if found:
         return found[0]
+    if format_of(FOLDERS).recognises(head):
+        return FOLDERS
     if is_plain(head) or (options is not None and _names(options, head)):
         return REST
     raise AnnotationError(

@@ -13,7 +13,7 @@ from negmine.audio.windows import Span
 from negmine.errors import AnnotationError
 from negmine.formats.entry import Entry
 from negmine.formats.format import Options
-from negmine.formats.recognise import ReadAs, Table, read_tables
+from negmine.formats.recognise import ReadAs, Table, read_tables, recognised
 
 
 def touched(root: Path, *names: str) -> Path:
@@ -101,6 +101,12 @@ def test_a_file_is_no_folder(tmp_path: Path, name: str) -> None:
     touched(tmp_path, "t.csv")
     with pytest.raises(AnnotationError, match=r"t\.csv: is no folder"):
         read_tables([tmp_path / "t.csv"], ReadAs(name))
+
+
+def test_a_folder_of_another_format_may_hold_folders(tmp_path: Path) -> None:
+    root = touched(tmp_path / "db", "hoplite.sqlite", "index/a.wav")
+    assert recognised(root) == "hoplite"
+    assert recognised(touched(tmp_path / "sorted", "index/a.wav")) == "birdnet_folders"
 
 
 def test_a_folder_without_folders_is_of_no_format(tmp_path: Path) -> None:
