@@ -145,12 +145,22 @@ def assemble(entries: Iterable[Entry], how: Assembly | None = None) -> Annotatio
     return annotations_of(resolve(entries, how), skip_uncalled=how.skip_uncalled)
 
 
-def annotations_of(found: Resolved, *, skip_uncalled: bool = False) -> Annotations:
-    """Make annotations of what entries come to: see `assemble`."""
+def annotations_of(
+    found: Resolved, *, skip_uncalled: bool = False, keep_uncalled: bool = False
+) -> Annotations:
+    """Make annotations of what entries come to: see `assemble`.
+
+    Parameters
+    ----------
+    keep_uncalled : bool
+        Whether classes without a confirmed call are classes, too: of annotations that are handed
+        on, from which nothing is learnt.
+    """
     notes = found.notes
     every = [box_of(entry) for entry in found.agreed]
-    boxes = without_uncalled(every, skip_uncalled, notes)
-    classes = sorted_names(box.label for box in boxes if box.present)
+    kept = keep_uncalled and not skip_uncalled
+    boxes = every if kept else without_uncalled(every, skip_uncalled, notes)
+    classes = sorted_names(box.label for box in boxes if box.present or kept)
     if not classes:
         raise AnnotationError(_nothing(found))
     unique, repeated = without_duplicates(boxes)

@@ -156,7 +156,9 @@ def open_annotated(
     infos = {name: read[path] for name, path in wanted.items() if path in read}
     kept = annotations.without(wanted.keys() - infos.keys())
     if skipped:
-        _check_calls(kept, f"{len(skipped)} unreadable recordings were skipped", skipped[0])
+        _check_calls(
+            annotations, kept, f"{len(skipped)} unreadable recordings were skipped", skipped[0]
+        )
     kept, ended = closed(kept, infos)
     kept.check_durations({name: info.duration_s for name, info in infos.items()})
     notes = (*silence_notes(infos.values()), *ended)
@@ -166,7 +168,7 @@ def open_annotated(
         box = next(box for box in kept.boxes if box in silent)
         first = f"{box.where}, {infos[box.recording].path.name}"
         kept = replace(kept, boxes=tuple(box for box in kept.boxes if box not in silent))
-        _check_calls(kept, what, "; ".join([first, *notes]))
+        _check_calls(annotations, kept, what, "; ".join([first, *notes]))
         notes = (*notes, f"{what}; the first: {first}")
     found = Recordings(
         folders[0].root,
@@ -178,10 +180,10 @@ def open_annotated(
     return found.grouped(kept.groups.get), kept
 
 
-def _check_calls(annotations: Annotations, why: str, first: str) -> None:
-    left = {box.label for box in annotations.confirmed}
-    for name in annotations.classes:
-        if name not in left:
+def _check_calls(before: Annotations, after: Annotations, why: str, first: str) -> None:
+    called, left = ({box.label for box in one.confirmed} for one in (before, after))
+    for name in before.classes:
+        if name in called - left:
             raise AnnotationError(
                 f"class '{name}' has no confirmed call left after {why}; the first: {first}"
             )

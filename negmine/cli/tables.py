@@ -45,10 +45,18 @@ def read_annotations(data: TableFiles, folders: Sequence[Path] = ()) -> Annotati
     return found
 
 
-def read_tables_of(data: TableFiles, folders: Sequence[Path] = ()) -> Annotations:
-    """Read the tables alone: see `read_annotations`."""
+def read_tables_of(
+    data: TableFiles, folders: Sequence[Path] = (), *, keep_uncalled: bool = False
+) -> Annotations:
+    """Read the tables alone: see `read_annotations`.
+
+    Parameters
+    ----------
+    keep_uncalled : bool
+        See `negmine.annotations.assemble.annotations_of`.
+    """
     from negmine.annotations import read_rfcx
-    from negmine.annotations.assemble import assemble
+    from negmine.annotations.assemble import annotations_of, resolve
 
     others = [*data.tables, *_sorted_folders(data)]
     if data.tp is None and not others:
@@ -56,14 +64,17 @@ def read_tables_of(data: TableFiles, folders: Sequence[Path] = ()) -> Annotation
             "nothing says what calls: name a table with --annotations, or --tp and --fp, or a "
             "folder of sound files of one class with --positives"
         )
-    if data.tp and not (others or data.class_table or data.present_only):
+    if data.tp and not (others or data.class_table or data.present_only or keep_uncalled):
         return read_rfcx(
             data.tp, data.fp, songtypes=data.songtypes, skip_uncalled=data.skip_uncalled
         )
     tables = all_tables(data)
     notes = [line for one in tables for line in one.notes.text()]
     entries = (entry for one in tables for entry in one.entries)
-    return assemble(entries, assembly_of(data, folders)).noting(notes)
+    found = resolve(entries, assembly_of(data, folders))
+    return annotations_of(
+        found, skip_uncalled=data.skip_uncalled, keep_uncalled=keep_uncalled
+    ).noting(notes)
 
 
 def _sorted_folders(data: TableFiles) -> tuple[str, ...]:

@@ -98,13 +98,16 @@ def _annotated(
     bars: Bars,
 ) -> Rows:
     """Return rows of annotations, whose recordings are in ``source``."""
-    from negmine.cli.tables import read_annotations
+    from negmine.cli.tables import read_tables_of
     from negmine.exports.sources import rows_of_annotations
 
     folders = tuple(dict.fromkeys([source, *data.sorted_clips]))
+    # whoever reads them may have the calls already
+    found = read_tables_of(data, folders, keep_uncalled=True)
+    warn_each(found.notes)
     tables = ", ".join(str(path) for path in (data.tp, data.fp, *data.tables) if path)
     return rows_of_annotations(
-        read_annotations(data, folders),
+        found,
         folders,
         choice,
         own=settings.own_cells(target.to),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -128,6 +130,26 @@ def test_the_command_takes_annotations_of_any_format(shared_data: Data, tmp_path
     before = read_rfcx(shared_data.tp, shared_data.fp)
     after = read_rfcx(*(tmp_path / "rfcx" / name for name in ("train_tp.csv", "train_fp.csv")))
     assert sorted(map(essence, after.boxes)) == sorted(map(essence, before.boxes))
+
+
+def test_rejections_alone_are_written_too(shared_data: Data, tmp_path: Path) -> None:
+    table = tmp_path / "judged.csv"
+    rows = ["rec00,owl,1,2,absent", "rec01,owl,0,1,absent", "rec01,frog,0,1,unknown"]
+    table.write_text("recording,class,t_min,t_max,verdict\n" + "\n".join(rows) + "\n")
+    options = ["--annotations", table, "--to", "hoplite", "--out", tmp_path / "out"]
+    code, _, said = run(shared_data.recordings, *options)
+    assert code == 0, said
+    with closing(sqlite3.connect(tmp_path / "out" / "hoplite.sqlite")) as database:
+        query = "SELECT filename, label, label_type FROM annotations a JOIN recordings r "
+        found = database.execute(query + "ON a.recording_id = r.id").fetchall()
+    assert found == [("rec00.flac", "owl", 0), ("rec01.flac", "owl", 0)]
+    assert "1 of 3 rows are not judged" in said
+    code, _, said = run(shared_data.recordings, *options, "--force", "--skip-uncalled-classes")
+    assert code == 2
+    table.write_text("recording,class,t_min,t_max,verdict\nrec00,owl,1,2,unknown\n")
+    code, _, said = run(shared_data.recordings, *options, "--force")
+    assert code == 2
+    assert "of 1 rows 0 are present, 0 absent and 1 not judged" in said
 
 
 def test_a_source_that_is_none_says_how_tables_are_named(shared_data: Data, tmp_path: Path) -> None:
