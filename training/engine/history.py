@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import math
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from negmine.storage.digests import text_fingerprint
 from negmine.storage.files import writing
 from training.config import TrainConfig
 
@@ -19,6 +21,9 @@ Entry = dict[str, float]
 SCORES = ("known_ap", "neg@3", "neg@5")
 # False positives an hour at a recall, where epochs are chosen by them.
 RATE = "fp/h@"
+
+# Seconds: an epoch of a head on a frozen network takes less time than its curve.
+DRAWN_EVERY_S = 5.0
 
 # Names of scores in the histories of older checkpoints.
 _RENAMED = {"lwlrap": "known_ap"}
@@ -105,20 +110,52 @@ def _rank(entry: Entry) -> tuple[float, float]:
     return (entry["epoch"], 0.0) if math.isnan(score) else (score, ties)
 
 
-def write_history(out: Path, history: Sequence[Entry]) -> None:
-    """Write ``metrics.csv``, and ``curve.png``, the learning curve; what is right stays."""
-    table = pd.DataFrame(history).astype({"epoch": int}).to_csv(index=False)
-    for path, content in (
-        (out / "metrics.csv", table.encode()),
-        (out / "curve.png", draw_curve(history)),
-    ):
-        if not path.is_file() or path.read_bytes() != content:
-            with writing(path) as temporary:
-                temporary.write_bytes(content)
+class HistoryFiles:
+    """``metrics.csv`` of a run, and ``curve.png``, its learning curve; what is right stays.
+
+    Parameters
+    ----------
+    out : Path
+        The run's folder.
+    """
+
+    def __init__(self, out: Path) -> None:
+        self._table, self._curve = out / "metrics.csv", out / "curve.png"
+        self._drawn = time.monotonic()
+
+    def write(self, history: Sequence[Entry], *, last: bool) -> None:
+        """Write both, or the table alone where the curve was drawn a moment ago and more follows.
+
+        Parameters
+        ----------
+        history : sequence of dict
+        last : bool
+            Whether no epoch follows at once.
+        """
+        table = pd.DataFrame(history).astype({"epoch": int}).to_csv(index=False).encode()
+        if not self._table.is_file() or self._table.read_bytes() != table:
+            _write(self._table, table)
+        if not last and time.monotonic() - self._drawn < DRAWN_EVERY_S:
+            return
+        mark = text_fingerprint(table.decode())
+        if not self._curve.is_file() or mark.encode() not in self._curve.read_bytes():
+            _write(self._curve, draw_curve(history, mark))
+        self._drawn = time.monotonic()
 
 
-def draw_curve(history: Sequence[Entry]) -> bytes:
-    """Draw loss and scores by epoch as PNG, the best epoch marked."""
+def _write(path: Path, content: bytes) -> None:
+    with writing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def draw_curve(history: Sequence[Entry], mark: str = "") -> bytes:
+    """Draw loss and scores by epoch as PNG, the best epoch marked.
+
+    Parameters
+    ----------
+    mark : str
+        Written into the file: of what it was drawn.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
@@ -127,9 +164,10 @@ def draw_curve(history: Sequence[Entry]) -> bytes:
     best = _best(history)
     names = [name for name in scores_of(history) if name in SCORES]
     rate = next((name for name in scores_of(history) if name.startswith(RATE)), None)
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    figure = Figure(figsize=(8, 4.5))
     FigureCanvasAgg(figure)
-    left = figure.subplots()
+    # a fixed place: to lay it out again would take most of the time of a figure
+    left = figure.add_axes((0.08, 0.11, 0.75 if rate and names else 0.84, 0.79))
     left.plot(epochs, [e["loss"] for e in history], "o-", color="0.4", markersize=3, label="loss")
     left.set_xlabel("epoch")
     left.set_ylabel("loss")
@@ -157,7 +195,10 @@ def draw_curve(history: Sequence[Entry]) -> bytes:
         outer.set_ylim(bottom=0)
         more = outer.get_legend_handles_labels()
         lines, labels = lines + more[0], labels + more[1]
-    left.legend(lines, labels, loc="upper center", ncols=len(labels), bbox_to_anchor=(0.5, 1.12))
+    figure.legend(
+        lines, labels, loc="upper center", ncols=len(labels),
+        fontsize="small", columnspacing=1.2, handlelength=1.5,
+    )  # fmt: skip
     drawn = io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=110)
+    figure.savefig(drawn, format="png", dpi=110, metadata={"Comment": mark})
     return drawn.getvalue()

@@ -27,12 +27,12 @@ from training.engine.checkpoint import Checkpoint
 from training.engine.distributed import Ranks, local_device
 from training.engine.ema import AveragedWeights
 from training.engine.history import (
+    HistoryFiles,
     is_best,
     learning_rate,
     should_stop,
     shown_score,
     validation_score,
-    write_history,
 )
 from training.engine.inputs import RunContext, RunInputs
 from training.engine.interrupt import HeldInterrupt
@@ -152,6 +152,7 @@ def train(
     optimiser, scaler = make_optimiser(detector, config, device)
 
     step, losses, history = 0, [], []
+    files = HistoryFiles(out)
     last, best = out / "last.pt", out / "best.pt"
     resumed = Checkpoint.load(last) if last.exists() else None
     if resumed:
@@ -165,7 +166,7 @@ def train(
         step, losses, history = resumed.step, resumed.losses, resumed.history
         if ranks.first and history:
             # a run that was killed may have left those of an epoch before
-            write_history(out, history)
+            files.write(history, last=True)
 
     with ranks.first_before_others():
         rows = BoxRows(training, recordings, config, inputs.cache, context.progress, soft)
@@ -252,7 +253,7 @@ def train(
                 save(last)
                 detector.flush()
                 if ranks.first:
-                    write_history(out, history)
+                    files.write(history, last=False)
                     if board:
                         board.epoch(entry)
             if ranks.first:
@@ -266,9 +267,13 @@ def train(
                     board.step(step, mean)
             if ranks.total(interrupt.asked, device):
                 raise KeyboardInterrupt
+        if ranks.first and history:
+            files.write(history, last=True)
     except KeyboardInterrupt:
         if whole and step % config.steps_per_epoch:
             save(last)
+        if ranks.first and history:
+            files.write(history, last=True)
         raise
     finally:
         detector.flush()
