@@ -166,16 +166,18 @@ def open_windows(folder: Path) -> EmbeddedWindows:
 def _embeddings(path: Path, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Read the embeddings of windows: float16, shape (n, D), and which windows have one."""
     index = _index(path)
-    pieces: list[np.ndarray] = []
+    embeddings = np.zeros((len(keys), int(index.ndim)), dtype=np.float16)
     found = np.zeros(len(keys), dtype=bool)
     for start in range(0, len(keys), _PIECE):
         rows: Sequence[Any] = index.get(keys[start : start + _PIECE])
-        here = [row is not None and bool(np.isfinite(row).all()) for row in rows]
-        found[start : start + _PIECE] = here
-        pieces += [np.asarray(r, np.float16) for r, known in zip(rows, here, strict=True) if known]
-    if not pieces:
+        here = embeddings[start : start + _PIECE]
+        for place, row in enumerate(rows):
+            if row is not None:
+                here[place], found[start + place] = row, True
+        found[start : start + _PIECE] &= np.isfinite(here).all(axis=1)
+    if not found.any():
         raise InputError(f"{path}: holds none of the {len(keys)} windows of its database")
-    return np.stack(pieces), found
+    return embeddings if found.all() else embeddings[found], found
 
 
 def _index(path: Path) -> Any:
