@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,13 @@ _MOST_BYTES = 64 << 30
 REST, FOLDERS = "plain", "birdnet_folders"
 # Formats that are the sound files themselves, sorted into folders.
 OF_CLIPS = frozenset(("birdnet_folders", "birdnet_review"))
+# What a spreadsheet may have written instead of a table, by its first bytes.
+_MADE_BY = {
+    b"PK\x03\x04": "a workbook of a spreadsheet, or another ZIP file: save the sheet as CSV UTF-8",
+    b"\xd0\xcf\x11\xe0": "a workbook of Excel 97: save the sheet as CSV UTF-8",
+    b"\xff\xfe": "text in UTF-16: save it as CSV UTF-8",
+    b"\xfe\xff": "text in UTF-16: save it as CSV UTF-8",
+}
 
 
 @dataclass(frozen=True)
@@ -146,6 +154,11 @@ def _described(head: Head) -> str:
         if head.folders:
             return f"the folders {shorten(head.folders, 8)}"
         return "a folder without any (of sound files of one class? name it with --positives)"
+    for start, what in _MADE_BY.items():
+        if head.magic.startswith(start):
+            return what
+    if head.columns and re.fullmatch("sep=.?", head.text.split("\n", 1)[0].strip()):
+        return "a first line that is for Excel alone, 'sep=': remove it"
     if head.columns:
         return f"the columns {shorten(head.columns, 20)}"
     return f"a file that begins with {head.magic[:8]!r}"

@@ -52,6 +52,26 @@ def test_a_table_of_no_format_is_an_error_that_lists_them(tmp_path: Path) -> Non
     assert recognised(path, options=Options({"recording": "Alpha"})) == "plain"
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"PK\x03\x04\x14\0\0\0", "a workbook of a spreadsheet, .* save the sheet as CSV UTF-8"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\0", "a workbook of Excel 97"),
+        ("file,class\na,owl\n".encode("utf-16"), "text in UTF-16: save it as CSV UTF-8"),
+        (
+            b"sep=;\r\nfile;class\r\na;owl\r\n",
+            "a first line that is for Excel alone, 'sep=': remove",
+        ),
+    ],
+)
+def test_what_a_spreadsheet_wrote_instead_is_named(
+    tmp_path: Path, content: bytes, message: str
+) -> None:
+    (tmp_path / "t.csv").write_bytes(content)
+    with pytest.raises(AnnotationError, match=f"of no known format; found {message}"):
+        recognised(tmp_path / "t.csv")
+
+
 def test_tables_of_rfcx_have_their_verdict_by_their_name(tmp_path: Path) -> None:
     tp, fp = (table(tmp_path / f"train_{name}.csv", RFCX) for name in ("tp", "fp"))
     tables = read_tables([tp, fp])
