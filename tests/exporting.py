@@ -10,6 +10,7 @@ import numpy as np
 from conftest import Data, make_pool
 
 from negmine.annotations import Annotation
+from negmine.exports import own_cells
 from negmine.exports.export import ExportReport, export
 from negmine.exports.settings import ExportSettings
 from negmine.exports.sources import rows_of_selection
@@ -37,7 +38,7 @@ def make_selection(data: Data, root: Path) -> Path:
 def exported(selection: Path, to: str, out: Path, **options: Any) -> ExportReport:
     """Export a selection as a command does."""
     settings = ExportSettings(**options)
-    own = settings.own_cells(to)
+    own = own_cells(to, settings.cells)
     rows = rows_of_selection(selection, calls=settings.calls, own=own)
     return export(rows, to, out, settings)
 

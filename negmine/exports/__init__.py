@@ -29,3 +29,8 @@ def writer_of(name: str) -> Writer:
     """Return the writer of a format."""
     found: Writer = import_module(f"negmine.exports.to_{name}").WRITER
     return found
+
+
+def own_cells(name: str, asked: str | None) -> bool:
+    """Return whether a format gets the classes alone that a row is there for, if not asked."""
+    return (asked or writer_of(name).cells) == "own"

@@ -51,9 +51,3 @@ class ExportSettings(Settings, frozen=True):
         needs=When("--to", "hoplite"),
     )
     shard_clips: Count = setting(1000, "Clips in a tar file.", needs=When("--to", "webdataset"))
-
-    def own_cells(self, to: str) -> bool:
-        """Return whether a format gets the classes alone that a row is there for."""
-        from negmine.exports import writer_of
-
-        return (self.cells or writer_of(to).cells) == "own"

@@ -12,7 +12,7 @@ from negmine.cli.console import Bars, CleanCommand, as_one, print_json, quiet_an
 from negmine.cli.data import TableFiles, table_files
 from negmine.cli.scoring_options import moved_pool_option
 from negmine.cli.settings import with_settings
-from negmine.exports import NAMES
+from negmine.exports import NAMES, own_cells
 from negmine.exports.settings import ExportSettings
 from negmine.notices import warn, warn_each
 from negmine.pool.settings import RowChoice
@@ -110,7 +110,7 @@ def _annotated(
         found,
         folders,
         choice,
-        own=settings.own_cells(target.to),
+        own=own_cells(target.to, settings.cells),
         source=tables,
         progress=bars,
     )
@@ -135,7 +135,7 @@ def _mined(
             f"{source}: not a selection (.parquet); of a table of annotations name the folder of "
             f"recordings as SOURCE, and --annotations {source}"
         )
-    own = settings.own_cells(target.to)
+    own = own_cells(target.to, settings.cells)
     return rows_of_selection(source, choice, calls=settings.calls, own=own, pool=pool)
 
 
