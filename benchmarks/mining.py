@@ -35,14 +35,13 @@ def fill_store(pool_path: Path, scores: Path, width: int) -> None:
     import numpy as np
 
     from negmine.pool import open_pool
-    from negmine.scores.embed import SHARD_ROWS
-    from negmine.scores.store import ScoreStore
+    from negmine.scores.embed import SHARD_ROWS, open_store
 
     pool = open_pool(pool_path)
     rng = np.random.default_rng(0)
     places = rng.normal(size=(PLACES, width)).astype(np.float32)
     heads = rng.normal(size=(width, len(pool.classes))).astype(np.float32) / np.sqrt(width)
-    store = ScoreStore(scores, Told.fingerprint)
+    store = open_store(Told(pool.classes), scores)
     ids = np.concatenate([raw_ids(recipes) for recipes in (pool.recipes, pool.calls)])
     ids = np.unique(ids, axis=0)
     for start in range(0, len(ids), SHARD_ROWS):
@@ -57,10 +56,10 @@ def bare(pool_path: Path, scores: Path, count: int) -> dict[str, float]:
     import numpy as np
 
     from negmine.pool import open_pool
-    from negmine.scores.store import ScoreStore
+    from negmine.scores.embed import open_store
 
     pool = open_pool(pool_path)
-    store = ScoreStore(scores, Told.fingerprint)
+    store = open_store(Told(pool.classes), scores)
     classes, width = len(pool.classes), store.embeddings(np.arange(1)).shape[1]
     heads = np.random.default_rng(0).standard_normal((classes, width), dtype=np.float32)
     best = np.zeros((classes, 0), dtype=np.float32)
@@ -102,9 +101,10 @@ def hoplite(pool_path: Path, scores: Path, count: int) -> dict[str, float]:
     import numpy as np
 
     from negmine.pool import open_pool
-    from negmine.scores.store import ScoreStore
+    from negmine.scores.embed import open_store
 
-    pool, store = open_pool(pool_path), ScoreStore(scores, Told.fingerprint)
+    pool = open_pool(pool_path)
+    store = open_store(Told(pool.classes), scores)
     recipes = store.embeddings(store.positions(raw_ids(pool.recipes)))
     width = recipes.shape[1]
     database = in_mem_impl.InMemoryGraphSearchDB.create(width, np.float32)
@@ -124,12 +124,11 @@ def indexed(pool_path: Path, scores: Path, factory: str | None) -> dict[str, Any
     import numpy as np
 
     from negmine.pool import open_pool
-    from negmine.scores.embed import Scores
+    from negmine.scores.embed import Scores, open_store
     from negmine.scores.pool_index import open_index
-    from negmine.scores.store import ScoreStore
 
     pool = open_pool(pool_path)
-    of_pool = Scores(ScoreStore(scores, Told.fingerprint), raw_ids(pool.recipes))
+    of_pool = Scores(open_store(Told(pool.classes), scores), raw_ids(pool.recipes))
     with Timed() as timed:
         index, _ = open_index(of_pool, pool.digest, factory=factory)
     queries = of_pool.embeddings(np.arange(100))
