@@ -127,13 +127,15 @@ def test_a_checkpoint_from_before_a_setting_was_there_is_read() -> None:
         TrainConfig.from_dict(values)
 
 
-def test_a_loop_draws_random_rows_of_its_pool_and_three_times_as_many_mined_ones() -> None:
+def test_a_loop_draws_random_rows_of_its_pool_and_many_mined_ones_beside_scenes_alone() -> None:
     plain, frozen = (LoopRunSettings().with_doses("pool", one) for one in (False, True))
     for settings, random in ((plain, 0.25), (frozen, 1.0)):
         assert settings.samples.negatives == "pool"
         assert settings.samples.negative_ratio == random
-        assert settings.hard.ratio == 3 * random
+        assert settings.hard.ratio == random / 2
         assert settings.hard.own
+    beside = LoopRunSettings(samples=LoopSampleUse(scenes="pool")).with_doses("pool", True)
+    assert beside.hard.ratio == 3
     said = LoopRunSettings(
         samples=LoopSampleUse(negatives="other", negative_ratio=0.5), hard=LoopHardUse(ratio=2.0)
     ).with_doses("pool", True)

@@ -18,6 +18,7 @@ from training.augmentation import AUGMENT_PRESETS
 from training.config import Rows, TrainConfig
 from training.data.settings import (
     FROZEN_NEGATIVE_RATIO,
+    MINED_BESIDE_SCENES,
     MINED_TO_RANDOM,
     Grouping,
     HardUse,
@@ -150,7 +151,8 @@ class LoopRunSettings(RunSettings, frozen=True):
         if frozen and "negative_ratio" not in samples.model_fields_set:
             samples = samples.replace(negative_ratio=FROZEN_NEGATIVE_RATIO)
         if "ratio" not in hard.model_fields_set:
-            hard = hard.replace(ratio=MINED_TO_RANDOM * samples.negative_ratio)
+            times = MINED_BESIDE_SCENES if samples.scenes else MINED_TO_RANDOM
+            hard = hard.replace(ratio=times * samples.negative_ratio)
         return self.replace(samples=samples, hard=hard)
 
 

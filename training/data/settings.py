@@ -73,8 +73,8 @@ class LoopHardUse(HardUse, frozen=True):
     """Hard negatives."""
 
     ratio: Annotated[float, Field(gt=0)] = setting(
-        0.75, "Mined rows in a step, as a share of the TP and FP rows they are added to.",
-        shown="three times --negative-ratio",
+        0.125, "Mined rows in a step, as a share of the TP and FP rows they are added to.",
+        shown="half of --negative-ratio; three times with --scenes",
     )  # fmt: skip
     own: bool = setting(
         True,
@@ -101,8 +101,9 @@ class LoopSampleUse(SampleUse, frozen=True):
 # Of a loop's rounds, and with a frozen network, to which rows cost next to nothing.
 LOOP_HARD_USE, LOOP_SAMPLES = LoopHardUse(), LoopSampleUse()
 FROZEN_NEGATIVE_RATIO = 1.0
-# Mined rows to random ones.
-MINED_TO_RANDOM = 3.0
+# Mined rows to random ones: beside scenes, of which all is known, and without. Many zeros of
+# rejected detections, some of which are calls, drown the confirmed calls of a network without them.
+MINED_BESIDE_SCENES, MINED_TO_RANDOM = 3.0, 0.5
 
 
 class Grouping(Settings, frozen=True):
