@@ -12,15 +12,35 @@ from typing import Any
 import numpy as np
 
 from negmine.annotations.assemble import WINDOW_S, Resolved
-from negmine.audio.read import promised
+from negmine.annotations.whole import loud_span
+from negmine.audio.read import probe_all, promised
+from negmine.audio.windows import Span
 from negmine.errors import AudioError
 from negmine.formats.entry import EVERY_CLASS, Entry
 from negmine.formats.negmine import COLUMNS
 from negmine.formats.recognise import Table
+from negmine.progress import Progress, no_progress
 from negmine.storage.csv_tables import write_csv
 from negmine.storage.names import sorted_names
 
 VERDICTS = ("present", "absent", "unknown")
+
+
+@dataclass(frozen=True)
+class CallSpan:
+    """Where in a file a call is taken to be that a row gives to the whole file."""
+
+    recording: str
+    label: str
+    span: Span
+    duration_s: float
+
+    def to_text(self) -> str:
+        """Describe it in one line."""
+        return (
+            f"{self.recording}: '{self.label}' from {self.span.start_s:g} to {self.span.end_s:g} s "
+            f"of {self.duration_s:.2f} s"
+        )
 
 
 @dataclass(frozen=True)
@@ -35,6 +55,8 @@ class ImportReport:
         What they come to together.
     beyond : tuple of str
         Rows that are not in their recording, with why.
+    calls : tuple of CallSpan
+        Where calls of whole recordings are taken to be.
     stops : str
         The error that the commands would end with; empty without one.
     recordings_known : bool
@@ -44,6 +66,7 @@ class ImportReport:
     tables: tuple[Table, ...]
     resolved: Resolved
     beyond: tuple[str, ...] = ()
+    calls: tuple[CallSpan, ...] = ()
     stops: str = ""
     recordings_known: bool = False
 
@@ -89,6 +112,16 @@ class ImportReport:
             "names_that_are_no_class": dict(found.unmapped),
             "contradictions": [list(pair) for pair in found.contradictions],
             "not_in_their_recording": list(self.beyond),
+            "calls_of_whole_recordings": [
+                {
+                    "recording": one.recording,
+                    "class": one.label,
+                    "t_min": one.span.start_s,
+                    "t_max": one.span.end_s,
+                    "duration_s": one.duration_s,
+                }
+                for one in self.calls
+            ],
             "notes": list(found.notes.text()),
             "stops": self.stops or None,
         }
@@ -140,6 +173,35 @@ def beyond_files(entries: Sequence[Entry], paths: Mapping[str, Path]) -> tuple[s
                 f"{entry.band_hz[0]:g} Hz and more"
             )
     return tuple(lines)
+
+
+def call_spans(
+    entries: Sequence[Entry], paths: Mapping[str, Path], progress: Progress = no_progress
+) -> tuple[CallSpan, ...]:
+    """Return where the calls of whole recordings are taken to be: see `negmine.annotations.whole`.
+
+    Files that cannot be read are left to the commands, which say so.
+    """
+    whole = [
+        entry
+        for entry in entries
+        if entry.verdict == "present" and entry.span is None and entry.recording in paths
+    ]
+    if not whole:
+        return ()
+    wanted = {entry.recording: paths[entry.recording] for entry in whole}
+    try:
+        infos, _ = probe_all(
+            wanted.values(), skip_bad=True, on_done=progress("reading whole files", len(wanted))
+        )
+    except AudioError:
+        return ()
+    read = {name: infos[path] for name, path in wanted.items() if path in infos}
+    return tuple(
+        CallSpan(one.recording, one.label, loud_span(info), info.duration_s)
+        for one in whole
+        if (info := read.get(one.recording)) is not None
+    )
 
 
 def write_entries(path: Path, found: Resolved) -> int:

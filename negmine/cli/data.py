@@ -54,12 +54,24 @@ class TableFiles:
 
 
 @dataclass(frozen=True)
-class DataFiles(TableFiles):
+class SortedFiles(TableFiles):
+    """Those, and folders of sound files of one class, or of none."""
+
+    positives: tuple[str, ...]
+    negative_files: tuple[str, ...]
+
+    @property
+    def sorted_folders(self) -> list[Path]:
+        """The folders of sound files that were sorted: they hold recordings."""
+        named = (*self.positives, *self.negative_files)
+        return [*(folder_and_classes(text)[0] for text in named), *self.sorted_clips]
+
+
+@dataclass(frozen=True)
+class DataFiles(SortedFiles):
     """Recordings and what annotates them."""
 
     recordings: Path | None
-    positives: tuple[str, ...]
-    negative_files: tuple[str, ...]
     verdicts: tuple[Path, ...]
     verdict_recordings: Path | None
 
@@ -73,8 +85,7 @@ class DataFiles(TableFiles):
             If none is named.
         """
         named = [] if self.recordings is None else [self.recordings]
-        named += [folder_and_classes(text)[0] for text in (*self.positives, *self.negative_files)]
-        named += self.sorted_clips
+        named += self.sorted_folders
         if not named:
             raise click.UsageError(
                 "no recordings: name their folder, or a folder of sound files of one class with "
@@ -184,6 +195,21 @@ def _naming_options(needs: Sequence[str] = ()) -> list[Callable[[Command], Comma
     ]  # fmt: skip
 
 
+def _sorted_options() -> list[Callable[[Command], Command]]:
+    """Return the options of `SortedFiles`, the last that --help shows first."""
+    return [
+        click.option(
+            "--negative-files", multiple=True, metavar="DIR[=CLASS,...]",
+            help="A folder of sound files without any of the classes, or without those named. "
+            "Repeatable.",
+        ),
+        click.option(
+            "--positives", multiple=True, metavar="DIR[=CLASS]",
+            help="A folder of sound files of one class, by default the folder's name. Repeatable.",
+        ),
+    ]  # fmt: skip
+
+
 def _with(options: Sequence[Callable[[Command], Command]], command: Command) -> Command:
     for option in options:
         command = option(command)
@@ -198,8 +224,8 @@ def table_files(command: Command) -> Command:
 
 
 def reading_options(command: Command) -> Command:
-    """Add the options of `TableFiles` to a command that has an argument ``tables`` of its own."""
-    return _with([*_reading_options(), *_naming_options()[1:]], command)
+    """Add the options of `SortedFiles` to a command that has an argument ``tables`` of its own."""
+    return _with([*_reading_options(), *_sorted_options(), *_naming_options()[1:]], command)
 
 
 def data_files(kind: type[DataFiles]) -> Callable[[Command], Command]:
@@ -218,15 +244,7 @@ def data_files(kind: type[DataFiles]) -> Callable[[Command], Command]:
             "Repeatable.",
         ),
         *_reading_options(tables=["--annotations"]),
-        click.option(
-            "--negative-files", multiple=True, metavar="DIR[=CLASS,...]",
-            help="A folder of sound files without any of the classes, or without those named. "
-            "Repeatable.",
-        ),
-        click.option(
-            "--positives", multiple=True, metavar="DIR[=CLASS]",
-            help="A folder of sound files of one class, by default the folder's name. Repeatable.",
-        ),
+        *_sorted_options(),
         *_naming_options(),
         click.argument(
             "recordings", required=False, type=click.Path(file_okay=False, path_type=Path)

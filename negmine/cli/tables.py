@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from negmine.cli.data import DataFiles, TableFiles, folder_and_classes
+from negmine.cli.data import DataFiles, SortedFiles, TableFiles, folder_and_classes
 from negmine.notices import warn_each
+from negmine.progress import Progress, no_progress
 
 if TYPE_CHECKING:
     from negmine.annotations import Annotations
@@ -78,7 +79,7 @@ def read_tables_of(
 
 
 def _sorted_folders(data: TableFiles) -> tuple[str, ...]:
-    return (*data.positives, *data.negative_files) if isinstance(data, DataFiles) else ()
+    return (*data.positives, *data.negative_files) if isinstance(data, SortedFiles) else ()
 
 
 def all_tables(data: TableFiles) -> list[Table]:
@@ -94,7 +95,7 @@ def all_tables(data: TableFiles) -> list[Table]:
     if data.fp is not None:
         tables.append(Table(data.fp, "rfcx", tuple(rfcx_entries(data.fp, "absent")), Notes()))
     tables += read_tables(data.tables, data.read_as)
-    if not isinstance(data, DataFiles):
+    if not isinstance(data, SortedFiles):
         return tables
     for text in data.positives:
         (folder, classes), notes = folder_and_classes(text), Notes()
@@ -112,7 +113,9 @@ def all_tables(data: TableFiles) -> list[Table]:
     return tables
 
 
-def import_of(data: TableFiles, recordings: Sequence[Path]) -> ImportReport:
+def import_of(
+    data: SortedFiles, recordings: Sequence[Path], progress: Progress = no_progress
+) -> ImportReport:
     """Report what tables say, and what the commands would stop at.
 
     Raises
@@ -121,23 +124,25 @@ def import_of(data: TableFiles, recordings: Sequence[Path]) -> ImportReport:
         If no table is named.
     """
     from negmine.annotations.assemble import annotations_of, resolve
-    from negmine.annotations.import_report import ImportReport, beyond_files
+    from negmine.annotations.import_report import ImportReport, beyond_files, call_spans
     from negmine.errors import InputError
 
     tables = all_tables(data)
     if not tables:
         raise click.UsageError("no table: name some, such as: negmine import checked.csv")
-    how = assembly_of(data, [*recordings, *data.sorted_clips])
+    how = assembly_of(data, [*recordings, *data.sorted_folders])
     found = resolve((entry for one in tables for entry in one.entries), how)
-    beyond = beyond_files(found.entries, how.recordings.paths) if how.recordings else ()
+    paths = how.recordings.paths if how.recordings else {}
+    beyond = beyond_files(found.entries, paths)
+    calls = call_spans(found.agreed, paths, progress)
     stops = beyond[0] if beyond else ""
     try:
         made = annotations_of(found, skip_uncalled=how.skip_uncalled)
         if how.recordings and recordings:
-            made.check_recordings(how.recordings.paths, how.recordings.hint)
+            made.check_recordings(paths, how.recordings.hint)
     except InputError as error:
         stops = str(error)
-    return ImportReport(tuple(tables), found, beyond, stops, bool(recordings))
+    return ImportReport(tuple(tables), found, beyond, calls, stops, bool(recordings))
 
 
 def assembly_of(data: TableFiles, folders: Sequence[Path]) -> Assembly:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from negmine.cli.console import CleanCommand, as_one, note, print_json, quiet_and_json, say
-from negmine.cli.data import TableFiles, reading_options
+from negmine.cli.console import Bars, CleanCommand, as_one, note, print_json, quiet_and_json, say
+from negmine.cli.data import SortedFiles, reading_options
 from negmine.notices import warn
 from negmine.text_tables import table
 
@@ -23,7 +23,7 @@ _SHOWN = 10
 
 
 @dataclass(frozen=True)
-class _Sources(TableFiles):
+class _Sources(SortedFiles):
     """Tables, and the folders of the recordings that they name."""
 
     recordings: tuple[Path, ...]
@@ -69,11 +69,13 @@ def import_tables(data: _Sources, out: Path | None, quiet: bool, as_json: bool) 
     Example:
       negmine import detections.csv checked.txt --recordings field/ --out annotations.csv
       negmine build-pool field/ --annotations annotations.csv --out pool
+      negmine import --positives ding/ --negative-files street/
     """
     from negmine.annotations.import_report import write_entries
     from negmine.cli.tables import import_of
 
-    report = import_of(data, data.recordings)
+    with Bars(quiet or as_json) as bars:
+        report = import_of(data, data.recordings, bars)
     if as_json:
         print_json(report.to_dict())
     else:
@@ -105,6 +107,7 @@ def _show(report: ImportReport, quiet: bool) -> None:
             f"to {spans['median_s']:g} s"
         )
     say(f"{said}; {spans['without_band']} rows have no frequencies", quiet)
+    _list("taken to be the call: ", [one.to_text() for one in report.calls], quiet)
     if report.recordings_known:
         named = {entry.recording for entry in found.entries} | set(found.missing)
         say(f"{len(named) - len(found.missing)} of {len(named)} recordings are there", quiet)
@@ -119,4 +122,4 @@ def _list(what: str, lines: Sequence[str], quiet: bool) -> None:
     for line in lines[:_SHOWN]:
         say(f"  {what}{line}", quiet)
     if len(lines) > _SHOWN:
-        say(f"  {what}{len(lines) - _SHOWN} more; --json lists them", quiet)
+        say(f"  and {len(lines) - _SHOWN} lines more; --json lists them", quiet)

@@ -123,6 +123,21 @@ def test_the_one_table_holds_whole_recordings_groups_judges_and_doubt(table: Pat
     assert cut[0] == cut[1]
 
 
+def test_where_calls_of_whole_files_are_is_shown(shared_data: Data, tmp_path: Path) -> None:
+    result = run("--positives", f"{shared_data.recordings}=tone")
+    assert result.exit_code == 0, result.output
+    assert f"{shared_data.recordings}: folder: 8 present, 0 absent, 0 unknown" in result.stdout
+    assert "taken to be the call: rec00: 'tone' from 0.4 to 3.1 s of 4.00 s" in result.stdout
+    assert "would stop" not in result.stderr
+    table = tmp_path / "t.csv"
+    table.write_text("file,class\nrec00,owl\nrec01,owl\n")
+    shown = run(table, "--recordings", shared_data.recordings, "--json").stdout
+    assert json.loads(shown)["calls_of_whole_recordings"] == [
+        {"recording": name, "class": "owl", "t_min": 0.4, "t_max": 3.1, "duration_s": 4.0}
+        for name in ("rec00", "rec01")
+    ]
+
+
 def test_the_help_lists_every_format() -> None:
     shown = run("--help").stdout
     for name in NAMES:
