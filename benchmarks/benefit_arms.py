@@ -47,20 +47,20 @@ ARMS = {
     "tp-fp": Arm("TP + FP", None),
     "random": Arm("+ random certified rows", "tp-fp", negatives=1.0),
     "random-3": Arm("+ three times as many", "random", negatives=3.0),
-    "isolated": Arm("+ isolated calls", "random", negatives=1.0, scenes=1.0, alone=True),
-    "scenes-half": Arm("+ half as many scenes as TP rows", "random", negatives=1.0, scenes=0.5),
-    "scenes": Arm("+ as many scenes as TP rows", "random", negatives=1.0, scenes=1.0),
-    "scenes-3": Arm("+ three times as many", "scenes", negatives=1.0, scenes=3.0),
+    "isolated": Arm("+ isolated calls", "random-3", negatives=3.0, scenes=1.0, alone=True),
+    "scenes-half": Arm("+ half as many scenes as TP rows", "random-3", negatives=3.0, scenes=0.5),
+    "scenes": Arm("+ as many scenes as TP rows", "random-3", negatives=3.0, scenes=1.0),
+    "scenes-3": Arm("+ three times as many", "scenes", negatives=3.0, scenes=3.0),
     "own-random": Arm(
-        "scenes + random own cells", "scenes", negatives=1.0, scenes=1.0, own="random",
+        "scenes + random own cells", "scenes", negatives=3.0, scenes=1.0, own="random",
         own_ratio=3.0,
     ),
     "own-mined": Arm(
-        "scenes + mined own cells", "own-random", negatives=1.0, scenes=1.0, own="mined",
+        "scenes + mined own cells", "own-random", negatives=3.0, scenes=1.0, own="mined",
         own_ratio=3.0,
     ),
     "focal": Arm(
-        "scenes, certified zeros weighted by p^2", "scenes", negatives=1.0, scenes=1.0, focal=2.0
+        "scenes, certified zeros weighted by p^2", "scenes", negatives=3.0, scenes=1.0, focal=2.0
     ),
     "truth": Arm("TP + FP, all cells true", "tp-fp", truth=True),
 }  # fmt: skip
