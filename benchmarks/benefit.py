@@ -133,14 +133,21 @@ class Bench:
         from training.evaluation.evaluate import evaluate
         from training.evaluation.inference import RecordingScorer
         from training.evaluation.truth import Truth, open_truth_recordings
+        from training.models.frozen import FrozenDetector
+        from training.models.network import open_network
 
         cpu = torch.device("cpu")
         checkpoint = Checkpoint.load(folder / "last.pt")
         tables = self.data / "test_truth.csv", self.data / "test_events.csv"
         truth = Truth(*tables, checkpoint.classes).first(self.test)
         recordings = open_truth_recordings(self.data / "test", truth)
-        scorer = RecordingScorer(checkpoint.detector(cpu), config, cpu)
+        detector = checkpoint.detector(cpu)
+        if isinstance(detector, FrozenDetector):
+            # the arms of all seeds hear the same windows
+            detector.base = open_network(config.backbone, "cpu", self.out / "cache" / "embeddings")
+        scorer = RecordingScorer(detector, config, cpu)
         found = evaluate(scorer, recordings, truth, resamples=RESAMPLES)
+        detector.flush()
         write_json(folder / "test.json", found.metrics)
         with (folder / "test.npz").open("wb") as file:
             np.savez(file, allow_pickle=False, **found.resampled)
