@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ import soundfile as sf
 from conftest import SAMPLE_RATE, Data
 from exporting import essence, exported, recipes_by_id, samples_16_bit
 
-from negmine.annotations import read_rfcx
+from negmine.annotations import Annotations, read_rfcx
 from negmine.audio.read import read_span
 from negmine.audio.windows import Span
 from negmine.errors import InputError
@@ -199,3 +201,25 @@ def test_opensoundscapes_table_has_a_cell_a_class_empty_where_unknown(
             said = cells == "all" or (row.recipe, label) in mined
             state = {1: "present", 0: "absent"}.get(value, "unknown")
             assert state == (recipe.labels.state(label).value if said else "unknown")
+
+
+def test_a_class_that_is_confirmed_and_rejected_in_one_span_is_unknown(
+    shared_data: Data, tmp_path: Path
+) -> None:
+    # two boxes of one span: the class calls low, and not high
+    low, *_ = (b for b in read_rfcx(shared_data.tp, shared_data.fp).confirmed if b.label == "0")
+    high = replace(low, present=False, f_min_hz=2000.0, f_max_hz=3000.0)
+    other = replace(low, label="1", present=False)
+    boxes = Annotations((low, high, other), ("0", "1"))
+    rows = rows_of_annotations(boxes, shared_data.recordings)
+    done = export(rows, "opensoundscape", tmp_path / "out")
+    (cells,) = pd.read_csv(tmp_path / "out" / "labels.csv", index_col=[0, 1, 2]).to_numpy()
+    assert np.isnan(cells[0])
+    assert cells[1] == 0
+    assert any(line.startswith("1 cells") for line in done.notes)
+    done = export(rows, "audiofolder", tmp_path / "clips")
+    (line,) = (tmp_path / "clips" / "metadata.jsonl").read_text().splitlines()
+    assert (json.loads(line)["present"], json.loads(line)["absent"]) == ([], ["1"])
+    assert any("the same sound" in line for line in done.notes)
+    export(rows, "raven", tmp_path / "raven")  # where each box has its own frequencies
+    assert list(raven(tmp_path / "raven")["Verdict"]) == ["present", "absent", "absent"]
