@@ -9,8 +9,8 @@ test_events.csv. Thresholds are chosen
 - by *tables*: the confirmed calls and rejected detections of FIRST, each scored by the head that
   held it out (``calibrate`` without a site);
 - by *site*: with verdicts on windows of unlabelled/ of the DATA by a listener who knows its calls
-  (`benchmarks.listener`): a third of a class's windows are drawn from its highest-scoring 2 %, a
-  third from the next 8 %, the rest from all (``calibrate --site --verdicts``);
+  (`benchmarks.listener`): a quarter each from a class's highest-scoring 0.2, 2, 20 and 100 %
+  (``calibrate --site --verdicts``);
 
 each once by the estimate and once ``--sure``, and applied to test/ as ``predict`` with all heads
 does: windows side by side, scored by the mean of the heads. A window is right by the listener's
@@ -49,6 +49,9 @@ from training.calibration.judged_spans import as_logit, models_of, score_spans
 from training.calibration.settings import CalibrateSettings
 
 PRECISIONS = (0.5, 0.8, 0.9)
+
+# Shares of a class's windows, the highest-scoring, from which as many are heard each.
+_PARTS = (0.002, 0.02, 0.2, 1.0)
 
 
 @dataclass(frozen=True)
@@ -120,9 +123,8 @@ def windows_of(data: Path, part: str, scorers: Sequence[Any], most: int, work: P
 def heard(logit: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
     """Draw windows to hear, by score alone: int array."""
     order = np.argsort(-logit, kind="stable")
-    top, next_ = len(order) // 50, len(order) // 10
-    parts = (order[:top], order[top:next_], order)
-    drawn = [rng.choice(part, min(count // 3, len(part)), replace=False) for part in parts]
+    parts = [order[: int(len(order) * share)] for share in _PARTS]
+    drawn = [rng.choice(one, min(count // len(parts), len(one)), replace=False) for one in parts]
     return np.unique(np.concatenate(drawn))
 
 
@@ -193,8 +195,8 @@ def summary(found: pd.DataFrame) -> str:
     """Tabulate what was got over classes, as Markdown."""
     lines = [
         "| site | by | `--sure` | wanted | classes with a threshold | got, all detections | got, "
-        "median class | interval got reaches it | interval foretold holds it | recall | FP/h a "
-        "class |",
+        "median class | its interval reaches what is wanted | the table's interval holds it | recall "
+        "| FP/h a class |",
         "|---" * 11 + "|",
     ]
     for (site, by, sure, wanted), rows in found.groupby(
@@ -207,12 +209,31 @@ def summary(found: pd.DataFrame) -> str:
         inside = ((met["low"] <= met["got"]) & (met["got"] <= met["high"])).sum()
         share = f"{hits / max(1, hits + misses):.2f}" if len(met) else "-"
         median = f"{met['got'].median():.2f}" if len(met) else "-"
+        means = chosen["recall"].mean(), chosen["fp_per_hour"].mean()
+        rates = f"{means[0]:.2f} | {means[1]:.1f}" if len(chosen) else "- | -"
         lines.append(
             f"| {site} | {by} | {'yes' if sure else ''} | {wanted:g} "
             f"| {len(chosen)} of {len(rows)} | {share} | {median} | {reached} of {len(met)} "
-            f"| {inside} of {len(met)} | {met['recall'].mean():.2f} "
-            f"| {met['fp_per_hour'].mean():.1f} |"
+            f"| {inside} of {len(met)} | {rates} |"
         )
+    return "\n".join(lines)
+
+
+def per_class(found: pd.DataFrame) -> str:
+    """Tabulate what each class got with its interval, without ``--sure``, as Markdown."""
+    columns = {}
+    for (site, by, wanted), rows in found[~found["sure"]].groupby(
+        ["site", "by", "wanted"], sort=False
+    ):
+        columns[f"{site}, {by}, {wanted:g}"] = [
+            "-" if np.isnan(row["threshold"])
+            else "none detected" if np.isnan(row["got"])
+            else f"{row['got']:.2f} ({row['got_low']:.2f}..{row['got_high']:.2f})"
+            for row in rows.to_dict("records")
+        ]  # fmt: skip
+    lines = [f"| class | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
+    for number, cells in enumerate(zip(*columns.values(), strict=True)):
+        lines.append(f"| {number} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -222,7 +243,7 @@ def summary(found: pd.DataFrame) -> str:
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Work folder.")
 @click.option("--site", "most_site", default=400, show_default=True, help="Site recordings.")
 @click.option("--test", "most_test", default=300, show_default=True, help="Test recordings.")
-@click.option("--per-class", default=90, show_default=True, help="Site windows heard a class.")
+@click.option("--per-class", default=120, show_default=True, help="Site windows heard a class.")
 @click.option("--seed", default=0, show_default=True)
 def main(
     data: Sequence[Path], run: Path, out: Path, most_site: int, most_test: int, per_class: int,
@@ -252,7 +273,7 @@ def main(
         rows += rows_of(one.name, "site", judged, counts, test)
     found = pd.DataFrame(rows)
     write_csv(out / "thresholds.csv", found, float_format="%.4g")
-    click.echo(summary(found))
+    click.echo(f"{summary(found)}\n\n{per_class(found)}")
 
 
 if __name__ == "__main__":
