@@ -195,8 +195,8 @@ def summary(found: pd.DataFrame) -> str:
     """Tabulate what was got over classes, as Markdown."""
     lines = [
         "| site | by | `--sure` | wanted | classes with a threshold | got, all detections | got, "
-        "median class | its interval reaches what is wanted | the table's interval holds it | recall "
-        "| FP/h a class |",
+        "median class | its interval reaches what is wanted | the table's interval holds it | "
+        "recall | FP/h a class |",
         "|---" * 11 + "|",
     ]
     for (site, by, sure, wanted), rows in found.groupby(
