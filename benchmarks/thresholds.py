@@ -219,7 +219,7 @@ def summary(found: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def per_class(found: pd.DataFrame) -> str:
+def classes_table(found: pd.DataFrame) -> str:
     """Tabulate what each class got with its interval, without ``--sure``, as Markdown."""
     columns = {}
     for (site, by, wanted), rows in found[~found["sure"]].groupby(
@@ -273,7 +273,7 @@ def main(
         rows += rows_of(one.name, "site", judged, counts, test)
     found = pd.DataFrame(rows)
     write_csv(out / "thresholds.csv", found, float_format="%.4g")
-    click.echo(f"{summary(found)}\n\n{per_class(found)}")
+    click.echo(f"{summary(found)}\n\n{classes_table(found)}")
 
 
 if __name__ == "__main__":
