@@ -184,8 +184,9 @@ def _naming_options(needs: Sequence[str] = ()) -> list[Callable[[Command], Comma
     return [
         click.option(
             "--annotations", "tables", multiple=True, type=click.Path(path_type=Path),
-            help="A table of verdicts, or folders of sorted clips, of any format that 'negmine "
-            "import --help' lists. Repeatable.",
+            callback=with_tables_of_folders,
+            help="A table of verdicts, a folder of tables, or folders of sorted clips, of any "
+            "format that 'negmine import --help' lists. Repeatable.",
         ),
         click.option(
             "--fp", type=path, cls=GroupedOption, needs=needs,
@@ -214,6 +215,16 @@ def _with(options: Sequence[Callable[[Command], Command]], command: Command) -> 
     for option in options:
         command = option(command)
     return command
+
+
+def with_tables_of_folders(
+    _context: click.Context, _option: click.Parameter, paths: tuple[Path, ...]
+) -> tuple[Path, ...]:
+    """Put the tables of each folder that holds tables alone in its place."""
+    from negmine.formats.table_folders import tables_in
+
+    folders = {path: tables_in(path) for path in paths if path.is_dir()}
+    return tuple(one for path in paths for one in folders.get(path) or [path])
 
 
 def table_files(command: Command) -> Command:

@@ -58,6 +58,7 @@ def read_tables_of(
     """
     from negmine.annotations import read_rfcx
     from negmine.annotations.assemble import annotations_of, resolve
+    from negmine.formats.recognise import joined_notes
 
     others = [*data.tables, *_sorted_folders(data)]
     if data.tp is None and not others:
@@ -70,12 +71,11 @@ def read_tables_of(
             data.tp, data.fp, songtypes=data.songtypes, skip_uncalled=data.skip_uncalled
         )
     tables = all_tables(data)
-    notes = [line for one in tables for line in one.notes.text()]
     entries = (entry for one in tables for entry in one.entries)
     found = resolve(entries, assembly_of(data, folders))
     return annotations_of(
         found, skip_uncalled=data.skip_uncalled, keep_uncalled=keep_uncalled
-    ).noting(notes)
+    ).noting(joined_notes(tables))
 
 
 def _sorted_folders(data: TableFiles) -> tuple[str, ...]:

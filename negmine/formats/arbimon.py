@@ -14,8 +14,9 @@ from negmine.errors import AnnotationError
 from negmine.formats.chosen_columns import ChosenColumns
 from negmine.formats.entry import Entry, Notes, Verdict
 from negmine.formats.format import Format, Head, Options
-from negmine.formats.plain import checked_span, unjudged
+from negmine.formats.plain import checked_span
 from negmine.formats.sheet import SheetRow, open_sheet
+from negmine.formats.unjudged import unjudged
 from negmine.formats.verdict_words import verdict_of
 
 _BOX = ("x1", "x2", "y1", "y2")
@@ -85,7 +86,7 @@ def _read(path: Path, options: Options, notes: Notes) -> Iterator[Entry]:
     seen = [choice.known(n) for n in ("present_review", "present_pm", "present_aed")]
     choice.done(*_BOX, *_HOLD_NOTHING)
     if boxes and not (of.validated or of.expert or of.consensus or all(of.votes)):
-        unjudged(str(path), notes, scored=True)
+        unjudged(sheet, scored=True)
     for row in sheet:
         name, label = row[of.recording], row[of.label] if of.label else options.label
         if not name or not label:

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from negmine.errors import AnnotationError
 from negmine.formats.chosen_columns import ChosenColumns
 from negmine.formats.entry import Entry
-from negmine.formats.plain import Columns, entries_of, unjudged
+from negmine.formats.plain import Columns, entries_of
+from negmine.formats.unjudged import unjudged
 
 
 def detections(choice: ChosenColumns, of: dict[str, str], *hold_nothing: str) -> Iterator[Entry]:
@@ -27,7 +28,7 @@ def detections(choice: ChosenColumns, of: dict[str, str], *hold_nothing: str) ->
     of["f_min"], of["f_max"] = choice.of("f_min"), choice.of("f_max")
     of["verdict"] = choice.verdict()
     choice.done(*hold_nothing)
-    rest = None if of["verdict"] else unjudged(choice.where, sheet.notes, scored=True)
+    rest = None if of["verdict"] else unjudged(sheet, scored=True)
     columns = {name: column for name, column in of.items() if column}
     yield from timed(entries_of(sheet, Columns(columns, rest), choice.options))
 

@@ -13,8 +13,9 @@ from negmine.errors import AnnotationError
 from negmine.formats.chosen_columns import ChosenColumns, joined
 from negmine.formats.entry import Entry, Notes, Verdict
 from negmine.formats.format import Format, Head, Options
-from negmine.formats.plain import checked_span, unjudged
+from negmine.formats.plain import checked_span
 from negmine.formats.sheet import Sheet, SheetRow, open_sheet
+from negmine.formats.unjudged import unjudged
 from negmine.formats.verdict_words import WORDS, verdict_of
 
 _AUTO = ("AUTO ID*", "AUTO ID", "TOP1MATCH*", "TOP1MATCH", "common_name", "scientific_name")
@@ -91,7 +92,7 @@ def _columns(sheet: Sheet, options: Options) -> _Columns:
             "verdict= to read MANUAL ID alone, or remove one"
         )
     if not found.manual and not found.verdict:
-        unjudged(str(path), notes, scored=True)
+        unjudged(sheet, scored=True)
     elif found.manual:
         notes.say(
             f"{path}: MANUAL ID is the verdict: the class of a row, and rejects what "

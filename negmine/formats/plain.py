@@ -12,6 +12,7 @@ from negmine.errors import AnnotationError
 from negmine.formats.entry import EVERY_CLASS, Entry, Notes, Verdict
 from negmine.formats.format import Format, Head, Options
 from negmine.formats.sheet import Sheet, SheetRow, open_sheet
+from negmine.formats.unjudged import unjudged
 from negmine.formats.verdict_words import column_named, folded, verdict_column, verdict_of
 
 # The usual names of what a column holds, the first that a table has; as `folded` writes them.
@@ -122,18 +123,7 @@ def columns_of(
     sheet.ignore(tuple(found.values()), known)
     if judged or verdict is not None:
         return Columns(found, verdict)
-    return Columns(found, unjudged(where, sheet.notes, "score" in found))
-
-
-def unjudged(where: str, notes: Notes, scored: bool) -> Verdict:
-    """Say what the rows of a table without a column of verdicts are, and return it."""
-    what = (
-        "its rows have a score and are not judged: all are unknown"
-        if scored
-        else "all its rows are taken as confirmed calls"
-    )
-    notes.say(f"{where}: no column of verdicts: {what}; --column verdict=NAME names one")
-    return "unknown" if scored else "present"
+    return Columns(found, unjudged(sheet, "score" in found, named))
 
 
 def _check_times(sheet: Sheet, found: Mapping[str, str], named: Mapping[str, str]) -> None:

@@ -11,8 +11,9 @@ from negmine.formats.chosen_columns import ChosenColumns
 from negmine.formats.entry import Entry, Notes
 from negmine.formats.format import Format, Head, Options
 from negmine.formats.paired import paired_recording
-from negmine.formats.plain import band_of, checked_span, unjudged
+from negmine.formats.plain import band_of, checked_span
 from negmine.formats.sheet import Sheet, SheetRow, open_sheet
+from negmine.formats.unjudged import unjudged
 from negmine.formats.verdict_words import folded, verdict_of
 
 BEGIN, END = "Begin Time (s)", "End Time (s)"
@@ -47,7 +48,7 @@ def _read(path: Path, options: Options, notes: Notes) -> Iterator[Entry]:
     of["offset"] = "" if "t_min" in options.columns else choice.known("File Offset (s)")
     of["label"] = _label_column(choice, of)
     choice.done(*_HOLD_NOTHING, *_LABELS, "Begin Path", "Begin File", BEGIN, END)
-    rest = None if of["verdict"] else unjudged(str(path), notes, bool(of["score"]))
+    rest = None if of["verdict"] else unjudged(sheet, bool(of["score"]), options.columns)
     named = paired_recording(path)
     if not of["file"]:
         notes.say(

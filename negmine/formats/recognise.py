@@ -14,6 +14,7 @@ from negmine.formats.entry import Entry, Notes
 from negmine.formats.format import Format, Head, Options
 from negmine.formats.plain import is_plain
 from negmine.formats.sheet import delimiter_of
+from negmine.formats.table_folders import described
 from negmine.formats.verdict_words import folded
 from negmine.storage.csv_tables import check_name
 from negmine.storage.names import clean_name
@@ -153,7 +154,7 @@ def _described(head: Head) -> str:
     if head.path.is_dir():
         if head.folders:
             return f"the folders {shorten(head.folders, 8)}"
-        return "a folder without any (of sound files of one class? name it with --positives)"
+        return described(head.path)
     for start, what in _MADE_BY.items():
         if head.magic.startswith(start):
             return what
@@ -211,10 +212,10 @@ def read_entries(
     """Read tables; return their entries in order, and a line for each thing to know of them."""
     tables = read_tables(paths, asked)
     entries = tuple(entry for table in tables for entry in table.entries)
-    return entries, _joined(tables)
+    return entries, joined_notes(tables)
 
 
-def _joined(tables: Iterable[Table]) -> tuple[str, ...]:
+def joined_notes(tables: Iterable[Table]) -> tuple[str, ...]:
     """Return the notes of all tables, what is said of many of them once."""
     whole, lines = Notes(), defaultdict[str, list[str]](list)
     for table in tables:

@@ -52,13 +52,23 @@ def verdict_of(where: str, text: str, column: str = "verdict") -> Verdict:
     AnnotationError
         If the word is none that is known.
     """
-    word = "_".join(text.casefold().split())
-    if word not in WORDS:
+    verdict = meaning(text)
+    if verdict is None:
+        word = _word(text)
         raise AnnotationError(
             f"{where}: {column} '{text}'{did_you_mean(word, WORDS)} is no verdict; write present, "
             "absent or unknown (or 1 and 0, yes and no, TP and FP, correct and incorrect)"
         )
-    return WORDS[word]
+    return verdict
+
+
+def meaning(text: str) -> Verdict | None:
+    """Return what a reviewer's word means; None where it is no such word."""
+    return WORDS.get(_word(text))
+
+
+def _word(text: str) -> str:
+    return "_".join(text.casefold().split())
 
 
 def folded(column: str) -> str:

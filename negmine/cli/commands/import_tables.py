@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from negmine.cli.console import Bars, CleanCommand, as_one, note, print_json, quiet_and_json, say
-from negmine.cli.data import SortedFiles, reading_options
+from negmine.cli.data import SortedFiles, reading_options, with_tables_of_folders
 from negmine.notices import warn
 from negmine.text_tables import table
 
@@ -17,9 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from negmine.annotations.import_report import ImportReport
+    from negmine.formats.recognise import Table
 
 # Lines of one kind that are printed; all are in --json.
 _SHOWN = 10
+# Tables of one format and folder that are each shown by themselves; more are shown as one.
+_APART = 4
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,9 @@ class _ImportCommand(CleanCommand):
 
 
 @click.command("import", cls=_ImportCommand)
-@click.argument("tables", nargs=-1, type=click.Path(path_type=Path))
+@click.argument(
+    "tables", nargs=-1, type=click.Path(path_type=Path), callback=with_tables_of_folders
+)
 @click.option(
     "--recordings",
     multiple=True,
@@ -88,12 +94,15 @@ def import_tables(data: _Sources, out: Path | None, quiet: bool, as_json: bool) 
 
 
 def _show(report: ImportReport, quiet: bool) -> None:
+    from negmine.formats.recognise import joined_notes
+
     found = report.resolved
-    for one in report.tables:
-        count = one.verdicts
+    for tables in _alike(report.tables):
+        count = sum((one.verdicts for one in tables), Counter[str]())
         verdicts = ", ".join(f"{count[word]} {word}" for word in ("present", "absent", "unknown"))
-        say(f"{one.path}: {one.format}: {verdicts}", quiet)
-        _list("", one.notes.text(), quiet)
+        more = f" and {len(tables) - 1} more tables" if len(tables) > 1 else ""
+        say(f"{tables[0].path}{more}: {tables[0].format}: {verdicts}", quiet)
+        _list("", joined_notes(tables), quiet)
     headers = ["class", "present", "absent", "unknown", "recordings"]
     rows = [
         [name, *(str(count[key]) for key in headers[1:])] for name, count in report.by_class.items()
@@ -116,6 +125,17 @@ def _show(report: ImportReport, quiet: bool) -> None:
     pairs = [f"{one} and {other}" for one, other in found.contradictions]
     _list("contradict each other: ", pairs, quiet)
     _list("not in its recording: ", report.beyond, quiet)
+
+
+def _alike(tables: Sequence[Table]) -> list[list[Table]]:
+    """Put many tables of one format and folder together, as of a table a recording."""
+    alike: defaultdict[tuple[str, Path], list[Table]] = defaultdict(list)
+    for one in tables:
+        alike[one.format, one.path.parent].append(one)
+    found: list[list[Table]] = []
+    for same in alike.values():
+        found += [same] if len(same) > _APART else [[one] for one in same]
+    return found
 
 
 def _list(what: str, lines: Sequence[str], quiet: bool) -> None:

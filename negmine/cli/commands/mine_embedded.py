@@ -87,4 +87,6 @@ def mine_embedded(
         for one in mined
     ]
     say(table(_COLUMNS, lines), quiet)
-    say(f"{out}: {rows} of {len(windows)} windows", quiet)
+    hard, to_hear = sum(len(one.hard) for one in mined), sum(len(one.to_hear) for one in mined)
+    said = f"{hard} hard rejections, and {to_hear} to hear"
+    say(f"{out}: {rows} rows, a window and a class each: {said}; of {len(windows)} windows", quiet)

@@ -148,3 +148,33 @@ def test_no_table_is_an_error() -> None:
     result = run()
     assert result.exit_code == 2
     assert "no table: name some" in result.stderr
+
+
+def test_a_folder_of_tables_is_each_of_them(shared_data: Data, tmp_path: Path) -> None:
+    head = "Selection\tBegin Time (s)\tEnd Time (s)\tSpecies\tVerdict\n"
+    (tmp_path / "raven").mkdir()
+    for number in range(6):
+        text = f"{head}1\t0.5\t1\towl\t{'fp' if number % 2 else 'tp'}\n"
+        (tmp_path / "raven" / f"rec0{number}.Table.1.selections.txt").write_text(text)
+    found = run(tmp_path / "raven", "--recordings", shared_data.recordings)
+    assert found.exit_code == 0, found.output
+    first = tmp_path / "raven" / "rec00.Table.1.selections.txt"
+    assert f"{first} and 5 more tables: raven: 3 present, 3 absent, 0 unknown\n" in found.stdout
+    assert found.stdout.count("table is named after") == 1
+    assert "(and the same of 5 more tables)" in found.stdout
+    assert "6 of 6 recordings are there" in found.stdout
+    named = run(*sorted((tmp_path / "raven").iterdir()), "--recordings", shared_data.recordings)
+    assert named.stdout == found.stdout
+    built = CliRunner().invoke(
+        main,
+        [
+            *("build-pool", str(shared_data.recordings), "--annotations", str(tmp_path / "raven")),
+            *("--out", str(tmp_path / "pool"), "--quiet"),
+        ],
+    )
+    assert built.exit_code == 0, built.output
+    assert built.stderr.count("table is named after") == 1
+    (tmp_path / "raven" / "rec00.wav").write_bytes(b"")
+    mixed = run(tmp_path / "raven")
+    assert mixed.exit_code == 2
+    assert "a folder of 6 tables and 1 files that are none: name the tables" in mixed.stderr

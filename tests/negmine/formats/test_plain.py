@@ -74,6 +74,21 @@ def test_without_verdicts_rows_are_calls_and_scored_rows_are_unknown(tmp_path: P
     assert "are not judged" in scored.notes.text()[0]
 
 
+def test_a_column_that_looks_like_verdicts_is_never_overlooked(tmp_path: Path) -> None:
+    text = "file,class,n,Checked\na,owl,1,yes\nb,owl,0,no\nb,owl,0,\n"
+    with pytest.raises(AnnotationError, match=r"'Checked' looks like .*--column 'verdict=Checked'"):
+        read(tmp_path / "a.csv", text)
+    named = read(tmp_path / "b.csv", text, verdict_column="Checked")
+    assert [e.verdict for e in named.entries] == ["present", "absent", "unknown"]
+    none = read(tmp_path / "c.csv", text, columns={"verdict": ""})
+    assert [e.verdict for e in none.entries] == ["present"] * 3
+    scored = read(tmp_path / "d.csv", text.replace(",n,", ",score,"))
+    assert [e.verdict for e in scored.entries] == ["unknown"] * 3
+    assert any("'verdict=Checked' would read that" in line for line in scored.notes.text())
+    remarks = read(tmp_path / "e.csv", text.replace("b,owl,0,no", "b,owl,0,far away"))
+    assert [e.verdict for e in remarks.entries] == ["present"] * 3
+
+
 def test_rows_without_recording_or_class_are_counted(tmp_path: Path) -> None:
     table = read(tmp_path / "t.csv", "file,class,verdict\na,owl,1\n,owl,1\nb,,0\n,,\n")
     assert len(table.entries) == 1
