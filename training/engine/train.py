@@ -49,6 +49,9 @@ from training.engine.step import make_optimiser, take_step
 from training.engine.validate import ClipScorer, Verdicts
 from training.models.model import RATE
 
+# What a frozen network's embeddings are standardised by: some thousand rows.
+_FIRST_STEPS = 100
+
 
 def train(
     config: TrainConfig,
@@ -283,8 +286,8 @@ def train(
 
 
 def _first_rows(dataset: StepDataset, config: TrainConfig, context: RunContext) -> Iterator[Tensor]:
-    """Yield the waveforms of the first epoch's steps, as far as they are asked for."""
-    steps = min(config.steps_per_epoch, config.total_steps)
+    """Yield the waveforms of the first steps, as far as they are asked for."""
+    steps = min(_FIRST_STEPS, config.steps_per_epoch, config.total_steps)
     advance = context.progress("embedding the first rows", steps, "step")
     for step in range(steps):
         yield dataset[step].batch.waveforms
