@@ -84,8 +84,8 @@ _PANELS_PER_CLASS = 2
 _NAMES = {
     "alone": "TP + FP",
     "base": "+ random certified negatives",
-    "random": "  + more random ones (the control)",
-    "mined": "  + mined ones, as many",
+    "random": "+ more random ones (control)",
+    "mined": "+ mined ones, as many",
 }
 _RATE = "fp/h@0.7"
 

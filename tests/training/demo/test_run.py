@@ -23,9 +23,10 @@ def test_the_tiny_demo_makes_all_that_the_full_one_does_and_goes_on(tmp_path: Pa
     assert first.exit_code == 0, first.output
     result = json.loads(first.stdout)
     assert list(result["arms"]) == [
-        "TP + FP + random negatives",
-        "+ more random negatives",
-        "+ mined negatives",
+        "TP + FP",
+        "+ random certified negatives",
+        "+ more random ones (control)",
+        "+ mined ones, as many",
     ]
     for scores in result["arms"].values():
         assert 0 < scores["lwlrap"] <= 1
