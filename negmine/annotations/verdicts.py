@@ -90,11 +90,34 @@ def read_verdicts(path: Path, classes: Collection[str]) -> list[Verdict]:
         If the table is malformed, names an unknown class, holds a time or a word that is none, or
         no verdict at all.
     """
+    found = verdict_rows(path, classes)
+    if not any(verdict.word for verdict in found):
+        raise AnnotationError(
+            f"{path}: no verdict is filled in yet; write {', '.join(WORDS)} in its column 'verdict'"
+        )
+    return found
+
+
+def verdict_rows(
+    path: Path, classes: Collection[str] | None = None, *, may_be_empty: bool = False
+) -> list[Verdict]:
+    """Read a table as `read_verdicts` does, whether or not a verdict is filled in.
+
+    Parameters
+    ----------
+    classes : collection of str, optional
+        Those that it may name; any, if not given.
+    may_be_empty : bool
+        Whether the table may have a header alone.
+    """
     found = []
-    for where, cells in read_rows(path, COLUMNS, optional=("listener",)):
+    for where, cells in read_rows(path, COLUMNS, optional=("listener",), may_be_empty=may_be_empty):
         recording, label, first, last, text, listener = cells
         check_name(where, "recording", recording)
-        known_name(where, "class", label, classes)
+        if classes is None:
+            check_name(where, "class", label)
+        else:
+            known_name(where, "class", label, classes)
         start_s = to_microseconds(number_in(where, "t_min", first))
         end_s = to_microseconds(number_in(where, "t_max", last))
         if start_s < 0:
@@ -105,10 +128,6 @@ def read_verdicts(path: Path, classes: Collection[str]) -> list[Verdict]:
             )
         word = verdict_word(where, text)
         found.append(Verdict(recording, label, Span(start_s, end_s), word, listener, where))
-    if not any(verdict.word for verdict in found):
-        raise AnnotationError(
-            f"{path}: no verdict is filled in yet; write {', '.join(WORDS)} in its column 'verdict'"
-        )
     return found
 
 

@@ -1,4 +1,4 @@
-"""Writing sound files: FLAC for people and other tools, MP3 for pages."""
+"""Writing sound files: FLAC for people and other tools, MP3 and WAV for pages."""
 
 from __future__ import annotations
 
@@ -39,6 +39,13 @@ def write_flac(path: Path, samples: np.ndarray, sample_rate: int) -> None:
         raise OutputError(f"{path}: cannot be written: {error}") from error
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def encode_wav(samples: np.ndarray, sample_rate: int) -> bytes:
+    """Encode mono samples, shape (T,), as 16-bit WAV; what is outside [-1, 1] is clipped."""
+    out = io.BytesIO()
+    sf.write(out, np.clip(samples, -1.0, 1.0), sample_rate, subtype="PCM_16", format="WAV")
+    return out.getvalue()
 
 
 def encode_mp3(samples: np.ndarray, sample_rate: int) -> bytes:

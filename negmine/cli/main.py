@@ -16,6 +16,7 @@ from negmine.cli.commands.mine import mine
 from negmine.cli.commands.mine_embedded import mine_embedded
 from negmine.cli.commands.models import models
 from negmine.cli.commands.pool import pool as pool_commands
+from negmine.cli.commands.review import review
 from negmine.cli.console import (
     Bars,
     CleanGroup,
@@ -188,6 +189,7 @@ main.add_command(mine)
 main.add_command(mine_embedded)
 main.add_command(pool_commands)
 main.add_command(models)
+main.add_command(review)
 
 
 @main.command()

@@ -1,0 +1,1 @@
+"""Judging clips by ear, on a page that this machine serves to itself."""
