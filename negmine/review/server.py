@@ -24,8 +24,8 @@ from urllib.parse import parse_qs
 from negmine import __version__
 from negmine.errors import AudioError, InputError, NegmineError, OutputError
 from negmine.notices import warn
+from negmine.review.review_sound import SLOWER
 from negmine.review.session import ReviewSession
-from negmine.review.sound import SLOWER
 
 HOST = "127.0.0.1"
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from negmine.annotations.verdicts import WORDS
 from negmine.errors import AudioError, InputError
-from negmine.review.clips import Key, ReviewClip
-from negmine.review.sound import ClipSounds
-from negmine.review.store import VerdictTable
+from negmine.review.review_clips import Key, ReviewClip
+from negmine.review.review_sound import ClipSounds
+from negmine.review.verdict_table import VerdictTable
 
 
 class ReviewSession:

@@ -24,7 +24,7 @@ from negmine.review.settings import ReviewSettings
 from negmine.text_tables import table
 
 if TYPE_CHECKING:
-    from negmine.review.clips import ReviewClips
+    from negmine.review.review_clips import ReviewClips
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -98,11 +98,11 @@ def review(
       negmine review hard.review.parquet --listener anna
       negmine review ask.csv --recordings field/ -o heard.csv
     """
-    from negmine.review.clips import in_order
+    from negmine.review.review_clips import in_order
+    from negmine.review.review_sound import ClipSounds
     from negmine.review.server import ReviewServer
     from negmine.review.session import ReviewSession
-    from negmine.review.sound import ClipSounds
-    from negmine.review.store import VerdictTable
+    from negmine.review.verdict_table import VerdictTable
     from negmine.storage.locks import only_writer
 
     found = _opened(source, places)
@@ -137,7 +137,7 @@ def review(
 
 
 def _opened(source: Path, places: Places) -> ReviewClips:
-    from negmine.review.clips import clips_of_selection, clips_of_table
+    from negmine.review.review_clips import clips_of_selection, clips_of_table
 
     if source.suffix.lower() == ".csv":
         if not places.recordings:

@@ -29,12 +29,12 @@ from negmine.cli.main import main
 from negmine.errors import InputError, OutputError
 from negmine.mining.selection import Chosen, Selection
 from negmine.pool import open_pool
-from negmine.review.clips import clips_of_selection, clips_of_table, in_order
+from negmine.review.review_clips import clips_of_selection, clips_of_table, in_order
+from negmine.review.review_sound import ClipSounds, band_passed
 from negmine.review.server import ReviewServer
 from negmine.review.session import ReviewSession
 from negmine.review.settings import ReviewSettings
-from negmine.review.sound import ClipSounds, band_passed
-from negmine.review.store import VerdictTable
+from negmine.review.verdict_table import VerdictTable
 
 ASKED = (
     "recording,class,t_min,t_max,score,strategy,verdict,listener,model\n"

@@ -27,7 +27,7 @@ from negmine.audio.windows import Span, to_microseconds, to_samples
 from negmine.audio.write import encode_wav
 from negmine.errors import AudioError
 from negmine.report.clips import listening_gain_db
-from negmine.review.clips import ReviewClip
+from negmine.review.review_clips import ReviewClip
 
 # Decoded clips that are kept: the one heard, those before and behind it.
 _KEPT = 8
@@ -40,7 +40,7 @@ SLOWER = (1, 2, 4, 8)
 
 
 @dataclass(frozen=True)
-class Heard:
+class HeardClip:
     """A clip's sound with what is round it.
 
     Attributes
@@ -83,10 +83,10 @@ class ClipSounds:
     def __init__(self, bands: dict[str, Band], context_s: float) -> None:
         self._bands, self._context_s = bands, context_s
         self._verified = VerifiedFiles()
-        self.hear: Callable[[ReviewClip], Heard] = lru_cache(_KEPT)(self._hear)
+        self.hear: Callable[[ReviewClip], HeardClip] = lru_cache(_KEPT)(self._hear)
         self.picture: Callable[[ReviewClip], bytes] = lru_cache(_KEPT)(self._picture)
 
-    def _hear(self, clip: ReviewClip) -> Heard:
+    def _hear(self, clip: ReviewClip) -> HeardClip:
         """Read a clip.
 
         Raises
@@ -107,9 +107,9 @@ class ClipSounds:
             to_microseconds(min(duration_s, end_s + self._context_s)),
         )
         samples = read_span(clip.path, shown.start_s, shown.duration_s, rate)
-        heard = Heard(samples, rate, shown, Span(start_s, end_s), 0.0)
+        heard = HeardClip(samples, rate, shown, Span(start_s, end_s), 0.0)
         gain_db = listening_gain_db(heard.cut(heard.window), rate)
-        return Heard(samples, rate, shown, heard.window, gain_db)
+        return HeardClip(samples, rate, shown, heard.window, gain_db)
 
     def wav(self, clip: ReviewClip, *, whole: bool, slower: int, banded: bool) -> bytes:
         """Return a clip as WAV, brought to one loudness.

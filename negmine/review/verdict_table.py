@@ -8,7 +8,7 @@ from pathlib import Path
 
 from negmine.annotations.verdicts import COLUMNS, Verdict, verdict_rows
 from negmine.errors import InputError
-from negmine.review.clips import Key
+from negmine.review.review_clips import Key
 from negmine.storage.csv_tables import check_name, open_table, safe_cell
 from negmine.storage.files import check_writable, writing
 from negmine.storage.names import clean_name
