@@ -114,7 +114,10 @@ def open_windows(folder: Path) -> EmbeddedWindows:
     InputError
         If it is none of perch-hoplite's, USearch is not installed, or nothing is embedded.
     """
-    folder = folder if folder.is_dir() else folder.parent
+    if not folder.is_dir():
+        if folder.name != DATABASE:
+            raise InputError(f"{folder}: not a {DATABASE}; name that file, or the folder it is in")
+        folder = folder.parent
     file = folder / DATABASE
     with closing(open_database(folder)) as database, readable(file):
         deployments = dict(database.execute("SELECT id, project || '/' || name FROM deployments"))

@@ -55,7 +55,8 @@ def open_database(path: Path) -> sqlite3.Connection:
     file = path / DATABASE if path.is_dir() else path
     # what is not yet in the file itself is beside it; without that, nothing may be written there
     waiting = file.with_name(f"{file.name}-wal")
-    mode = "mode=ro" if waiting.is_file() and waiting.stat().st_size else "immutable=1"
+    # without mode=ro a file that is missing would be made
+    mode = "mode=ro" if waiting.is_file() and waiting.stat().st_size else "mode=ro&immutable=1"
     with readable(file):
         database = sqlite3.connect(f"{file.resolve().as_uri()}?{mode}", uri=True)
         try:

@@ -243,3 +243,13 @@ def test_what_is_wrong_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "usearch.index: no such file" in failure()
     monkeypatch.setitem(sys.modules, "usearch.index", None)
     assert "this needs usearch" in failure()
+
+
+@pytest.mark.parametrize("name", ["notes.csv", "empty"])
+def test_what_is_no_database_is_refused_and_none_is_made(tmp_path: Path, name: str) -> None:
+    given = tmp_path / name
+    given.write_text("a,b\n") if name == "notes.csv" else given.mkdir()
+    result = run(given, "--out", tmp_path / "hard.csv")
+    assert result.exit_code == 2
+    assert "hoplite.sqlite" in result.stderr
+    assert [path.name for path in tmp_path.rglob("*")] == [name]
