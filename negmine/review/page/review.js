@@ -81,7 +81,8 @@ function draw() {
     $("about").textContent += "; band " + shown.band_hz.map((hz) => (hz / 1000).toFixed(2)).join(" to ") + " kHz, dashed";
   }
   labels($("hz"), shown.hz, "bottom");
-  labels($("seconds"), shown.seconds.map(([text, at]) => [text + " s", at]), "left");
+  // a text at the very edge would stand out of the page
+  labels($("seconds"), shown.seconds.filter(([, at]) => at < 0.98).map(([text, at]) => [text + " s", at]), "left");
 }
 
 async function go(i, { back = false } = {}) {
