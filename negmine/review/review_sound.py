@@ -25,7 +25,8 @@ from negmine.audio.spectrogram import (
 )
 from negmine.audio.windows import Span, to_microseconds, to_samples
 from negmine.audio.write import encode_wav
-from negmine.errors import AudioError
+from negmine.errors import AudioError, InputError
+from negmine.pool import Pool
 from negmine.report.clips import listening_gain_db
 from negmine.review.review_clips import ReviewClip
 
@@ -78,10 +79,12 @@ class ClipSounds:
         Lowest and highest frequency of a class, in Hz, where it is known.
     context_s : float
         Seconds on each side.
+    pool : Pool, optional
+        That of the confirmed calls which clips name as nearest.
     """
 
-    def __init__(self, bands: dict[str, Band], context_s: float) -> None:
-        self._bands, self._context_s = bands, context_s
+    def __init__(self, bands: dict[str, Band], context_s: float, pool: Pool | None = None) -> None:
+        self._bands, self._context_s, self._pool = bands, context_s, pool
         self._verified = VerifiedFiles()
         self.hear: Callable[[ReviewClip], HeardClip] = lru_cache(_KEPT)(self._hear)
         self.picture: Callable[[ReviewClip], bytes] = lru_cache(_KEPT)(self._picture)
@@ -142,6 +145,29 @@ class ClipSounds:
     def _picture(self, clip: ReviewClip) -> bytes:
         heard = self.hear(clip)
         levels = mel_levels(heard.samples, heard.sample_rate, _BANDS, _FRAMES)
+        return draw_levels(levels, *level_range(levels))
+
+    def has_call(self, clip: ReviewClip) -> bool:
+        """Return whether a confirmed call is known that is nearest to a clip."""
+        return self._pool is not None and bool(clip.nearest_call)
+
+    def _call(self, clip: ReviewClip) -> tuple[np.ndarray, int]:
+        """Render the confirmed call nearest to a clip: samples, and their rate in Hz."""
+        if self._pool is None or not clip.nearest_call:
+            raise InputError("no confirmed call is known to be nearest to this clip")
+        calls = self._pool.calls
+        recipe = calls[calls.row_of(clip.nearest_call)]
+        return recipe.render(), recipe.sample_rate
+
+    def call_wav(self, clip: ReviewClip) -> bytes:
+        """Return the confirmed call nearest to a clip as WAV, at the same loudness."""
+        samples, rate = self._call(clip)
+        gain = np.float32(10 ** (listening_gain_db(samples, rate) / 20))
+        return encode_wav(samples * gain, rate)
+
+    def call_picture(self, clip: ReviewClip) -> bytes:
+        """Return the spectrogram of the confirmed call nearest to a clip, as PNG."""
+        levels = mel_levels(*self._call(clip))
         return draw_levels(levels, *level_range(levels))
 
     def axes(self, clip: ReviewClip) -> dict[str, Any]:

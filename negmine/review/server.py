@@ -50,7 +50,7 @@ _MOST_BODY_BYTES = 1024
 # A browser keeps connections open: an idle thread ends after this.
 _IDLE_S = 120.0
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
-_NUMBERED = re.compile(r"(clip|picture|sound)/(\d{1,9})")
+_NUMBERED = re.compile(r"(clip|picture|sound|call|call-picture)/(\d{1,9})")
 _STATUS = {InputError: HTTPStatus.BAD_REQUEST, AudioError: HTTPStatus.UNPROCESSABLE_ENTITY}
 
 
@@ -175,6 +175,10 @@ class _Handler(BaseHTTPRequestHandler):
         clip = session.clip(number)
         if what == "picture":
             return self._send(session.sounds.picture(clip), "image/png")
+        if what == "call-picture":
+            return self._send(session.sounds.call_picture(clip), "image/png")
+        if what == "call":
+            return self._send(session.sounds.call_wav(clip), "audio/wav", ranges=True)
         slower = query.get("slower", "1")
         if slower not in map(str, SLOWER):
             raise InputError(f"slower={slower[:20]}: choose from {', '.join(map(str, SLOWER))}")

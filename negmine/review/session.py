@@ -63,6 +63,7 @@ class ReviewSession:
             "recording": clip.recording,
             "span": [clip.span.start_s, clip.span.end_s],
             "word": self.table.word(clip.key),
+            "nearest": self.sounds.has_call(clip),
         }
         try:
             return about | self.sounds.axes(clip)

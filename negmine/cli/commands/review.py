@@ -112,7 +112,8 @@ def review(
     out = places.out or source.with_suffix(".verdicts.csv")
     with only_writer(out):
         kept = VerdictTable(out, page.listener)
-        session = ReviewSession(clips, ClipSounds(bands, settings.context_s), kept)
+        sounds = ClipSounds(bands, settings.context_s, found.pool)
+        session = ReviewSession(clips, sounds, kept)
         if kept.others:
             note(f"{out}: {kept.others} rows of other listeners stay as they are", quiet or as_json)
         with ReviewServer(session, page.port) as server:

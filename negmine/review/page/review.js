@@ -8,6 +8,7 @@ let here = -1;         // number of the clip that is shown
 let shown = null;      // what the server says of it
 let trail = [];        // clips seen before this one
 let slower = 1, banded = false, wholePlays = false;
+let calling = false;   // a confirmed call is what plays
 let busy = false, ended = false;
 
 async function ask(place, body) {
@@ -67,6 +68,8 @@ function draw() {
   $("question").replaceChildren("Is class ", Object.assign(document.createElement("b"), { textContent: shown.class }), " heard between the white lines?");
   $("about").textContent = shown.recording + ", " + shown.span.map((s) => s.toFixed(2)).join(" to ") + " s; clip " + (here + 1) + " of " + state.words.length;
   const bad = Boolean(shown.error);
+  $("call").hidden = !shown.nearest;
+  if (shown.nearest) $("call-image").src = "call-picture/" + here;
   problem(bad ? shown.error + " This clip cannot be judged: skip it." : "");
   document.querySelector(".plot").hidden = bad;
   if (bad) { $("image").removeAttribute("src"); return; }
@@ -118,14 +121,22 @@ function finishView() {
 function play(whole) {
   if (here < 0 || ended || shown.error) return;
   wholePlays = whole;
+  calling = false;
   const on = banded && shown.band.length;
   audio.src = "sound/" + here + "?slower=" + slower + (whole ? "&whole=1" : "") + (on ? "&banded=1" : "");
   // before the first key or click a browser may refuse to play
   audio.play().catch(() => {});
 }
 
+function playCall() {
+  if (here < 0 || ended || !shown.nearest) { tell("No confirmed call is known to be nearest"); return; }
+  calling = true;
+  audio.src = "call/" + here;
+  audio.play().catch(() => {});
+}
+
 function cursor() {
-  const on = !audio.paused && shown && !shown.error && !ended;
+  const on = !audio.paused && !calling && shown && !shown.error && !ended;
   $("cursor").hidden = !on;
   if (!on) return;
   const [first, last] = wholePlays ? [0, 1] : shown.window;
@@ -192,6 +203,7 @@ const acts = {
   finish: () => once(finish),
   play: () => play(false),
   whole: () => play(true),
+  call: playCall,
   slower: () => {
     slower = SPEEDS[(SPEEDS.indexOf(slower) + 1) % SPEEDS.length];
     document.querySelector("#slower b").textContent = slower === 1 ? "1" : "1/" + slower;
@@ -207,7 +219,7 @@ const acts = {
 };
 const keys = {
   a: "absent", p: "present", u: "unsure", j: "skip", ArrowRight: "skip", k: "back", ArrowLeft: "back",
-  z: "undo", " ": "play", c: "whole", s: "slower", f: "banded",
+  z: "undo", " ": "play", c: "whole", s: "slower", f: "banded", n: "call",
 };
 for (const id of Object.keys(acts)) $(id).addEventListener("click", acts[id]);
 

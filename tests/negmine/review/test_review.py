@@ -341,6 +341,27 @@ def test_rows_of_a_selection(shared_pool: Path, tmp_path: Path) -> None:
             np.testing.assert_array_equal(samples, recipe.render()[: len(samples)])
 
 
+def test_the_nearest_call_is_heard_beside_a_clip(shared_pool: Path, tmp_path: Path) -> None:
+    pool = open_pool(shared_pool)
+    recipe = next(r for r in pool if r.kind == "external")
+    label, call = sorted(recipe.labels.absent)[0], pool.calls[0]
+    path = tmp_path / "hard.parquet"
+    rows = [Chosen(recipe.id, label, 1.0, 1, "external", "declared", 1.0, call.id, 0.2, 0.1)]
+    Selection(tuple(rows), shared_pool, pool.digest, "m").write(path)
+    found = clips_of_selection(path)
+    table = VerdictTable(tmp_path / "heard.csv")
+    with served(ReviewSession(found.clips, ClipSounds({}, 0.0, found.pool), table)) as server:
+        assert json.loads(ask(server.url, "clip/0")[2])["nearest"] is True
+        samples, rate = sf.read(io.BytesIO(ask(server.url, "call/0")[2]))
+        assert Image.open(io.BytesIO(ask(server.url, "call-picture/0")[2])).format == "PNG"
+    rendered = call.render()
+    assert rate == call.sample_rate
+    assert np.corrcoef(samples, rendered)[0, 1] > 0.9999
+    with served(ReviewSession(found.clips, ClipSounds({}, 0.0), table)) as server:
+        assert json.loads(ask(server.url, "clip/0")[2])["nearest"] is False
+        assert ask(server.url, "call/0")[0] == 400
+
+
 def test_a_killed_review_goes_on_and_ctrl_c_ends_it(asked: Path, shared_data: Data) -> None:
     out = asked.with_name("heard.csv")
     command = [
