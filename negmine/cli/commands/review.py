@@ -98,6 +98,8 @@ def review(
       negmine review hard.review.parquet --listener anna
       negmine review ask.csv --recordings field/ -o heard.csv
     """
+    from negmine.annotations.verdicts import verdict_rows
+    from negmine.review.listeners_agreement import agreements
     from negmine.review.review_clips import in_order
     from negmine.review.review_sound import ClipSounds
     from negmine.review.server import ReviewServer
@@ -124,7 +126,9 @@ def review(
                 server.serve_forever(poll_interval=0.1)
             except KeyboardInterrupt:
                 click.echo(err=True)
-    summary = session.summary()
+    kept_rows = verdict_rows(out, may_be_empty=True) if out.exists() else []
+    agreed = agreements(kept_rows)
+    summary = session.summary() | {"agreement": [one.to_dict() for one in agreed]}
     if as_json:
         print_json(summary)
         return
@@ -134,6 +138,13 @@ def review(
         for label, counts in summary["classes"].items()
     ]
     say(table(["class", *columns], rows), quiet)
+    for one in agreed:
+        kappa = f"{one.kappa:.2f}" if one.kappa == one.kappa else "undefined"
+        say(
+            f"'{one.first}' and '{one.second}' agree on {one.same} of {one.both} clips of which "
+            f"both are sure; Cohen's kappa {kappa}",
+            quiet,
+        )
     say(f"{out}: {len(kept)} verdicts, {session.given} of them given now", quiet)
 
 
