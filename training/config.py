@@ -171,7 +171,7 @@ class TrainConfig(Settings, frozen=True):
     clip_norm: NotNegative = _optimiser(0.0, "Largest norm of a step's gradient; 0: any.")
     lr: Positive = _optimiser(2e-3, "Highest learning rate.")
     weight_decay: NotNegative = _optimiser(
-        1e-2, "Of AdamW.", shown="0.01; with a frozen network 50"
+        1e-2, "Of AdamW.", shown="0.01; with a frozen network 10"
     )
     warmup: Share = _optimiser(
         0.1, "Share of the steps over which the rate rises; it then falls as a cosine."

@@ -53,7 +53,7 @@ def test_rate_length_and_window_are_the_networks(
     assert result.exit_code == 0, result.output
     config = Checkpoint.load(tmp_path / "run" / "best.pt").config
     assert (config.sample_rate, config.clip_s, config.window_s) == (8000, 1.0, 1.0)
-    assert (config.weight_decay, config.placements) == (50.0, 4)
+    assert (config.weight_decay, config.placements) == (10.0, 4)
     again = done(
         "train", *shared_data.options, "--config", tmp_path / "run" / "config.toml",
         "--device", "cpu", "--out", tmp_path / "again",
