@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -11,7 +12,7 @@ import numpy as np
 import soxr
 
 from negmine.audio.silence import level_block, mix_down
-from negmine.audio.sound_file import open_pipe
+from negmine.audio.sound_file import StreamedFile, open_pipe
 from negmine.audio.windows import to_samples
 from negmine.errors import AudioError
 
@@ -25,6 +26,8 @@ _SUBTYPES: dict[Encoding, str] = {
 
 # Blocks of a tenth of a second that wait while a model scores: two minutes of them.
 _WAITING = 1200
+# Blocks of a pipe that wait: it waits itself for what it writes.
+_READ_AHEAD = 10
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,48 @@ def piped_blocks(
     AudioError
         If it is neither, is empty, or holds NaN.
     """
+    # libsndfile goes on waiting when a signal comes: read there, Ctrl-C would not end a pipe that
+    # is silent
+    waiting: queue.Queue[Any] = queue.Queue(_READ_AHEAD)
+    left = threading.Event()
+
+    def hand_over(item: object) -> None:
+        while not left.is_set():
+            try:
+                return waiting.put(item, timeout=0.2)
+            except queue.Full:
+                continue
+
+    def fill() -> None:
+        try:
+            with _opened(descriptor, raw, name) as file:
+                hand_over(file.samplerate)
+                size = level_block(file.samplerate)
+                while not left.is_set():
+                    samples = file.read(size, dtype="float32", always_2d=True)
+                    if not len(samples):
+                        break
+                    hand_over(samples)
+            hand_over(None)
+        except BaseException as error:
+            hand_over(error)
+
+    def read() -> Any:
+        item = waiting.get()
+        if isinstance(item, BaseException):
+            raise item
+        return item
+
+    threading.Thread(target=fill, daemon=True).start()
+    try:
+        rate: int = read()
+        yield from _as_mono(read, rate, sample_rate, name)
+    finally:
+        left.set()
+
+
+def _opened(descriptor: int, raw: RawSamples | None, name: str) -> StreamedFile:
+    """Open a pipe, and check that its header counts some sound, or does not know how much."""
     how: dict[str, Any] = {}
     if raw is not None:
         how = {
@@ -71,19 +116,13 @@ def piped_blocks(
         raise AudioError(
             f"{name}: {error}; for raw samples say --rate, or convert: ffmpeg -i IN -f wav -"
         ) from error
-    with file:
-        if not file.frames:
-            raise AudioError(
-                f"{name}: its header counts no sound; let it be written with an unknown length "
-                "(ffmpeg -i IN -f wav -), or as raw samples, and say --rate"
-            )
-        size = level_block(file.samplerate)
-
-        def read() -> np.ndarray | None:
-            samples: np.ndarray = file.read(size, dtype="float32", always_2d=True)
-            return samples if len(samples) else None
-
-        yield from _as_mono(read, file.samplerate, sample_rate, name)
+    if not file.frames:
+        file.close()
+        raise AudioError(
+            f"{name}: its header counts no sound; let it be written with an unknown length "
+            "(ffmpeg -i IN -f wav -), or as raw samples, and say --rate"
+        )
+    return file
 
 
 def microphone_blocks(

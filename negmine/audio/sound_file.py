@@ -36,7 +36,7 @@ class StreamedFile(sf.SoundFile):  # type: ignore[misc]
         return False
 
 
-def open_pipe(descriptor: int, **raw: Any) -> sf.SoundFile:
+def open_pipe(descriptor: int, **raw: Any) -> StreamedFile:
     """Open a pipe to decode: a WAV, or samples that keywords of soundfile describe.
 
     Raises
