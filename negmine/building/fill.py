@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import numpy as np
 
 from negmine.building.sources import rows_of
-from negmine.building.sources.annotated import annotated_clips
 from negmine.building.sources.context import BuildContext
 from negmine.pool.audible import check_ratios
 from negmine.pool.writer import PoolWriter
@@ -24,7 +23,7 @@ def fill(writer: PoolWriter, context: BuildContext) -> None:
     ValueError
         If a source yields rows of another kind than its own.
     """
-    for block in _kept(_calls(context), context):
+    for block in _kept(context.confirmed_clips(), context):
         context.calls.append(block)
         writer.add_calls(block)
     for name, settings in context.settings.sources().items():
@@ -39,17 +38,6 @@ def fill(writer: PoolWriter, context: BuildContext) -> None:
             context.left_out[f"rows of '{name}' that repeat another row of this build"] += repeated
             if not settings.leaf:
                 context.blocks.append(block)
-
-
-def _calls(context: BuildContext) -> Iterator[Recipe]:
-    return annotated_clips(
-        context.annotations,
-        context.recordings,
-        present=True,
-        clip_s=context.settings.clip_s,
-        sample_rate=context.sample_rate,
-        beyond_per_s=context.settings.fp.beyond_per_s,
-    )
 
 
 def _kept(

@@ -167,10 +167,8 @@ def run_demo(out: Path, seed: int, progress: Progress, size: DemoSize = FULL) ->
         seed=seed,
     )
     device = torch.device("cpu")
-    inputs, context = (
-        RunInputs(annotations, recordings, run / "cache"),
-        RunContext(device, progress),
-    )
+    inputs = RunInputs(annotations, recordings, run / "cache")
+    context = RunContext(device, progress)
     run_training(config, inputs, run / "alone", context, "TP + FP alone")
     rounds = run_loop(
         config,

@@ -44,7 +44,7 @@ source to leave out (``context.audible``, ``context.levels``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -56,11 +56,12 @@ from negmine.annotations.recordings import Recordings
 from negmine.arrays import BoolEntries, BoolRows
 from negmine.audio.levels import Levels
 from negmine.building.settings import PoolSettings
+from negmine.building.sources.annotated import annotated_clips
 from negmine.building.sources.left_out import LeftOut
 from negmine.models.scorer import Scorer
 from negmine.pool.audible import silent_uses
 from negmine.recipes.dictionaries import Dictionaries
-from negmine.recipes.recipe import Recipes, join_recipes
+from negmine.recipes.recipe import Recipe, Recipes, join_recipes
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,18 @@ class BuildContext:
     def sample_rate(self) -> int:
         """Hz: the recordings' own, where the settings name none."""
         return self.settings.sample_rate or own_rate(self.recordings.infos.values())
+
+    def confirmed_clips(self, placements: int = 1) -> Iterator[Recipe]:
+        """Yield so many clips of each confirmed call, labelled as the settings of ``fp`` say."""
+        return annotated_clips(
+            self.annotations,
+            self.recordings,
+            present=True,
+            clip_s=self.settings.clip_s,
+            sample_rate=self.sample_rate,
+            beyond_per_s=self.settings.fp.beyond_per_s,
+            placements=placements,
+        )
 
     def rng(self, name: str) -> np.random.Generator:
         """Make the generator of one source: its draws depend on the seed and its name alone."""

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from negmine.building.settings import NearSettings
-from negmine.building.sources.annotated import annotated_clips
 from negmine.building.sources.context import BuildContext
 from negmine.building.sources.exclusive import read_exclusive
 from negmine.recipes.certificates import Certificate
@@ -23,15 +22,7 @@ def rows(context: BuildContext, settings: NearSettings) -> Iterator[Recipe]:
     if settings.exclusive is None:
         return
     excludes = read_exclusive(Path(settings.exclusive), context.classes)
-    for clip in annotated_clips(
-        context.annotations,
-        context.recordings,
-        present=True,
-        clip_s=context.settings.clip_s,
-        sample_rate=context.sample_rate,
-        beyond_per_s=context.settings.fp.beyond_per_s,
-        placements=settings.placements,
-    ):
+    for clip in context.confirmed_clips(settings.placements):
         excluded = {other for name in clip.labels.present for other in excludes.get(name, ())}
         if excluded & clip.labels.present:
             context.left_out.of(
