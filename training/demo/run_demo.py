@@ -121,7 +121,7 @@ class DemoResult:
     def _change(self, arm: str, control: str) -> str:
         """Describe the change of false positives an hour from one arm to another."""
         before, after = (self.arms[_NAMES[name]][_RATE] for name in (control, arm))
-        return f"{100 * (after / before - 1):+.0f} %" if before else "from none to some"
+        return f"{100 * (after / before - 1):+.0f} %" if before else f"from 0 to {after:.0f}"
 
 
 def run_demo(out: Path, seed: int, progress: Progress, size: DemoSize = FULL) -> DemoResult:

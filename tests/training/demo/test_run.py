@@ -13,7 +13,7 @@ from negmine.mining.selection import open_selection
 from negmine.pool import open_pool
 from training.cli.main import demo
 from training.demo.calls import CLASSES
-from training.demo.run_demo import TINY
+from training.demo.run_demo import _NAMES, TINY, DemoResult
 
 
 @pytest.mark.usefixtures("one_thread")
@@ -40,3 +40,16 @@ def test_the_tiny_demo_makes_all_that_the_full_one_does_and_goes_on(tmp_path: Pa
     again = json.loads(CliRunner().invoke(demo, call).stdout)
     assert again["arms"] == result["arms"]
     assert (run / "round1" / "last.pt").stat().st_mtime_ns == weights
+
+
+@pytest.mark.parametrize(
+    ("after", "said"), [(0.0, "from 0 to 0 false"), (7.0, "from 0 to 7 false")]
+)
+def test_a_control_without_false_positives_is_no_claim(after: float, said: str) -> None:
+    rates = {"alone": 0.0, "base": after, "random": 10.0, "mined": 5.0}
+    arms = {
+        _NAMES[arm]: {"lwlrap": 1.0, "fp/h@0.7": rate, "neg@3": 0.0} for arm, rate in rates.items()
+    }
+    text = DemoResult(arms, Path("x.png"), 1.0).to_text()
+    assert said in text
+    assert "Mined ones: -50 % against" in text
