@@ -9,7 +9,7 @@ UV := $(BIN)/uv --quiet
 LOCK = $(UV) pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --custom-compile-command "make lock" $(UPGRADE)
 
-.PHONY: demo test slow lint docs package lock clean
+.PHONY: demo test slow lint docs site package lock clean
 
 demo: .venv/run.stamp
 	$(BIN)/negmine demo --out demo
@@ -31,6 +31,10 @@ lint: .venv/dev.stamp
 docs: .venv/dev.stamp
 	$(BIN)/python -m negmine.cli.settings_docs
 
+# The documentation as a website in site/, without a warning
+site: .venv/docs.stamp
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+
 # wheel and sdist in dist/, and the whole job by the wheel in an environment of its own
 package: .venv/dev.stamp
 	$(BIN)/python -m hatchling build -d dist
@@ -40,10 +44,11 @@ package: .venv/dev.stamp
 lock: .venv/uv.stamp
 	$(LOCK) pyproject.toml --extra dev --group build -o requirements/dev.txt
 	$(LOCK) pyproject.toml --extra train --group build -c requirements/dev.txt -o requirements/run.txt
+	$(LOCK) --group docs -c requirements/dev.txt -o requirements/docs.txt
 	echo uv | $(LOCK) - -o requirements/uv.txt
 
 clean:
-	rm -rf .venv demo dist
+	rm -rf .venv demo dist site
 
 # the stamp, not pyvenv.cfg: that is written first, and pip may be missing after Ctrl-C
 .venv/made.stamp:
@@ -54,6 +59,11 @@ clean:
 
 .venv/uv.stamp: .venv/made.stamp requirements/uv.txt
 	$(PIP) install --require-hashes -r requirements/uv.txt
+	@touch $@
+
+# mkdocs reads negmine's source without importing it
+.venv/docs.stamp: .venv/made.stamp requirements/docs.txt
+	$(PIP) install --require-hashes -r requirements/docs.txt
 	@touch $@
 
 ifeq ($(TORCH),cpu)

@@ -85,7 +85,19 @@ def test_a_requirement_is_pinned_within_its_bounds(extra: str, platform: dict[st
         assert requirement.specifier.contains(versions[0]), f"{requirement}: {versions[0]}"
 
 
-@pytest.mark.parametrize("name", ["run", "dev", "uv"])
+@pytest.mark.parametrize("platform", PLATFORMS, ids=lambda p: " ".join(list(p.values())[1:4]))
+def test_what_builds_the_site_is_pinned_within_its_bounds(platform: dict[str, str]) -> None:
+    pins, tested = locked("docs"), locked("dev")
+    for requirement in map(Requirement, PROJECT["dependency-groups"]["docs"]):
+        found = pins[canonicalize_name(requirement.name)]
+        versions = [pin for pin, marker, _ in found if not marker or marker.evaluate(platform)]
+        assert len(versions) == 1, f"{requirement.name}: {versions}"
+        assert requirement.specifier.contains(versions[0])
+    for name in pins.keys() & tested.keys():  # both are installed in one environment
+        assert {version for version, *_ in pins[name]} == {v for v, *_ in tested[name]}, name
+
+
+@pytest.mark.parametrize("name", ["run", "dev", "docs", "uv"])
 def test_every_pin_has_hashes(name: str) -> None:
     pins = locked(name)
     assert pins
