@@ -27,9 +27,10 @@ lint: .venv/dev.stamp
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-# Writes the tables of settings in docs/ again
+# Writes again what is generated in docs/: the tables of settings and of results
 docs: .venv/dev.stamp
 	$(BIN)/python -m negmine.cli.settings_docs
+	$(BIN)/python -m benchmarks.results_page
 
 # The documentation as a website in site/, without a warning
 site: .venv/docs.stamp

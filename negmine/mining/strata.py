@@ -23,7 +23,7 @@ from negmine.recipes.certificates import CERTIFICATES, Certificate
 
 # The share of claims that are wrong over the share that certificates admit to; 1 for all others.
 # One of 6,902 claims on beds was wrong, where they admit to 1 %; of agreed windows half as many as
-# they admit to (docs/benchmarks.md). External sound is chosen to hold no call: a tenth of what it
+# they admit to (docs/results.md). External sound is chosen to hold no call: a tenth of what it
 # is declared at is a judgement, which leaves room for what was overlooked.
 _MEASURED: Mapping[tuple[str, Certificate], float] = MappingProxyType(
     {
