@@ -43,7 +43,8 @@ def as_it_is(path: Path) -> str:
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
     number = re.compile(r"[-+]?[\d,.]+ ?(%|s|ms)?|")
     right = [all(number.fullmatch(cell) for cell in table[name]) for name in table]
-    lines = [list(table), [("--:" if one else "---") for one in right], *table.to_numpy().tolist()]
+    marks = ["--:" if one else "---" for one in right]
+    lines: list[list[str]] = [list(table), marks, *table.to_numpy().tolist()]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -55,15 +56,17 @@ def benefit_table(path: Path) -> str:
         "|---|--:|---|--:|--:|--:|--:|---|---|",
     ]
     for data, rows in pd.read_csv(path).groupby("data", sort=False):
-        runs = rows.pivot(index=["arm", "seed"], columns="metric", values="value")
-        for arm in rows["arm"].unique():
-            own = runs.loc[arm]
+        arms = {
+            str(arm): runs.pivot(index="seed", columns="metric", values="value")
+            for arm, runs in rows.groupby("arm", sort=False)
+        }
+        for arm, own in arms.items():
             mean = own.mean()
             control = ARMS[arm].control
-            if control == "tp-fp" or control not in runs.index:
+            if control is None or control == "tp-fp" or control not in arms:
                 against = ""
             else:
-                against = f"{ARMS[control].title}: {_change(own, runs.loc[control])}"
+                against = f"{ARMS[control].title}: {_change(own, arms[control])}"
             cells = [
                 str(data),
                 str(len(own)),
@@ -71,7 +74,7 @@ def benefit_table(path: Path) -> str:
                 *(f"{mean[name]:.3f}" for name in ("lwlrap", "macro_ap")),
                 f"{mean['fp/h@0.7']:,.0f}",
                 f"{mean['recall@10fp/h']:.3f}",
-                "" if arm == "tp-fp" else _change(own, runs.loc["tp-fp"]),
+                "" if arm == "tp-fp" else _change(own, arms["tp-fp"]),
                 against,
             ]
             lines.append(f"| {' | '.join(cells)} |")
@@ -80,7 +83,8 @@ def benefit_table(path: Path) -> str:
 
 def _change(runs: pd.DataFrame, control: pd.DataFrame) -> str:
     """Format the change of false positives an hour, paired by seed, with Student's 95 %."""
-    logs = np.log(runs["fp/h@0.7"] / control["fp/h@0.7"]).dropna()
+    ratios = (runs["fp/h@0.7"] / control["fp/h@0.7"]).dropna()
+    logs = np.log(ratios.to_numpy(dtype=float))
     if len(logs) < 2:
         return f"{100 * np.expm1(logs.mean()):+.0f} %"
     half = stats.t.ppf(0.975, len(logs) - 1) * logs.std(ddof=1) / np.sqrt(len(logs))
