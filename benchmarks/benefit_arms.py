@@ -22,10 +22,14 @@ class Arm:
     alone : bool
         Scenes of one call alone.
     own : "mined", "random" or None
-        Rows that are zero for one class alone: those that fooled the seed's network of the arm
-        ``scenes``, or as many random ones of the same kinds.
+        Rows that are zero for one class alone: those that fooled the seed's network of another arm,
+        or as many random ones of the same kinds.
+    own_by : str
+        That arm.
     own_ratio : float
         Of those, as a share of TP and FP rows.
+    asks : str or None
+        Strategy and number of windows a class, as ``top-10``, whose verdicts join TP and FP rows.
     focal : float
         Power of the score that weights certified zeros.
     truth : bool
@@ -38,15 +42,38 @@ class Arm:
     scenes: float = 0.0
     alone: bool = False
     own: Chosen | None = None
+    own_by: str = "scenes"
     own_ratio: float = 0.0
+    asks: str | None = None
     focal: float = 0.0
     truth: bool = False
+
+
+# Of the windows that verdicts are asked for.
+ASKED = {
+    10: ("random", "top", "threshold", "half", "diverse", "doubt", "disagreement"),
+    40: ("random", "top", "diverse"),
+}
+
+
+def _verdicts(count: int, strategy: str) -> Arm:
+    control = "scenes" if strategy == "random" else f"random-{count}-verdicts"
+    title = f"scenes + {count} verdicts a class, {strategy}"
+    return Arm(title, control, negatives=3.0, scenes=1.0, asks=f"{strategy}-{count}")
 
 
 ARMS = {
     "tp-fp": Arm("TP + FP", None),
     "random": Arm("+ random certified rows", "tp-fp", negatives=1.0),
     "random-3": Arm("+ three times as many", "random", negatives=3.0),
+    "plain-own-random": Arm(
+        "random rows + random own cells", "random", negatives=1.0, own="random", own_by="random",
+        own_ratio=0.5,
+    ),
+    "plain-own-mined": Arm(
+        "random rows + mined own cells", "plain-own-random", negatives=1.0, own="mined",
+        own_by="random", own_ratio=0.5,
+    ),
     "isolated": Arm("+ isolated calls", "random-3", negatives=3.0, scenes=1.0, alone=True),
     "scenes-half": Arm("+ half as many scenes as TP rows", "random-3", negatives=3.0, scenes=0.5),
     "scenes": Arm("+ as many scenes as TP rows", "random-3", negatives=3.0, scenes=1.0),
@@ -62,5 +89,6 @@ ARMS = {
     "focal": Arm(
         "scenes, certified zeros weighted by p^2", "scenes", negatives=3.0, scenes=1.0, focal=2.0
     ),
+    **{f"{strategy}-{n}-verdicts": _verdicts(n, strategy) for n, all_ in ASKED.items() for strategy in all_},
     "truth": Arm("TP + FP, all cells true", "tp-fp", truth=True),
 }  # fmt: skip

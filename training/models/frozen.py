@@ -101,16 +101,14 @@ class FrozenDetector(Model):
         missing = (count - 1) * hop + length - waveforms.shape[1]
         whole = F.pad(waveforms.cpu(), (0, missing)) if missing else waveforms.cpu()
         windows = whole.unfold(1, length, hop)
-        embedded, heard = [], []
-        for clip in windows:
-            for part in torch.split(clip, _WINDOWS):
-                embedded.append(self._embed(part))
-                heard += [not is_silent(window) for window in part.numpy()]
-        maps = torch.cat(embedded).view(len(windows), count, -1).permute(0, 2, 1).unsqueeze(2)
+        rows = windows.reshape(-1, length)
+        embedded = torch.cat([self._embed(part) for part in torch.split(rows, _WINDOWS)])
+        heard = [not is_silent(window) for window in rows.numpy()]
         audible = torch.tensor(heard).view(len(windows), count)
         if self.training:
             # a row without any sound is there to be learnt from
             audible |= ~audible.any(dim=1, keepdim=True)
+        maps = embedded.view(len(windows), count, -1).permute(0, 2, 1).unsqueeze(2)
         device = self.head.weight.device
         frames = None if audible.all() else audible.float().to(device)
         return FeatureMap((maps.to(device),), frames)
