@@ -35,7 +35,7 @@ MAIN = (
 
 
 def stages(names: list[str]) -> tuple[list[str], list[str]]:
-    """Return the arms that need nothing of another, and those that mine or ask, with what they need.
+    """Return the arms that need no other arm, and those that mine or ask.
 
     Raises
     ------

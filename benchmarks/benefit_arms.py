@@ -89,6 +89,10 @@ ARMS = {
     "focal": Arm(
         "scenes, certified zeros weighted by p^2", "scenes", negatives=3.0, scenes=1.0, focal=2.0
     ),
-    **{f"{strategy}-{n}-verdicts": _verdicts(n, strategy) for n, all_ in ASKED.items() for strategy in all_},
+    **{
+        f"{strategy}-{count}-verdicts": _verdicts(count, strategy)
+        for count, strategies in ASKED.items()
+        for strategy in strategies
+    },
     "truth": Arm("TP + FP, all cells true", "tp-fp", truth=True),
 }  # fmt: skip

@@ -95,10 +95,11 @@ class Bench:
             recordings, annotations = open_annotated(
                 self.data / "train", annotations, beside=self.data / "unlabelled"
             )
-        folds = {"folds": FOLDS, "fold": int(name.removeprefix("fold"))} if asks else {"folds": 1}
         config = TrainConfig(
-            **self.settings, **folds, seed=seed, epochs=1, patience=0, focal=arm.focal
+            **self.settings, folds=1, seed=seed, epochs=1, patience=0, focal=arm.focal
         )
+        if asks:
+            config = config.replace(folds=FOLDS, fold=int(name.removeprefix("fold")))
         inputs = RunInputs(
             annotations,
             recordings,
