@@ -14,8 +14,12 @@ LOCK = $(UV) pip compile --universal --python-version 3.11 --generate-hashes \
 demo: .venv/run.stamp
 	$(BIN)/negmine demo --out demo
 
+# A worker for each processor, with one thread. A test that hangs fails with its stack; one that
+# cannot even be interrupted ends its worker, with the stacks of all threads.
 test: .venv/dev.stamp
-	$(BIN)/python -m pytest $(PYTEST)
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest \
+		-n logical --dist worksteal --timeout 300 \
+		-o faulthandler_timeout=330 -o faulthandler_exit_on_timeout=true $(PYTEST)
 
 # the tests that take minutes
 slow: .venv/dev.stamp

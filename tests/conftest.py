@@ -34,6 +34,22 @@ settings.register_profile(
 )
 settings.load_profile("suite")
 
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell how the trials of tests/reliability ended."""
+    ended = [
+        report for kind in ("passed", "failed") for report in terminalreporter.getreports(kind)
+    ]
+    trials = [(r.nodeid, dict(r.user_properties)) for r in ended if r.when == "call"]
+    counted = [(name, kept["trials"]) for name, kept in trials if "trials" in kept]
+    if counted:
+        terminalreporter.section("reliability: trials by outcome")
+    for name, counts in counted:
+        parts = ", ".join(f"{number} {outcome}" for outcome, number in sorted(counts.items()))
+        name = name.partition("reliability/")[2]
+        terminalreporter.line(f"{name}: {sum(counts.values())} ({parts})")
+
+
 SAMPLE_RATE = 8000
 RECORDING_S = 4.0
 TONE_HZ = {"0": 1000.0, "1": 2500.0}

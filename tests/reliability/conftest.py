@@ -11,19 +11,17 @@ from reliability.world import World, make_world
 if sys.platform != "linux":
     collect_ignore_glob = ["test_*.py"]  # memory limits and forks as here are Linux's
 
-_counts: dict[str, dict[str, int]] = {}
-
 
 class Trials:
     """What one test tried, and what went wrong."""
 
-    def __init__(self, name: str) -> None:
-        self._counts = _counts.setdefault(name, {})
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = {}
         self.faults: list[str] = []
 
     def count(self, outcome: str) -> None:
         """Count a trial by how it ended: ``same``, ``refused``, ..."""
-        self._counts[outcome] = self._counts.get(outcome, 0) + 1
+        self.counts[outcome] = self.counts.get(outcome, 0) + 1
 
     def fault(self, trial: object, what: object) -> None:
         """Keep what went wrong; the test goes on, and fails at its end."""
@@ -32,22 +30,16 @@ class Trials:
 
     def check(self) -> None:
         """Fail if anything went wrong."""
-        assert self._counts, "nothing was tried"
+        assert self.counts, "nothing was tried"
         assert not self.faults, f"{len(self.faults)} faults:\n" + "\n".join(self.faults[:40])
 
 
 @pytest.fixture
 def trials(request: pytest.FixtureRequest) -> Trials:
-    return Trials(request.node.nodeid.partition("reliability/")[2])
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if _counts:
-        terminalreporter.section("reliability: trials by outcome")
-    for name, counts in _counts.items():
-        total = sum(counts.values())
-        parts = ", ".join(f"{number} {outcome}" for outcome, number in sorted(counts.items()))
-        terminalreporter.line(f"{name}: {total} ({parts})")
+    made = Trials()
+    # the report of the test takes them to the summary, whichever process ran it
+    request.node.user_properties.append(("trials", made.counts))
+    return made
 
 
 @pytest.fixture(scope="session")
