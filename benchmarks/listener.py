@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.certificates import Truth, read_events
-from negmine.annotations.verdicts import ABSENT, PRESENT, UNSURE
+from negmine.annotations.verdict_rows import ABSENT, PRESENT, UNSURE
 from negmine.audio.windows import Span
 from negmine.storage.csv_tables import number_in, open_table, write_csv
 

@@ -33,7 +33,7 @@ from benchmarks.certificates import read_events
 from benchmarks.listener import Listener
 from negmine.annotations import read_rfcx
 from negmine.annotations.recordings import open_annotated
-from negmine.annotations.verdicts import ABSENT, PRESENT
+from negmine.annotations.verdict_rows import ABSENT, PRESENT
 from negmine.audio.read import read_all
 from negmine.audio.silence import is_silent
 from negmine.audio.windows import Span

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from pathlib import Path
 
 from negmine.annotations import Annotations
@@ -46,10 +47,7 @@ def class_bands(
         outside its class's calls, or above ``nyquist_hz``.
     """
     given = read_bands(table, annotations.classes) if table else {}
-    found: dict[str, Band] = {}
-    for box in annotations.confirmed:
-        low, high = found.get(box.label, (box.f_min_hz, box.f_max_hz))
-        found[box.label] = min(low, box.f_min_hz), max(high, box.f_max_hz)
+    found = _reaches(annotations)
     bands = {}
     for name in annotations.classes:
         if name not in given and name not in found:
@@ -71,6 +69,22 @@ def class_bands(
             )
         bands[name] = low, min(high, nyquist_hz)
     return bands
+
+
+def _reaches(annotations: Annotations) -> dict[str, Band]:
+    """Return from where to where the confirmed boxes of each class reach."""
+    found: dict[str, Band] = {}
+    for box in annotations.confirmed:
+        low, high = found.get(box.label, (box.f_min_hz, box.f_max_hz))
+        found[box.label] = min(low, box.f_min_hz), max(high, box.f_max_hz)
+    return found
+
+
+def call_bands(annotations: Annotations) -> dict[str, Band]:
+    """Return the bands of those classes whose confirmed boxes all have one, without margin."""
+    bands = _reaches(annotations)
+    named = [name for name in annotations.classes if name in bands]
+    return {name: bands[name] for name in named if isfinite(bands[name][1])}
 
 
 def warn_of_margin(table: Path | str | None, classes: tuple[str, ...]) -> None:

@@ -55,6 +55,8 @@ class Annotation:
         Seconds in the recording.
     where : str
         Table and row, for messages.
+    confidence : float
+        In (0, 1]: how sure a rejection is.
     """
 
     recording: str
@@ -65,6 +67,7 @@ class Annotation:
     f_min_hz: float
     f_max_hz: float
     where: str
+    confidence: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -155,7 +158,8 @@ class Annotations:
         """Hash of classes and verdicts, whatever the tables were called."""
         digest = self._hash_of("recording", "label", "songtype", "present", "span")
         edges = repr([(float(b.f_min_hz), float(b.f_max_hz)) for b in self.boxes])
-        return text_fingerprint(digest + edges)
+        doubted = {i: b.confidence for i, b in enumerate(self.boxes) if b.confidence < 1}
+        return text_fingerprint(digest + edges + (repr(doubted) if doubted else ""))
 
     @property
     def digest_without_bands(self) -> str:

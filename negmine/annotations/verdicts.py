@@ -1,71 +1,30 @@
-"""Tables of verdicts: windows of recordings that a person heard, one class a row.
+"""Verdicts of listeners, as boxes of annotations.
 
-A verdict covers its whole window: ``present``, the class calls somewhere in it; ``absent``, it does
-not; ``unsure``, or nothing, where the listener cannot say, or has not heard it yet. `read_verdicts`
-reads a table; `with_verdicts` makes boxes of what it says.
+`read_verdicts` reads a table of `negmine.annotations.verdict_rows`; `with_verdicts` makes boxes of
+what it says.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from negmine.annotations.class_bands import class_bands
+from negmine.annotations.listener_errors import controls_beside, read_controls, weighed
 from negmine.annotations.schema import Annotation, Annotations, without_duplicates
-from negmine.audio.windows import Span, to_microseconds
-from negmine.errors import AnnotationError, did_you_mean
+from negmine.annotations.verdict_rows import (
+    ABSENT,
+    PRESENT,
+    UNSURE,
+    WORDS,
+    Verdict,
+    verdict_rows,
+)
+from negmine.audio.windows import Span
+from negmine.errors import AnnotationError
 from negmine.recipes.clip_labels import MIN_CALL_SHARE
-from negmine.storage.csv_tables import check_name, known_name, number_in, read_rows
-
-COLUMNS = ("recording", "class", "t_min", "t_max", "verdict", "listener")
-PRESENT, ABSENT, UNSURE = WORDS = ("present", "absent", "unsure")
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What a listener said of one class in one window.
-
-    Attributes
-    ----------
-    recording : str
-        The recording's file name without its suffix.
-    label : str
-        The class.
-    span : Span
-        Seconds in the recording.
-    word : str
-        One of `WORDS`, or empty: not heard yet.
-    listener : str
-        May be empty.
-    where : str
-        Table and row, for messages.
-    """
-
-    recording: str
-    label: str
-    span: Span
-    word: str
-    listener: str
-    where: str
-
-
-def verdict_word(where: str, text: str) -> str:
-    """Return a cell's verdict in lower case: one of `WORDS`, or nothing.
-
-    Raises
-    ------
-    AnnotationError
-        If it is another word.
-    """
-    word = text.lower()
-    if word and word not in WORDS:
-        raise AnnotationError(
-            f"{where}: verdict '{text}'{did_you_mean(word, WORDS)}; write {', '.join(WORDS)}, or "
-            "nothing"
-        )
-    return word
 
 
 def read_verdicts(path: Path, classes: Collection[str]) -> list[Verdict]:
@@ -73,62 +32,27 @@ def read_verdicts(path: Path, classes: Collection[str]) -> list[Verdict]:
 
     Parameters
     ----------
-    path : Path
-        CSV with the columns recording, class, t_min, t_max (seconds), verdict, and listener, which
-        may be left out.
-    classes : collection of str
-        Those that it may name.
+    path, classes
+        See `negmine.annotations.verdict_rows.verdict_rows`.
 
     Returns
     -------
     list of Verdict
-        A row each, also those without a word.
+        A row each, also those without a word. Where the table's controls are beside it, absences
+        have the confidence that the listener's errors leave them.
 
     Raises
     ------
     InputError
-        If the table is malformed, names an unknown class, holds a time or a word that is none, or
-        no verdict at all.
+        If the table, or that of its controls, is malformed, or it holds no verdict at all.
     """
     found = verdict_rows(path, classes)
     if not any(verdict.word for verdict in found):
         raise AnnotationError(
             f"{path}: no verdict is filled in yet; write {', '.join(WORDS)} in its column 'verdict'"
         )
-    return found
-
-
-def verdict_rows(
-    path: Path, classes: Collection[str] | None = None, *, may_be_empty: bool = False
-) -> list[Verdict]:
-    """Read a table as `read_verdicts` does, whether or not a verdict is filled in.
-
-    Parameters
-    ----------
-    classes : collection of str, optional
-        Those that it may name; any, if not given.
-    may_be_empty : bool
-        Whether the table may have a header alone.
-    """
-    found = []
-    for where, cells in read_rows(path, COLUMNS, optional=("listener",), may_be_empty=may_be_empty):
-        recording, label, first, last, text, listener = cells
-        check_name(where, "recording", recording)
-        if classes is None:
-            check_name(where, "class", label)
-        else:
-            known_name(where, "class", label, classes)
-        start_s = to_microseconds(number_in(where, "t_min", first))
-        end_s = to_microseconds(number_in(where, "t_max", last))
-        if start_s < 0:
-            raise AnnotationError(f"{where}: t_min {start_s:g} is negative")
-        if end_s <= start_s:
-            raise AnnotationError(
-                f"{where}: t_max {end_s:g} <= t_min {start_s:g}; are the columns swapped?"
-            )
-        word = verdict_word(where, text)
-        found.append(Verdict(recording, label, Span(start_s, end_s), word, listener, where))
-    return found
+    controls = controls_beside(path)
+    return weighed(found, read_controls(controls)) if controls.exists() else found
 
 
 def add_verdicts(annotations: Annotations, tables: Iterable[Path]) -> Annotations:
@@ -191,7 +115,10 @@ def with_verdicts(annotations: Annotations, verdicts: Sequence[Verdict]) -> Anno
             continue
         present = words == {PRESENT}
         low, high = bands[label]
-        boxes.append(Annotation(recording, label, "", present, kept, low, high, rows[0].where))
+        # two who say so are no less sure than the surer one
+        confidence = 1.0 if present else max(row.confidence for row in rows if row.word == ABSENT)
+        where = rows[0].where
+        boxes.append(Annotation(recording, label, "", present, kept, low, high, where, confidence))
     every, _ = without_duplicates([*annotations.boxes, *boxes])
     return replace(
         annotations,
@@ -234,6 +161,12 @@ def _note(
         f"verdicts: {present} windows confirmed and {len(boxes) - present} rejected, of "
         f"{len(verdicts)} rows; {empty} not heard yet, {unsure} unsure"
     )
+    weights = [box.confidence for box in boxes if not box.present and box.confidence < 1]
+    if weights:
+        line += (
+            f"; {len(weights)} rejected with confidence {min(weights):.3f} to {max(weights):.3f}, "
+            "by the listeners' errors on controls"
+        )
     if contradicted:
         line += (
             f"; {len(contradicted)} contradicted by another verdict or by a confirmed call, which "

@@ -15,7 +15,7 @@ import numpy as np
 from negmine.annotations import Annotations
 from negmine.annotations.recordings import Recordings
 from negmine.annotations.sites import SiteOf
-from negmine.annotations.verdicts import Verdict
+from negmine.annotations.verdict_rows import Verdict
 from negmine.asking.judged import JudgedClips, Threshold, fit_doubt, thresholds
 from negmine.asking.members import MemberScores, joint_fingerprint
 from negmine.asking.rounds import Rounds

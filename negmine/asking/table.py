@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from negmine.annotations.verdicts import COLUMNS as READ
+from negmine.annotations.verdict_rows import COLUMNS as READ
 from negmine.asking.ask import Asked
 from negmine.errors import InputError
 from negmine.storage.csv_tables import open_table, write_csv

@@ -18,7 +18,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from negmine.annotations.verdicts import verdict_word
+from negmine.annotations.verdict_rows import verdict_word
 from negmine.audit.frames import Claim
 from negmine.errors import InputError, shorten
 from negmine.storage.csv_tables import read_rows, safe_cell

@@ -15,7 +15,7 @@ import numpy as np
 
 from negmine.audit.audit_folder import ClipVerdict, Key
 from negmine.audit.frames import FIELDS, HARDNESS, Claim
-from negmine.audit.intervals import Rate, corrected_rate, plain_rate, survey_rate
+from negmine.intervals import Rate, corrected_rate, plain_rate, survey_rate
 from negmine.mining.strata import Heard
 
 
@@ -35,7 +35,7 @@ class HiddenRate:
         The mean doubt: the rate that mining expected; NaN for a pool.
     corrected : (float, float, float)
         The rate, had the listener missed nothing, and its interval: see
-        `negmine.audit.intervals.corrected_rate`.
+        `negmine.intervals.corrected_rate`.
     """
 
     rate: Rate

@@ -15,8 +15,8 @@ import numpy as np
 from scipy.optimize import brentq
 
 from negmine.audit.hidden_rates import Audit, HiddenRate
-from negmine.audit.intervals import Rate
 from negmine.building.settings import PoolSettings
+from negmine.intervals import Rate
 
 # No setting is made lower: a claim that is hardly ever true is better left out of the pool.
 LOWEST = 0.01
@@ -46,7 +46,7 @@ def supported_doubt(found: HiddenRate, sensitivity: Rate, prior: float) -> float
     """Estimate the rate of hidden positives to expect after an audit.
 
     What is unsure counts as present. The rate is corrected for what the listener misses, then
-    joined with what was claimed before (`negmine.audit.intervals.Rate.with_prior`).
+    joined with what was claimed before (`negmine.intervals.Rate.with_prior`).
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from negmine.annotations import Annotations
-from negmine.annotations.class_bands import warn_of_margin
+from negmine.annotations.class_bands import call_bands, warn_of_margin
 from negmine.annotations.rates import check_audible, own_rate
 from negmine.annotations.recordings import (
     Recordings,
@@ -286,6 +286,7 @@ def _record(
         for folder, classes in zip(external, absent, strict=True)
     }
     record["holdout"] = sorted(holdout)
+    record["class_bands"] = {name: list(band) for name, band in call_bands(annotations).items()}
     del record["skip_bad"]  # what was left out is none of it
     return record
 

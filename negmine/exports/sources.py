@@ -193,5 +193,5 @@ def _labels(box: Annotation, near: Iterable[Annotation]) -> PartialLabels:
     if box.present:
         absent = {name: a for name, a in labels.absent.items() if name != box.label}
         return PartialLabels(labels.present | {box.label}, absent)
-    own = {box.label: Absence(Certificate.VERIFIED, 1.0)}
+    own = {box.label: Absence(Certificate.VERIFIED, box.confidence)}
     return PartialLabels(labels.present - {box.label}, {**labels.absent, **own})

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
-from negmine.annotations.verdicts import ABSENT, PRESENT, Verdict
+from negmine.annotations.verdict_rows import ABSENT, PRESENT, Verdict
 from negmine.audio.windows import Span
 from negmine.errors import InputError, PoolError
 from negmine.mining.strata import Heard

@@ -24,6 +24,8 @@ class Box(Protocol):
     def present(self) -> bool: ...
     @property
     def span(self) -> Span: ...
+    @property
+    def confidence(self) -> float: ...
 
 
 def label_clip(
@@ -37,8 +39,8 @@ def label_clip(
 
     A class is present if the clip holds ``min_call_share`` of a confirmed call, or is itself that
     full of one. A class whose call is only grazed is unknown, whatever else was rejected. A class
-    is absent if the clip touches a box in which it was rejected: with confidence 1 inside such
-    boxes, times ``beyond_per_s`` for each second of the clip outside them.
+    is absent if the clip touches a box in which it was rejected: with the lowest confidence of such
+    boxes inside them, times ``beyond_per_s`` for each second of the clip outside them.
 
     Parameters
     ----------
@@ -56,7 +58,7 @@ def label_clip(
         If ``beyond_per_s`` is outside [0, 1].
     """
     present, grazed = set(), set()
-    rejected: defaultdict[str, list[Span]] = defaultdict(list)
+    rejected: defaultdict[str, list[Box]] = defaultdict(list)
     start_s, end_s = clip.start_s, clip.end_s
     for box in boxes:
         span = box.span
@@ -67,18 +69,19 @@ def label_clip(
         if shared <= 0:
             continue
         if not box.present:
-            rejected[box.label].append(box.span)
+            rejected[box.label].append(box)
         elif shared >= min_call_share * min(box.span.duration_s, clip.duration_s):
             present.add(box.label)
         else:
             grazed.add(box.label)
     absent = {}
-    for name, spans in rejected.items():
+    for name, found in rejected.items():
         if name in present or name in grazed:
             continue
-        outside = max(0.0, clip.duration_s - covered_s(clip, spans))
+        outside = max(0.0, clip.duration_s - covered_s(clip, [box.span for box in found]))
         # nanoseconds of rounding are not a second thought about the verdict
         confidence = _beyond(outside if outside > 1e-9 else 0.0, beyond_per_s)
+        confidence *= min(box.confidence for box in found)
         if confidence >= MIN_CONFIDENCE:
             absent[name] = Absence(Certificate.VERIFIED, confidence)
     return PartialLabels(frozenset(present), absent)

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import Any
 
-from negmine.annotations.verdicts import ABSENT, PRESENT, Verdict
+from negmine.annotations.verdict_rows import ABSENT, PRESENT, Verdict
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,13 @@ class ListenersAgreement:
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+    def to_text(self) -> str:
+        kappa = "undefined" if math.isnan(self.kappa) else f"{self.kappa:.2f}"
+        return (
+            f"'{self.first}' and '{self.second}' agree on {self.same} of {self.both} clips of "
+            f"which both are sure; Cohen's kappa {kappa}"
+        )
 
 
 def agreements(verdicts: Iterable[Verdict]) -> list[ListenersAgreement]:

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from negmine.annotations.recordings import index_recordings
-from negmine.annotations.verdicts import verdict_rows
+from negmine.annotations.verdict_rows import verdict_rows
 from negmine.audio.folder import open_folder
 from negmine.audio.windows import Span, to_microseconds
-from negmine.errors import InputError, did_you_mean, shorten
+from negmine.errors import InputError, shorten
 from negmine.exports.rows import Place, place_of
 from negmine.mining.selection import open_selection
 from negmine.pool import Pool
 from negmine.recipes.recipe import Recipe
-from negmine.review.settings import ReviewSettings
 from negmine.storage.csv_tables import number_in, read_rows
 
 Key = tuple[str, str, Span]
@@ -38,6 +35,10 @@ class ReviewClip:
         NaN where there is none.
     nearest_call : str
         Id of the confirmed call in the pool that is most like it; empty where there is none.
+    certificate : str
+        What says that the class is absent; empty where nothing does.
+    known : str
+        ``present`` or ``absent`` of a control, whose answer is known; else empty.
     """
 
     recording: str
@@ -48,6 +49,8 @@ class ReviewClip:
     score: float = float("nan")
     doubt: float = float("nan")
     nearest_call: str = ""
+    certificate: str = ""
+    known: str = ""
 
     @property
     def key(self) -> Key:
@@ -82,26 +85,22 @@ def clips_of_selection(path: Path, pool: Path | None = None) -> ReviewClips:
     """
     selection = open_selection(path, pool)
     opened = selection.open_pool()
-    files: dict[str, set[Path]] = {}
-    for source in opened.sources:
-        if not source.is_synthetic:
-            files.setdefault(source.recording, set()).add(source.path)
+    ambiguous = shared_recordings(opened)
     found: dict[Key, ReviewClip] = {}
     left_out, boxes, again, shared = Counter[str](), 0, 0, 0
     for row, recipe in zip(selection.rows, selection.recipes(opened), strict=True):
-        place = place_of(recipe)
-        if place is None and (place := _box_on_bed(recipe)) is not None:
-            boxes += 1
+        place = heard_place(recipe)
         if place is None:
             left_out[row.kind] += 1
             continue
+        boxes += len(recipe.layers) > 1
         recording = place.source.recording
-        if len(files[recording]) > 1:
+        if recording in ambiguous:
             shared += 1
             continue
         clip = ReviewClip(
             recording, row.label, place.span, place.source.path, place.source.fingerprint,
-            row.score, row.doubt, row.nearest_call,
+            row.score, row.doubt, row.nearest_call, row.certificate,
         )  # fmt: skip
         again += clip.key in found
         found.setdefault(clip.key, clip)
@@ -127,8 +126,22 @@ def clips_of_selection(path: Path, pool: Path | None = None) -> ReviewClips:
     return ReviewClips(tuple(found.values()), tuple(notes), opened)
 
 
-def _box_on_bed(recipe: Recipe) -> Place | None:
-    """Return the place of a rejected detection that was put on a bed: see `building.sources.fp`."""
+def shared_recordings(pool: Pool) -> frozenset[str]:
+    """Return names of recordings that several sound files of a pool have."""
+    files: dict[str, set[Path]] = {}
+    for source in pool.sources:
+        if not source.is_synthetic:
+            files.setdefault(source.recording, set()).add(source.path)
+    return frozenset(name for name, paths in files.items() if len(paths) > 1)
+
+
+def heard_place(recipe: Recipe) -> Place | None:
+    """Return the span of a recording in which a clip is judged; None where there is none.
+
+    That of a rejected detection which was put on a bed (`building.sources.fp`) is its own.
+    """
+    if (place := place_of(recipe)) is not None:
+        return place
     last = recipe.layers[-1]
     if recipe.kind != "fp" or last.op != "insert" or last.source is None or last.length_s is None:
         return None
@@ -193,34 +206,9 @@ def clips_of_table(path: Path, folders: Sequence[Path]) -> ReviewClips:
     return ReviewClips(tuple(found.values()), tuple(notes))
 
 
-def in_order(found: ReviewClips, settings: ReviewSettings, path: Path) -> list[ReviewClip]:
-    """Choose the classes asked for, and put their clips in the order asked for.
-
-    Raises
-    ------
-    InputError
-        If a class is not there, nothing is left to judge, or no clip has what the order goes by.
-    """
-    clips = list(found.clips)
-    known = sorted({clip.label for clip in clips})
-    for name in settings.classes:
-        if name not in known:
-            raise InputError(
-                f"{path}: no clip to judge for class '{name}'{did_you_mean(name, known)}"
-            )
-    if settings.classes:
-        clips = [clip for clip in clips if clip.label in settings.classes]
-    if not clips:
-        why = f": {'; '.join(found.notes)}" if found.notes else ""
-        raise InputError(f"{path}: nothing to judge{why}")
-    if settings.order == "file":
-        return clips
-    if settings.order == "random":
-        order = np.random.default_rng(settings.seed).permutation(len(clips)).tolist()
-        return [clips[place] for place in order]
-    values = np.array([c.score if settings.order == "hardest" else c.doubt for c in clips])
-    if np.isnan(values).all():
-        what = "score" if settings.order == "hardest" else "doubt"
-        raise InputError(f"{path}: --order {settings.order}: no clip has a {what}")
-    # what is not known sorts last
-    return [clips[place] for place in np.argsort(-values, kind="stable").tolist()]
+def with_calls(found: ReviewClips, pool: Pool) -> ReviewClips:
+    """Give the windows of a table a confirmed call of their class each, and their pool."""
+    calls = {label: pool.calls_of(label) for label in pool.classes}
+    first = {label: str(pool.calls.ids[rows[0]]) for label, rows in calls.items() if len(rows)}
+    clips = [replace(clip, nearest_call=first.get(clip.label, "")) for clip in found.clips]
+    return replace(found, clips=tuple(clips), pool=pool)

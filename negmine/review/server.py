@@ -198,7 +198,7 @@ class _Handler(BaseHTTPRequestHandler):
             if type(number) is not int or type(word) is not str:
                 raise InputError('expected {"clip": number, "word": text}')
             session.say(number, word)
-            return self._send_json({"clip": number, "word": word})
+            return self._send_json({"clip": number, "word": word, "outlook": session.news()})
         if place == "undo":
             return self._send_json({"clip": session.undo()})
         if place == "finish":

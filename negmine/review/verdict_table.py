@@ -6,7 +6,7 @@ import csv
 import io
 from pathlib import Path
 
-from negmine.annotations.verdicts import COLUMNS, Verdict, verdict_rows
+from negmine.annotations.verdict_rows import COLUMNS, Verdict, verdict_rows
 from negmine.errors import InputError
 from negmine.review.review_clips import Key
 from negmine.storage.csv_tables import check_name, open_table, safe_cell
@@ -77,7 +77,7 @@ class VerdictTable:
         """Return what the listener said of a clip; empty where nothing."""
         return self._own.get(key, "")
 
-    def keys(self) -> list[Key]:
+    def judged(self) -> list[Key]:
         """Return what has a verdict of the listener, the latest last."""
         return list(self._own)
 

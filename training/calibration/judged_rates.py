@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import betaincinv
 
-from negmine.audit.intervals import clopper_pearson, plain_rate, survey_rate
+from negmine.intervals import clopper_pearson, plain_rate, survey_rate
 
 # Verdicts of a stratum, at the least, and strata at the most.
 _STRATUM, _STRATA = 5, 8

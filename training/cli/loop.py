@@ -29,7 +29,7 @@ from training.cli.frozen import warn_of_new_sound, with_frozen_network
 from training.cli.settings import LoopRunSettings, RunCommand, warn_unused, with_run_settings
 
 if TYPE_CHECKING:
-    from negmine.annotations.verdicts import Verdict
+    from negmine.annotations.verdict_rows import Verdict
     from training.schedules.asking import Asking
 
 

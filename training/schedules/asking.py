@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from negmine.annotations.recordings import Recordings
-from negmine.annotations.verdicts import Verdict
+from negmine.annotations.verdict_rows import Verdict
 from negmine.asking.ask import Judgements, ask
 from negmine.asking.settings import AskSettings
 from negmine.asking.table import check_free, write_asked

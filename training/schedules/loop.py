@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from negmine.annotations.verdicts import Verdict
+from negmine.annotations.verdict_rows import Verdict
 from negmine.mining.exclusions import heard_present, heard_rows
 from negmine.mining.mine import MineSettings, mine
 from negmine.mining.selection import check_made_with, is_whole, open_selection

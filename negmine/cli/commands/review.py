@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,14 +18,17 @@ from negmine.cli.console import (
     quiet_and_json,
     say,
 )
-from negmine.cli.scoring_options import moved_pool_option
 from negmine.cli.settings import with_settings
 from negmine.notices import warn, warn_each
 from negmine.review.settings import ReviewSettings
 from negmine.text_tables import table
 
 if TYPE_CHECKING:
-    from negmine.review.review_clips import ReviewClips
+    from negmine.annotations.listener_errors import ListenerErrors
+    from negmine.intervals import Rate
+    from negmine.pool import Pool
+    from negmine.review.review_clips import ReviewClip, ReviewClips
+    from negmine.review.session import ReviewSession
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -65,9 +69,17 @@ class Page:
     help="Folder of the recordings that a table names. Repeatable.",
 )
 @click.option(
-    "--bands", type=_FILE, help="CSV with columns class, f_min, f_max (Hz): bands to mark and play."
+    "--bands",
+    type=_FILE,
+    help="CSV with columns class, f_min, f_max (Hz): bands to mark and play.  [default: those of "
+    "the confirmed calls of the pool]",
 )
-@moved_pool_option
+@click.option(
+    "--pool",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the selection's pool is now; of a table, the pool whose calls and rejections are "
+    "controls.  [default: where the selection's was, or as it was beside it]",
+)
 @with_settings(ReviewSettings)
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, help="On 127.0.0.1.  [default: a free one]"
@@ -98,9 +110,8 @@ def review(
       negmine review hard.review.parquet --listener anna
       negmine review ask.csv --recordings field/ -o heard.csv
     """
-    from negmine.annotations.verdicts import verdict_rows
-    from negmine.review.listeners_agreement import agreements
-    from negmine.review.review_clips import in_order
+    from negmine.review.clip_order import in_order
+    from negmine.review.controls import with_controls
     from negmine.review.review_sound import ClipSounds
     from negmine.review.server import ReviewServer
     from negmine.review.session import ReviewSession
@@ -110,7 +121,13 @@ def review(
     found = _opened(source, places)
     warn_each(found.notes)
     clips = in_order(found, settings, source)
-    bands = _bands(places.bands, sorted({clip.label for clip in clips}))
+    controls: list[ReviewClip] = []
+    if found.pool is not None:
+        clips, controls = with_controls(
+            clips, found.clips, found.pool, settings.controls, settings.seed
+        )
+    _tell_controls(controls, found.pool is not None, settings.controls, quiet or as_json)
+    bands = _bands(places.bands, sorted({clip.label for clip in clips}), found.pool)
     out = places.out or source.with_suffix(".verdicts.csv")
     with only_writer(out):
         kept = VerdictTable(out, page.listener)
@@ -126,8 +143,16 @@ def review(
                 server.serve_forever(poll_interval=0.1)
             except KeyboardInterrupt:
                 click.echo(err=True)
-    kept_rows = verdict_rows(out, may_be_empty=True) if out.exists() else []
-    agreed = agreements(kept_rows)
+    _show(session, as_json, quiet)
+
+
+def _show(session: ReviewSession, as_json: bool, quiet: bool) -> None:
+    """Say what was judged, how far listeners agree, and what the listener's errors are."""
+    from negmine.annotations.verdict_rows import verdict_rows
+    from negmine.review.listeners_agreement import agreements
+
+    out = session.table.path
+    agreed = agreements(verdict_rows(out, may_be_empty=True) if out.exists() else [])
     summary = session.summary() | {"agreement": [one.to_dict() for one in agreed]}
     if as_json:
         print_json(summary)
@@ -138,42 +163,100 @@ def review(
         for label, counts in summary["classes"].items()
     ]
     say(table(["class", *columns], rows), quiet)
-    for one in agreed:
-        kappa = f"{one.kappa:.2f}" if one.kappa == one.kappa else "undefined"
-        say(
-            f"'{one.first}' and '{one.second}' agree on {one.same} of {one.both} clips of which "
-            f"both are sure; Cohen's kappa {kappa}",
+    say(session.outlook().to_text(), quiet)
+    for line in [*(one.to_text() for one in agreed), *error_lines(*session.errors())]:
+        say(line, quiet)
+    say(f"{out}: {len(session.table)} verdicts, {session.given} of them given now", quiet)
+
+
+def error_lines(errors: ListenerErrors, confidence: float | None) -> list[str]:
+    """Say how often a listener errs on controls, and what that makes of their absences."""
+    from negmine.annotations.listener_errors import LEAST_CALLS
+
+    if not errors.missed.trials + errors.false_calls.trials + errors.unsure:
+        return []
+    said = [
+        f"{what} {rate.hits} of {rate.trials} {of} ({_percents(rate)})"
+        for what, of, rate in (
+            ("missed", "calls", errors.missed),
+            ("false calls on", "rejections", errors.false_calls),
+        )
+        if rate.trials
+    ]
+    lines = [f"controls: {', '.join([*said, f'{errors.unsure} unsure'])}"]
+    if confidence is not None:
+        lines.append(
+            f"by the controls, a verdict 'absent' has confidence {confidence:.3f}"
+            if confidence
+            else "by the controls, verdicts 'absent' say no more than chance: they count as unsure"
+        )
+    elif errors.missed.trials < LEAST_CALLS:
+        lines.append(
+            f"verdicts keep confidence 1: {errors.missed.trials} calls among the controls are too "
+            f"few to say otherwise ({LEAST_CALLS} are needed)"
+        )
+    return lines
+
+
+def _percents(rate: Rate) -> str:
+    low, high = rate.interval()
+    return f"{rate.estimate:.1%}, 95 % interval {low:.1%} to {high:.1%}"
+
+
+def _tell_controls(
+    controls: Sequence[ReviewClip], has_pool: bool, share: float, quiet: bool
+) -> None:
+    """Say how many controls there are, or why there is none."""
+    if not share:
+        return
+    calls = sum(one.known == "present" for one in controls)
+    if controls:
+        note(
+            f"{len(controls)} controls of known answer are mixed in ({calls} calls, "
+            f"{len(controls) - calls} rejections); --controls 0 leaves them out",
             quiet,
         )
-    say(f"{out}: {len(kept)} verdicts, {session.given} of them given now", quiet)
+    elif has_pool:
+        note("no controls: too few clips, or no other call or rejection in the pool", quiet)
+    elif given("controls"):
+        warn(
+            "--controls has no effect: name by --pool the pool whose calls and rejections they are"
+        )
 
 
 def _opened(source: Path, places: Places) -> ReviewClips:
-    from negmine.review.review_clips import clips_of_selection, clips_of_table
+    from negmine.pool import open_pool
+    from negmine.review.review_clips import clips_of_selection, clips_of_table, with_calls
 
     if source.suffix.lower() == ".csv":
         if not places.recordings:
             raise click.UsageError(
                 f"{source} is a table: name its recordings' folder by --recordings"
             )
-        if given("pool"):
-            warn("--pool has no effect: a table has none")
-        return clips_of_table(source, places.recordings)
+        found = clips_of_table(source, places.recordings)
+        return found if places.pool is None else with_calls(found, open_pool(places.pool))
     if places.recordings:
         warn("--recordings has no effect: a selection's pool says where its recordings are")
     return clips_of_selection(source, places.pool)
 
 
-def _bands(path: Path | None, classes: list[str]) -> dict[str, tuple[float, float]]:
+def _bands(
+    path: Path | None, classes: list[str], pool: Pool | None
+) -> dict[str, tuple[float, float]]:
     """Read the bands of the classes that are reviewed; those of others are not needed."""
     from negmine.annotations.class_bands import read_bands
     from negmine.errors import shorten
+    from negmine.review.pool_bands import pool_bands
     from negmine.storage.csv_tables import read_rows
 
-    if path is None:
+    if path is None and pool is None:
         return {}
-    named = {name for _, (name,) in read_rows(path, ("class",))}
-    bands = read_bands(path, tuple(named))
+    if path is not None:
+        named = {name for _, (name,) in read_rows(path, ("class",))}
+        bands = read_bands(path, tuple(named))
+    else:
+        assert pool is not None
+        path, bands = pool.path, pool_bands(pool)
     if missing := [name for name in classes if name not in bands]:
         warn(f"{path}: names no band for {len(missing)} classes ({shorten(missing, 5)})")
     return bands

@@ -1,6 +1,8 @@
 "use strict";
 const WORDS = ["absent", "present", "unsure"];
 const SPEEDS = [1, 2, 4, 8];
+const DOUBTS = [["below 0.05", 0, 0.05], ["0.05 to 0.2", 0.05, 0.2], ["0.2 to 0.5", 0.2, 0.5], ["0.5 or more", 0.5, 2]];
+const FILTERS = ["of-class", "of-certificate", "of-doubt"];
 const $ = (id) => document.getElementById(id);
 const audio = new Audio();
 let state = null;      // of the server: classes, class_of, words, listener, table
@@ -33,10 +35,25 @@ function problem(text) {
 
 function tell(text) { $("said").textContent = text; }
 
-function wanted(i) { return !$("only").value || state.classes[state.class_of[i]] === $("only").value; }
+function doubted(i, name) {
+  const [, low, high] = DOUBTS.find(([text]) => text === name);
+  return state.doubts[i] !== null && state.doubts[i] >= low && state.doubts[i] < high;
+}
+
+// values of the filters, read once for a pass over all clips
+function filter() {
+  const [label, certificate, doubt] = FILTERS.map((id) => $(id).value);
+  return (i) => (!label || state.classes[state.class_of[i]] === label)
+    && (!certificate || state.certificates[i] === certificate) && (!doubt || doubted(i, doubt));
+}
+
+function fill(id, names) {
+  for (const name of names) $(id).append(new Option(name, name));
+}
 
 function count() {
   let total = 0, done = 0;
+  const wanted = filter();
   state.words.forEach((word, i) => { if (wanted(i)) { total += 1; if (word) done += 1; } });
   $("bar").max = Math.max(1, total);
   $("bar").value = done;
@@ -46,7 +63,7 @@ function count() {
 
 // the next clip without a verdict behind one, then from the first on; -1 where there is none
 function next(from) {
-  const n = state.words.length;
+  const n = state.words.length, wanted = filter();
   for (let step = 1; step <= n; step += 1) {
     const i = (from + step) % n;
     if (wanted(i) && !state.words[i]) return i;
@@ -163,8 +180,9 @@ async function once(work) {
 
 async function judge(word) {
   if (ended) return;
-  await ask("verdict", { clip: here, word: word });
+  const { outlook } = await ask("verdict", { clip: here, word: word });
   state.words[here] = word;
+  if (outlook) $("outlook").textContent = outlook;
   await go(next(here));
 }
 
@@ -172,7 +190,7 @@ async function undo() {
   const { clip } = await ask("undo", {});
   if (clip === null) { tell("There is no verdict to take back"); return; }
   state.words[clip] = "";
-  if (!wanted(clip)) $("only").value = "";
+  if (!filter()(clip)) for (const id of FILTERS) $(id).value = "";
   await go(clip, { back: true });
 }
 
@@ -233,7 +251,12 @@ document.addEventListener("keydown", (event) => {
   acts[act]();
 });
 
-$("only").addEventListener("change", () => once(async () => {
+for (const id of FILTERS) $(id).addEventListener("change", () => once(async () => {
+  count();
+  if (here < 0 || ended || !filter()(here) || state.words[here]) await go(next(here));
+}));
+
+(async () => {
   count();
   $("only").blur();
   if (here < 0 || ended || !wanted(here) || state.words[here]) await go(next(here));
@@ -242,7 +265,14 @@ $("only").addEventListener("change", () => once(async () => {
 (async () => {
   try {
     state = await ask("state");
-    for (const name of state.classes) $("only").append(new Option(name, name));
+    fill("of-class", state.classes);
+    const certificates = [...new Set(state.certificates)].filter(Boolean).sort();
+    fill("of-certificate", certificates);
+    $("by-certificate").hidden = certificates.length < 2;
+    const doubts = DOUBTS.map(([name]) => name).filter((name) => state.doubts.some((_, i) => doubted(i, name)));
+    fill("of-doubt", doubts);
+    $("by-doubt").hidden = doubts.length < 2;
+    $("outlook").textContent = state.outlook;
     $("kept").textContent = "Verdicts" + (state.listener ? " of " + state.listener : "") + " are kept in " + state.table + ", each before the next clip shows.";
     await go(next(-1));
   } catch (error) {

@@ -17,7 +17,7 @@ from placeholder import PlaceholderScorer
 from negmine.annotations import Annotation, Annotations
 from negmine.annotations.recordings import Recordings, open_unlabelled
 from negmine.annotations.sites import sites_by_pattern
-from negmine.annotations.verdicts import Verdict
+from negmine.annotations.verdict_rows import Verdict
 from negmine.asking import ask as module
 from negmine.asking import members
 from negmine.asking.ask import Asked, Judgements, ask

@@ -20,11 +20,11 @@ from conftest import Data
 from negmine.audit.audit_folder import ClipVerdict, Key, read_clip_verdicts, read_key
 from negmine.audit.frames import Claim
 from negmine.audit.hidden_rates import Audit
-from negmine.audit.intervals import clopper_pearson
 from negmine.audit.new_confidences import LOWEST, new_confidences, supported_doubt
 from negmine.audit.results import write_contradicted
 from negmine.cli.main import main
 from negmine.errors import InputError
+from negmine.intervals import clopper_pearson
 from negmine.pool import open_pool
 from negmine.storage.csv_tables import read_rows
 

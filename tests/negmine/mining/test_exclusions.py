@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from conftest import Data, make_pool
 
-from negmine.annotations.verdicts import Verdict
+from negmine.annotations.verdict_rows import Verdict
 from negmine.audio.windows import Span
 from negmine.errors import InputError
 from negmine.mining.exclusions import heard_present, heard_rows, read_exclusions

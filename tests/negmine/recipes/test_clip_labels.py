@@ -34,6 +34,7 @@ class Verdict:
     label: str
     present: bool
     span: Span
+    confidence: float = 1.0
 
 
 def verdict(label: str, present: bool, start: int, end: int) -> Verdict:
@@ -162,6 +163,14 @@ def test_a_clip_full_of_a_long_call_holds_it() -> None:
 @pytest.mark.parametrize("make", [called, rejected])
 def test_a_box_that_ends_where_the_clip_starts_says_nothing(make: type) -> None:
     assert label_clip([make(0.0, 1.0), make(3.0, 4.0)], Span(1.0, 3.0)) == PartialLabels()
+
+
+def test_a_rejection_is_as_sure_as_the_least_sure_box_that_the_clip_touches() -> None:
+    boxes = [Verdict("a", False, Span(0.0, 2.0), 0.9), Verdict("a", False, Span(1.0, 4.0), 0.8)]
+    assert confidence(label_clip(boxes, Span(0.0, 1.0)), "a") == 0.9
+    assert confidence(label_clip(boxes, Span(0.5, 2.5)), "a") == 0.8
+    beyond = label_clip(boxes, Span(3.0, 5.0), beyond_per_s=0.5)
+    assert confidence(beyond, "a") == pytest.approx(0.8 * 0.5)
 
 
 def test_an_absence_that_is_worth_nothing_is_not_claimed() -> None:

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from negmine.annotations.verdicts import Verdict
+from negmine.annotations.verdict_rows import Verdict
 from negmine.audio.windows import Span
 from negmine.review.listeners_agreement import agreements
 

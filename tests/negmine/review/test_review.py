@@ -27,9 +27,17 @@ from negmine.annotations.verdicts import read_verdicts
 from negmine.audio.windows import Span
 from negmine.cli.main import main
 from negmine.errors import InputError, OutputError
+from negmine.intervals import clopper_pearson
 from negmine.mining.selection import Chosen, Selection
 from negmine.pool import open_pool
-from negmine.review.review_clips import clips_of_selection, clips_of_table, in_order
+from negmine.review.clip_order import in_order
+from negmine.review.outlook import outlook
+from negmine.review.review_clips import (
+    ReviewClip,
+    ReviewClips,
+    clips_of_selection,
+    clips_of_table,
+)
 from negmine.review.review_sound import ClipSounds, band_passed
 from negmine.review.server import ReviewServer
 from negmine.review.session import ReviewSession
@@ -122,7 +130,7 @@ def test_undo_takes_the_latest_back_also_in_a_later_process(session: ReviewSessi
         assert json.loads(ask(server.url, "state")[2])["words"] == ["", "", "absent"]
         assert json.loads(ask(server.url, "undo", {})[2]) == {"clip": 2}
         assert json.loads(ask(server.url, "undo", {})[2]) == {"clip": None}
-    assert VerdictTable(session.table.path, "anna").keys() == []
+    assert VerdictTable(session.table.path, "anna").judged() == []
 
 
 def test_another_listeners_verdicts_stay_and_are_not_shown(session: ReviewSession) -> None:
@@ -312,6 +320,58 @@ def test_rows_of_a_table(asked: Path, shared_data: Data) -> None:
         in_order(found, ReviewSettings(order="doubt"), asked)
     with pytest.raises(InputError, match="class '2'"):
         in_order(found, ReviewSettings(classes=("2",)), asked)
+
+
+def test_closest_to_the_threshold_first(asked: Path, shared_data: Data) -> None:
+    found = clips_of_table(asked, [shared_data.recordings])
+    nearest = in_order(found, ReviewSettings(order="threshold", threshold=2.2), asked)
+    assert [c.score for c in nearest] == [2.0, 3.0, 1.0]
+    with pytest.raises(InputError, match=r"ask.report.json is not there.* --threshold"):
+        in_order(found, ReviewSettings(order="threshold"), asked)
+    report = asked.with_name("ask.report.json")
+    # as 'ask' and as 'mine' say it
+    classes = {"0": {"threshold": {"score": 1.1}}, "1": {"calls": 2.0, "threshold": None}}
+    report.write_text(json.dumps({"classes": classes}), encoding="utf-8")
+    nearest = in_order(found, ReviewSettings(order="threshold"), asked)
+    assert [c.score for c in nearest] == [2.0, 1.0, 3.0]
+    report.write_text('{"classes": {"0": {"calls": 1.0}}}', encoding="utf-8")
+    with pytest.raises(InputError, match=r"no threshold of 1 classes \(1\)"):
+        in_order(found, ReviewSettings(order="threshold"), asked)
+
+
+def test_filters() -> None:
+    clips = tuple(
+        ReviewClip("r", str(i % 2), Span(i, i + 1), Path("r.wav"), doubt=doubt, certificate=name)
+        for i, (doubt, name) in enumerate(
+            [(0.1, "external"), (0.4, "verified"), (0.8, "external"), (float("nan"), "")]
+        )
+    )
+
+    def chosen(**settings: Any) -> list[float]:
+        found = in_order(ReviewClips(clips, ()), ReviewSettings(**settings), Path("hard.parquet"))
+        return [clip.span.start_s for clip in found]
+
+    assert chosen() == [0, 1, 2, 3]
+    assert chosen(certificates=("external",)) == [0, 2]
+    assert chosen(min_doubt=0.4) == [1, 2]
+    assert chosen(max_doubt=0.4, classes=("0",)) == [0]
+    with pytest.raises(
+        InputError, match=r"certified by 'extrenal'; did you mean external|external"
+    ):
+        chosen(certificates=("extrenal",))
+    with pytest.raises(InputError, match=r"--min-doubt 0.5 is above --max-doubt 0.1"):
+        chosen(min_doubt=0.5, max_doubt=0.1)
+    with pytest.raises(InputError, match="no clip passes"):
+        chosen(min_doubt=0.9)
+
+
+def test_what_more_verdicts_would_bring() -> None:
+    found = outlook(["present"] * 5 + ["absent"] * 45 + ["unsure"] * 3 + [""] * 100)
+    low, high = clopper_pearson(5, 50)
+    assert (found.sure, found.left) == (50, 100)
+    assert [found.calls, found.low, found.high] == pytest.approx([10, 100 * low, 100 * high])
+    assert "about 10 of them (3 to 22)" in found.to_text()
+    assert "Nothing is heard yet" in outlook(["", "unsure"]).to_text()
 
 
 def test_rows_of_a_selection(shared_pool: Path, tmp_path: Path) -> None:

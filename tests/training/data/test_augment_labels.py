@@ -117,6 +117,7 @@ def test_share_in_row_is_that_of_marked_samples(
 def test_no_change_asks_what_a_crop_asks(start: float, length: float) -> None:
     class Box:
         label, present, span = "frog", True, Span(start, start + length)
+        confidence = 1.0
 
     want = label_clip([Box()], Span(0, DURATION_S))
     got = after(frog(start, start + length), gain_db=1.0)

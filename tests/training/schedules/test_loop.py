@@ -16,7 +16,7 @@ from conftest import Data, Opened, open_data, tiny_config
 
 from negmine.annotations import Annotations
 from negmine.annotations.recordings import open_unlabelled
-from negmine.annotations.verdicts import Verdict
+from negmine.annotations.verdict_rows import Verdict
 from negmine.asking.settings import AskSettings
 from negmine.audio.windows import Span
 from negmine.errors import InputError, PoolError

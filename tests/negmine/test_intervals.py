@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from negmine.audit.intervals import (
+from negmine.intervals import (
     Rate,
     clopper_pearson,
     corrected_rate,
