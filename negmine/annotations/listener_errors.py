@@ -20,6 +20,9 @@ from negmine.storage.csv_tables import check_name, number_in, read_rows
 
 COLUMNS = ("recording", "class", "t_min", "t_max", "known", "said", "listener", "after")
 
+# Between the names of those who say the same, in a merged table.
+JOINT = " & "
+
 # With fewer calls among the controls, what a listener misses is not known well enough to be used.
 LEAST_CALLS = 10
 
@@ -162,21 +165,29 @@ def absent_confidence(errors: ListenerErrors, words: Sequence[str]) -> float | N
     return free / (free + m * p) if free > 0 else 0.0
 
 
+def listeners_confidence(
+    verdicts: Sequence[Verdict], controls: Sequence[Control], listener: str
+) -> float | None:
+    """Return `absent_confidence` of a listener, by the verdicts that are theirs, or theirs too."""
+    words = [one.word for one in verdicts if listener in one.listener.split(JOINT)]
+    return absent_confidence(errors_of(controls, listener), words)
+
+
 def weighed(verdicts: Sequence[Verdict], controls: Sequence[Control]) -> list[Verdict]:
     """Give absences the confidence that their listeners' errors leave: see `absent_confidence`.
 
-    The absences of a listener who does no better than chance become ``unsure``.
+    Of several who say so together, the surest counts. The absences of a listener who does no better
+    than chance become ``unsure``.
     """
-    of: dict[str, float | None] = {}
-    for name in {one.listener for one in verdicts}:
-        words = [one.word for one in verdicts if one.listener == name]
-        of[name] = absent_confidence(errors_of(controls, name), words)
-    return [_weighed(one, of[one.listener]) for one in verdicts]
+    names = {name for one in verdicts for name in one.listener.split(JOINT)}
+    of = {name: listeners_confidence(verdicts, controls, name) for name in names}
+    return [_weighed(one, [of[name] for name in one.listener.split(JOINT)]) for one in verdicts]
 
 
-def _weighed(verdict: Verdict, confidence: float | None) -> Verdict:
-    if verdict.word != ABSENT or confidence is None:
+def _weighed(verdict: Verdict, confidences: Sequence[float | None]) -> Verdict:
+    if verdict.word != ABSENT:
         return verdict
-    if confidence < MIN_CONFIDENCE:
+    surest = max(1.0 if one is None else one for one in confidences)
+    if surest < MIN_CONFIDENCE:
         return replace(verdict, word=UNSURE)
-    return replace(verdict, confidence=confidence)
+    return replace(verdict, confidence=surest)
