@@ -10,6 +10,9 @@ cells of the same classes, kinds and weights. Verdicts (arms as `top-10-verdicts
 unlabelled/, which networks of four folds ask for; a listener who knows unlabelled_events.csv gives
 them. train_events.csv serves the arm `truth` alone. What is done already in WORK is not repeated.
 
+A last table has thresholds chosen on other recordings (`benchmarks.chosen_thresholds`): mining must
+add to what thresholds alone give. For runs tested earlier, delete their test.npz.
+
 The tables' intervals are 95 %: over seeds (Student's t on paired differences), and over test
 recordings (bootstrap of the mean over seeds).
 """
@@ -23,7 +26,7 @@ import click
 
 from benchmarks.benefit_arms import ARMS, Arm
 from benchmarks.benefit_bench import FOLDS, Bench
-from benchmarks.benefit_tables import gains_table, results_table, write_raw
+from benchmarks.benefit_tables import chosen_table, gains_table, results_table, write_raw
 from benchmarks.compare import side_by_side
 from negmine.cli.console import Bars
 from negmine.mining.mine import MineSettings
@@ -131,6 +134,7 @@ def main(
     done = [name for name in ARMS if name in {*first, *later}]
     click.echo(results_table(out, done, seeds))
     click.echo(gains_table(out, done, seeds))
+    click.echo(chosen_table(out, done, seeds))
     if raw:
         write_raw(raw, out, done, seeds, data.name, settings["backbone"])
 

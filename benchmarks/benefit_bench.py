@@ -12,6 +12,7 @@ import numpy as np
 
 from benchmarks.benefit_arms import ARMS, Arm, Chosen
 from benchmarks.certificates import read_events
+from benchmarks.chosen_thresholds import CHOSEN_FILE, at_chosen_thresholds
 from benchmarks.listener import Listener, fill
 from benchmarks.truth_labels import TrueLabels
 from negmine.annotations import Annotations, read_rfcx
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from training.evaluation.truth import Truth
 
 RESAMPLES = 1000
+# At which `benchmarks.chosen_thresholds` are chosen.
+CHOSEN_RECALL = 0.7
 # Networks that ask: every call is scored by one that held it out.
 FOLDS = 4
 
@@ -152,6 +155,8 @@ class Bench:
         scorer = RecordingScorer(detector, config, cpu)
         found = evaluate(scorer, recordings, truth, resamples=RESAMPLES)
         detector.flush()
+        chosen = at_chosen_thresholds(found.windows, CHOSEN_RECALL)
+        write_json(folder / CHOSEN_FILE, chosen)
         write_json(folder / "test.json", found.metrics)
         with (folder / "test.npz").open("wb") as file:
             np.savez(file, allow_pickle=False, **found.resampled)

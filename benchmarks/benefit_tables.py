@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from benchmarks.benefit_arms import ARMS
+from benchmarks.chosen_thresholds import CHOSEN_FILE
 from benchmarks.compare import mean_sd, read_scores
 from training.metrics import interval
 
@@ -22,6 +23,13 @@ METRICS = {
     "precision@0.7": "precision at 0.7",
     "recall@1fp/h": "recall at 1 FP/h",
     "recall@10fp/h": "recall at 10 FP/h",
+}
+# Of `benchmarks.chosen_thresholds`; runs that were tested before it was there have none.
+CHOSEN = {
+    "one:fp/h": "one threshold: FP/h",
+    "one:recall": "recall",
+    "own:fp/h": "a threshold a class: FP/h",
+    "own:recall": "its recall",
 }
 # Counts are compared by their ratio, shares by their difference.
 RATIOS = ("fp/h@0.7", "fp/h@0.9")
@@ -35,6 +43,48 @@ def results_table(out: Path, arms: Sequence[str], seeds: int) -> str:
         cells = [mean_sd(scores[name].to_numpy()) for name in METRICS]
         lines.append(f"| {ARMS[arm].title} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def chosen_table(out: Path, arms: Sequence[str], seeds: int) -> str:
+    """Tabulate what thresholds give that were chosen on other recordings; '' if no arm has them.
+
+    The last column is the change of FP/h at a threshold a class, against one threshold of TP + FP
+    that nothing calibrated: what an arm and thresholds give together.
+    """
+    found = {arm: scores for arm in arms if (scores := _chosen(out, arm, seeds)) is not None}
+    if not found:
+        return ""
+    titles = [*CHOSEN.values(), "a class's own against one", "against TP + FP, one"]
+    lines = [
+        "",
+        "At thresholds chosen on the other half of the test recordings, for a recall of 0.7.",
+        "",
+        f"| arm | {' | '.join(titles)} |",
+        "|---" * (len(titles) + 1) + "|",
+    ]
+    base = found.get("tp-fp")
+    for arm, scores in found.items():
+        cells = [mean_sd(scores[name].to_numpy()) for name in CHOSEN]
+        cells.append(_change(scores["own:fp/h"], scores["one:fp/h"]))
+        cells.append("-" if base is None else _change(scores["own:fp/h"], base["one:fp/h"]))
+        lines.append(f"| {ARMS[arm].title} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _chosen(out: Path, arm: str, seeds: int) -> pd.DataFrame | None:
+    """Read an arm's figures at chosen thresholds; None if not all of its seeds have them."""
+    files = [out / f"seed{seed}" / arm / CHOSEN_FILE for seed in range(seeds)]
+    if not all(path.exists() for path in files):
+        return None
+    return read_scores(out, arm, seeds, list(CHOSEN), CHOSEN_FILE)
+
+
+def _change(values: pd.Series[float], control: pd.Series[float]) -> str:
+    """Format the change of rates, paired by seed, in percent with its interval over seeds."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = np.log(values.to_numpy()) - np.log(control.to_numpy())
+    mean, low, high = (100 * np.expm1(value) for value in (logs.mean(), *_student(logs)))
+    return f"{mean:+.0f} % [{low:+.0f}, {high:+.0f}]"
 
 
 def gains_table(out: Path, arms: Sequence[str], seeds: int) -> str:
@@ -95,10 +145,14 @@ def write_raw(
     path: Path, out: Path, arms: Sequence[str], seeds: int, data: str, backbone: str
 ) -> None:
     """Append what each run scored to a CSV: data, backbone, arm, seed, metric, value."""
+    found = {arm: [read_scores(out, arm, seeds, list(METRICS))] for arm in arms}
+    for arm, tables in found.items():
+        if (chosen := _chosen(out, arm, seeds)) is not None:
+            tables.append(chosen)
     rows = [
         (data, backbone, arm, seed, metric, f"{value:.6g}")
-        for arm in arms
-        for metric, values in read_scores(out, arm, seeds, list(METRICS)).items()
+        for arm, tables in found.items()
+        for metric, values in pd.concat(tables, axis=1).items()
         for seed, value in enumerate(values)
     ]
     columns = ["data", "backbone", "arm", "seed", "metric", "value"]

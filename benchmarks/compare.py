@@ -52,9 +52,11 @@ def side_by_side(run: Callable[..., None], tasks: Iterable[tuple[Any, ...]], job
             raise
 
 
-def read_scores(out: Path, arm: str, seeds: int, metrics: Sequence[str]) -> pd.DataFrame:
+def read_scores(
+    out: Path, arm: str, seeds: int, metrics: Sequence[str], name: str = "test.json"
+) -> pd.DataFrame:
     """Read what an arm's tests found: a row a seed, a column a metric."""
-    found = [out / f"seed{seed}" / arm / "test.json" for seed in range(seeds)]
+    found = [out / f"seed{seed}" / arm / name for seed in range(seeds)]
     return pd.DataFrame(json.loads(path.read_text()) for path in found)[list(metrics)].astype(float)
 
 

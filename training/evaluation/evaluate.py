@@ -66,6 +66,8 @@ class Evaluation:
         What a person should know of the figures, one line each.
     resampled : dict of str to float array, shape (B,)
         The metrics of each resample of the recordings; the same resamples for every model.
+    windows : tuple of RecordingWindows
+        What the metrics of windows are of; empty without events.
     """
 
     metrics: dict[str, float]
@@ -78,6 +80,7 @@ class Evaluation:
     silent_s: float = 0.0
     notes: tuple[str, ...] = ()
     resampled: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
+    windows: tuple[metrics.RecordingWindows, ...] = field(default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what ``evaluate --json`` prints."""
@@ -207,6 +210,7 @@ def evaluate_all(
                 of_all, {name: metrics.interval(resampled[name]) for name in resampled},
                 classes, table, *scorer.grid, hours, one.silent_s,
                 tuple(too_short(hours, classes, rates)) if curves else (), resampled,
+                tuple(one.windows),
             )
         )  # fmt: skip
     return evaluations
