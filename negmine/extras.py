@@ -10,7 +10,10 @@ if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
 # Extras that a user may choose; the others are for developers.
-EXTRAS = ("train", "birdnet", "hoplite", "listen", "onnx", "tensorboard")
+EXTRAS = ("train", "birdnet", "hoplite", "listen", "onnx", "tensorboard", "umap")
+
+# What is imported under another name than it is installed under.
+_IMPORTED_AS = {"umap-learn": "umap"}
 
 
 def requirements() -> Iterator[tuple[Requirement, str]]:
@@ -48,7 +51,7 @@ def what_is_missing(error: BaseException) -> str:
         return ""
     library = error.name.partition(".")[0]
     for need, extra in requirements():
-        if extra and need.name.replace("-", "_") == library:
+        if extra and _IMPORTED_AS.get(need.name, need.name.replace("-", "_")) == library:
             command = f"python -m pip install 'negmine[{extra}]'"
-            return f"this needs {library}, which is not installed: {command}"
+            return f"this needs {need.name}, which is not installed: {command}"
     return ""

@@ -15,6 +15,7 @@ from negmine.cli.commands.import_tables import import_tables
 from negmine.cli.commands.mine import mine
 from negmine.cli.commands.mine_embedded import mine_embedded
 from negmine.cli.commands.models import models
+from negmine.cli.commands.plot import plot
 from negmine.cli.commands.pool import pool as pool_commands
 from negmine.cli.commands.review import review
 from negmine.cli.commands.verdicts import verdicts
@@ -190,6 +191,7 @@ main.add_command(mine)
 main.add_command(mine_embedded)
 main.add_command(pool_commands)
 main.add_command(models)
+main.add_command(plot)
 main.add_command(review)
 main.add_command(verdicts)
 

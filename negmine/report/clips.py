@@ -112,6 +112,11 @@ def pictures(clips: list[PlayedClip]) -> list[Picture]:
     ]
 
 
+def svg_uri(drawn: str | None) -> str:
+    """Return the address of an SVG that is in the page itself; empty of none."""
+    return data_uri("image/svg+xml", drawn.encode()) if drawn else ""
+
+
 def data_uri(kind: str, content: bytes) -> str:
     """Encode bytes of a media type as a URI that holds them."""
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"

@@ -22,13 +22,13 @@ from negmine.report.changes import (
     median_score,
     scores_of,
 )
-from negmine.report.clips import LOUDNESS_DB, Picture, PlayedClip, data_uri, hear, pictures
-from negmine.report.figure import draw_reliability, draw_scores
+from negmine.report.clips import LOUDNESS_DB, Picture, PlayedClip, hear, pictures, svg_uri
+from negmine.report.plots.reliability import bins_of, draw_reliability
+from negmine.report.plots.scores import HALF, draw_scores
 from negmine.report.read_report import (
     Histogram,
     RuleCount,
     class_report,
-    doubt_bins,
     doubt_levels,
     histogram_of,
     number,
@@ -192,13 +192,7 @@ def write_report(
 
 def _reliability(report: Mapping[str, Any] | None) -> str:
     """Draw how reliable doubt is, where the report says so: the address of a picture, or empty."""
-    drawn = draw_reliability(
-        {
-            "calls and rejections": doubt_bins(report, "judged"),
-            "rows heard": doubt_bins(report, "heard"),
-        }
-    )
-    return data_uri("image/svg+xml", drawn) if drawn else ""
+    return svg_uri(draw_reliability(bins_of(report)))
 
 
 def clips_to_render(selection: Selection, pool: Pool, settings: PageSettings | None = None) -> int:
@@ -282,16 +276,23 @@ def _section(
     change: SelectionChange | None,
 ) -> _Section:
     now, then = histogram_of(entry, name), histogram_of(old_entry, name)
-    drawn = draw_scores(now, [r.score for r in rows], then, [r.score for r in old_rows])
+    calls_median = number(entry, "calls")
+    drawn = draw_scores(
+        now,
+        [row.score for row in rows],
+        then,
+        [row.score for row in old_rows],
+        marks={HALF: calls_median},
+    )
     return _Section(
         name=name,
         chosen=len(rows),
         median=median_score(rows),
         highest=rows[0].score if rows else math.nan,
         certified=number(entry, "certified"),
-        calls_median=number(entry, "calls"),
+        calls_median=calls_median,
         cards=cards,
-        figure=data_uri("image/svg+xml", drawn) if drawn else "",
+        figure=svg_uri(drawn),
         histogram=now,
         rules=rules_of(entry, name),
         change=change,

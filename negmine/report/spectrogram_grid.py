@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from negmine.audio.spectrogram import frequency_ticks, hz_to_mel, level_range, mel_levels
+from negmine.look import SHADES
 from negmine.storage.files import writing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.image import AxesImage
 
 _COLUMNS = 4
 
@@ -37,10 +43,7 @@ def draw_grid(path: Path, panels: Sequence[Panel], sample_rate: int, title: str)
     figure.suptitle(title)
     for number, (panel, levels) in enumerate(zip(panels, pictures, strict=True), start=1):
         axis = figure.add_subplot(rows, _COLUMNS, number)
-        extent = (0.0, len(panel.samples) / sample_rate, 0.0, 1.0)
-        axis.imshow(
-            levels, origin="lower", aspect="auto", cmap="magma", vmin=low, vmax=high, extent=extent
-        )
+        show_levels(axis, levels, (low, high), len(panel.samples) / sample_rate)
         for edge_hz in panel.band_hz or ():
             at = float(hz_to_mel(edge_hz)) / top
             axis.axhline(at, color="white", linewidth=0.8, linestyle="--")
@@ -50,3 +53,14 @@ def draw_grid(path: Path, panels: Sequence[Panel], sample_rate: int, title: str)
         axis.tick_params(labelsize=7)
     with writing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=110)
+
+
+def show_levels(
+    axis: Axes, levels: np.ndarray, range_db: tuple[float, float], duration_s: float
+) -> AxesImage:
+    """Show a clip's levels: seconds to the right, the share of the mel axis upwards, 0 to 1."""
+    low, high = range_db
+    extent = (0.0, duration_s, 0.0, 1.0)
+    return axis.imshow(
+        levels, origin="lower", aspect="auto", cmap=SHADES, vmin=low, vmax=high, extent=extent
+    )

@@ -64,6 +64,7 @@ class _Tables:
     thresholds: Path | None
     scores_out: Path | None
     classes_out: Path | None
+    curves_out: Path | None
 
 
 @dataclass(frozen=True)
@@ -215,6 +216,13 @@ def predict(
     type=_FILE,
     help="Write each class's metrics as CSV, with thresholds and intervals.",
 )
+@click.option(
+    "--curves-out",
+    type=_FILE,
+    cls=GroupedOption,
+    needs=["--events"],
+    help="Write false positives an hour at each per cent of recall as CSV, for 'negmine plot det'.",
+)
 @as_one(_Tables, "tables")
 @as_one(_Run, "run")
 @with_settings(EvaluateSettings)
@@ -244,7 +252,7 @@ def evaluate(
     if tables.negative:
         refuse_with_negative(
             truth=tables.truth, events=tables.events, scores_out=tables.scores_out,
-            readout=settings.readout,
+            curves_out=tables.curves_out, readout=settings.readout,
         )  # fmt: skip
         evaluate_negatives(
             recordings, models, activations, tables.thresholds, tables.classes_out, run.cache,
@@ -257,11 +265,13 @@ def evaluate(
         )
     if tables.thresholds:
         warn("--thresholds has no effect without --negative")
+    if tables.curves_out and tables.events is None:
+        raise click.UsageError("--curves-out counts false positives: name every call with --events")
     if tables.scores_out and len(models) > 1:
         raise click.UsageError("--scores-out is of one model; give one --model")
     from training.cli.evaluation_tables import as_dict, as_text
     from training.engine.scorer import choose_device
-    from training.evaluation.evaluate import evaluate_all, write_classes
+    from training.evaluation.evaluate import evaluate_all, write_classes, write_curves
     from training.evaluation.predict import open_scorers
     from training.evaluation.truth import Truth, open_truth_recordings
 
@@ -292,6 +302,8 @@ def evaluate(
     names = [str(model) for model in models]
     if tables.scores_out:
         found[0].scores.write(tables.scores_out)
+    if tables.curves_out:
+        write_curves(tables.curves_out, found, names)
     if tables.classes_out:
         write_classes(tables.classes_out, found, names)
     if as_json:

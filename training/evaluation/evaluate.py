@@ -68,6 +68,9 @@ class Evaluation:
         The metrics of each resample of the recordings; the same resamples for every model.
     windows : tuple of RecordingWindows
         What the metrics of windows are of; empty without events.
+    curves : DataFrame, optional
+        With events, false positives an hour at each recall, of each class and of all: see
+        `Measured.curve`.
     """
 
     metrics: dict[str, float]
@@ -81,6 +84,7 @@ class Evaluation:
     notes: tuple[str, ...] = ()
     resampled: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
     windows: tuple[metrics.RecordingWindows, ...] = field(default=(), repr=False)
+    curves: pd.DataFrame | None = field(default=None, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what ``evaluate --json`` prints."""
@@ -108,6 +112,23 @@ def write_classes(path: Path, evaluations: Sequence[Evaluation], names: Sequence
             tables[place] = tables[place].copy()
             tables[place].insert(0, "model", name)
     write_csv(path, pd.concat(tables, ignore_index=True), float_format="%.9g")
+
+
+def write_curves(path: Path, evaluations: Sequence[Evaluation], names: Sequence[str]) -> None:
+    """Write false positives an hour against recall as CSV, of all models, whole or not at all.
+
+    Raises
+    ------
+    ValueError
+        If a model was evaluated without events.
+    """
+    tables = []
+    for one, name in zip(evaluations, names, strict=True):
+        if one.curves is None:
+            raise ValueError("no curves without events")
+        tables.append(one.curves.assign(model=name))
+    joined = pd.concat(tables, ignore_index=True)
+    write_csv(path, joined[["model", *joined.columns.drop("model")]], float_format="%.9g")
 
 
 def evaluate(
@@ -211,6 +232,7 @@ def evaluate_all(
                 classes, table, *scorer.grid, hours, one.silent_s,
                 tuple(too_short(hours, classes, rates)) if curves else (), resampled,
                 tuple(one.windows),
+                measured.curve(names, hours) if curves else None,
             )
         )  # fmt: skip
     return evaluations

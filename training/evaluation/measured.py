@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.special import expit
 
 from negmine.errors import shorten
+from negmine.storage.csv_tables import EVERY
 from training import metrics
 
 
@@ -68,6 +69,31 @@ class Measured:
                 each = np.array([metrics.interval(column) for column in values.T])
                 ends |= {f"{name}:low": each[:, 0], f"{name}:high": each[:, 1]}
         return found, ends
+
+    def curve(self, classes: Sequence[str], hours: float) -> pd.DataFrame:
+        """Return false positives an hour at each per cent of recall, class by class.
+
+        Returns
+        -------
+        DataFrame
+            ``class``, ``recall``, ``fp_per_hour``, ``threshold`` (a probability) and ``hours``, of
+            the recordings. The class ``*`` is the sum over classes, as ``fp/h@0.7`` is, and
+            has no threshold. Classes without calls are left out.
+        """
+        assert self.curves is not None
+        found = []
+        with_calls = np.flatnonzero(self.curves.calls)
+        for percent in range(1, 101):
+            at = self.curves.at_recall(percent / 100)
+            total = float(self._over_classes("fp/h", at.per_hour)[0])
+            if len(with_calls):
+                found.append((EVERY, percent / 100, total, np.nan, hours))
+            found += [
+                (classes[n], percent / 100, at.per_hour[0, n], expit(at.threshold[0, n]), hours)
+                for n in with_calls.tolist()
+            ]
+        columns = ["class", "recall", "fp_per_hour", "threshold", "hours"]
+        return pd.DataFrame(found, columns=columns)
 
     def _of_windows(self, weights: np.ndarray | None) -> Iterator[tuple[str, np.ndarray]]:
         """Yield each metric of windows by its name, of every class: (B, C)."""

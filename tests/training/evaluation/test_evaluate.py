@@ -16,9 +16,16 @@ import torch
 from conftest import SAMPLE_RATE, TONE_HZ, tiny_config, tone, tone_detector
 
 from negmine.errors import AnnotationError, AudioError, InputError
+from negmine.report.plots.det import read_curves
 from training import metrics
 from training.evaluation.differences import differences
-from training.evaluation.evaluate import Evaluation, evaluate, evaluate_all, write_classes
+from training.evaluation.evaluate import (
+    Evaluation,
+    evaluate,
+    evaluate_all,
+    write_classes,
+    write_curves,
+)
 from training.evaluation.inference import Reading, RecordingScorer
 from training.evaluation.measured import Measured
 from training.evaluation.score_tables import read_scores
@@ -291,6 +298,26 @@ def test_classes_of_several_models_are_one_table(test_set: Path, tmp_path: Path)
     table = pd.read_csv(tmp_path / "classes.csv", dtype={"class": str})
     assert table["model"].tolist() == ["a.pt", "a.pt", "b.pt", "b.pt"]
     assert table["class"].tolist() == ["0", "1", "0", "1"]
+
+
+def test_a_curve_passes_through_the_metrics(test_set: Path, tmp_path: Path) -> None:
+    (found,) = noisy(test_set, 1)
+    write_curves(tmp_path / "c.csv", [found], ["run/best.pt"])
+    curves = read_curves(tmp_path / "c.csv")["run/best.pt"]
+    assert found.metrics["fp/h@0.7"] > 0
+    for recall in (0.7, 0.9):
+        at = round(100 * recall) - 1
+        assert curves["*"][0][at] == pytest.approx(recall)
+        assert curves["*"][1][at] == pytest.approx(found.metrics[f"fp/h@{recall}"])
+        each = found.classes.set_index("class")[f"fp/h@{recall}"].dropna()
+        assert {name: pytest.approx(rate) for name, rate in each.items()} == {
+            name: rates[at] for name, (_, rates, _) in curves.items() if name != "*"
+        }
+    assert (np.diff(curves["*"][1]) >= 0).all()
+    assert curves["*"][2] == pytest.approx(found.hours)
+    without = replace(found, curves=None)
+    with pytest.raises(ValueError, match="events"):
+        write_curves(tmp_path / "d.csv", [without], ["m"])
 
 
 def test_recordings_may_stand_in_any_order_in_the_truth(test_set: Path, tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 
-from negmine.report import figure as report_figure
-from negmine.report.figure import draw_scores
+from negmine.report.plots import scores as report_scores
+from negmine.report.plots.scores import draw_scores, joined
 from negmine.report.read_report import Histogram
 
 NOW = Histogram(np.array([-4.0, -2.0, 0.0, 2.0]), np.array([900.0, 90, 9]), np.array([0.0, 2, 5]))
@@ -28,7 +28,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
             super().__init__(*args, **kwargs)
             made.append(self)
 
-    monkeypatch.setattr(report_figure, "Figure", Kept)
+    monkeypatch.setattr(report_scores, "Figure", Kept)
     return made
 
 
@@ -75,4 +75,23 @@ def test_the_same_figure_has_the_same_bytes_and_no_date() -> None:
     assert len(made) == 1
     (svg,) = made
     assert svg is not None
-    assert not re.search(rb"20\d\d-\d\d", svg)
+    assert not re.search(r"20\d\d-\d\d", svg)
+
+
+def test_a_mark_is_drawn_where_its_score_is(drawn: list[Figure]) -> None:
+    draw_scores(NOW, [1.5], marks={"threshold": 0.75, "unknown": float("nan")})
+    (line,) = drawn[0].axes[0].lines
+    assert line.get_label() == "threshold"
+    assert list(np.asarray(line.get_xdata())) == [0.75, 0.75]
+
+
+def test_histograms_are_joined_without_a_clip_lost() -> None:
+    whole = joined([NOW, THEN])
+    assert whole is not None
+    assert (whole.edges[0], whole.edges[-1]) == (-4.0, 3.0)
+    assert whole.negatives.sum() == pytest.approx(999 + 999)
+    assert whole.calls.sum() == pytest.approx(7 + 7)
+    # above 2, a third of what THEN has above 0, and nothing of NOW
+    inside = np.interp(2.0, whole.edges, np.concatenate([[0.0], np.cumsum(whole.negatives)]))
+    assert whole.negatives.sum() - inside == pytest.approx(199 / 3, rel=0.01)
+    assert joined([]) is None

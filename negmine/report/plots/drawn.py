@@ -1,0 +1,163 @@
+"""What a kind of plot is, and how a figure becomes a file: the same bytes each time.
+
+A kind is one file here that defines ``KIND``, a `Kind` whose function takes the inputs, the
+settings and the theme and returns a `Drawn`. Its name, inputs and one line of help are in
+`negmine.report.plots.KINDS`.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+from negmine.look import LIGHT, Theme
+from negmine.report.settings import PlotSettings
+from negmine.storage.files import writing
+
+CM = 1 / 2.54
+
+# Without a salt the same SVG has other ids each time; text stays text, to be found and read aloud.
+_SVG: Any = {"svg.hashsalt": "negmine", "svg.fonttype": "none"}
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure, and what it shows.
+
+    Attributes
+    ----------
+    alt : str
+        What it shows, in words: for those who cannot see it.
+    facts : mapping
+        What was drawn and counted; ``plot --json`` prints it.
+    notes : tuple of str
+        What is left out or guessed, a line each.
+    """
+
+    figure: Figure
+    alt: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+Draw = Callable[[Sequence[Path], PlotSettings, Theme], Drawn]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of plot.
+
+    Attributes
+    ----------
+    draw : callable
+    most : int
+        Inputs, at most; 0: any number.
+    uses : frozenset of str
+        The fields of `PlotSettings` that it uses, beside those of all.
+    """
+
+    draw: Draw
+    most: int = 1
+    uses: frozenset[str] = frozenset()
+
+    def __call__(self, inputs: Sequence[Path], settings: PlotSettings, theme: Theme) -> Drawn:
+        """Draw; a dollar sign in a name begins no formula."""
+        with matplotlib.rc_context({"text.parse_math": False}):
+            return self.draw(inputs, settings, theme)
+
+
+def new_figure(settings: PlotSettings, width_cm: float, height_cm: float) -> Figure:
+    """Make a figure of the size asked for, by default the one given here, in cm."""
+    size = (settings.width_cm or width_cm, settings.height_cm or height_cm)
+    figure = Figure(figsize=(size[0] * CM, size[1] * CM), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def finish(axis: Axes, theme: Theme, *, grid: str = "both") -> None:
+    """Give an axis its colours, and a frame of two sides.
+
+    Parameters
+    ----------
+    grid : {"both", "x", "y", ""}
+    """
+    axis.set_facecolor("none")
+    axis.tick_params(which="both", colors=theme.soft, labelsize=9)
+    axis.xaxis.label.set(color=theme.ink, fontsize=9.5)
+    axis.yaxis.label.set(color=theme.ink, fontsize=9.5)
+    if grid:
+        axis.grid(axis=grid, color=theme.line, alpha=0.35, linewidth=0.6)  # type: ignore[arg-type]
+    axis.set_axisbelow(True)
+    for name, spine in axis.spines.items():
+        spine.set_visible(name in ("left", "bottom"))
+        spine.set_color(theme.line)
+
+
+def title(
+    axis: Axes, theme: Theme, text: str, size: float = 9.5, loc: Literal["left", "right"] = "left"
+) -> None:
+    """Write a title above an axis."""
+    axis.set_title(text, loc=loc, color=theme.ink, fontsize=size)
+
+
+def shortened(name: str, most: int) -> str:
+    """Cut a name that is too long for its place."""
+    return name if len(name) <= most else name[: most - 1] + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def legend(axis: Axes, theme: Theme, **places: Any) -> None:
+    """Add a legend without a frame, above the axis unless a place is given."""
+    given: dict[str, Any] = {
+        "loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "ncols": 4, "fontsize": 8.5,
+        "frameon": False, "labelcolor": theme.ink, "handlelength": 1.6, "columnspacing": 1.2,
+    }  # fmt: skip
+    axis.legend(**given | places)
+
+
+def as_svg(figure: Figure, title: str = "", page: str | None = None) -> bytes:
+    """Return a figure as SVG: the same bytes each time.
+
+    Parameters
+    ----------
+    title : str
+        Its alternative text.
+    page : str, optional
+        The colour behind it; nothing by default.
+    """
+    FigureCanvasSVG(figure)
+    out = io.BytesIO()
+    about = {"Date": None} | ({"Title": title} if title else {})
+    with matplotlib.rc_context(_SVG):
+        figure.savefig(out, format="svg", metadata=about, facecolor=page or "none")
+    return out.getvalue()
+
+
+def write_plot(path: Path, drawn: Drawn, theme: Theme = LIGHT, dpi: int = 150) -> int:
+    """Write a figure as the name's ending says, ``.png`` or ``.svg``, whole or not at all.
+
+    Returns
+    -------
+    int
+        Bytes written.
+    """
+    if path.suffix.lower() == ".svg":
+        content = as_svg(drawn.figure, drawn.alt, theme.page)
+    else:
+        out = io.BytesIO()
+        # what PNG's text holds is Latin-1
+        alt = drawn.alt.encode("latin-1", "replace").decode("latin-1")
+        about = {"Software": None, "Description": alt}
+        drawn.figure.savefig(out, format="png", dpi=dpi, facecolor=theme.page, metadata=about)
+        content = out.getvalue()
+    with writing(path) as temporary:
+        temporary.write_bytes(content)
+    return len(content)
