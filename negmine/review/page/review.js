@@ -251,15 +251,14 @@ document.addEventListener("keydown", (event) => {
   acts[act]();
 });
 
+// a list that was used by pointer gives the keys back; one used by keys keeps the focus
+let pointed = false;
+document.addEventListener("pointerdown", () => { pointed = true; });
+document.addEventListener("keydown", () => { pointed = false; }, true);
 for (const id of FILTERS) $(id).addEventListener("change", () => once(async () => {
+  if (pointed) $("judge").focus();
   count();
   if (here < 0 || ended || !filter()(here) || state.words[here]) await go(next(here));
-}));
-
-(async () => {
-  count();
-  $("only").blur();
-  if (here < 0 || ended || !wanted(here) || state.words[here]) await go(next(here));
 }));
 
 (async () => {
