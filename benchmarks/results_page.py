@@ -44,7 +44,7 @@ def as_it_is(path: Path) -> str:
     number = re.compile(r"[-+]?[\d,.]+ ?(%|s|ms)?|")
     right = [all(number.fullmatch(cell) for cell in table[name]) for name in table]
     marks = ["--:" if one else "---" for one in right]
-    lines: list[list[str]] = [list(table), marks, *table.to_numpy().tolist()]
+    lines: list[list[str]] = [[str(name) for name in table], marks, *table.to_numpy().tolist()]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
