@@ -31,10 +31,11 @@ lint: .venv/dev.stamp
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-# Writes again what is generated in docs/: the tables of settings and of results
+# Writes again what is generated in docs/: tables of settings and results, outputs of tutorials
 docs: .venv/dev.stamp
 	$(BIN)/python -m negmine.cli.settings_docs
 	$(BIN)/python -m benchmarks.results_page
+	$(BIN)/python tests/tutorial_pages.py
 
 # The documentation as a website in site/, without a warning
 site: .venv/docs.stamp

@@ -36,7 +36,7 @@ def texts() -> list[Path]:
     sources = [
         p for name in ("negmine", "training", "benchmarks") for p in (ROOT / name).rglob("*.py")
     ]
-    return [*sources, *(ROOT / "docs").glob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+    return [*sources, *(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 
 
 def archaic(text: str) -> list[str]:
