@@ -36,9 +36,9 @@ class Outlook:
         return asdict(self)
 
     def to_text(self) -> str:
-        """Say it in a sentence or two."""
+        """Say it in a sentence or two; nothing where nothing was heard."""
         if not self.sure:
-            return "Nothing is heard yet that would tell what the rest holds."
+            return ""
         heard = f"Of {self.sure} clips with a sure verdict {self.present} hold a call."
         if not self.left:
             return heard

@@ -163,8 +163,11 @@ def _show(session: ReviewSession, as_json: bool, quiet: bool) -> None:
         for label, counts in summary["classes"].items()
     ]
     say(table(["class", *columns], rows), quiet)
-    say(session.outlook().to_text(), quiet)
-    for line in [*(one.to_text() for one in agreed), *error_lines(*session.errors())]:
+    for line in [
+        *filter(None, [session.outlook().to_text()]),
+        *(one.to_text() for one in agreed),
+        *error_lines(*session.errors()),
+    ]:
         say(line, quiet)
     say(f"{out}: {len(session.table)} verdicts, {session.given} of them given now", quiet)
 

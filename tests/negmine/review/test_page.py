@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import statistics
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,16 +17,22 @@ from reliability.commands import Commands, Running
 from negmine.annotations.verdicts import read_verdicts
 
 
+def written(path: Path, starts: list[float], recordings: int = 3) -> Path:
+    """Write a table of windows to judge, of both classes."""
+    rows = [
+        f"rec0{i},{label},{start},{start + 1},1.5,top,,,"
+        for i in range(recordings)
+        for label in "01"
+        for start in starts
+    ]
+    head = "recording,class,t_min,t_max,score,strategy,verdict,listener,model"
+    path.write_text("\n".join([head, *rows]) + "\n")
+    return path
+
+
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
-    rows = [f"rec0{i},{c},{start},{start + 1},{i}.5" for i in range(3) for c in "01"
-            for start in (0.25, 2.25)]  # fmt: skip
-    path = tmp_path / "ask.csv"
-    filled = "\n".join(f"{row},top,,," for row in rows)
-    path.write_text(
-        f"recording,class,t_min,t_max,score,strategy,verdict,listener,model\n{filled}\n"
-    )
-    return path
+    return written(tmp_path / "ask.csv", [0.25, 2.25])
 
 
 @pytest.fixture
@@ -101,3 +108,57 @@ def test_a_review_by_keys_alone_outlives_its_server(
     words = [verdict.word for verdict in read_verdicts(table.with_name("heard.csv"), ["0", "1"])]
     assert words == [{"a": "absent", "p": "present", "u": "unsure"}[k] for k in "apuapuapapa"]
     assert not [e for e in page.events if e.get("method") == "Runtime.exceptionThrown"]
+
+
+def judge(page: Page, numbers: range) -> list[float]:
+    """Judge clips by keys; return the seconds from each key to the next clip, heard and seen."""
+    took = []
+    for number in numbers:
+        began = time.monotonic()
+        page.key("apu"[number % 3])
+        page.wait(SHOWN.format(number + 1) + " && audio.readyState >= 2")
+        took.append(time.monotonic() - began)
+    return took
+
+
+@pytest.mark.slow
+def test_a_hundred_clips_with_a_kill_in_the_middle(
+    commands: Commands, tmp_path: Path, shared_data: Data, page: Page
+) -> None:
+    table = written(tmp_path / "ask.csv", [i / 10 for i in range(17)])
+    running, url = served(commands, table, shared_data)
+    page.open(url, SHOWN.format(0))
+    took = judge(page, range(50))
+    running.send(signal.SIGKILL)
+    running.end()
+    running, url = served(commands, table, shared_data)
+    page.open(url, SHOWN.format(50))
+    took += judge(page, range(50, 100))
+    running.send(signal.SIGINT)
+    running.end()
+    kept = read_verdicts(table.with_name("heard.csv"), ["0", "1"])
+    assert [one.word for one in kept] == ["absent", "present", "unsure"] * 33 + ["absent"]
+    middle, high = statistics.quantiles(took, n=20)[9::9]
+    print(f"seconds a verdict of the page's own: median {middle:.3f}, of 95 % below {high:.3f}")
+    assert middle < 1
+
+
+@pytest.mark.slow
+def test_ten_thousand_clips_load_and_move_without_delay(
+    commands: Commands, tmp_path: Path, shared_data: Data, page: Page
+) -> None:
+    table = written(tmp_path / "ask.csv", [round(i / 210, 6) for i in range(625)], 8)
+    running, url = served(commands, table, shared_data)
+    began = time.monotonic()
+    page.open(url, SHOWN.format(0))
+    loaded = time.monotonic() - began
+    assert page.run("state.words.length") == 10_000
+    took = judge(page, range(20))
+    began = time.monotonic()
+    page.run("$('of-class').value = '1', $('of-class').dispatchEvent(new Event('change'))")
+    page.wait(SHOWN.format(625))
+    filtered = time.monotonic() - began
+    running.send(signal.SIGINT)
+    running.end()
+    print(f"loaded in {loaded:.2f} s, moved in {statistics.median(took):.3f} s, {filtered:.3f} s")
+    assert max(loaded, filtered, statistics.median(took)) < 2
