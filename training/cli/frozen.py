@@ -69,7 +69,8 @@ def warn_of_new_sound(settings: RunSettings, hard: bool) -> None:
     hard : bool
         Whether hard negatives train.
     """
-    augment, mixed = settings.augment, hard and settings.hard.mix
+    augment, samples = settings.augment, settings.samples
+    mixed = (hard and settings.hard.mix) or (samples.negatives and samples.negative_mix)
     changed = augment.changes_sound or augment.mixup or mixed
     if kind_of(settings.backbone) != "frozen" or not changed:
         return

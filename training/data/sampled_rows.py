@@ -15,12 +15,14 @@ from negmine.pool import Pool
 from negmine.progress import Progress, no_progress
 from negmine.recipes.recipe import Recipe
 from training.config import TrainConfig
+from training.data.mixed_in import MixedIn
 from training.data.pool_rows import PoolRows, check_pool
 from training.data.rows import Example, Row
+from training.data.settings import SAMPLES
 from training.data.streams import Stream
 
 # What talks to the terminal stays in its process, and a pool is read once.
-_OF_THIS_PROCESS = ("_progress", "_on_elsewhere", "_pool")
+_OF_THIS_PROCESS = ("_progress", "_on_elsewhere", "_on_unmixed", "_pool")
 
 What = Literal["scenes", "negatives"]
 
@@ -38,7 +40,8 @@ class SampledRows:
     """Scenes of a pool, or its certified negatives, as many a step as a share of other rows.
 
     Each row is as its labels say, whole. Classes are drawn evenly: of scenes those that call, of
-    negatives those that are certified absent.
+    negatives those that are certified absent. Negatives can also be mixed into the step's rows, as
+    `training.data.mixed_in.MixedIn` does.
 
     Parameters
     ----------
@@ -52,8 +55,13 @@ class SampledRows:
         Of the rendering.
     recordings : collection of str
         The annotated recordings.
+    mix : float
+        Share of all rows that get a negative mixed in.
+    mix_snr_db : (float, float)
     on_elsewhere : callable
         Given the number of rows, if none of them is of these recordings.
+    on_unmixed : callable
+        Given the classes that no negative is free of, if there are any and rows are mixed.
     """
 
     def __init__(
@@ -64,8 +72,11 @@ class SampledRows:
         cache: Path,
         progress: Progress = no_progress,
         *,
+        mix: float = 0.0,
+        mix_snr_db: tuple[float, float] = SAMPLES.negative_mix_snr_db,
         recordings: Collection[str] = (),
         on_elsewhere: Callable[[int], object] = lambda count: None,
+        on_unmixed: Callable[[list[str]], object] = lambda names: None,
     ) -> None:
         self._pool = pool
         self.what: What = what
@@ -74,7 +85,13 @@ class SampledRows:
         self._progress = progress
         self._recordings = recordings
         self._on_elsewhere = on_elsewhere
+        self._on_unmixed = on_unmixed
+        self._mix = mix
+        self._mix_snr_db = mix_snr_db
         self.description = f"{what} of pool {self._pool.digest} at {ratio:g}"
+        if mix:
+            low, high = mix_snr_db
+            self.description += f", mixed into {mix:g} at {low:g} to {high:g} dB"
         self.used = 0
 
     @property
@@ -114,6 +131,11 @@ class SampledRows:
         own = config.tp_per_step + (0 if self.what == "scenes" else config.fp_per_step)
         self._per_step = max(1, round(self._ratio * own))
         self._seed = config.seed
+        self._mixed = MixedIn(
+            self._rows, classes, self._mix, self._mix_snr_db, config.seed, Stream.NEGATIVE_MIX
+        )
+        if self._mix and self._mixed.unmixed:
+            self._on_unmixed(list(self._mixed.unmixed))
 
     def rows(self, step: int) -> list[Row]:
         """Return the rows added in a step: the same for the same step."""
@@ -121,8 +143,8 @@ class SampledRows:
         return [self._rows.row(self._rows.draw_evenly(rng)[0]) for _ in range(self._per_step)]
 
     def transform(self, example: Example, step: int, index: int) -> Example:
-        """Leave the rows of a step as they are."""
-        return example
+        """Mix a negative into a row of the step, or not: the same for the same row."""
+        return self._mixed.transform(example, step, index, "any")
 
     def __getstate__(self) -> dict[str, Any]:
         return {k: v for k, v in vars(self).items() if k not in _OF_THIS_PROCESS}

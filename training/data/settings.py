@@ -59,6 +59,14 @@ class SampleUse(Settings, frozen=True):
         1.0, "Rows of them in a step, as a share of the TP and FP rows they are added to.",
         flag="--negative-ratio", needs=When("negatives"),
     )  # fmt: skip
+    negative_mix: Share = setting(
+        0.0, "Rows, of calls and of all kinds, that get one of them mixed in.",
+        flag="--negative-mix", metavar="SHARE", needs=When("negatives"),
+    )  # fmt: skip
+    negative_mix_snr_db: Ascending[float] = setting(
+        (-10.0, 10.0), "Row over the negative mixed into it, dB.",
+        flag="--negative-mix-snr", metavar="LOW HIGH", needs=When("negative_mix"),
+    )  # fmt: skip
     scenes: FolderName | None = setting(
         None, "Pool whose scenes, of which every class is known, are added to every step.",
         flag="--scenes", common=True,
@@ -67,6 +75,9 @@ class SampleUse(Settings, frozen=True):
         1.0, "Rows of them in a step, as a share of the TP rows.",
         flag="--scene-ratio", needs=When("scenes"),
     )  # fmt: skip
+
+
+SAMPLES = SampleUse()
 
 
 class LoopHardUse(HardUse, frozen=True):

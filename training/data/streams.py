@@ -23,3 +23,4 @@ class Stream(IntEnum):
     SCENES = 8
     NEGATIVES = 9
     HELD_OUT = 10
+    NEGATIVE_MIX = 11

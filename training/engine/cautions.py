@@ -114,8 +114,8 @@ def _of_validation(fold: str, validation: Annotations) -> list[str]:
     return []
 
 
-def unmixed(names: Iterable[str], annotations: Annotations, share: float, selection: object) -> str:
-    """Warn of classes whose rows get no hard negative mixed in; say what is left mixed."""
+def unmixed(names: Iterable[str], annotations: Annotations, share: float, origin: object) -> str:
+    """Warn of classes whose rows get no negative mixed in; say what is left mixed."""
     without = set(names)
 
     def mixed(present: bool) -> str:
@@ -123,7 +123,7 @@ def unmixed(names: Iterable[str], annotations: Annotations, share: float, select
         return f"{share * len(classes - without) / len(classes):.0%}" if classes else "none"
 
     return (
-        f"{selection}: no negative is certified free of these classes, so their rows get none "
+        f"{origin}: no negative is certified free of these classes, so their rows get none "
         f"mixed in: {_named(without)}; of TP rows {mixed(True)} are mixed, of FP rows "
         f"{mixed(False)}"
     )

@@ -15,7 +15,7 @@ from negmine.pool import Pool, open_pool
 from negmine.progress import Progress, no_progress
 from training.data.box_rows import Soft
 from training.data.sampled_rows import What
-from training.data.settings import HARD_USE, HardUse, SampleUse
+from training.data.settings import HARD_USE, SAMPLES, HardUse, SampleUse
 from training.data.steps import RowSource
 from training.engine.distributed import is_first_process
 
@@ -47,21 +47,28 @@ class SampleInputs:
     what : {"scenes", "negatives"}
     ratio : float
         Rows in a step, see `training.data.sampled_rows.SampledRows`.
+    mix : float
+        Share of all rows that get one mixed in.
+    mix_snr_db : (float, float)
     """
 
     pool: Pool
     what: What
     ratio: float = 1.0
+    mix: float = 0.0
+    mix_snr_db: tuple[float, float] = SAMPLES.negative_mix_snr_db
 
 
 def sample_inputs(use: SampleUse) -> list[SampleInputs]:
     """Return what a run draws of pools at random; each pool is opened once."""
-    asked: list[tuple[str | None, What, float]] = [
-        (use.negatives, "negatives", use.negative_ratio),
-        (use.scenes, "scenes", use.scene_ratio),
-    ]
-    pools = {path: open_pool(Path(path)) for path, _, _ in asked if path is not None}
-    return [SampleInputs(pools[path], what, ratio) for path, what, ratio in asked if path in pools]
+    pools = {path: open_pool(Path(path)) for path in (use.negatives, use.scenes) if path}
+    found = []
+    if use.negatives:
+        mixing = use.negative_mix, use.negative_mix_snr_db
+        found.append(SampleInputs(pools[use.negatives], "negatives", use.negative_ratio, *mixing))
+    if use.scenes:
+        found.append(SampleInputs(pools[use.scenes], "scenes", use.scene_ratio))
+    return found
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from training.engine.board import Board
 from training.engine.cautions import cautions, elsewhere, unmixed
 from training.engine.checkpoint import Checkpoint
 from training.engine.distributed import joined_ranks
-from training.engine.inputs import HardInputs, RunContext, RunInputs
+from training.engine.inputs import HardInputs, RunContext, RunInputs, SampleInputs
 from training.engine.run_folder import only_run
 from training.engine.train import train
 
@@ -94,16 +94,23 @@ def _always_training(config: TrainConfig, inputs: RunInputs) -> list[str]:
 
 
 def _samples(inputs: RunInputs, context: RunContext) -> list[SampledRows]:
-    # scenes are on the same sound, so that where a row is from says nothing
-    alone = all(one.what == "negatives" for one in inputs.samples)
-    return [
-        SampledRows(
-            one.pool, one.what, one.ratio, inputs.cache, context.progress,
-            recordings=inputs.recordings.infos if alone else (),
-            on_elsewhere=lambda count: context.caution(elsewhere(count)),
-        )
-        for one in inputs.samples
-    ]  # fmt: skip
+    # scenes are on the same sound, and what is mixed in is everywhere: where a row is from then
+    # says nothing
+    alone = all(one.what == "negatives" and not one.mix for one in inputs.samples)
+    return [_sample(one, inputs, context, alone) for one in inputs.samples]
+
+
+def _sample(one: SampleInputs, inputs: RunInputs, context: RunContext, alone: bool) -> SampledRows:
+    def unmixed_classes(names: list[str]) -> None:
+        context.caution(unmixed(names, inputs.annotations, one.mix, f"pool {one.pool.path}"))
+
+    return SampledRows(
+        one.pool, one.what, one.ratio, inputs.cache, context.progress,
+        mix=one.mix, mix_snr_db=one.mix_snr_db,
+        recordings=inputs.recordings.infos if alone else (),
+        on_elsewhere=lambda count: context.caution(elsewhere(count)),
+        on_unmixed=unmixed_classes,
+    )  # fmt: skip
 
 
 def _hard_negatives(hard: HardInputs, inputs: RunInputs, context: RunContext) -> HardNegatives:

@@ -8,11 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from batches import make_batch
-from conftest import Data, make_pool, tiny_config
+from conftest import Data, make_pool, tiny_config, tone
 
 from negmine.errors import PoolError
 from negmine.pool import Pool, open_pool
+from negmine.recipes.certificates import Absence, Certificate
+from negmine.recipes.labels import PartialLabels
 from training.data import sampled_rows
+from training.data.rows import Row, RowKind, make_example
 from training.data.sampled_rows import SampledRows, What
 from training.data.settings import SampleUse
 from training.engine.inputs import sample_inputs
@@ -20,6 +23,7 @@ from training.engine.inputs import sample_inputs
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 CLASSES = ("0", "1")
+REJECTED = {"0": Absence(Certificate.VERIFIED, 0.8)}
 NONE: frozenset[str] = frozenset()
 
 
@@ -120,6 +124,33 @@ def test_negatives_that_are_all_of_other_sound_are_reported(
     )
     rows.prepare(tiny_config(), CLASSES, frozenset(none))
     assert found == [rows.used]
+
+
+@pytest.mark.parametrize("kind", list(RowKind))
+def test_negatives_are_mixed_into_rows_of_all_kinds_as_often(
+    pool: Pool, tmp_path: Path, kind: RowKind
+) -> None:
+    plugin = SampledRows(pool, "negatives", 1.0, tmp_path, mix=0.5, mix_snr_db=(0.0, 0.0))
+    plugin.prepare(tiny_config(), CLASSES, NONE)
+    called = kind is RowKind.TP
+    labels = PartialLabels(frozenset({"0"})) if called else PartialLabels(absent=REJECTED)
+    own = make_example(Row(tone(1000.0, 1.0), labels, kind), CLASSES)
+    found = [plugin.transform(own, step, 0) for step in range(200)]
+    mixed = [one for one in found if one is not own]
+    # 4 standard deviations are 0.14
+    assert len(mixed) / len(found) == pytest.approx(0.5, abs=0.14)
+    for one in mixed:
+        # what was known is still known: a negative that is free of the class joined its rejection
+        assert (one.cells.known[0], one.cells.targets[0]) == (True, float(called))
+        # at 0 dB, two unlike sounds: as much of the row as of what joined it
+        share = float(one.waveform @ own.waveform) / float(own.waveform @ own.waveform)
+        assert 0.5 < share < 0.95
+
+
+def test_mixing_is_told_in_what_a_run_goes_on_with(pool: Pool, tmp_path: Path) -> None:
+    plain = SampledRows(pool, "negatives", 1.0, tmp_path)
+    mixing = SampledRows(pool, "negatives", 1.0, tmp_path, mix=0.25)
+    assert mixing.description == plain.description + ", mixed into 0.25 at -10 to 10 dB"
 
 
 def test_a_pool_of_both_is_opened_once(pool: Pool) -> None:

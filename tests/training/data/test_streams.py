@@ -10,6 +10,7 @@ from training.data.streams import Stream
 KEPT = {
     "HARD_ROWS": 1, "AUGMENT": 2, "MIXUP": 3, "HARD_MIX": 4, "PSEUDO_ROWS": 5,
     "UNLABELLED_FOLDS": 6, "SILENCE": 7, "SCENES": 8, "NEGATIVES": 9, "HELD_OUT": 10,
+    "NEGATIVE_MIX": 11,
 }  # fmt: skip
 
 
