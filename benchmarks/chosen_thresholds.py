@@ -38,7 +38,7 @@ def at_chosen_thresholds(windows: Sequence[RecordingWindows], recall: float) -> 
     """
     halves = windows[::2], windows[1::2]
     calls = [_calls(half) for half in halves]
-    classes = np.intersect1d(*(columns for columns, _ in calls))
+    classes = np.intersect1d(calls[0][0], calls[1][0])
     false = dict.fromkeys(("one", "own"), 0)
     found = {name: np.zeros(len(classes)) for name in false}
     total = np.zeros(len(classes))
@@ -47,13 +47,13 @@ def at_chosen_thresholds(windows: Sequence[RecordingWindows], recall: float) -> 
         free_scores = np.concatenate(free)
         total += [np.count_nonzero(columns == label) for label in classes]
         for name, thresholds in _thresholds(chosen_on, classes, recall).items():
-            false[name] += np.count_nonzero(free_scores >= thresholds)
+            false[name] += int(np.count_nonzero(free_scores >= thresholds))
             found[name] += [
                 np.count_nonzero(scores[columns == label] >= threshold)
                 for label, threshold in zip(classes, thresholds, strict=True)
             ]
     hours = float(sum(one.hours for one in windows))
-    rates = {f"{name}:fp/h": float(count) / hours for name, count in false.items()}
+    rates = {f"{name}:fp/h": count / hours for name, count in false.items()}
     return rates | {f"{name}:recall": float((found[name] / total).mean()) for name in found}
 
 

@@ -15,11 +15,10 @@ robin". DATA gets, at 16 kHz:
 from __future__ import annotations
 
 import io
-import itertools
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -105,8 +104,8 @@ def bed(seconds: float, rng: np.random.Generator) -> np.ndarray:
     kind = rng.integers(3)
     if kind == 1:
         base = rng.uniform(50, 250)
-        hum = sum(np.sin(2 * np.pi * base * k * times) / k for k in range(1, 9))
-        sound = 0.3 * sound + hum
+        hum = [np.sin(2 * np.pi * base * k * times) / k for k in range(1, 9)]
+        sound = 0.3 * sound + np.sum(hum, axis=0)
     elif kind == 2:
         chord = np.zeros(count)
         for start in np.arange(0, seconds, rng.uniform(0.2, 0.6)):
@@ -116,7 +115,7 @@ def bed(seconds: float, rng: np.random.Generator) -> np.ndarray:
                 chord += rings * np.sin(2 * np.pi * 220 * 2 ** (step / 12) * after)
         sound = 0.2 * sound + chord
     level = 10 ** (rng.uniform(-60, -25) / 20)
-    return (level * sound / sound.std()).astype(np.float32)
+    return np.asarray(level * sound / sound.std(), dtype=np.float32)
 
 
 def place(sound: np.ndarray, said: np.ndarray, at: int, rng: np.random.Generator) -> None:
@@ -138,7 +137,7 @@ def scene(seconds: float, spoken: Sequence[np.ndarray], rng: np.random.Generator
     return sound
 
 
-def write(folder: Path, sounds: Sequence[np.ndarray] | itertools.chain[np.ndarray]) -> None:
+def write(folder: Path, sounds: Iterable[np.ndarray]) -> None:
     """Write sounds as numbered files, none louder than full scale."""
     folder.mkdir(parents=True)
     for number, sound in enumerate(sounds):
@@ -161,7 +160,7 @@ def compose(data: Path, positives: int, hours: float, seed: int) -> None:
     tests = [scene(2.5, [unheard(WORD, rng)], rng) for _ in range(positives)]
     write(data / "test" / "positives", tests)
 
-    def minutes() -> itertools.chain[np.ndarray]:
+    def minutes() -> Iterator[np.ndarray]:
         for _ in range(round(60 * hours)):
             texts = [
                 *rng.choice(CONFUSABLES, rng.poisson(CONFUSABLES_PER_HOUR / 60)),
@@ -170,7 +169,7 @@ def compose(data: Path, positives: int, hours: float, seed: int) -> None:
             rng.shuffle(texts)
             yield scene(60, [unheard(text, rng) for text in texts], rng)
 
-    write(data / "test" / "negatives", itertools.chain(minutes()))
+    write(data / "test" / "negatives", minutes())
 
 
 @click.command(help=__doc__)
