@@ -27,7 +27,7 @@ import click
 from benchmarks.benefit_arms import ARMS, Arm
 from benchmarks.benefit_bench import FOLDS, Bench
 from benchmarks.benefit_tables import chosen_table, gains_table, results_table, write_raw
-from benchmarks.compare import side_by_side
+from benchmarks.compare import frozen_settings, side_by_side
 from negmine.cli.console import Bars
 from negmine.mining.mine import MineSettings
 
@@ -70,9 +70,8 @@ def _needed(bench: Bench, names: list[str], seeds: int, jobs: int) -> None:
 
 def _defaults(backbone: str) -> dict[str, Any]:
     from training.backbone_kinds import kind_of
-    from training.cli.frozen import DEFAULTS
 
-    return dict(DEFAULTS) if kind_of(backbone) == "frozen" else {}
+    return frozen_settings(backbone) if kind_of(backbone) == "frozen" else {}
 
 
 @click.command(help=__doc__)
@@ -92,9 +91,9 @@ def _defaults(backbone: str) -> dict[str, Any]:
 @click.option("--lr", default=2e-3, show_default=True)
 @click.option("--weight-decay", type=float, help="The backbone's own by default.")
 @click.option("--placements", type=int, help="The backbone's own by default.")
-@click.option("--clip-s", default=3.0, show_default=True)
-@click.option("--window-s", default=3.0, show_default=True)
-@click.option("--sample-rate", default=48_000, show_default=True)
+@click.option("--clip-s", type=float, help="As --weight-decay.")
+@click.option("--window-s", type=float, help="As --weight-decay.")
+@click.option("--sample-rate", type=int, help="As --weight-decay.")
 @click.option("--backbone", default="birdnet", show_default=True)
 @click.option("--jobs", default=1, show_default=True, help="Runs side by side.")
 @click.option("--raw", type=click.Path(path_type=Path), help="CSV to write, a row a metric.")

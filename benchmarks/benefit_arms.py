@@ -74,6 +74,16 @@ ARMS = {
         "random rows + mined own cells", "plain-own-random", negatives=1.0, own="mined",
         own_by="random", own_ratio=0.5,
     ),
+    # so few that a pool of thousands is not heard whole
+    "few": Arm("+ a tenth of the random rows", "tp-fp", negatives=0.1),
+    "few-own-random": Arm(
+        "a tenth + as many random own cells", "few", negatives=0.1, own="random", own_by="few",
+        own_ratio=0.1,
+    ),
+    "few-own-mined": Arm(
+        "a tenth + as many mined own cells", "few-own-random", negatives=0.1, own="mined",
+        own_by="few", own_ratio=0.1,
+    ),
     "isolated": Arm("+ isolated calls", "random-3", negatives=3.0, scenes=1.0, alone=True),
     "scenes-half": Arm("+ half as many scenes as TP rows", "random-3", negatives=3.0, scenes=0.5),
     "scenes": Arm("+ as many scenes as TP rows", "random-3", negatives=3.0, scenes=1.0),

@@ -38,6 +38,17 @@ def evaluate_weights(
     write_json(stored, evaluate(scorer, recordings, truth).metrics)
 
 
+def frozen_settings(backbone: str) -> dict[str, Any]:
+    """Return what `negmine train` sets where a network is frozen: its own rate and length."""
+    from training.cli.frozen import DEFAULTS
+    from training.models.network import open_network
+
+    network = open_network(backbone, "cpu")
+    length_s = network.length / network.sample_rate
+    sound = {"sample_rate": network.sample_rate, "clip_s": length_s, "window_s": length_s}
+    return sound | DEFAULTS
+
+
 def side_by_side(run: Callable[..., None], tasks: Iterable[tuple[Any, ...]], jobs: int) -> None:
     """Call a function with each task, in ``jobs`` processes."""
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as processes:

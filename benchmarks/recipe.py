@@ -7,25 +7,43 @@ test_truth.csv, test_events.csv. Every arm of a seed has as many TP and FP rows 
 tested with its last weights. Rounds after the first go on from its weights with fewer steps; the
 arm ``long`` takes the steps of all six in one go. All recordings train, so pseudo labels are made
 in fold. What is done already in WORK is not repeated, so the table can be made in several sittings.
+
+With a frozen network (``--backbone birdnet``) a fourth of the recordings is held out of every arm,
+so that pseudo labels are made out of fold; ``--pool`` adds its random negatives and scenes to
+every step of every arm; and the arms are those that a head can have.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import partial
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmarks.compare import evaluate_weights, mean_sd, read_scores, side_by_side
-from training.engine.inputs import RunContext, RunInputs
+from benchmarks.compare import (
+    evaluate_weights,
+    frozen_settings,
+    mean_sd,
+    read_scores,
+    side_by_side,
+)
+from negmine.annotations.recordings import open_unlabelled
+
+if TYPE_CHECKING:
+    from training.config import TrainConfig
+    from training.schedules.schedule import Schedule, Stage
 
 # Every augmentation group at the chance it has alone, the costly ones less often.
 FULL = {
     "noise": 0.3, "pink": 0.3, "pitch": 0.1, "stretch": 0.1, "shift": 0.5, "gain": 0.5,
     "mixup": 0.5, "time_masks": 1, "freq_masks": 1,
 }  # fmt: skip
+
+# Rounds after LSoft, as stages have them.
+THEN_LSEP: list[dict[str, Any]] = [{"settings": {"loss": "lsep"}}] * 2
+ROWS: list[dict[str, Any]] = [{"pseudo": True, "fill": False, "settings": {"loss": "lsoft"}}] * 2
 
 METRICS = {
     "lwlrap": "LWLRAP",
@@ -52,85 +70,138 @@ ARMS: dict[str, tuple[str, str | None, dict[str, Any]]] = {
     "full": ("full recipe", "rank", {"bands": "shared", "augment": FULL}),
 }
 
+# Of a head on a frozen network: each against as many steps of its rows without it.
+HEADS: dict[str, tuple[str, str | None, dict[str, Any]]] = {
+    "lsoft": ("LSoft", None, {"loss": "lsoft"}),
+    "long-3": ("as many steps as three rounds", "lsoft", {"rounds": 3}),
+    "long-4": ("as many steps as four rounds", "lsoft", {"rounds": 4}),
+    "long": ("as many steps as six rounds", "lsoft", {"rounds": 6}),
+    "pseudo": ("LSoft, three pseudo rounds", "long-4", {"stages": 4}),
+    "rank": ("LSoft, three pseudo rounds, two of LSEP", "long", {"stages": 6}),
+    "then-lsep": ("LSoft, two rounds of LSEP", "long-3", {"schedule": THEN_LSEP}),
+    "lsep": ("LSEP throughout", "long-3", {"loss": "lsep"}),
+    "rows": (
+        "LSoft, two rounds with rows of pseudo labels", "long-3",
+        {"schedule": ROWS, "pseudo_per_step": 7},
+    ),
+}  # fmt: skip
+
 
 # Rounds that two arms share are trained once, so the two are not run side by side.
 TOGETHER = ("pseudo", "rank")
 
 
-def run_arms(
-    data: Path,
-    out: Path,
-    most: int,
-    round_steps: int,
-    settings: dict[str, Any],
-    seed: int,
-    *arms: str,
-) -> None:
-    """Train and test some arms with one seed, one after the other: see `run_arm`."""
-    for arm in arms:
-        run_arm(arm, data, out, most, round_steps, settings | {"seed": seed})
+@dataclass(frozen=True)
+class Bench:
+    """Where everything is, and the settings of every run.
 
-
-def run_arm(
-    arm: str, data: Path, out: Path, most: int, round_steps: int, settings: dict[str, Any]
-) -> None:
-    """Train one arm with one seed, and test it; what is done already is kept.
-
-    Parameters
+    Attributes
     ----------
     most : int
         Test recordings used, the first by name.
     round_steps : int
         Steps of every round after the first.
-    settings : dict
-        Of every arm.
+    pool : Path or None
+        Whose random negatives and scenes are in every step.
+    frozen : bool
+        Whether heads are trained.
     """
-    import torch
 
-    from negmine.annotations import read_rfcx
-    from negmine.annotations.recordings import open_annotated
-    from training.augmentation import AugmentSettings
-    from training.config import TrainConfig
-    from training.engine.train import train
-    from training.schedules.schedule import Schedule, read_schedule
-    from training.schedules.stages import Labelling, run_stages
+    data: Path
+    out: Path
+    most: int
+    round_steps: int
+    settings: dict[str, Any]
+    pool: Path | None
+    frozen: bool
 
-    torch.set_num_threads(1)
-    folder = out / f"seed{settings['seed']}" / arm
-    stored = folder / "test.json"
-    if stored.exists():
-        return
-    changes: dict[str, Any] = {}
-    name: str | None = arm
-    while name:
-        _, name, own = ARMS[name]
-        changes = own | changes
-    if "stages" in changes:  # they take their rounds' steps one after the other
-        changes.pop("rounds", None)
-    augment = AugmentSettings(**changes.pop("augment", {}))
-    stages = changes.pop("stages", 0)
-    settings = settings | {
-        "steps_per_epoch": settings["steps_per_epoch"]
-        + (changes.pop("rounds", 1) - 1) * round_steps
-    }
-    config = TrainConfig(**(settings | changes), augment=augment, patience=0)
-    annotations = read_rfcx(data / "train_tp.csv", data / "train_fp.csv")
-    recordings, annotations = open_annotated(data / "train", annotations)
-    inputs = RunInputs(annotations, recordings, out / "cache")
-    if stages:
-        first, *later = read_schedule("rfcx").stages[:stages]
-        shorter = {"steps_per_epoch": round_steps}
-        later = [replace(stage, settings={**stage.settings, **shorter}) for stage in later]
-        shared = out / f"seed{settings['seed']}" / ("stages-full" if arm == "full" else "stages")
-        schedule = Schedule("rfcx", (first, *later))
+    @property
+    def arms(self) -> dict[str, tuple[str, str | None, dict[str, Any]]]:
+        return HEADS if self.frozen else ARMS
+
+    def run(self, seed: int, *arms: str) -> None:
+        """Train and test some arms with one seed, one after the other; what is done is kept."""
+        import torch
+
+        torch.set_num_threads(1)
+        for arm in arms:
+            folder = self.out / f"seed{seed}" / arm
+            if not (folder / "test.json").exists():
+                config, weights = self._trained(folder, seed, arm)
+                evaluate_weights(weights, config, self.data, self.most, folder / "test.json")
+
+    def _changes(self, arm: str) -> dict[str, Any]:
+        """Return what an arm changes, with what those before it do."""
+        changes: dict[str, Any] = {}
+        name: str | None = arm
+        while name:
+            _, name, own = self.arms[name]
+            changes = own | changes
+        if {"stages", "schedule"} & changes.keys():  # they take their rounds' steps one by one
+            changes.pop("rounds", None)
+        return changes
+
+    def _trained(self, folder: Path, seed: int, arm: str) -> tuple[TrainConfig, Path]:
+        """Train an arm; return its settings, and where its last weights are."""
+        from negmine.annotations import read_rfcx
+        from negmine.annotations.recordings import open_annotated
+        from training.augmentation import AugmentSettings
+        from training.config import TrainConfig
+        from training.data.settings import SampleUse
+        from training.data.unlabelled import Unlabelled
+        from training.engine.inputs import RunContext, RunInputs, sample_inputs
+        from training.engine.run import run_training
+        from training.schedules.stages import Labelling, run_stages
+
+        changes = self._changes(arm)
+        stages, schedule = changes.pop("stages", 0), changes.pop("schedule", ())
+        augment = AugmentSettings(**changes.pop("augment", {}))
+        more = (changes.pop("rounds", 1) - 1) * self.round_steps
+        first = self.settings | {"seed": seed} | changes
+        steps = self.settings["steps_per_epoch"] + more
+        config = TrainConfig(**(first | {"steps_per_epoch": steps}), augment=augment, patience=0)
+        annotations = read_rfcx(self.data / "train_tp.csv", self.data / "train_fp.csv")
+        recordings, annotations = open_annotated(self.data / "train", annotations)
+        use = SampleUse()
+        if self.pool:
+            pool = str(self.pool)
+            use = use.replace(negatives=pool, negative_ratio=3.0, scenes=pool, scene_ratio=1.0)
+        inputs = RunInputs(annotations, recordings, self.out / "cache", samples=sample_inputs(use))
+        context = RunContext(caution=lambda line: None)
+        if not stages and not schedule:
+            run_training(config, inputs, folder, context)
+            return config, folder / "last.pt"
+        labelling = Labelling(in_fold=not self.frozen)
+        if schedule and changes.get("pseudo_per_step"):
+            others = open_unlabelled(self.data / "unlabelled")
+            labelling = replace(labelling, unlabelled=Unlabelled(others.infos))
+        shared = folder.with_name("stages-full" if arm == "full" else "stages")
+        planned = self._rounds(stages) if stages else self._after_lsoft(schedule)
         results = run_stages(
-            schedule, config, inputs, shared, RunContext(), Labelling(in_fold=True)
+            planned, config, inputs, shared if stages else folder, context, labelling
         )
-        weights = results[-1].checkpoint.with_name("last.pt")
-    else:
-        train(config, inputs, folder)
-        weights = folder / "last.pt"
-    evaluate_weights(weights, config, data, most, stored)
+        own = next(one for one in reversed(results) if one.fold == config.fold)
+        return config, own.checkpoint.with_name("last.pt")
+
+    def _rounds(self, count: int) -> Schedule:
+        """Return the first stages of the recipe ``rfcx``."""
+        from training.schedules.schedule import Schedule, read_schedule
+
+        first, *later = read_schedule("rfcx").stages[:count]
+        return Schedule("rfcx", (first, *(self._shorter(stage) for stage in later)))
+
+    def _after_lsoft(self, stages: Sequence[Mapping[str, Any]]) -> Schedule:
+        """Return LSoft, and stages that go on from its weights."""
+        from training.schedules.schedule import Schedule, Stage
+
+        later = [
+            self._shorter(Stage(f"round{number}", init="previous", **stage))
+            for number, stage in enumerate(stages, start=1)
+        ]
+        return Schedule("after lsoft", (Stage("lsoft", settings={"loss": "lsoft"}), *later))
+
+    def _shorter(self, stage: Stage) -> Stage:
+        return replace(stage, settings={**stage.settings, "steps_per_epoch": self.round_steps})
 
 
 @click.command(help=__doc__)
@@ -138,7 +209,8 @@ def run_arm(
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Work folder.")
 @click.option("--seeds", default=3, show_default=True)
 @click.option("--test", default=300, show_default=True, help="Test recordings, the first by name.")
-@click.option("--arms", default=",".join(ARMS), show_default=True)
+@click.option("--arms", help="All by default.")
+@click.option("--pool", type=click.Path(exists=True, path_type=Path), help="See above.")
 @click.option("--steps", default=200, show_default=True)
 @click.option("--round-steps", default=200, show_default=True, help="Of rounds after the first.")
 @click.option("--tp-per-step", default=20, show_default=True)
@@ -153,32 +225,45 @@ def main(
     out: Path,
     seeds: int,
     test: int,
-    arms: str,
+    arms: str | None,
+    pool: Path | None,
     steps: int,
     round_steps: int,
     jobs: int,
     **settings: Any,
 ) -> None:
-    chosen = arms.split(",")
+    from training.backbone_kinds import kind_of
+
+    frozen = kind_of(settings["backbone"]) == "frozen"
     # one epoch: nothing is validated on the way, and the last weights are tested
     settings |= {"steps_per_epoch": steps, "epochs": 1, "folds": 1}
+    if frozen:
+        settings |= {"folds": 4, "fold": 0, "lsoft": 0.5, "lr": 2e-3} | frozen_settings(
+            settings["backbone"]
+        )
+    bench = Bench(data, out, test, round_steps, settings, pool, frozen)
+    chosen = arms.split(",") if arms else list(bench.arms)
     together = [arm for arm in TOGETHER if arm in chosen]
     # the longest first
     groups: list[tuple[str, ...]]
     groups = [(arm,) for arm in reversed(chosen) if arm not in TOGETHER]
     groups = ([tuple(together)] if together else []) + groups
-    run = partial(run_arms, data, out, test, round_steps, settings)
-    side_by_side(run, [(seed, *group) for seed in range(seeds) for group in groups], jobs)
-    click.echo(markdown(out, chosen, seeds))
+    side_by_side(bench.run, [(seed, *group) for seed in range(seeds) for group in groups], jobs)
+    click.echo(markdown(bench.arms, out, chosen, seeds))
 
 
-def markdown(out: Path, arms: list[str], seeds: int) -> str:
+def markdown(
+    titles: dict[str, tuple[str, str | None, dict[str, Any]]],
+    out: Path,
+    arms: list[str],
+    seeds: int,
+) -> str:
     """Tabulate mean and deviation of each arm, and its paired difference to its base arm."""
     found = {arm: read_scores(out, arm, seeds, list(METRICS)) for arm in arms}
     lines = [f"| arm | {' | '.join(METRICS.values())} | LWLRAP against | FP/h against |"]
     lines.append("|---" * (len(METRICS) + 3) + "|")
     for arm, scores in found.items():
-        title, before, _ = ARMS[arm]
+        title, before, _ = titles[arm]
         cells = [mean_sd(scores[name].to_numpy()) for name in METRICS]
         for name in ("lwlrap", "fp/h@0.7"):
             if before in found:
