@@ -74,6 +74,12 @@ ARMS = {
         "random rows + mined own cells", "plain-own-random", negatives=1.0, own="mined",
         own_by="random", own_ratio=0.5,
     ),
+    # for networks that are trained, to which rows cost time
+    "half": Arm("+ half as many random rows", "tp-fp", negatives=0.5),
+    "half-scenes-quarter": Arm(
+        "half + a quarter as many scenes as TP rows", "half", negatives=0.5, scenes=0.25
+    ),
+    "half-scenes": Arm("half + as many scenes as TP rows", "half", negatives=0.5, scenes=1.0),
     # so few that a pool of thousands is not heard whole
     "few": Arm("+ a tenth of the random rows", "tp-fp", negatives=0.1),
     "few-own-random": Arm(
