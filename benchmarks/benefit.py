@@ -1,4 +1,4 @@
-"""What each kind of row gains: random negatives, scenes, mined own cells, focal weights, the truth.
+"""What each kind of row gains: random negatives, scenes, mined own cells, verdicts, the truth.
 
     python -m benchmarks.benefit DATA --out WORK --backbone birdnet --seeds 10 --jobs 2
 
@@ -32,9 +32,7 @@ from negmine.cli.console import Bars
 from negmine.mining.mine import MineSettings
 
 # Without what has been tried and adds little.
-MAIN = (
-    "tp-fp,random,random-3,plain-own-random,plain-own-mined,scenes,own-random,own-mined,focal,truth"
-)
+MAIN = "tp-fp,random,random-3,plain-own-random,plain-own-mined,scenes,own-random,own-mined,truth"
 
 
 def stages(names: list[str]) -> tuple[list[str], list[str]]:

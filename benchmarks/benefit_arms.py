@@ -30,8 +30,6 @@ class Arm:
         Of those, as a share of TP and FP rows.
     asks : str or None
         Strategy and number of windows a class, as ``top-10``, whose verdicts join TP and FP rows.
-    focal : float
-        Power of the score that weights certified zeros.
     truth : bool
         All cells of TP and FP rows are true.
     """
@@ -45,7 +43,6 @@ class Arm:
     own_by: str = "scenes"
     own_ratio: float = 0.0
     asks: str | None = None
-    focal: float = 0.0
     truth: bool = False
 
 
@@ -101,9 +98,6 @@ ARMS = {
     "own-mined": Arm(
         "scenes + mined own cells", "own-random", negatives=3.0, scenes=1.0, own="mined",
         own_ratio=3.0,
-    ),
-    "focal": Arm(
-        "scenes, certified zeros weighted by p^2", "scenes", negatives=3.0, scenes=1.0, focal=2.0
     ),
     **{
         f"{strategy}-{count}-verdicts": _verdicts(count, strategy)

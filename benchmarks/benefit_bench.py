@@ -98,9 +98,7 @@ class Bench:
             recordings, annotations = open_annotated(
                 self.data / "train", annotations, beside=self.data / "unlabelled"
             )
-        config = TrainConfig(
-            **self.settings, folds=1, seed=seed, epochs=1, patience=0, focal=arm.focal
-        )
+        config = TrainConfig(**self.settings, folds=1, seed=seed, epochs=1, patience=0)
         if asks:
             config = config.replace(folds=FOLDS, fold=int(name.removeprefix("fold")))
         inputs = RunInputs(

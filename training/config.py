@@ -42,7 +42,7 @@ _BANDS = When("bands", "crops", "shared")
 
 # What settings that checkpoints of earlier versions lack were then.
 _BEFORE = {
-    "focal": 0.0, "select_by": "known-ap", "select_recall": 0.7, "hidden": 0, "placements": 0,
+    "select_by": "known-ap", "select_recall": 0.7, "hidden": 0, "placements": 0,
 }  # fmt: skip
 
 
@@ -123,11 +123,6 @@ class TrainConfig(Settings, frozen=True):
         "Softness of a TP row's unknown cells, whose target is this times the prediction: 0 makes "
         "them zeros, 1 leaves them out.",
         needs=When("loss", "lsoft"),
-    )
-    focal: NotNegative = _loss(
-        0.0,
-        "Power of the prediction that multiplies the weight of certified zeros: those that fool "
-        "the model weigh more than others; 0: none does.",
     )
     beyond_per_s: Share = _rows(
         BEYOND_BOX_PER_S,

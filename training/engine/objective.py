@@ -28,7 +28,6 @@ from torch import Tensor
 from training.config import TrainConfig
 from training.data.rows import Batch
 from training.losses import losses
-from training.losses.focal import focal_weight
 
 
 def summed_loss(config: TrainConfig, logits: Tensor, batch: Batch) -> Tensor:
@@ -41,8 +40,6 @@ def summed_loss(config: TrainConfig, logits: Tensor, batch: Batch) -> Tensor:
     logits : Tensor, shape (B, C)
     """
     targets, known, weight = batch.targets, batch.known, batch.weight
-    if config.focal:
-        weight = focal_weight(logits, targets, known, weight, config.focal)
     if config.loss == "bce":
         return losses.bce_loss(logits, targets, known, weight, "sum")
     if config.loss == "lsoft":

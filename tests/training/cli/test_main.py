@@ -151,7 +151,6 @@ def test_every_setting_reaches_the_run(
         "lse_sharpness": 3.0,
         "loss": loss,
         **own,
-        "focal": 2.0,
         "beyond_per_s": 0.5,
         "tp_per_step": 3,
         "placements": 2,
@@ -308,7 +307,7 @@ def test_several_selections_share_the_rows_of_a_step(
 
 def test_scenes_and_random_negatives_of_a_pool_train(shared_data: Data, tmp_path: Path) -> None:
     pool = make_pool(shared_data, tmp_path / "pool", mix=0, scene={"count": 20})
-    rows = ["--scenes", pool, "--negatives", pool, "--scene-ratio", 0.5, "--focal", 2]
+    rows = ["--scenes", pool, "--negatives", pool, "--scene-ratio", 0.5]
     command = ["train", *shared_data.options, *TINY, "--epochs", 1, *rows]
     result = call(*command, "--out", tmp_path / "run", "--json")
     assert result.exit_code == 0, result.output
