@@ -23,6 +23,7 @@ from training.evaluation.measured import Measured, too_short
 from training.evaluation.predict import read_ahead
 from training.evaluation.score_tables import ScoreTable
 from training.evaluation.truth import Truth
+from training.metrics import RecordingWindows
 
 # At which false positives, and precision, are found.
 RECALLS = (0.7, 0.9)
@@ -83,7 +84,7 @@ class Evaluation:
     silent_s: float = 0.0
     notes: tuple[str, ...] = ()
     resampled: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
-    windows: tuple[metrics.RecordingWindows, ...] = field(default=(), repr=False)
+    windows: tuple[RecordingWindows, ...] = field(default=(), repr=False)
     curves: pd.DataFrame | None = field(default=None, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
