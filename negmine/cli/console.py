@@ -60,7 +60,7 @@ def one_line_errors() -> Iterator[None]:
         error.__dict__["message"] = one_line(error.message)  # final, for click
         raise
     except MemoryError as error:
-        raise Failure("out of memory; use a smaller --batch-size or shorter clips", 1) from error
+        raise Failure(f"out of memory; use {_less()}", 1) from error
     except KeyboardInterrupt as error:
         raise Failure("stopped; the same command resumes from here", stop_code()) from error
     except Exception as error:
@@ -95,6 +95,14 @@ class CleanGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         with one_line_errors():
             return super().invoke(ctx)
+
+
+def _less() -> str:
+    """Return what of the running command takes less memory."""
+    ctx = click.get_current_context(silent=True)
+    flags = {flag for one in ctx.command.params for flag in one.opts} if ctx else set()
+    smaller = [flag for flag in ("--batch-size", "--tp-per-step") if flag in flags]
+    return f"a smaller {smaller[0]} or shorter clips" if smaller else "shorter clips"
 
 
 class CleanCommand(click.Command):

@@ -33,13 +33,12 @@ def read_annotations(data: TableFiles, folders: Sequence[Path] = ()) -> Annotati
     click.UsageError
         If nothing says what calls.
     """
-    found = read_tables_of(data, folders)
+    found, names = _read_tables(data, folders)
     if isinstance(data, DataFiles) and data.verdicts:
         from negmine.annotations.verdicts import add_verdicts
 
         found = add_verdicts(found, data.verdicts)
         if data.present_only:
-            names = _names_in(data, folders)
             assert names is not None
             found = found.present_only(names.paths, "verdicts")
     warn_each(found.notes)
@@ -56,6 +55,13 @@ def read_tables_of(
     keep_uncalled : bool
         See `negmine.annotations.assemble.annotations_of`.
     """
+    return _read_tables(data, folders, keep_uncalled=keep_uncalled)[0]
+
+
+def _read_tables(
+    data: TableFiles, folders: Sequence[Path], *, keep_uncalled: bool = False
+) -> tuple[Annotations, RecordingNames | None]:
+    """Read the tables; return also the recordings, where they were looked for."""
     from negmine.annotations import read_rfcx
     from negmine.annotations.assemble import annotations_of, resolve
     from negmine.formats.recognise import joined_notes
@@ -67,15 +73,17 @@ def read_tables_of(
             "folder of sound files of one class with --positives"
         )
     if data.tp and not (others or data.class_table or data.present_only or keep_uncalled):
-        return read_rfcx(
+        read = read_rfcx(
             data.tp, data.fp, songtypes=data.songtypes, skip_uncalled=data.skip_uncalled
         )
+        return read, None
     tables = all_tables(data)
     entries = (entry for one in tables for entry in one.entries)
-    found = resolve(entries, assembly_of(data, folders))
-    return annotations_of(
-        found, skip_uncalled=data.skip_uncalled, keep_uncalled=keep_uncalled
-    ).noting(joined_notes(tables))
+    how = assembly_of(data, folders)
+    found = annotations_of(
+        resolve(entries, how), skip_uncalled=data.skip_uncalled, keep_uncalled=keep_uncalled
+    )
+    return found.noting(joined_notes(tables)), how.recordings
 
 
 def _sorted_folders(data: TableFiles) -> tuple[str, ...]:

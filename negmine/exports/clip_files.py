@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,15 +16,14 @@ _MOST_THREADS = 8
 
 
 def write_clips(
-    folder: Path, rows: Sequence[ClipRow], sample_rate: int, progress: Progress
+    folders: Mapping[Path, Sequence[ClipRow]], sample_rate: int, progress: Progress
 ) -> None:
-    """Render rows to ``NAME.flac`` in a folder, each sound once.
+    """Render rows to ``NAME.flac`` in folders, each sound once in a folder, under one bar.
 
     Parameters
     ----------
-    folder : Path
+    folders : mapping of Path to sequence of ClipRow
         In one that is not there under its name yet: a clip that fails leaves nothing behind.
-    rows : sequence of ClipRow
     sample_rate : int
         Hz.
 
@@ -35,13 +34,13 @@ def write_clips(
     OutputError
         If a file cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    wanted = {row.name: row for row in rows}
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+    wanted = {folder / f"{row.name}.flac": row for folder, rows in folders.items() for row in rows}
     advance = progress("rendering", len(wanted), "clip")
 
-    def write(name: str) -> None:
-        samples = render(wanted[name].recipe, sample_rate)
-        write_flac(folder / f"{name}.flac", samples, sample_rate)
+    def write(path: Path) -> None:
+        write_flac(path, render(wanted[path].recipe, sample_rate), sample_rate)
 
     threads = min(max(os.cpu_count() or 2, 2), _MOST_THREADS)
     with ThreadPoolExecutor(threads) as pool:

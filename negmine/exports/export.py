@@ -126,7 +126,7 @@ def export(
             job.leave_out("rows that draw on what is held out", held)
         form = writer_of(to)
         written = form.write(job)
-        if not written:
+        if not written and not job.already:
             reasons = "; ".join(f"{count} {reason}" for reason, count in job.left_out.items())
             raise InputError(f"{what.source}: nothing of it can be written as {to}: {reasons}")
         notes = (*what.notes, *_lost(form, to, what), *job.notes)

@@ -36,6 +36,8 @@ class Job:
         Of classes, from a table.
     left_out, notes : dict of str to int, list of str
         What a writer could not write, by reason, and what else it has to say, a line each.
+    already : int
+        Of what was left out: what is there already, so that nothing new is no fault.
     """
 
     rows: Sequence[ClipRow]
@@ -48,15 +50,16 @@ class Job:
     bands: dict[str, Band] = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    already: int = 0
 
     def leave_out(self, reason: str, count: int = 1) -> None:
         """Count what is not written."""
         self.left_out[reason] = self.left_out.get(reason, 0) + count
 
-    def clips(self, rows: Sequence[ClipRow], folder: str = CLIPS) -> list[str]:
+    def clips(self, rows: Sequence[ClipRow]) -> list[str]:
         """Render rows, each sound once; return their files' paths in the export's folder."""
-        write_clips(self.folder / folder, rows, self.sample_rate, self.progress)
-        return [f"{folder}/{row.name}.flac" for row in rows]
+        write_clips({self.folder / CLIPS: rows}, self.sample_rate, self.progress)
+        return [f"{CLIPS}/{row.name}.flac" for row in rows]
 
     def distinct(self) -> list[ClipRow]:
         """Return the rows, each sound once; say where labels contradict each other."""

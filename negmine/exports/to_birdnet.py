@@ -8,6 +8,7 @@ that a folder does not name is taken for absent.
 from __future__ import annotations
 
 from negmine.errors import InputError
+from negmine.exports.clip_files import write_clips
 from negmine.exports.job import Job, Writer
 from negmine.exports.rows import ClipRow
 
@@ -32,8 +33,8 @@ def _write(job: Job) -> int:
             found = [f"-{names[name]}" for name in sorted(labels.absent)]
         for folder in found:
             folders.setdefault(folder, []).append(row)
-    for folder in sorted(folders):
-        job.clips(folders[folder], folder)
+    into = {job.folder / folder: folders[folder] for folder in sorted(folders)}
+    write_clips(into, job.sample_rate, job.progress)
     _say(job, folders, names, guessed)
     return sum(map(len, folders.values()))
 

@@ -151,6 +151,7 @@ def _add(
         span, kind = one.placed.span, POSITIVE if one.present else NEGATIVE
         if before.has(number, one.label, kind, span):
             job.leave_out("labels that the database has already")
+            job.already += 1
             continue
         if before.contradict(number, one.label, kind, span):
             job.leave_out("labels that one of the database contradicts, on the same class and time")

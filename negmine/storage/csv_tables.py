@@ -128,8 +128,9 @@ def _check_header(path: Path, header: Sequence[str]) -> None:
     for number, name in enumerate(header, start=1):
         if not name:
             raise InputError(
-                f"{path}: column {number} has no name; give it one, or remove it (pandas writes "
-                "such a column unless called with index=False)"
+                f"{path}: column {number} has no name; give it one, or remove it (spreadsheets "
+                "write such a column for a cell beside the table, pandas without index=False, R "
+                "without row.names=FALSE)"
             )
     for name, count in Counter(header).items():
         if count > 1:

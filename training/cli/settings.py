@@ -191,6 +191,16 @@ class RunCommand(CleanCommand):
         "Run",
     )
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the options; say what is here what other trainers call --batch-size."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if error.option_name != "--batch-size":
+                raise
+            meant = f"{error.message} A step's rows are --tp-per-step and --fp-per-step."
+            raise click.NoSuchOption(error.option_name, meant, ctx=ctx) from error
+
 
 def with_run_settings(model: type[RunSettings]) -> Callable[[Callable[..., Any]], Any]:
     """Return a decorator that adds the flags of a command that trains.

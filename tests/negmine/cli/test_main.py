@@ -317,7 +317,7 @@ def test_running_out_of_memory_is_a_failure(
     shared_data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("negmine.building.build_pool", raising(MemoryError()))
-    assert_fails(build(shared_data, tmp_path / "pool"), 1, "out of memory; use a smaller --batch")
+    assert_fails(build(shared_data, tmp_path / "pool"), 1, "out of memory; use shorter clips")
 
 
 def raising(error: BaseException) -> Callable[..., Any]:

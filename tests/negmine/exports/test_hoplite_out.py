@@ -57,6 +57,20 @@ def test_all_is_copied_and_the_original_is_as_it_was(
     assert rows(tmp_path / "after", query) == rows(before, query)
 
 
+def test_the_same_labels_again_change_nothing_and_are_no_error(
+    selection: Path, before: Path, tmp_path: Path
+) -> None:
+    first = exported(selection, "hoplite", tmp_path / "first", into=str(before))
+    again = exported(selection, "hoplite", tmp_path / "again", into=str(tmp_path / "first"))
+    assert (again.written, again.left_out) == (
+        0,
+        {"labels that the database has already": first.written}
+        | {k: n for k, n in first.left_out.items() if k != "labels that the database has already"},
+    )
+    query = "SELECT * FROM annotations"
+    assert rows(tmp_path / "again", query) == rows(tmp_path / "first", query)
+
+
 def test_what_is_known_already_or_contradicted_is_left_out(
     selection: Path, before: Path, tmp_path: Path
 ) -> None:

@@ -453,6 +453,7 @@ def test_rerun_of_a_finished_run_tells_the_same(
         (["--hard-negatives", "none.parquet"], "none.parquet: no such file"),
         (["--hard-ratio", 0], "Invalid value for '--hard-ratio'"),
         (["--lsft", 0], "No such option"),
+        (["--batch-size", 8], "A step's rows are --tp-per-step and --fp-per-step"),
     ],
 )
 def test_misuse_of_train_is_told_in_one_line(
