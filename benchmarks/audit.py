@@ -53,7 +53,7 @@ def hear(
     heard = there & (rng.random(len(claims)) >= misses)
     names = tuple(map(str, range(len(claims))))
     key = Key(names, tuple(claims), {"by": list(_BY)})
-    return Audit(key, [ClipVerdict("present" if yes else "absent", "") for yes in heard])
+    return Audit(key, [ClipVerdict("present" if yes else "absent") for yes in heard])
 
 
 @click.command()

@@ -70,7 +70,7 @@ def key_of(strata: dict[str, tuple[int, int]], controls: int, confidence: float 
 
 
 def verdicts(*words: tuple[str, int]) -> list[ClipVerdict]:
-    return [ClipVerdict(word, "") for word, n in words for _ in range(n)]
+    return [ClipVerdict(word) for word, n in words for _ in range(n)]
 
 
 def selection(pool: Pool, per_class: int = 20) -> Selection:

@@ -1,9 +1,9 @@
-"""An audit's folder: clips under neutral names, a page to hear them, verdicts to fill, and the key.
+"""An audit's folder: clips to judge (`negmine.review.clip_folder`), and the key.
 
-listen.html       hears the clips and takes verdicts, offline
-verdicts.csv      clip, class, verdict, note
-clips/            FLAC and spectrograms; the names say nothing, the order is random
+verdicts.csv      a table of verdicts, a row a clip
+clips/            FLAC; the names say nothing, the order is random
 examples/         confirmed calls of each class, to know it by
+examples.csv      the class of each
 key.parquet       what each clip is; not for the listener
 """
 
@@ -11,17 +11,17 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from negmine.annotations.verdict_rows import verdict_word
+from negmine.annotations.verdict_rows import COLUMNS, UNSURE, verdict_rows
 from negmine.audit.frames import Claim
 from negmine.errors import InputError, shorten
-from negmine.storage.csv_tables import read_rows, safe_cell
+from negmine.storage.csv_tables import safe_cell
 from negmine.storage.files import write_table
 from negmine.storage.parquet import read_table
 from negmine.storage.text_files import parse_json
@@ -29,9 +29,7 @@ from negmine.storage.text_files import parse_json
 FORMAT = "negmine-audit"
 VERSION = "1"
 
-CLIPS, EXAMPLES = "clips", "examples"
-KEY, PAGE, VERDICTS = "key.parquet", "listen.html", "verdicts.csv"
-COLUMNS = ("clip", "class", "verdict", "note")
+KEY = "key.parquet"
 
 _KEY_COLUMNS = {
     "clip": pa.string(),
@@ -69,19 +67,18 @@ class Key:
 
 @dataclass(frozen=True)
 class ClipVerdict:
-    """What a listener said of one clip: as `verdict_word` has it, or nothing yet."""
+    """What was said of one clip: one of `verdict_rows.WORDS`, or nothing yet."""
 
     word: str
-    note: str
 
 
-def write_verdicts(path: Path, key: Key) -> None:
+def write_verdicts(path: Path, key: Key, clip_s: float) -> None:
     """Write the table to fill in."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
         for name, claim in zip(key.clips, key.claims, strict=True):
-            writer.writerow([name, safe_cell(claim.label), "", ""])
+            writer.writerow([Path(name).stem, safe_cell(claim.label), 0.0, clip_s, "", ""])
 
 
 def write_key(path: Path, key: Key) -> None:
@@ -120,32 +117,45 @@ def read_key(path: Path) -> Key:
 
 
 def read_clip_verdicts(path: Path, key: Key) -> list[ClipVerdict]:
-    """Read what a listener filled in, in the key's order.
+    """Read what listeners filled in, in the key's order: ``unsure`` where sure ones disagree.
 
     Raises
     ------
     InputError
-        If a word is no verdict, a clip is missing, twice there or of another audit, its class
-        was changed, or no verdict is filled in.
+        If a word is no verdict, a clip is missing, twice there with a word of one listener, or of
+        another audit, its class was changed, or no verdict is filled in.
     """
-    expected = {name: claim.label for name, claim in zip(key.clips, key.claims, strict=True)}
-    found: dict[str, ClipVerdict] = {}
-    for where, (clip, label, word, note) in read_rows(path, COLUMNS):
+    expected = {Path(name).stem: c.label for name, c in zip(key.clips, key.claims, strict=True)}
+    said: dict[str, dict[str, str]] = {}
+    for row in verdict_rows(path):
+        clip = row.recording
         if clip not in expected:
-            raise InputError(f"{where}: '{clip}' is not in the key: verdicts of another audit?")
-        if clip in found:
-            raise InputError(f"{where}: '{clip}' appears twice; keep one row of it")
-        if label != expected[clip]:
+            raise InputError(f"{row.where}: '{clip}' is not in the key: verdicts of another audit?")
+        if row.label != expected[clip]:
             raise InputError(
-                f"{where}: asks for class '{label}', but '{clip}' was drawn for "
+                f"{row.where}: asks for class '{row.label}', but '{clip}' was drawn for "
                 f"'{expected[clip]}'; verdicts of another audit?"
             )
-        found[clip] = ClipVerdict(verdict_word(where, word), note)
-    if missing := [clip for clip in key.clips if clip not in found]:
+        words = said.setdefault(clip, {})
+        if row.word and row.listener in words:
+            raise InputError(
+                f"{row.where}: '{clip}' has a second verdict of the same listener; keep one row"
+            )
+        if row.word:
+            words[row.listener] = row.word
+    if missing := [clip for clip in expected if clip not in said]:
         raise InputError(
             f"{path}: no row for {shorten(missing, 3)}; leave a verdict empty rather than its row "
             "out"
         )
-    if not any(verdict.word for verdict in found.values()):
-        raise InputError(f"{path}: no verdict is filled in yet; listen to the clips with {PAGE}")
-    return [found[clip] for clip in key.clips]
+    if not any(said.values()):
+        raise InputError(
+            f"{path}: no verdict is filled in yet; listen to the clips with 'negmine review'"
+        )
+    return [ClipVerdict(_together(said[clip].values())) for clip in expected]
+
+
+def _together(words: Collection[str]) -> str:
+    """Return what listeners say together of a clip; nothing where nobody said anything."""
+    sure = set(words) - {UNSURE}
+    return sure.pop() if len(sure) == 1 else UNSURE if words else ""

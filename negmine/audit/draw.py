@@ -1,27 +1,15 @@
-"""Drawing an audit: what is heard, under which names, and a page to hear it with."""
+"""Drawing an audit: what is heard, and under which names."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from negmine.audio.spectrogram import draw_levels, level_range, mel_levels
 from negmine.audio.write import write_flac
-from negmine.audit.audit_folder import (
-    CLIPS,
-    COLUMNS,
-    EXAMPLES,
-    KEY,
-    PAGE,
-    VERDICTS,
-    Key,
-    write_key,
-    write_verdicts,
-)
+from negmine.audit.audit_folder import KEY, Key, write_key, write_verdicts
 from negmine.audit.frames import Claim, Frame, PoolFrame, SelectionFrame
 from negmine.audit.sample import draw_sample
 from negmine.audit.settings import DrawSettings
@@ -31,11 +19,9 @@ from negmine.pool import open_pool
 from negmine.pool.recipe_table import RecipeTable
 from negmine.recipes.render import render
 from negmine.report.clips import listening_gain_db
+from negmine.review.clip_folder import CLIPS, EXAMPLES, VERDICTS, write_examples
 from negmine.storage.csv_tables import read_rows
 from negmine.storage.files import writing_folder
-
-# Where the page's list of clips goes.
-_MARK = "__CLIPS__"
 
 
 def draw_audit(
@@ -100,7 +86,7 @@ def draw_audit(
     }
     key = Key(names, tuple(shuffled), about)
     shown = {
-        label: [f"{digest}-class{number}-{i}.flac" for i in range(1, len(ids) + 1)]
+        label: [f"{digest}-class{number}-{i}" for i in range(1, len(ids) + 1)]
         for number, (label, ids) in enumerate(examples.items(), start=1)
     }
     advance = progress("rendering", len(names), "clip")
@@ -112,24 +98,21 @@ def draw_audit(
             advance()
         if any(shown.values()):
             (folder / EXAMPLES).mkdir()
+            write_examples(folder, shown)
         for label, files in shown.items():
             for name, recipe_id in zip(files, examples[label], strict=True):
-                _write_clip(folder / EXAMPLES / name, opened.calls, recipe_id)
-        write_verdicts(folder / VERDICTS, key)
-        page = listening_page(key, digest, shown, opened.sample_rate)
-        (folder / PAGE).write_text(page, encoding="utf-8")
+                _write_clip(folder / EXAMPLES / f"{name}.flac", opened.calls, recipe_id)
+        write_verdicts(folder / VERDICTS, key, opened.clip_s)
         write_key(folder / KEY, key)
     return key
 
 
 def _write_clip(path: Path, table: RecipeTable, recipe_id: str) -> None:
-    """Write a clip as FLAC, amplified for listening, and its spectrogram beside it."""
+    """Write a clip as FLAC, amplified for listening."""
     recipe = table[table.row_of(recipe_id)]
     samples, rate = render(recipe), recipe.sample_rate
     louder = samples * np.float32(10 ** (listening_gain_db(samples, rate) / 20))
     write_flac(path, louder, rate)
-    levels = mel_levels(samples, rate)
-    path.with_suffix(".png").write_bytes(draw_levels(levels, *level_range(levels)))
 
 
 def check_free(out: Path) -> None:
@@ -148,36 +131,12 @@ def check_free(out: Path) -> None:
             raise InputError(f"{out}: holds other files; choose a new folder for --out")
         return
     if (out / VERDICTS).is_file():
-        filled = sum(bool(v or note) for _, (_, _, v, note) in read_rows(out / VERDICTS, COLUMNS))
+        filled = sum(bool(word) for _, (word,) in read_rows(out / VERDICTS, ("verdict",)))
         if filled:
             raise InputError(
-                f"{out / VERDICTS}: holds {filled} verdicts or notes, which drawing again would "
-                "lose; choose another folder for --out"
+                f"{out / VERDICTS}: holds {filled} verdicts, which drawing again would lose; "
+                "choose another folder for --out"
             )
-
-
-def listening_page(
-    key: Key, digest: str, examples: Mapping[str, Sequence[str]], sample_rate: int
-) -> str:
-    """Make the page that plays the clips: it knows their names and classes, nothing else.
-
-    Parameters
-    ----------
-    digest : str
-        The audit's own, by which the browser keeps its verdicts.
-    examples : mapping of str to sequence of str
-        Files of confirmed calls, by class.
-    sample_rate : int
-        Hz.
-    """
-    clips = [[n, c.label] for n, c in zip(key.clips, key.claims, strict=True)]
-    shown = [[label, list(files)] for label, files in examples.items()]
-    content = {"audit": digest, "clips": clips, "examples": shown, "khz": sample_rate / 2000}
-    text = json.dumps(content, ensure_ascii=False)
-    # a class's name must not end the script that holds the list
-    text = text.replace("<", "\\u003c")
-    template = Path(__file__).with_name("listen.html").read_text(encoding="utf-8")
-    return template.replace(_MARK, text)
 
 
 def describe_claims(claims: Sequence[Claim]) -> dict[str, dict[str, int]]:

@@ -207,7 +207,6 @@ class Audit:
                 "score": claim.score,
                 "doubt": claim.doubt,
                 "clip": clip,
-                "note": verdict.note,
             }
             for clip, claim, verdict in self._heard
             if not claim.control and verdict.word == "present"

@@ -24,7 +24,6 @@ CONTRADICTED = (
     "score",
     "doubt",
     "clip",
-    "note",
 )
 
 

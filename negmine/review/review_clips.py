@@ -39,6 +39,8 @@ class ReviewClip:
         What says that the class is absent; empty where nothing does.
     known : str
         ``present`` or ``absent`` of a control, whose answer is known; else empty.
+    example : Path or None
+        A file with a confirmed call of the class, where no call of a pool is named.
     """
 
     recording: str
@@ -51,6 +53,7 @@ class ReviewClip:
     nearest_call: str = ""
     certificate: str = ""
     known: str = ""
+    example: Path | None = None
 
     @property
     def key(self) -> Key:

@@ -148,11 +148,14 @@ class ClipSounds:
         return draw_levels(levels, *level_range(levels))
 
     def has_call(self, clip: ReviewClip) -> bool:
-        """Return whether a confirmed call is known that is nearest to a clip."""
-        return self._pool is not None and bool(clip.nearest_call)
+        """Return whether a confirmed call is known to play beside a clip."""
+        return clip.example is not None or (self._pool is not None and bool(clip.nearest_call))
 
     def _call(self, clip: ReviewClip) -> tuple[np.ndarray, int]:
         """Render the confirmed call nearest to a clip: samples, and their rate in Hz."""
+        if clip.example is not None:
+            duration_s, rate = promised(clip.example)
+            return read_span(clip.example, 0.0, duration_s, rate), rate
         if self._pool is None or not clip.nearest_call:
             raise InputError("no confirmed call is known to be nearest to this clip")
         calls = self._pool.calls

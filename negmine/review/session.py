@@ -26,15 +26,26 @@ class ReviewSession:
     """Clips in the order of judging, and their verdicts; thread-safe.
 
     A clip goes by its number, from 0.
+
+    Parameters
+    ----------
+    tells : bool
+        Whether it says what more verdicts would bring.
     """
 
     def __init__(
-        self, clips: Sequence[ReviewClip], sounds: ClipSounds, table: VerdictTable
+        self,
+        clips: Sequence[ReviewClip],
+        sounds: ClipSounds,
+        table: VerdictTable,
+        *,
+        tells: bool = True,
     ) -> None:
         self.clips, self.sounds, self.table = tuple(clips), sounds, table
         self.controls = ControlTable(table.path, table.listener)
         self._numbers: dict[Key, int] = {clip.key: i for i, clip in enumerate(self.clips)}
         self._said: list[int] = []
+        self._tells = tells
         self._lock = threading.Lock()
         self.given = 0
 
@@ -73,7 +84,7 @@ class ReviewSession:
             "doubts": [None if isnan(clip.doubt) else clip.doubt for clip in self.clips],
             "listener": self.table.listener,
             "table": str(self.table.path),
-            "outlook": self.outlook().to_text(),
+            "outlook": self.told(),
         }
 
     def show(self, number: int) -> dict[str, Any]:
@@ -118,7 +129,11 @@ class ReviewSession:
 
     def news(self) -> str | None:
         """Return what more verdicts would bring, after every ten; None between."""
-        return None if self.given % _OUTLOOK_AFTER else self.outlook().to_text()
+        return None if self.given % _OUTLOOK_AFTER else self.told()
+
+    def told(self) -> str:
+        """Return what more verdicts would bring, in words; empty where it is not told."""
+        return self.outlook().to_text() if self._tells else ""
 
     def undo(self) -> int | None:
         """Take back the latest verdict on a clip of this review; return its number, if any."""

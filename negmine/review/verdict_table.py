@@ -18,7 +18,7 @@ class VerdictTable:
     """A listener's verdicts in a table that may hold those of others, who keep theirs.
 
     Rows are in the order in which they were given, so that the last can be taken back by a later
-    process, too. A row whose verdict is empty is kept as it is.
+    process, too. A row whose verdict is empty stays until the listener fills it in.
 
     Parameters
     ----------
@@ -70,8 +70,8 @@ class VerdictTable:
 
     @property
     def others(self) -> int:
-        """Rows of other listeners."""
-        return len(self._others)
+        """Verdicts of other listeners."""
+        return sum(bool(row.word) for row in self._others)
 
     def word(self, key: Key) -> str:
         """Return what the listener said of a clip; empty where nothing."""
@@ -102,7 +102,8 @@ class VerdictTable:
             writer.writerow(COLUMNS)
             for row in self._others:
                 key = row.recording, row.label, row.span
-                writer.writerow(_cells(key, row.word, row.listener))
+                if row.word or key not in own:
+                    writer.writerow(_cells(key, row.word, row.listener))
             writer.writerows(_cells(key, word, self.listener) for key, word in own.items())
             temporary.write_text(out.getvalue(), encoding="utf-8")
 

@@ -342,22 +342,32 @@ def test_faulty_verdicts_are_read_as_they_mean_or_refused(
     from negmine.audit.audit_folder import KEY, read_clip_verdicts, read_key
 
     key = read_key(shared_audit / KEY)
-    asked = {name: claim.label for name, claim in zip(key.clips, key.claims, strict=True)}
-    rows = [["clip", "class", "verdict", "note"]]
-    rows += [[name, label, "absent", ""] for name, label in asked.items()]
+    asked = {Path(n).stem: claim.label for n, claim in zip(key.clips, key.claims, strict=True)}
+    rows = [["recording", "class", "t_min", "t_max", "verdict", "listener"]]
+    rows += [[name, label, "0.0", "1.0", "absent", "mia"] for name, label in asked.items()]
 
     def mean(found: list[dict[str, str]]) -> Any:
-        once(row["clip"] for row in found)
-        if {row["clip"]: row["class"] for row in found} != asked:
-            raise NoMeaningError("not what was asked")
-        words = {row["clip"]: (row["verdict"].lower(), row["note"]) for row in found}
-        if not any(word for word, _ in words.values()):
-            raise NoMeaningError("no verdict")
-        if not {word for word, _ in words.values()} <= {"present", "absent", "unsure", ""}:
-            raise NoMeaningError("another word")
-        return [words[name] for name in key.clips]
+        said: dict[str, dict[str, str]] = {}
+        for row in found:
+            if asked.get(row["recording"]) != row["class"]:
+                raise NoMeaningError("not what was asked")
+            start_s, end_s = (round(number(row[name]), 6) for name in ("t_min", "t_max"))
+            word, who = row["verdict"].lower(), row.get("listener", "")
+            words = said.setdefault(row["recording"], {})
+            if not 0 <= start_s < end_s or (word and who in words):
+                raise NoMeaningError("no span, or a second word")
+            if word not in ("present", "absent", "unsure", ""):
+                raise NoMeaningError("another word")
+            words |= {who: word} if word else {}
+        if said.keys() != asked.keys() or not any(said.values()):
+            raise NoMeaningError("a clip is missing, or no verdict")
+        sure = [{*said[name].values()} - {"unsure"} for name in asked]
+        return [
+            one.pop() if len(one) == 1 else "unsure" if said[name] else ""
+            for name, one in zip(asked, sure, strict=True)
+        ]
 
-    kind = Kind(rows, lambda path: [(v.word, v.note) for v in read_clip_verdicts(path, key)], mean)
+    kind = Kind(rows, lambda path: [v.word for v in read_clip_verdicts(path, key)], mean)
     try_tables(kind, times, tmp_path, trials)
 
 

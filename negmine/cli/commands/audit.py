@@ -26,6 +26,7 @@ def audit() -> None:
     \b
     Example:
       negmine audit draw pool -o audit --sample 200
+      negmine review audit
       negmine audit read audit -o audit.toml
     """
 
@@ -38,7 +39,7 @@ def audit() -> None:
     "--out",
     type=click.Path(path_type=Path),
     required=True,
-    help="A new folder for clips, page, verdicts and key.",
+    help="A new folder for clips, verdicts and key.",
 )
 @with_settings(DrawSettings)
 @quiet_and_json
@@ -53,13 +54,12 @@ def draw(
     """Draw a blinded sample of a POOL or a SELECTION to listen to.
 
     Clips have neutral names in random order, confirmed calls among them. Give the listener the
-    folder without key.parquet; listen.html takes the verdicts.
+    folder without key.parquet; 'negmine review audit' takes the verdicts.
 
     \b
     Example:
       negmine audit draw hard.parquet -o audit --sample 200
     """
-    from negmine.audit.audit_folder import PAGE
     from negmine.audit.draw import describe_claims, draw_audit
     from negmine.storage.locks import only_writer
 
@@ -78,7 +78,7 @@ def draw(
         return
     rows = [[name, str(one["claims"]), str(one["drawn"])] for name, one in strata.items()]
     say(table(["stratum", "claims", "drawn"], rows), quiet)
-    say(f"{out}: {drawn} clips and {found} controls; open {out / PAGE}", quiet)
+    say(f"{out}: {drawn} clips and {found} controls; listen with 'negmine review {out}'", quiet)
 
 
 @audit.command()
@@ -123,11 +123,12 @@ def read(
       negmine audit read audit -o audit.toml
       negmine build-pool train/ --tp train_tp.csv --config audit.toml --out pool2
     """
-    from negmine.audit.audit_folder import KEY, VERDICTS, read_clip_verdicts, read_key
+    from negmine.audit.audit_folder import KEY, read_clip_verdicts, read_key
     from negmine.audit.hidden_rates import Audit
     from negmine.audit.new_confidences import new_confidences
     from negmine.audit.results import write_confidences, write_contradicted
     from negmine.errors import InputError
+    from negmine.review.clip_folder import VERDICTS
 
     key = read_key(folder / KEY)
     found = Audit(key, read_clip_verdicts(verdicts or folder / VERDICTS, key))
@@ -179,7 +180,7 @@ def _show(found: Audit, confidences: list[NewConfidence], quiet: bool) -> None:
     wrong = found.contradicted()
     if wrong:
         say("\ncontradicted claims", quiet)
-        columns = ["recipe", "class", "kind", "certificate", "confidence", "clip", "note"]
+        columns = ["recipe", "class", "kind", "certificate", "confidence", "clip"]
         cells = [
             [f"{c[n]:.3f}" if n == "confidence" else str(c[n]) for n in columns] for c in wrong
         ]

@@ -207,9 +207,10 @@ def _audited(folder: Path, pool: Pool) -> list[Heard]:
     InputError
         If it is an audit of another pool, or holds no verdict.
     """
-    from negmine.audit.audit_folder import KEY, VERDICTS, read_clip_verdicts, read_key
+    from negmine.audit.audit_folder import KEY, read_clip_verdicts, read_key
     from negmine.audit.hidden_rates import Audit
     from negmine.errors import InputError
+    from negmine.review.clip_folder import VERDICTS
 
     key = read_key(folder / KEY)
     if key.about["pool_digest"] not in pool.digests:

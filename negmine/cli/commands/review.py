@@ -53,13 +53,13 @@ class Page:
 
 
 @click.command(cls=CleanCommand)
-@click.argument("source", metavar="SELECTION_OR_TABLE", type=_FILE)
+@click.argument("source", metavar="SELECTION_OR_TABLE_OR_AUDIT", type=click.Path(path_type=Path))
 @click.option(
     "-o",
     "--out",
     type=_FILE,
-    help="The table of verdicts; what it holds is gone on with.  [default: SELECTION_OR_TABLE with "
-    ".verdicts.csv]",
+    help="The table of verdicts; what it holds is gone on with.  [default: beside a selection or "
+    "table, with .verdicts.csv; of an audit its verdicts.csv]",
 )
 @click.option("--listener", default="", help="Who listens: kept beside each verdict.")
 @click.option(
@@ -98,18 +98,21 @@ def review(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Judge clips by ear on a local page: a SELECTION's, or the windows of a TABLE to fill in.
+    """Judge clips by ear on a local page: a SELECTION's, a TABLE's to fill in, or an AUDIT's.
 
     SELECTION is what 'negmine mine' chose, or doubted (hard.review.parquet); TABLE is of 'negmine
-    ask'. Each verdict is on the disk before the next clip shows, and the same command goes on
-    where the last one ended. OUT is --verdicts of build-pool, train, loop, mine and ask. Ctrl-C
-    ends the review.
+    ask'; AUDIT is the folder of 'negmine audit draw'. Each verdict is on the disk before the next
+    clip shows, and the same command goes on where the last one ended. OUT is --verdicts of
+    build-pool, train, loop, mine and ask; that of an audit is for 'negmine audit read'. Ctrl-C ends
+    the review.
 
     \b
     Example:
       negmine review hard.review.parquet --listener anna
       negmine review ask.csv --recordings field/ -o heard.csv
+      negmine review audit
     """
+    from negmine.review.clip_folder import VERDICTS
     from negmine.review.clip_order import in_order
     from negmine.review.controls import with_controls
     from negmine.review.review_sound import ClipSounds
@@ -128,11 +131,14 @@ def review(
         )
     _tell_controls(controls, found.pool is not None, settings.controls, quiet or as_json)
     bands = _bands(places.bands, sorted({clip.label for clip in clips}), found.pool)
-    out = places.out or source.with_suffix(".verdicts.csv")
+    out = places.out or (
+        source / VERDICTS if source.is_dir() else source.with_suffix(".verdicts.csv")
+    )
     with only_writer(out):
         kept = VerdictTable(out, page.listener)
         sounds = ClipSounds(bands, settings.context_s, found.pool)
-        session = ReviewSession(clips, sounds, kept)
+        # some clips of an audit are controls, which would be taken for what was found
+        session = ReviewSession(clips, sounds, kept, tells=not source.is_dir())
         if kept.others:
             note(f"{out}: {kept.others} rows of other listeners stay as they are", quiet or as_json)
         with ReviewServer(session, page.port) as server:
@@ -229,8 +235,14 @@ def _tell_controls(
 
 def _opened(source: Path, places: Places) -> ReviewClips:
     from negmine.pool import open_pool
+    from negmine.review.clip_folder import clips_of_folder
     from negmine.review.review_clips import clips_of_selection, clips_of_table, with_calls
 
+    if source.is_dir():
+        for option in ("recordings", "pool"):
+            if given(option):
+                warn(f"--{option} has no effect: the folder of an audit holds its own sound")
+        return clips_of_folder(source)
     if source.suffix.lower() == ".csv":
         if not places.recordings:
             raise click.UsageError(

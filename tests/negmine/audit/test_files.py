@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
-import shutil
-import subprocess
 from collections import Counter
 from pathlib import Path
 
@@ -15,11 +14,14 @@ import pytest
 import soundfile as sf
 from auditing import call, fails, fill, selection
 
-from negmine.audit.audit_folder import ClipVerdict, Key, read_clip_verdicts, read_key
-from negmine.audit.draw import listening_page
-from negmine.audit.frames import Claim
+from negmine.audit.audit_folder import read_clip_verdicts, read_key
+from negmine.errors import InputError
 from negmine.pool import open_pool
 from negmine.report.clips import listening_gain_db
+from negmine.review.clip_folder import clips_of_folder
+from negmine.review.review_sound import ClipSounds
+from negmine.review.session import ReviewSession
+from negmine.review.verdict_table import VerdictTable
 
 # ---- draw
 
@@ -31,17 +33,17 @@ def test_the_folder_holds_the_clips_and_nothing_that_tells(
     assert sorted(path.name for path in shared_audit.iterdir()) == [
         "clips",
         "examples",
+        "examples.csv",
         "key.parquet",
-        "listen.html",
         "verdicts.csv",
     ]
     table = pd.read_csv(shared_audit / "verdicts.csv", dtype=str, keep_default_na=False)
-    assert list(table.columns) == ["clip", "class", "verdict", "note"]
-    assert table["clip"].tolist() == sorted(
-        path.name for path in (shared_audit / "clips").glob("*.flac")
+    assert list(table.columns) == ["recording", "class", "t_min", "t_max", "verdict", "listener"]
+    assert table["recording"].tolist() == sorted(
+        path.stem for path in (shared_audit / "clips").iterdir()
     )
-    assert table["clip"].tolist() == list(key.clips)
-    assert set(table["verdict"]) == set(table["note"]) == {""}
+    assert [f"{name}.flac" for name in table["recording"]] == list(key.clips)
+    assert set(table["verdict"]) == set(table["listener"]) == {""}
     marks = {re.fullmatch(r"([0-9a-f]{6})-\d\d\.flac", clip)[1] for clip in key.clips}  # type: ignore[index]
     assert len(marks) == 1
     assert Counter(claim.control for claim in key.claims) == {False: 30, True: 6}
@@ -54,12 +56,11 @@ def test_the_folder_holds_the_clips_and_nothing_that_tells(
         rendered = recipe.render()
         gain = 10 ** (listening_gain_db(rendered, rate) / 20)
         np.testing.assert_allclose(samples, rendered * gain, atol=1 / 32000)
-        assert (shared_audit / "clips" / clip).with_suffix(".png").read_bytes()[1:4] == b"PNG"
         names = [claim.recipe, claim.kind, claim.certificate, *recipe.groups]
         told = [
             clip,
             (shared_audit / "verdicts.csv").read_text(),
-            (shared_audit / "listen.html").read_text(),
+            (shared_audit / "examples.csv").read_text(),
         ]
         shown = [name for name in names if name and any(f'"{name}"' in text for text in told)]
         assert shown == []
@@ -83,9 +84,7 @@ def test_the_same_draw_is_the_same_bytes(
 def test_verdicts_are_never_lost(audit_folder: Path, shared_pool: Path) -> None:
     fill(audit_folder, lambda claim: "absent" if claim.control else "")
     before = (audit_folder / "verdicts.csv").read_bytes()
-    fails(
-        call("draw", shared_pool, "-o", audit_folder), "holds 6 verdicts or notes.*choose another"
-    )
+    fails(call("draw", shared_pool, "-o", audit_folder), "holds 6 verdicts, which.*choose another")
     assert (audit_folder / "verdicts.csv").read_bytes() == before
 
 
@@ -152,90 +151,34 @@ def test_what_cannot_be_drawn_leaves_nothing(
 # ---- the page
 
 
-def test_the_page_cannot_be_broken_by_a_class_name(tmp_path: Path) -> None:
-    name = '</script><script>alert("x")</script> & "ä"'
-    key = Key(("abc-1.flac",), (Claim("id", name),), {})
-    page = listening_page(key, "abc", {name: ["abc-class1-1.flac"]}, 8000)
-    assert page.count("</script>") == 2
-    data = re.search(r'id="data">(.*?)</script>', page)
-    assert data
-    assert json.loads(data[1]) == {
-        "audit": "abc",
-        "clips": [["abc-1.flac", name]],
-        "examples": [[name, ["abc-class1-1.flac"]]],
-        "khz": 4.0,
-    }
-    assert not re.search(r"https?://|@import|\bfetch\b|XMLHttp", page)
-
-
-@pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
-def test_the_pages_table_is_the_table_that_is_read(audit_folder: Path, tmp_path: Path) -> None:
-    """The page's script, run on as much of a document as it uses: click, and download."""
-    page = (audit_folder / "listen.html").read_text()
-    script = page[page.rindex("<script>") + 8 : page.rindex("</script>")]
-    data = re.search(r'id="data">(.*?)</script>', page)
-    assert data
-    program = _DOCUMENT.replace("DATA", json.dumps(data[1])) + script + _CLICKS
-    ran = subprocess.run(["node", "-e", program], capture_output=True, text=True)
-    assert ran.returncode == 0, ran.stderr
-    (tmp_path / "verdicts.csv").write_text(ran.stdout)
+def test_an_audit_is_heard_on_the_review_page(audit_folder: Path) -> None:
     key = read_key(audit_folder / "key.parquet")
-    found = read_clip_verdicts(tmp_path / "verdicts.csv", key)
-    assert found[:4] == [
-        ClipVerdict("present", 'near, "loud"'),
-        ClipVerdict("absent", ""),
-        ClipVerdict("", ""),
-        ClipVerdict("unsure", ""),
-    ]
-    assert {verdict.word for verdict in found[4:]} == {""}
+    found = clips_of_folder(audit_folder)
+    assert [clip.path.name for clip in found.clips] == list(key.clips)
+    assert [clip.label for clip in found.clips] == [claim.label for claim in key.claims]
+    sounds, table = ClipSounds({}, 2.0), audit_folder / "verdicts.csv"
+    session = ReviewSession(found.clips, sounds, VerdictTable(table, "anna"), tells=False)
+    shown = [session.show(number) for number in range(len(found.clips))]
+    assert not any(claim.recipe in str(one) for claim in key.claims for one in shown)
+    assert all(one["nearest"] for one in shown)
+    example = found.clips[0].example
+    assert example
+    samples, rate = sf.read(io.BytesIO(sounds.call_wav(found.clips[0])))
+    assert len(samples) == sf.info(example).frames
+    assert rate == sf.info(example).samplerate
+    for number, claim in enumerate(key.claims):
+        session.say(number, "present" if claim.control else "absent")
+    assert (session.undo(), session.told()) == (35, "")
+    words = [verdict.word for verdict in read_clip_verdicts(table, key)]
+    assert words == ["present" if claim.control else "absent" for claim in key.claims[:35]] + [""]
+    assert json.loads(call("read", audit_folder, "--json").stdout)["unheard"] == 1
 
 
-_DOCUMENT = """
-const made = [], ids = {}, kept = {};
-function element(tag) {
-  const one = { tagName: tag.toUpperCase(), children: [], listeners: {}, attributes: {}, value: "",
-    classList: { add() {}, remove() {} }, append(...c) { one.children.push(...c); },
-    addEventListener(n, f) { one.listeners[n] = f; },
-    scrollIntoView() {}, pause() {}, play() {},
-    setAttribute(n, v) { one.attributes[n] = v; },
-    click() { if (one.listeners.click) one.listeners.click(); } };
-  made.push(one);
-  return one;
-}
-for (const id of ["data", "done", "examples", "khz", "list", "only",
-  "save"]) ids[id] = element("div");
-ids.data.textContent = DATA;
-let keydown;
-globalThis.document = { getElementById: (id) => ids[id], createElement: element,
-  addEventListener: (name, f) => { keydown = f; } };
-globalThis.localStorage = { getItem: (k) => kept[k] || null, setItem: (k, v) => { kept[k] = v; } };
-let saved;
-globalThis.Blob = class { constructor(parts) { saved = parts.join(""); } };
-globalThis.URL = { createObjectURL: () => "", revokeObjectURL() {} };
-"""
-
-_CLICKS = """
-const shown = made.filter((one) => one.tagName === "SECTION");
-const rows = shown.map((one) => one.children[3]);
-rows[0].children[0].click();
-const note = rows[0].children[3];
-note.value = 'near, "loud"';
-note.listeners.input();
-rows[1].children[0].click(); rows[1].children[1].click();
-rows[2].children[2].click(); rows[2].children[2].click();
-shown[3].children[2].listeners.play();
-keydown({ key: "u", target: { tagName: "BODY" } });
-keydown({ key: "p", target: { tagName: "INPUT" } });
-if (rows[3].children[2].attributes["aria-pressed"] !== "true") throw new Error("not pressed");
-if (ids.done.textContent !== "3 of " + shown.length) throw new Error(ids.done.textContent);
-if (Object.keys(JSON.parse(Object.values(kept)[0])).length !== 4) throw new Error("not kept");
-if (ids.examples.children.length !== 4) throw new Error("two classes, two examples each");
-ids.only.value = shown[0].children[0].children[1].textContent;
-ids.only.listeners.change();
-const asked = (one) => one.children[0].children[1].textContent === ids.only.value;
-if (shown.some((one) => !one.hidden !== asked(one))) throw new Error("one class alone");
-const heard = ids.examples.children.filter((one) => !one.hidden);
-if (heard.length !== 2) throw new Error("the examples of that class alone");
-ids.save.click();
-process.stdout.write(saved);
-"""
+def test_no_name_leads_out_of_an_audits_folder(audit_folder: Path, tmp_path: Path) -> None:
+    table = audit_folder / "verdicts.csv"
+    text = table.read_text(encoding="utf-8")
+    table.write_text(text.replace(text.splitlines()[1].split(",")[0], "../../etc"))
+    with pytest.raises(InputError, match=r"row 2: '../../etc' is no clip's name"):
+        clips_of_folder(audit_folder)
+    with pytest.raises(InputError, match="no folder of 'negmine audit draw'"):
+        clips_of_folder(tmp_path)

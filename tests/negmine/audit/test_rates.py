@@ -92,7 +92,7 @@ def test_a_listener_with_known_errors_recovers_the_rate() -> None:
     for _ in range(60):
         there = np.array([c.control or rng.random() < hidden[c.certificate] for c in key.claims])
         heard = there & (rng.random(len(there)) >= misses)
-        words = [ClipVerdict("present" if yes else "absent", "") for yes in heard]
+        words = [ClipVerdict("present" if yes else "absent") for yes in heard]
         found = Audit(key, words).hidden()
         plain.append(found.rate.estimate)
         corrected.append(found.corrected[0])
@@ -235,16 +235,19 @@ def test_verdicts_from_elsewhere(audit_folder: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda t: t, r"no verdict is filled in yet; listen to the clips with listen\.html"),
+        (lambda t: t, "no verdict is filled in yet; listen to the clips with 'negmine review'"),
         (
             lambda t: t.assign(verdict="abesnt"),
             r"row 2: verdict 'abesnt' \(did you mean absent\?\)",
         ),
-        (lambda t: t.iloc[5:], r"no row for \w+-01\.flac, \w+-02\.flac, \w+-03\.flac and 2 more"),
-        (lambda t: t.assign(clip="zz-01.flac"), "'zz-01.flac' is not in the key"),
+        (lambda t: t.iloc[5:], r"no row for \w+-01, \w+-02, \w+-03 and 2 more"),
+        (lambda t: t.assign(recording="zz-01"), "'zz-01' is not in the key"),
         (lambda t: t.assign(**{"class": "9"}), "asks for class '9', but .* was drawn for"),
-        (lambda t: pd.concat([t, t]), "appears twice"),
-        (lambda t: t.drop(columns="note"), "no column 'note'"),
+        (
+            lambda t: pd.concat([t, t]).assign(verdict="absent"),
+            "has a second verdict of the same listener",
+        ),
+        (lambda t: t.drop(columns="t_max"), "no column 't_max'"),
     ],
 )
 def test_mistakes_in_verdicts_are_one_line(
@@ -254,6 +257,17 @@ def test_mistakes_in_verdicts_are_one_line(
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
     spoil(table).to_csv(path, index=False)
     fails(call("read", audit_folder), message)
+
+
+def test_what_two_listeners_disagree_on_is_unsure(audit_folder: Path) -> None:
+    fill(audit_folder, lambda claim: "absent")
+    path = audit_folder / "verdicts.csv"
+    first = pd.read_csv(path, dtype=str, keep_default_na=False)
+    words = ["present", "absent", "unsure", ""]
+    second = first.iloc[:4].assign(listener="ben", verdict=words)
+    pd.concat([first, second]).to_csv(path, index=False)
+    found = [v.word for v in read_clip_verdicts(path, read_key(audit_folder / "key.parquet"))]
+    assert found[:4] == ["unsure", "absent", "absent", "absent"]
 
 
 def test_words_may_be_written_large(audit_folder: Path) -> None:

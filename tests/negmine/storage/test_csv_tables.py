@@ -152,10 +152,10 @@ def test_verdicts_of_a_class_like_a_formula(tmp_path: Path) -> None:
 
     claim = Claim("r", "-", False, "fp", "verified", 1.0, "", 0.0, 0.0, "s", 1)
     key = Key(("c.flac",), (claim,), {})
-    write_verdicts(tmp_path / "v.csv", key)
+    write_verdicts(tmp_path / "v.csv", key, 2.0)
     text = (tmp_path / "v.csv").read_text()
-    assert text.splitlines()[1] == "c.flac,'-,,"
-    (tmp_path / "v.csv").write_text(text.replace("'-,,", "'-,absent,"))
+    assert text.splitlines()[1] == "c,'-,0.0,2.0,,"
+    (tmp_path / "v.csv").write_text(text.replace("2.0,,", "2.0,absent,"))
     assert [verdict.word for verdict in read_clip_verdicts(tmp_path / "v.csv", key)] == ["absent"]
 
 
