@@ -156,6 +156,6 @@ def read_clip_verdicts(path: Path, key: Key) -> list[ClipVerdict]:
 
 
 def _together(words: Collection[str]) -> str:
-    """Return what listeners say together of a clip; nothing where nobody said anything."""
+    """Return what listeners say together of a clip; empty where nothing was said."""
     sure = set(words) - {UNSURE}
     return sure.pop() if len(sure) == 1 else UNSURE if words else ""

@@ -27,7 +27,7 @@ from negmine.storage.files import writing
 
 
 @dataclass(frozen=True)
-class Merged:
+class MergedVerdicts:
     """Tables of verdicts, read and joined.
 
     Attributes
@@ -74,7 +74,7 @@ class Merged:
 _WORDS = (PRESENT, ABSENT, UNSURE)
 
 
-def merge_verdicts(paths: Sequence[Path]) -> Merged:
+def merge_verdicts(paths: Sequence[Path]) -> MergedVerdicts:
     """Read tables and their controls, and join them; whoever has no name is called as the table.
 
     Raises
@@ -105,7 +105,7 @@ def merge_verdicts(paths: Sequence[Path]) -> Merged:
     if not verdicts:
         raise InputError(f"{', '.join(map(str, paths))}: no verdict is filled in yet")
     rows, disagreed = _joined(verdicts)
-    return Merged(
+    return MergedVerdicts(
         tuple(verdicts), tuple(rows), tuple(disagreed), tuple(controls.values()), tuple(notes)
     )
 
@@ -126,7 +126,7 @@ def _joined(verdicts: Iterable[Verdict]) -> tuple[list[Verdict], list[Verdict]]:
     return rows, disagreed
 
 
-def write_merged(merged: Merged, out: Path) -> None:
+def write_merged(merged: MergedVerdicts, out: Path) -> None:
     """Write the rows as a table of verdicts, and the controls beside it.
 
     Raises
@@ -149,7 +149,7 @@ def write_merged(merged: Merged, out: Path) -> None:
         _write(path, text)
 
 
-def write_disagreed(merged: Merged, out: Path) -> None:
+def write_disagreed(merged: MergedVerdicts, out: Path) -> None:
     """Write what listeners disagree on as a table to fill in: see `write_merged`."""
     text = _text(COLUMNS, [[*_place(r), "", ""] for r in merged.disagreed])
     _check_free(out, text)

@@ -84,7 +84,7 @@ class ReviewSession:
             "doubts": [None if isnan(clip.doubt) else clip.doubt for clip in self.clips],
             "listener": self.table.listener,
             "table": str(self.table.path),
-            "outlook": self.told(),
+            "outlook": self.outlook_text(),
         }
 
     def show(self, number: int) -> dict[str, Any]:
@@ -129,9 +129,9 @@ class ReviewSession:
 
     def news(self) -> str | None:
         """Return what more verdicts would bring, after every ten; None between."""
-        return None if self.given % _OUTLOOK_AFTER else self.told()
+        return None if self.given % _OUTLOOK_AFTER else self.outlook_text()
 
-    def told(self) -> str:
+    def outlook_text(self) -> str:
         """Return what more verdicts would bring, in words; empty where it is not told."""
         return self.outlook().to_text() if self._tells else ""
 

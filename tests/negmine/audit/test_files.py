@@ -168,7 +168,7 @@ def test_an_audit_is_heard_on_the_review_page(audit_folder: Path) -> None:
     assert rate == sf.info(example).samplerate
     for number, claim in enumerate(key.claims):
         session.say(number, "present" if claim.control else "absent")
-    assert (session.undo(), session.told()) == (35, "")
+    assert (session.undo(), session.outlook_text()) == (35, "")
     words = [verdict.word for verdict in read_clip_verdicts(table, key)]
     assert words == ["present" if claim.control else "absent" for claim in key.claims[:35]] + [""]
     assert json.loads(call("read", audit_folder, "--json").stdout)["unheard"] == 1

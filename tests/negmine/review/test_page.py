@@ -89,7 +89,7 @@ def test_a_review_by_keys_alone_outlives_its_server(
         page.wait(SHOWN.format(number))
         page.key(key)
     page.wait(SHOWN.format(10))
-    # back, undo, and skip: the tenth is judged anew
+    # back, undo, and skip: the tenth is judged again
     page.key("z")
     page.wait(SHOWN.format(9))
     page.key("p")
