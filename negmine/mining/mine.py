@@ -123,6 +123,7 @@ def mine(
         doubt.auc,
         doubt.held_out,
         doubt.to_dict(),
+        max_doubt=s.max_doubt,
     )
     describe = _Describer(pool, scores, doubt, strata)
     selections: tuple[list[Chosen], list[Chosen], list[Chosen]] = ([], [], [])

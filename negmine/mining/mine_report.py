@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,11 @@ from negmine.mining.rules.rule import Limits, Takes
 from negmine.text_tables import table
 
 _BINS = 40
+
+
+def model_name(path: Path) -> str:
+    """Name a model by its file and the folder it is in, such as ``run0/best.pt``."""
+    return "/".join(path.absolute().parts[-2:]).lstrip("/")
 
 
 def reasons() -> dict[str, str]:
@@ -53,6 +59,8 @@ class MineReport:
         Its level by kind of claim, its bounds and its reliability: see `DoubtModel.to_dict`.
     classes : dict of str to dict
         From `class_report`.
+    max_doubt : float
+        Beyond it, a row is left for review.
     """
 
     rows: int
@@ -63,6 +71,7 @@ class MineReport:
     doubt_held_out: bool = False
     doubt: dict[str, Any] = field(default_factory=dict)
     classes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    max_doubt: float = math.nan
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from negmine.annotations.schema import Annotations
 from negmine.audio.spectrogram import frequency_ticks, time_ticks
 from negmine.errors import PoolError, did_you_mean
 from negmine.mining.selection import Chosen, Selection
 from negmine.pool import Pool
+from negmine.report.boxes import Box, boxes_in
 from negmine.report.changes import (
     SelectionChange,
     by_class,
@@ -23,6 +23,10 @@ from negmine.report.changes import (
     scores_of,
 )
 from negmine.report.clips import LOUDNESS_DB, Picture, PlayedClip, hear, pictures, svg_uri
+from negmine.report.folders import count_folders
+from negmine.report.page_template import render_page
+from negmine.report.plots.doubt import draw_doubt, max_doubt
+from negmine.report.plots.folders import draw_folders
 from negmine.report.plots.reliability import bins_of, draw_reliability
 from negmine.report.plots.scores import HALF, draw_scores
 from negmine.report.read_report import (
@@ -40,8 +44,8 @@ from negmine.storage.files import writing
 # Clips that are rendered at a time; the page is the same whatever their number.
 _THREADS = 2
 
-# Shown where a number is not known: never 0.
-_UNKNOWN = "\N{EN DASH}"
+# Folders that the page counts, at most.
+_MOST_FOLDERS = 15
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,25 @@ class Earlier:
 
     selection: Selection
     report: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What a page shows beside the selection and its report.
+
+    Attributes
+    ----------
+    name : str
+        The selection's file, as it was named: 'negmine review' takes it.
+    annotations : Annotations, optional
+        Whose boxes are marked in the confirmed calls.
+    thresholds : mapping of str to float
+        Logits at which the classes are detected, of those that have one.
+    """
+
+    name: str = "hard.parquet"
+    annotations: Annotations | None = None
+    thresholds: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -81,6 +104,7 @@ class _Card:
     picture: Picture
     call: PlayedClip | None
     call_picture: Picture | None
+    boxes: tuple[Box, ...]
     then: float
     replayed: bool
 
@@ -95,6 +119,8 @@ class _Section:
     highest: float
     certified: float
     calls_median: float
+    threshold: float
+    above: tuple[int, int] | None
     cards: Sequence[_Card]
     figure: str
     histogram: Histogram | None
@@ -114,6 +140,7 @@ def write_report(
     report: Mapping[str, Any] | None = None,
     *,
     before: Earlier | None = None,
+    beside: Beside | None = None,
     settings: PageSettings | None = None,
     on_clip: Callable[[int], object] = lambda clips: None,
 ) -> WrittenReport:
@@ -130,6 +157,7 @@ def write_report(
         The mining run's own, of `negmine.mining.mine_report`. The page says what it lacks.
     before : Earlier, optional
         An older selection, to tell what changed.
+    beside : Beside, optional
     on_clip : callable
         Called with a number of clips as they are rendered; in all `clips_to_render`.
 
@@ -150,35 +178,46 @@ def write_report(
     old_rows = by_class(before.selection) if before else {}
     old_scores = scores_of(before.selection.rows) if before else {}
     other_model = before is not None and before.selection.model != selection.model
+    given = beside or Beside()
     sections = [
         _section(
             name,
             rows.get(name, []),
-            [_card(row, heard, old_scores, other_model) for row in shown[name]],
+            [
+                _card(row, heard, old_scores, other_model, _boxes(row, pool, given.annotations))
+                for row in shown[name]
+            ],
             class_report(report, name),
             class_report(before.report, name) if before else {},
             old_rows.get(name, []),
             changes.get(name),
+            given.thresholds.get(name, math.nan),
         )
         for name in names
     ]
-    text = _template().render(
+    chosen = [row for name in names for row in rows.get(name, [])]
+    folders = count_folders(pool, chosen)
+    content = render_page(
         sections=sections,
         selection=selection,
         pool=pool,
         report=report or {},
         before=before,
+        beside=given,
         whole=whole,
         per_class=(settings or PageSettings()).per_class,
-        missing=_missing(sections, report, before),
+        missing=_missing(sections, report, before, given),
         frequency_ticks=frequency_ticks(pool.sample_rate),
         time_ticks=time_ticks(pool.clip_s),
         doubt_auc=number(report or {}, "doubt_auc"),
         doubt_levels=doubt_levels(report),
-        reliability=_reliability(report),
+        doubt_figure=svg_uri(draw_doubt(chosen, max_doubt(selection, report))),
+        reliability=svg_uri(draw_reliability(bins_of(report))),
+        folders=folders[:_MOST_FOLDERS],
+        more_folders=max(0, len(folders) - _MOST_FOLDERS),
+        folders_figure=svg_uri(draw_folders(folders[:_MOST_FOLDERS])) if chosen else "",
         loudness_db=LOUDNESS_DB,
     )
-    content = text.encode("utf-8", "backslashreplace")
     with writing(path) as temporary:
         temporary.write_bytes(content)
     return WrittenReport(
@@ -188,11 +227,6 @@ def write_report(
         negatives=sum(len(section.cards) for section in sections),
         calls=len({c.call.id for s in sections for c in s.cards if c.call}),
     )
-
-
-def _reliability(report: Mapping[str, Any] | None) -> str:
-    """Draw how reliable doubt is, where the report says so: the address of a picture, or empty."""
-    return svg_uri(draw_reliability(bins_of(report)))
 
 
 def clips_to_render(selection: Selection, pool: Pool, settings: PageSettings | None = None) -> int:
@@ -245,11 +279,20 @@ def _hear(
     return heard
 
 
+def _boxes(row: Chosen, pool: Pool, annotations: Annotations | None) -> tuple[Box, ...]:
+    """Return where the call is in the clip of the nearest one."""
+    if annotations is None or not row.nearest_call:
+        return ()
+    call = pool.calls[pool.calls.row_of(row.nearest_call)]
+    return boxes_in(call, row.label, annotations)
+
+
 def _card(
     row: Chosen,
     heard: Mapping[tuple[bool, str], PlayedClip],
     old_scores: Mapping[tuple[str, str], float],
     other_model: bool,
+    boxes: tuple[Box, ...],
 ) -> _Card:
     clip = heard[False, row.recipe]
     call = heard[True, row.nearest_call] if row.nearest_call else None
@@ -261,6 +304,7 @@ def _card(
         picture=drawn[0],
         call=call,
         call_picture=drawn[1] if call else None,
+        boxes=boxes,
         then=then,
         replayed=other_model and then == row.score,
     )
@@ -274,6 +318,7 @@ def _section(
     old_entry: Mapping[str, Any],
     old_rows: Sequence[Chosen],
     change: SelectionChange | None,
+    threshold: float,
 ) -> _Section:
     now, then = histogram_of(entry, name), histogram_of(old_entry, name)
     calls_median = number(entry, "calls")
@@ -282,7 +327,7 @@ def _section(
         [row.score for row in rows],
         then,
         [row.score for row in old_rows],
-        marks={HALF: calls_median},
+        marks={"threshold": threshold, HALF: calls_median},
     )
     return _Section(
         name=name,
@@ -291,6 +336,8 @@ def _section(
         highest=rows[0].score if rows else math.nan,
         certified=number(entry, "certified"),
         calls_median=calls_median,
+        threshold=threshold,
+        above=_above(now, calls_median if math.isnan(threshold) else threshold),
         cards=cards,
         figure=svg_uri(drawn),
         histogram=now,
@@ -299,8 +346,25 @@ def _section(
     )
 
 
+def _above(histogram: Histogram | None, threshold: float) -> tuple[int, int] | None:
+    """Count the certified negatives in bins that are wholly above a threshold, and all of them.
+
+    Returns
+    -------
+    (int, int) or None
+        Those at least, and all that the histogram counts; None where either is not known.
+    """
+    if histogram is None or math.isnan(threshold):
+        return None
+    above = histogram.negatives[histogram.edges[:-1] >= threshold].sum()
+    return int(above), int(histogram.negatives.sum())
+
+
 def _missing(
-    sections: Sequence[_Section], report: Mapping[str, Any] | None, before: Earlier | None
+    sections: Sequence[_Section],
+    report: Mapping[str, Any] | None,
+    before: Earlier | None,
+    beside: Beside,
 ) -> list[str]:
     """List what the page cannot show, and why."""
     found = []
@@ -319,36 +383,10 @@ def _missing(
         found.append(
             "The selection has no doubts (estimated probabilities that the class is present)."
         )
+    if beside.annotations and any(card.call and not card.boxes for card in cards):
+        found.append(
+            "In some confirmed calls no box is marked: the tables of annotations have none there."
+        )
     if before and before.report is None:
         found.append("There is no mining report beside the older selection: no scores before.")
     return found
-
-
-def _template() -> Any:
-    """Return the page, with every value escaped unless it is markup of the template's own."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("negmine.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["number"] = _number
-    environment.filters["count"] = _count
-    environment.tests["known"] = lambda value: value is not None and bool(np.isfinite(value))
-    return environment.get_template("report.html.j2")
-
-
-def _number(value: float, digits: int = 2, signed: bool = False) -> str:
-    """Format a number with a true minus sign; a dash where it is not known."""
-    if not math.isfinite(value):
-        return _UNKNOWN
-    text = f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
-    return text.replace("-", "\N{MINUS SIGN}")
-
-
-def _count(value: float | None) -> str:
-    """Format a whole number, its thousands apart; a dash where it is not known."""
-    return f"{int(value):,}" if value is not None and math.isfinite(value) else _UNKNOWN

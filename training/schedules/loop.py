@@ -10,11 +10,12 @@ from typing import Any
 from negmine.annotations.verdict_rows import Verdict
 from negmine.mining.exclusions import heard_present, heard_rows
 from negmine.mining.mine import MineSettings, mine
+from negmine.mining.mine_report import model_name
 from negmine.mining.selection import check_made_with, is_whole, open_selection
 from negmine.pool import Pool
 from negmine.progress import Progress
 from negmine.recipes.cache import CachedReader
-from negmine.report.html import Earlier, clips_to_render, write_report
+from negmine.report.html import Beside, Earlier, clips_to_render, write_report
 from negmine.report.read_report import read_report, report_path
 from negmine.storage.digests import text_fingerprint
 from negmine.storage.files import write_json
@@ -155,7 +156,10 @@ def run_loop(
                     open_selection(old).join(new, settings.replay, mining.settings.seed + number)
                     for old, new in zip(earlier, found, strict=True)
                 ]
-            report = mined.report.to_dict() | {"selection": found[0].digest}
+            report = mined.report.to_dict() | {
+                "selection": found[0].digest,
+                "model_name": model_name(results[-1].checkpoint),
+            }
             write_json(folder / "hard.report.json", report)
             for path, selection in ((random, found[1]), (mined_rows, found[0])):
                 replace(selection, made_with=made_with).write(path)
@@ -210,8 +214,9 @@ def _write_page(
     earlier = Earlier(open_selection(before), read_report(report_path(before))) if before else None
     advance = progress("rendering the page", clips_to_render(selection, pool), "clip")
     write_report(
-        path, selection, pool, read_report(report_path(hard)), before=earlier, on_clip=advance
-    )
+        path, selection, pool, read_report(report_path(hard)),
+        before=earlier, beside=Beside(hard.name), on_clip=advance,
+    )  # fmt: skip
 
 
 def _score(checkpoint: Checkpoint) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -140,6 +142,7 @@ def mine(
     from negmine.cli.commands.report import check_page
     from negmine.mining.exclusions import heard_present, heard_rows, read_exclusions
     from negmine.mining.mine import mine as run_mining
+    from negmine.mining.mine_report import model_name
     from negmine.pool import open_pool
     from negmine.storage.locks import only_writer
 
@@ -181,15 +184,21 @@ def mine(
             exclude=excluded, heard=[*heard_rows(heard, opened), *audited],
             reader=reader, on_rows=bars("scoring", total, "clip"),
         )  # fmt: skip
-    report = mined.report.to_dict() | {"selection": mined.selection.digest}
+    report = mined.report.to_dict() | {
+        "selection": mined.selection.digest,
+        "model_name": model_name(scoring.models[0]),
+        "command": shlex.join(["negmine", *sys.argv[1:]]),
+    }
     with only_writer(out, wait=True):
         _write(mined, report, out, settings.control)
     if page:
-        from negmine.report.html import clips_to_render, write_report
+        from negmine.report.html import Beside, clips_to_render, write_report
 
         with Bars(quiet) as bars:
             advance = bars("rendering", clips_to_render(mined.selection, opened), "clip")
-            write_report(page, mined.selection, opened, report, on_clip=advance)
+            write_report(
+                page, mined.selection, opened, report, beside=Beside(str(out)), on_clip=advance
+            )
     if as_json:
         print_json(report)
         return

@@ -92,7 +92,8 @@ def _draw(inputs: Sequence[Path], settings: PlotSettings, theme: Theme) -> Drawn
     columns = min(2, len(wanted))
     rows = -(-len(wanted) // columns)
     figure = new_figure(settings, 15 if columns == 1 else 18, 9.5 * rows + 1)
-    facts = []
+    facts: list[dict[str, str | float | None]] = []
+    said: list[str] = []
     notes = dict.fromkeys(_other_lengths(curves))
     for number, label in enumerate(wanted):
         axis = figure.add_subplot(rows, columns, number + 1)
@@ -107,6 +108,8 @@ def _draw(inputs: Sequence[Path], settings: PlotSettings, theme: Theme) -> Drawn
                 np.maximum(rate, least / 2), recall, color=theme.series[place],
                 linestyle=_STYLES[place], linewidth=1.7, label=name,
             )  # fmt: skip
+            if (reached := _at(recall, rate, 0.7)) is not None:
+                said.append(f"{name} {_rate(reached)} at 70 % recall")
             told = {f"fp/h@{at:g}": _at(recall, rate, at) for at in _TOLD}
             facts.append({"model": name, "class": label} | told)
         axis.set_xscale("log")
@@ -122,11 +125,6 @@ def _draw(inputs: Sequence[Path], settings: PlotSettings, theme: Theme) -> Drawn
         finish(axis, theme)
         if number == 0:
             legend(axis, theme, loc="lower right", bbox_to_anchor=(1.0, 0.0), ncols=1)
-    said = [
-        f"{one['model']} {one['fp/h@0.7']:.3g} at 70 % recall"
-        for one in facts
-        if one["fp/h@0.7"] is not None
-    ]
     alt = f"False positives an hour against recall: {shorten(said, 6)}"
     return Drawn(figure, alt, {"curves": facts}, tuple(notes))
 
@@ -137,6 +135,10 @@ def _other_lengths(curves: Mapping[str, Mapping[str, Curve]]) -> Iterator[str]:
     if len(lengths) > 1:
         told = shorten(f"{one:.3g} h" for one in sorted(lengths))
         yield f"the curves are of recordings of {told}: false positives compare on the same ones"
+
+
+def _rate(per_hour: float) -> str:
+    return f"{per_hour:,.0f}" if per_hour >= 10 else f"{per_hour:.2g}"
 
 
 def _at(recall: np.ndarray, rate: np.ndarray, wanted: float) -> float | None:

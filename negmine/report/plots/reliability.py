@@ -45,7 +45,7 @@ def _plot(axis: Axes, theme: Theme, bins: Mapping[str, DoubtBins]) -> None:
         axis.scatter(one.claimed, one.found, s=sizes, color=colour, marker=marker, label=name)
     axis.set_xlim(0, 1)
     axis.set_ylim(0, 1)
-    axis.set_aspect("equal")
+    axis.set_aspect("equal", anchor="W")
     axis.set_xlabel("doubt claimed (probability)")
     axis.set_ylabel("share found present")
     finish(axis, theme)

@@ -99,9 +99,9 @@ def draw_class(
         _line(axis, then.calls, then.edges, theme.calls, "--", "calls, before")
     if edges is not None and len(chosen_then):
         _line(axis, _counts(chosen_then, edges), edges, theme.chosen, "--", "chosen, before")
-    for (name, at), style in zip((marks or {}).items(), ("-", ":", "-."), strict=False):
-        if math.isfinite(at):
-            axis.axvline(at, color=theme.ink, linewidth=1.3, linestyle=style, label=name)
+    known = {name: at for name, at in (marks or {}).items() if math.isfinite(at)}
+    for (name, at), style in zip(known.items(), ("-", ":", "-."), strict=False):
+        axis.axvline(at, color=theme.ink, linewidth=1.3, linestyle=style, label=name)
     axis.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     if now or then:
         axis.set_yscale("log")

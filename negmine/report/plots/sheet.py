@@ -35,12 +35,10 @@ def _draw(inputs: Sequence[Path], settings: PlotSettings, theme: Theme) -> Drawn
     columns = 1 + max(map(len, shown.values()))
     figure = new_figure(settings, 1.2 + 3.7 * columns, 1.4 + 2.9 * len(shown))
     axes = figure.subplots(len(shown), columns, squeeze=False)
-    last = axes[-1]
     for line, (name, rows) in zip(axes, shown.items(), strict=True):
         _row(line, name, rows, pool, theme)
-        if line is not last:
-            for axis in line:
-                axis.set_xticklabels([])
+    for axis in axes[:-1].flat:
+        axis.set_xticklabels([])
     for axis in axes[-1]:
         axis.set_xlabel("time (s)")
     facts = {"classes": list(shown), "negatives": clips - len(shown), "clip_s": pool.clip_s}

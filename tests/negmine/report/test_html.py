@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 from click.testing import CliRunner
-from conftest import make_pool
+from conftest import Data, make_pool
 from PIL import Image
 from placeholder import PlaceholderScorer
 
@@ -25,7 +25,7 @@ from negmine.cli.main import main
 from negmine.errors import PoolError
 from negmine.mining.mine import MineSettings, mine
 from negmine.mining.mine_report import _histogram
-from negmine.mining.selection import Selection
+from negmine.mining.selection import Selection, open_selection
 from negmine.pool import Pool, open_pool
 from negmine.report.html import Earlier, clips_to_render, write_report
 from negmine.report.read_report import histogram_of, report_path
@@ -178,7 +178,8 @@ def test_the_page_reaches_for_nothing_outside_itself(
     assert policy.startswith("default-src 'none'")
     # what is drawn as SVG names namespaces, and no address that is fetched
     drawn = [content(i["src"]).decode() for i in page.of("img") if "svg" in i["src"][:20]]
-    assert len(drawn) == len(pool.classes)
+    assert len([i for i in page.of("img") if i.get("class") == "scores"]) == len(pool.classes)
+    assert len(drawn) > len(pool.classes)
     assert not any(re.search(r'href="(?!#)|<image|<script|url\((?!#)', svg) for svg in drawn)
 
 
@@ -483,3 +484,41 @@ def test_a_report_with_malformed_doubt_is_told(
     selection, report = mined
     with pytest.raises(PoolError, match=message):
         write_report(tmp_path / "r.html", selection, pool, report | {"doubt": doubt or [1]})
+
+
+def test_the_page_names_model_and_commands_and_marks_what_it_is_given(
+    shared_pool: Path, shared_data: Data, shared_checkpoint: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "hard one.parquet"
+    arguments = ["--model", str(shared_checkpoint), "--pool", str(shared_pool), "--quiet"]
+    arguments += ["--out", str(out), "--per-class", "2", "--min-distance", "0"]
+    ran = CliRunner().invoke(main, ["mine", *arguments])
+    assert ran.exit_code == 0, ran.output
+    told = json.loads(report_path(out).read_text())
+    assert told["model_name"] == "/".join(shared_checkpoint.parts[-2:])
+    assert told["command"].startswith("negmine ")
+    assert told["max_doubt"] == 0.5
+    table = tmp_path / "thresholds.csv"
+    table.write_text("class,threshold\n0,0.75\n1,\n")
+    page = tmp_path / "p.html"
+    given = ["--tp", str(shared_data.tp), "--thresholds", str(table), "--out", str(page)]
+    ran = CliRunner().invoke(main, ["report", str(out), *given, "--quiet"])
+    assert ran.exit_code == 0, ran.output
+    made = read(page)
+    assert told["model_name"] in made.text
+    assert told["command"] in made.text
+    assert f"negmine review '{out}'" in made.text
+    assert made.text.count("s threshold: ") == 1
+    boxed = [tag for tag in made.of("span") if tag.get("class") == "box"]
+    assert boxed
+    assert all(re.fullmatch(r"(\w+:[\d.]+%;?){4}", tag["style"]) for tag in boxed)
+    assert any("the call is boxed" in image["alt"] for image in made.of("img"))
+    # every chosen clip draws on a folder, and no folder on more than there are
+    cells = re.findall(r'<td class="text">([^<]*)</td><td>(\d+)</td>', page.read_text())
+    chosen = {row.recipe for row in open_selection(out).rows}
+    counted = [int(count) for _, count in cells]
+    assert max(counted) <= len(chosen) <= sum(counted)
+    table.write_text("class,threshold\n0,1.5\n")
+    ran = CliRunner().invoke(main, ["report", str(out), *given])
+    assert ran.exit_code != 0
+    assert "row 2: threshold 1.5; expected a probability" in ran.output
