@@ -1,7 +1,7 @@
 """False positives an hour against recall: detection error trade-off curves of models.
 
-As miss rate against false alarms in Martin et al. (1997, "The DET curve in assessment of detection
-task performance"), the axis of false positives logarithmic; recall instead of its complement.
+After Martin et al. (1997, "The DET curve in assessment of detection task performance"): the axis of
+false positives is logarithmic, the other is recall instead of the rate of misses.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from negmine.storage.csv_tables import EVERY, number_in, read_rows
 COLUMNS = ("model", "class", "recall", "fp_per_hour", "threshold", "hours")
 # The row of all classes: their false positives an hour added up, each class at that recall.
 TOGETHER = EVERY
-# Where the curves are told as numbers.
+# Recalls at which the rates are reported as numbers.
 _TOLD = (0.5, 0.7, 0.9)
 _STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
 
