@@ -8,7 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import Data
+from serving_review import served
 
+from benchmarks.certificates import read_events
+from benchmarks.listener import Listener
+from benchmarks.page_listener import listen
 from negmine.annotations.listener_errors import (
     Control,
     ListenerErrors,
@@ -158,6 +162,27 @@ def test_the_measured_rate_of_a_listener_with_5_percent_errors_holds_the_true_on
         assert errors.missed.hits + errors.false_calls.hits == wrong.sum(), trial
         assert errors_of(said, "ben").missed.trials == 0
     assert held >= 190
+
+
+def test_a_simulated_listener_goes_through_the_page(
+    session: ReviewSession, shared_data: Data
+) -> None:
+    # the tables of the shared data name every call
+    listener = Listener(read_events([shared_data.tp]), 0.2, seed=3)
+    with served(session) as server:
+        said = listen(server.url, listener)
+        assert said.total() == len(session.clips)
+        assert not listen(server.url, listener)
+    errors, _ = session.errors()
+    wrong = sum(
+        listener.hear(clip.recording, clip.label, clip.span) != clip.known
+        for clip in session.clips
+        if clip.known
+    )
+    assert errors.missed.hits + errors.false_calls.hits == wrong > 0
+    for rate in (errors.missed, errors.false_calls):
+        low, high = rate.interval()
+        assert low <= 0.2 <= high
 
 
 def test_the_confidence_of_an_absence_is_how_often_it_is_right() -> None:

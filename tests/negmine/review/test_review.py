@@ -10,9 +10,6 @@ import re
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +19,7 @@ import soundfile as sf
 from click.testing import CliRunner
 from conftest import SAMPLE_RATE, TONE_HZ, Data, tone
 from PIL import Image
+from serving_review import served
 
 from negmine.annotations.verdicts import read_verdicts
 from negmine.audio.windows import Span
@@ -39,7 +37,6 @@ from negmine.review.review_clips import (
     clips_of_table,
 )
 from negmine.review.review_sound import ClipSounds, band_passed
-from negmine.review.server import ReviewServer
 from negmine.review.session import ReviewSession
 from negmine.review.settings import ReviewSettings
 from negmine.review.verdict_table import VerdictTable
@@ -66,18 +63,6 @@ def session(asked: Path, shared_data: Data) -> ReviewSession:
     clips = clips_of_table(asked, [shared_data.recordings]).clips
     table = VerdictTable(asked.with_name("heard.csv"), "anna")
     return ReviewSession(clips, ClipSounds({"0": (800.0, 1200.0)}, 0.5), table)
-
-
-@contextmanager
-def served(session: ReviewSession) -> Iterator[ReviewServer]:
-    with ReviewServer(session) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 def ask(
