@@ -206,3 +206,24 @@ def hoplite(root: Path, heard: list[Heard]) -> None:
     index = Index(ndim=16, metric="ip", dtype="f16")
     index.add(np.arange(1, len(vectors) + 1, dtype=np.uint64), np.array(vectors, dtype=np.float16))
     index.save(folder / "usearch.index")
+
+
+def wake_word(root: Path, seed: int = 0) -> None:
+    """Write hey/, files of a word; noise/ and later/, sound without it."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(RATE) / RATE
+    for name in ("hey", "noise", "later"):
+        (root / name).mkdir(parents=True)
+    for i in range(12):
+        hz = 700 * rng.uniform(0.8, 1.2)
+        word = np.sin(2 * np.pi * hz * t * (1 + 0.3 * t)) * ((t > 0.2) & (t < 0.8))
+        samples = 0.2 * word + rng.normal(0, 0.005, RATE)
+        sf.write(root / "hey" / f"voice{i:02d}.wav", samples.astype(np.float32), RATE)
+    for folder, count in (("noise", 8), ("later", 2)):
+        for i in range(count):
+            samples = rng.normal(0, 0.03, 10 * RATE)
+            for start in rng.integers(0, 9 * RATE, 4):
+                hum = np.sin(2 * np.pi * rng.uniform(500, 900) * t) * (t < rng.uniform(0.2, 0.9))
+                samples[start : start + RATE] += 0.1 * hum
+            name = f"{'street' if i % 2 else 'kitchen'}{i}.wav"
+            sf.write(root / folder / name, samples.astype(np.float32), RATE)

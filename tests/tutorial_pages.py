@@ -186,6 +186,7 @@ MADE: dict[str, Callable[[Path], None]] = {
     "own-model": _own_model,
     "own-trainer": _tables(field_data.rfcx),
     "raven": _tables(field_data.raven),
+    "wake-word": field_data.wake_word,
 }
 
 
