@@ -26,7 +26,13 @@ import click
 
 from benchmarks.benefit_arms import ARMS, Arm
 from benchmarks.benefit_bench import FOLDS, Bench
-from benchmarks.benefit_tables import chosen_table, gains_table, results_table, write_raw
+from benchmarks.benefit_tables import (
+    chosen_table,
+    gains_table,
+    results_table,
+    write_gains,
+    write_raw,
+)
 from benchmarks.compare import frozen_settings, side_by_side
 from negmine.cli.console import Bars
 from negmine.mining.mine import MineSettings
@@ -95,6 +101,7 @@ def _defaults(backbone: str) -> dict[str, Any]:
 @click.option("--backbone", default="birdnet", show_default=True)
 @click.option("--jobs", default=1, show_default=True, help="Runs side by side.")
 @click.option("--raw", type=click.Path(path_type=Path), help="CSV to write, a row a metric.")
+@click.option("--gains", type=click.Path(path_type=Path), help="CSV of what each arm gains.")
 @click.option("--quiet", is_flag=True)
 def main(
     data: Path,
@@ -109,6 +116,7 @@ def main(
     error: float,
     jobs: int,
     raw: Path | None,
+    gains: Path | None,
     quiet: bool,
     **settings: Any,
 ) -> None:
@@ -134,6 +142,8 @@ def main(
     click.echo(chosen_table(out, done, seeds))
     if raw:
         write_raw(raw, out, done, seeds, data.name, settings["backbone"])
+    if gains:
+        write_gains(gains, out, done, seeds, data.name, settings["backbone"])
 
 
 if __name__ == "__main__":

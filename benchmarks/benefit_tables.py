@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +88,35 @@ def _change(values: pd.Series[float], control: pd.Series[float]) -> str:
     return f"{mean:+.0f} % [{low:+.0f}, {high:+.0f}]"
 
 
+@dataclass(frozen=True)
+class Gain:
+    """What an arm changes in a metric of its control, with 95 % intervals.
+
+    Attributes
+    ----------
+    mean : float
+        The paired difference over seeds; of counts the change in percent, of the geometric mean.
+    seeds, recordings : (float, float)
+        Student's t over seeds; over test recordings, of the mean over seeds.
+    """
+
+    mean: float
+    seeds: tuple[float, float]
+    recordings: tuple[float, float]
+
+    def text(self, percent: bool) -> str:
+        """Format it, as ``-20 % [-22, -18; -26, -11]``."""
+        digits = ".0f" if percent else ".3f"
+        mean, *ends = (f"{v:+{digits}}" for v in (self.mean, *self.seeds, *self.recordings))
+        return f"{mean}{' %' if percent else ''} [{ends[0]}, {ends[1]}; {ends[2]}, {ends[3]}]"
+
+
+def controls(arm: str, arms: Sequence[str]) -> list[str]:
+    """Return what an arm is compared with, of some arms: its control, and TP + FP."""
+    wanted = ARMS[arm].control, "tp-fp"
+    return list(dict.fromkeys(c for c in wanted if c is not None and c in arms and c != arm))
+
+
 def gains_table(out: Path, arms: Sequence[str], seeds: int) -> str:
     """Tabulate what each arm gains on its control, and on TP + FP, with both intervals."""
     lines = [
@@ -97,32 +127,25 @@ def gains_table(out: Path, arms: Sequence[str], seeds: int) -> str:
         "|---" * (len(METRICS) + 2) + "|",
     ]
     for arm in arms:
-        controls = dict.fromkeys(c for c in (ARMS[arm].control, "tp-fp") if c in arms and c != arm)
-        for control in controls:
-            cells = [_gain(out, arm, str(control), seeds, name) for name in METRICS]
-            title = ARMS[str(control)].title
-            lines.append(f"| {ARMS[arm].title} | {title} | {' | '.join(cells)} |")
+        for control in controls(arm, arms):
+            gains = (gain(out, arm, control, seeds, n).text(n in RATIOS) for n in METRICS)
+            lines.append(f"| {ARMS[arm].title} | {ARMS[control].title} | {' | '.join(gains)} |")
     return "\n".join(lines)
 
 
-def _gain(out: Path, arm: str, control: str, seeds: int, metric: str) -> str:
-    """Format a paired difference, or the change of a ratio in percent."""
+def gain(out: Path, arm: str, control: str, seeds: int, metric: str) -> Gain:
+    """Compare an arm with another, seed by seed, and resample by resample."""
     both = [read_scores(out, name, seeds, [metric])[metric].to_numpy() for name in (arm, control)]
     spread = [_resampled(out, name, seeds, metric) for name in (arm, control)]
-    if metric in RATIOS:
+    ratio = metric in RATIOS
+    if ratio:
         with np.errstate(divide="ignore", invalid="ignore"):
-            logs = [np.log(values) for values in (*both, *spread)]
-        over_seeds = logs[0] - logs[1]
-        over_clips = logs[2].mean(axis=0) - logs[3].mean(axis=0)
-        ends = [*_student(over_seeds), *interval(over_clips)]
-        changes = (100 * np.expm1(value) for value in (over_seeds.mean(), *ends))
-        mean, low, high, first, last = (f"{value:+.0f}" for value in changes)
-        return f"{mean} % [{low}, {high}; {first}, {last}]"
+            both, spread = [np.log(v) for v in both], [np.log(v) for v in spread]
     over_seeds = both[0] - both[1]
-    ends = [*_student(over_seeds), *interval(spread[0].mean(axis=0) - spread[1].mean(axis=0))]
-    values = [over_seeds.mean(), *ends]
-    mean, low, high, first, last = (f"{value:+.3f}" for value in values)
-    return f"{mean} [{low}, {high}; {first}, {last}]"
+    over_clips = spread[0].mean(axis=0) - spread[1].mean(axis=0)
+    values = [float(over_seeds.mean()), *_student(over_seeds), *interval(over_clips)]
+    mean, *ends = (float(100 * np.expm1(v)) for v in values) if ratio else values
+    return Gain(mean, (ends[0], ends[1]), (ends[2], ends[3]))
 
 
 def _student(values: NDArray[np.float64]) -> tuple[float, float]:
@@ -156,9 +179,35 @@ def write_raw(
         for seed, value in enumerate(values)
     ]
     columns = ["data", "backbone", "arm", "seed", "metric", "value"]
-    table = pd.DataFrame(rows, columns=columns)
+    _append(path, pd.DataFrame(rows, columns=columns))
+
+
+def write_gains(
+    path: Path, out: Path, arms: Sequence[str], seeds: int, data: str, backbone: str
+) -> None:
+    """Append what each arm gains to a CSV, a row a metric; see `Gain`."""
+    rows = []
+    for arm in arms:
+        for control in controls(arm, arms):
+            for metric in METRICS:
+                found = gain(out, arm, control, seeds, metric)
+                values = (found.mean, *found.seeds, *found.recordings)
+                rows.append((data, backbone, arm, control, metric, *(f"{v:.4g}" for v in values)))
+    _append(path, pd.DataFrame(rows, columns=GAINS))
+
+
+# Of the CSV file of gains: the change, and the ends of its intervals.
+GAINS = [
+    "data", "backbone", "arm", "against", "metric", "change", "seeds_low", "seeds_high",
+    "recordings_low", "recordings_high",
+]  # fmt: skip
+
+
+def _append(path: Path, table: pd.DataFrame) -> None:
+    """Write a table's rows in place of those of the same data and backbone."""
     if path.exists():
         before = pd.read_csv(path, dtype=str)
-        other = (before["data"] != data) | (before["backbone"] != backbone)
-        table = pd.concat([before[other], table])
+        new = set(zip(table["data"], table["backbone"], strict=True))
+        old = [one not in new for one in zip(before["data"], before["backbone"], strict=True)]
+        table = pd.concat([before[old], table])
     table.to_csv(path, index=False)

@@ -9,14 +9,13 @@ of that file. Most files are shown as they are. `MADE` holds what is computed fr
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from scipy import stats
 
 from benchmarks.benefit_arms import ARMS
+from benchmarks.benefit_tables import RATIOS, Gain
 from benchmarks.thresholds import summary
 from negmine.storage.files import writing
 
@@ -49,47 +48,44 @@ def as_it_is(path: Path) -> str:
 
 
 def benefit_table(path: Path) -> str:
-    """Return what each arm of `benchmarks.benefit` scored: means over seeds, and its gains."""
+    """Return what arms of `benchmarks.benefit` scored, means over seeds, and what they gain.
+
+    The gains are in the file of the same name with ``-gains``.
+    """
     lines = [
-        "| data | seeds | arm | LWLRAP | macro AP | FP/h at 0.7 | recall at 10 FP/h "
-        "| FP/h against TP + FP | FP/h against |",
-        "|---|--:|---|--:|--:|--:|--:|---|---|",
+        "| data | seeds | arm | LWLRAP | macro AP | FP/h at 0.7 | recall at 1 FP/h "
+        "| FP/h against TP + FP | control | FP/h against it | recall at 1 FP/h against it |",
+        "|---|--:|---|--:|--:|--:|--:|---|---|---|---|",
     ]
+    gains = pd.read_csv(path.with_name(f"{path.stem}-gains.csv"))
     for data, rows in pd.read_csv(path).groupby("data", sort=False):
-        arms = {
-            str(arm): runs.pivot(index="seed", columns="metric", values="value")
-            for arm, runs in rows.groupby("arm", sort=False)
-        }
-        for arm, own in arms.items():
-            mean = own.mean()
-            control = ARMS[arm].control
-            if control is None or control == "tp-fp" or control not in arms:
-                against = ""
-            else:
-                against = f"{ARMS[control].title}: {_change(own, arms[control])}"
+        gained = dict(_texts(gains[gains["data"] == data]))
+        for arm, runs in rows.groupby("arm", sort=False):
+            own = runs.pivot(index="seed", columns="metric", values="value")
+            mean, title, control = own.mean(), ARMS[str(arm)].title, ARMS[str(arm)].control
+            beyond = (arm, control, "fp/h@0.7") in gained and control != "tp-fp"
             cells = [
                 str(data),
                 str(len(own)),
-                ARMS[arm].title,
+                title,
                 *(f"{mean[name]:.3f}" for name in ("lwlrap", "macro_ap")),
                 f"{mean['fp/h@0.7']:,.0f}",
-                f"{mean['recall@10fp/h']:.3f}",
-                "" if arm == "tp-fp" else _change(own, arms["tp-fp"]),
-                against,
+                f"{mean['recall@1fp/h']:.3f}",
+                gained.get((arm, "tp-fp", "fp/h@0.7"), ""),
+                ARMS[str(control)].title if beyond else "",
+                *(gained[arm, control, n] if beyond else "" for n in ("fp/h@0.7", "recall@1fp/h")),
             ]
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _change(runs: pd.DataFrame, control: pd.DataFrame) -> str:
-    """Format the change of false positives an hour, paired by seed, with Student's 95 %."""
-    ratios = (runs["fp/h@0.7"] / control["fp/h@0.7"]).dropna()
-    logs = np.log(ratios.to_numpy(dtype=float))
-    if len(logs) < 2:
-        return f"{100 * np.expm1(logs.mean()):+.0f} %"
-    half = stats.t.ppf(0.975, len(logs) - 1) * logs.std(ddof=1) / np.sqrt(len(logs))
-    changes = 100 * np.expm1([logs.mean(), logs.mean() - half, logs.mean() + half])
-    return "{:+.0f} % [{:+.0f}, {:+.0f}]".format(*changes)
+def _texts(gains: pd.DataFrame) -> Iterator[tuple[tuple[object, ...], str]]:
+    """Yield arm, control and metric, and what is gained."""
+    keys = gains[["arm", "against", "metric"]].itertuples(index=False, name=None)
+    columns = ["change", "seeds_low", "seeds_high", "recordings_low", "recordings_high"]
+    for key, (mean, *ends) in zip(keys, gains[columns].to_numpy(float).tolist(), strict=True):
+        found = Gain(mean, (ends[0], ends[1]), (ends[2], ends[3]))
+        yield key, found.text(key[2] in RATIOS)
 
 
 def thresholds_table(path: Path) -> str:
@@ -101,6 +97,8 @@ def thresholds_table(path: Path) -> str:
 
 MADE: dict[str, Callable[[Path], str]] = {
     "benefit.csv": benefit_table,
+    "verdicts.csv": benefit_table,
+    "scenes-small.csv": benefit_table,
     "thresholds.csv": thresholds_table,
 }
 
