@@ -27,7 +27,7 @@ from scipy.special import expit
 from negmine.mining.likelihood import MIN_CLIPS as MIN_CLIPS
 from negmine.mining.likelihood import MOST_HEARD, Evidence, LikelihoodRatio
 from negmine.mining.reliability import Reliability, reliability_of
-from negmine.mining.strata import Stratum, level_of_verdicts
+from negmine.mining.strata import Stratum, level_of_verdicts, slope_of_verdicts
 
 # Features, confidence and stratum of some rows.
 Claims = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -81,6 +81,8 @@ class DoubtModel:
     ratio : LikelihoodRatio or None
         None with too few clips: the certificate alone decides.
     strata : sequence of Stratum
+    slope : float
+        In [0, 1], times the logarithm of the ratio: see `hear`.
     shifts, levels : dict of int to float
         By stratum: added to the logarithm of the ratio, see `settle`; and to that of the odds, see
         `hear`.
@@ -101,6 +103,7 @@ class DoubtModel:
         self._counts = len(calls.features), len(rejected.features)
         self.strata = strata
         self.ratio: LikelihoodRatio | None = None
+        self.slope = 1.0
         self.shifts: dict[int, float] = {}
         self.levels: dict[int, float] = {}
         self.heard = Reliability()
@@ -133,10 +136,14 @@ class DoubtModel:
     ) -> np.ndarray:
         """Return log odds without what verdicts say."""
         odds = self._prior(confidence, stratum)
-        if self.ratio is None:
-            return odds
+        return odds if self.ratio is None else odds + self._added(self.ratio, features, stratum)
+
+    def _added(
+        self, ratio: LikelihoodRatio, features: np.ndarray, stratum: np.ndarray
+    ) -> np.ndarray:
+        """Return what the sound adds to log odds."""
         shift = self._each(self.shifts, self.shifts.get(NO_STRATUM, 0.0))[stratum]
-        return np.asarray(odds + self._raised(self.ratio.log(features), shift))
+        return self._raised(ratio.log(features), shift)
 
     def _each(self, values: Mapping[int, float], missing: float = 0.0) -> np.ndarray:
         """Return values by number of stratum, that of `NO_STRATUM` last."""
@@ -144,9 +151,9 @@ class DoubtModel:
         return np.array([values.get(number, missing) for number in numbers])
 
     def _raised(self, log_ratio: np.ndarray, shift: np.ndarray | float) -> np.ndarray:
-        """Shift logarithms of ratios, none above the bound."""
+        """Shift logarithms of ratios, none above the bound, and flatten them."""
         highest = math.inf if self.ratio is None else self.ratio.high
-        return np.minimum(log_ratio + shift, highest)
+        return np.asarray(self.slope * np.minimum(log_ratio + shift, highest))
 
     def settle(
         self, features: np.ndarray, confidence: np.ndarray, stratum: np.ndarray | None = None
@@ -194,7 +201,10 @@ class DoubtModel:
         stratum: np.ndarray,
         present: np.ndarray,
     ) -> None:
-        """Let verdicts on some rows tell how often the certificates of their strata are wrong.
+        """Let verdicts tell how often certificates are wrong, and how much sound says of it.
+
+        Ratios are flattened as far as the verdicts on all strata want it, and settled again; then
+        each stratum's level is that of its own verdicts.
 
         Parameters
         ----------
@@ -207,6 +217,11 @@ class DoubtModel:
         self._verdicts = stratum, present
         odds = self._log_odds(features, confidence, stratum)
         self.heard = reliability_of(expit(odds), present)
+        if self.ratio is not None:
+            added = self._added(self.ratio, features, stratum)
+            self.slope = slope_of_verdicts(odds - added, added, stratum, present)
+            self.settle(*self._drawn)
+            odds = self._log_odds(features, confidence, stratum)
         for number in np.unique(stratum).tolist():
             inside = stratum == number
             self.levels[number] = level_of_verdicts(odds[inside], present[inside])
@@ -242,6 +257,7 @@ class DoubtModel:
             "auc": self.auc,
             "lowest_ratio": math.nan if ratio is None else math.exp(ratio.low),
             "highest_ratio": math.nan if ratio is None else math.exp(ratio.high),
+            "slope": self.slope,
             "judged": (Reliability() if ratio is None else ratio.reliability).to_dict(),
             "heard": self.heard.to_dict(),
             "strata": self._by_stratum(),
@@ -271,7 +287,9 @@ class DoubtModel:
     def most(self, confidence: np.ndarray, stratum: np.ndarray) -> np.ndarray:
         """Return the highest doubt that rows may have, whatever they sound like: float64, (N,)."""
         odds = self._prior(confidence, stratum) + self._each(self.levels)[stratum]
-        return np.asarray(expit(odds + (0.0 if self.ratio is None else self.ratio.high)))
+        return np.asarray(
+            expit(odds + (0.0 if self.ratio is None else self.slope * self.ratio.high))
+        )
 
 
 def _or_none(stratum: np.ndarray | None, count: int) -> np.ndarray:

@@ -120,10 +120,15 @@ def _levels(doubt: Mapping[str, Any]) -> list[str]:
         for one in strata
     ]
     headers = ["kind", "certificate", "it admits", "doubt", "at most", "heard"]
-    return [
+    found = [
         "doubt of random rows, and the most that a row of its kind may have:",
         table(headers, rows),
     ]
+    if (slope := doubt.get("slope", 1.0)) < 1.0:
+        found.append(
+            f"by what was heard, the sound says less than it seems: {slope:.2f} of the log ratio"
+        )
+    return found
 
 
 def class_report(

@@ -10,7 +10,7 @@ import pytest
 
 from negmine.mining.doubt import NO_STRATUM, DoubtModel, clip_features
 from negmine.mining.likelihood import MOST_HEARD, Evidence, bounds
-from negmine.mining.strata import Stratum
+from negmine.mining.strata import Stratum, slope_of_verdicts
 
 _FIRST, _OTHERS = slice(0, 60), slice(60, 400)
 
@@ -212,6 +212,37 @@ def test_thirty_verdicts_a_stratum_settle_its_level(true_share: float, hardest: 
     # nobody listened to the other
     assert model.levels.keys() == {0}
     assert sum(model.heard.count) == 30
+
+
+@pytest.mark.parametrize("true_slope", [0.0, 0.3, 1.0])
+def test_verdicts_flatten_a_ratio_that_is_too_steep(true_slope: float) -> None:
+    rng = np.random.default_rng(3)
+    strata = [Stratum("fp", "verified"), Stratum("scene", "mixed")]
+    model = DoubtModel(evidence(rng, 1.0, 300), evidence(rng, -1.0, 900), strata=strata)
+    stratum = np.repeat([0, 1], 2000)
+    features = rng.normal(-0.5, 1.0, size=(4000, 2))
+    confidence = np.full(4000, 0.9)
+    model.settle(features, confidence, stratum)
+    # of two normal distributions a distance of 2 apart in both features
+    odds = np.log(0.1 / 0.9) + true_slope * (2 * features.sum(axis=1) + 2)
+    hidden = rng.random(4000) < 1 / (1 + np.exp(-odds))
+    heard = rng.permutation(4000)[:300]
+    before = model.probability(features, confidence, stratum)
+    model.hear(features[heard], confidence[heard], stratum[heard], hidden[heard])
+    after = model.probability(features, confidence, stratum)
+    assert model.slope == pytest.approx(true_slope, abs=0.25)
+    top = np.argsort(-before)[:400]
+    off = [abs(one[top].mean() - hidden[top].mean()) for one in (before, after)]
+    assert off[1] < max(0.07, 0.5 * off[0])
+    assert model.to_dict()["slope"] == model.slope
+
+
+def test_a_dozen_verdicts_hardly_change_the_slope() -> None:
+    odds, added = np.full(12, -2.0), np.linspace(-1.0, 1.0, 12)
+    none = np.zeros(12, dtype=bool)
+    assert slope_of_verdicts(odds, added, np.zeros(12, dtype=int), none) > 0.8
+    nothing = np.zeros(0)
+    assert slope_of_verdicts(nothing, nothing, nothing.astype(int), nothing.astype(bool)) == 1.0
 
 
 def test_rejections_that_are_calls_do_not_make_a_ratio_flat() -> None:
