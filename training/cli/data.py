@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -15,6 +15,7 @@ from negmine.cli.console import (
     Failure,
     GroupedOption,
     note,
+    say,
     say_opened,
 )
 from negmine.cli.data import LenientDataFiles
@@ -23,6 +24,8 @@ from negmine.cli.stopping import stop_code
 from negmine.cli.tables import read_annotations
 from negmine.errors import InputError
 from negmine.notices import warn, warn_each
+from training.backbone_kinds import kind_of
+from training.data.settings import ONE_CLASS_MIX
 
 if TYPE_CHECKING:
     from negmine.annotations import Annotations
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from training.config import TrainConfig
     from training.data.settings import Grouping, HardUse
 
+Run = TypeVar("Run", bound="RunSettings")
 
 skip_bad_option = click.option(
     "--skip-bad",
@@ -124,6 +128,26 @@ def check_mix_by(settings: RunSettings, classes: Sequence[str]) -> None:
         raise InputError(
             f"--hard-mix-by other: '{classes[0]}' is the only class; leave it out, or take own"
         )
+
+
+def with_one_class(settings: Run, classes: Sequence[str], quiet: bool) -> Run:
+    """Mix random negatives into rows where there is one class alone, unless settings say how many.
+
+    Not with a frozen network, to which mixed sound is new each time.
+    """
+    samples = settings.samples
+    given = samples.model_fields_set
+    frozen = kind_of(settings.backbone) == "frozen"
+    if "negative_mix" in given or frozen or samples.negatives is None or len(classes) > 1:
+        if "negative_mix_snr_db" in given and samples.negatives and not samples.negative_mix:
+            warn("--negative-mix-snr has no effect without --negative-mix")
+        return settings
+    say(
+        f"one class: {ONE_CLASS_MIX:.0%} of the rows get a random negative mixed in "
+        "(--negative-mix)",
+        quiet,
+    )
+    return settings.replace(samples=samples.replace(negative_mix=ONE_CLASS_MIX))
 
 
 class Cautions:

@@ -24,6 +24,7 @@ from training.cli.data import (
     open_data,
     skip_bad_option,
     warn_if_emulated,
+    with_one_class,
 )
 from training.cli.frozen import warn_of_new_sound, with_frozen_network
 from training.cli.settings import LoopRunSettings, RunCommand, warn_unused, with_run_settings
@@ -99,6 +100,7 @@ def loop(
     with only_run(out), Bars(quiet) as bars:
         opened, annotations = open_data(data, bars, quiet)
         check_mix_by(settings, annotations.classes)
+        settings = with_one_class(settings, annotations.classes, quiet)
         config = at_own_rate(settings, opened, annotations, rate, quiet)
         inputs = RunInputs(
             annotations,

@@ -26,6 +26,7 @@ from training.cli.data import (
     selections,
     skip_bad_option,
     warn_if_emulated,
+    with_one_class,
 )
 from training.cli.frozen import warn_of_new_sound, with_frozen_network
 from training.cli.settings import RunCommand, TrainSettings, warn_unused, with_run_settings
@@ -93,6 +94,7 @@ def train(
     with Bars(quiet) as bars:
         opened, annotations = open_data(data, bars, quiet)
         check_mix_by(settings, annotations.classes)
+        settings = with_one_class(settings, annotations.classes, quiet)
         init, pool = _path(settings.init), _path(settings.pool)
         samples = sample_inputs(settings.samples)
         other = _rate_of(init, [path for path, _ in hard], pool, samples)

@@ -48,6 +48,10 @@ class HardUse(Settings, frozen=True):
 HARD_USE = HardUse()
 
 
+# Of a wake word or an alarm, with a network that is trained as a whole (docs/results.md).
+ONE_CLASS_MIX = 0.5
+
+
 class SampleUse(Settings, frozen=True):
     """Rows of pools."""
 
@@ -62,10 +66,11 @@ class SampleUse(Settings, frozen=True):
     negative_mix: Share = setting(
         0.0, "Rows, of calls and of all kinds, that get one of them mixed in.",
         flag="--negative-mix", metavar="SHARE", needs=When("negatives"),
+        shown=f"0; {ONE_CLASS_MIX:g} with one class and a network that is trained as a whole",
     )  # fmt: skip
     negative_mix_snr_db: Ascending[float] = setting(
         (-10.0, 10.0), "Row over the negative mixed into it, dB.",
-        flag="--negative-mix-snr", metavar="LOW HIGH", needs=When("negative_mix"),
+        flag="--negative-mix-snr", metavar="LOW HIGH", needs=When("negatives"),
     )  # fmt: skip
     scenes: FolderName | None = setting(
         None, "Pool whose scenes, of which every class is known, are added to every step.",
