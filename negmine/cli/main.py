@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 import click
@@ -21,7 +20,6 @@ from negmine.cli.commands.review import review
 from negmine.cli.commands.verdicts import verdicts
 from negmine.cli.console import (
     Bars,
-    CleanGroup,
     GroupedOption,
     as_one,
     note,
@@ -31,51 +29,12 @@ from negmine.cli.console import (
     say_opened,
 )
 from negmine.cli.data import DataFiles, Sites, data_files, site_of
+from negmine.cli.plugins import PluginGroup
 from negmine.cli.settings import config_option, with_settings
 from negmine.cli.tables import read_annotations
 from negmine.limits import MOST_HZ
 from negmine.notices import warn, warn_each
 from negmine.pool.settings import RowChoice
-
-ENTRY_POINTS = "negmine.commands"
-
-
-class PluginGroup(CleanGroup):
-    """A group that also holds the commands other packages register as entry points."""
-
-    def _plugins(self, context: click.Context) -> dict[str, EntryPoint]:
-        # kept for the run: looking for them reads what every installed package says of itself
-        if ENTRY_POINTS not in context.meta:
-            found = entry_points(group=ENTRY_POINTS)
-            context.meta[ENTRY_POINTS] = {point.name: point for point in found}
-        return dict(context.meta[ENTRY_POINTS])
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted({*super().list_commands(ctx), *self._plugins(ctx)})
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        own = super().get_command(ctx, cmd_name)
-        point = self._plugins(ctx).get(cmd_name)
-        if own or point is None:
-            return own
-        try:
-            command = point.load()
-        except (ImportError, AttributeError) as error:
-            reason = f"command '{cmd_name}' of plug-in '{point.value}' cannot be loaded: {error}"
-            return _broken(cmd_name, reason)
-        if not isinstance(command, click.Command):
-            return _broken(cmd_name, f"plug-in '{point.value}' is not a click command")
-        return command
-
-
-def _broken(name: str, reason: str) -> click.Command:
-    """Make a command that says why it is broken: the others and their help still work."""
-
-    def fail() -> None:
-        raise click.ClickException(reason)
-
-    anything = {"ignore_unknown_options": True, "allow_extra_args": True}
-    return click.Command(name, anything, fail, help=f"Broken: {reason}", add_help_option=False)
 
 
 @click.group(cls=PluginGroup, context_settings={"help_option_names": ["-h", "--help"]})

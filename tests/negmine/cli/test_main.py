@@ -18,7 +18,7 @@ from conftest import Data
 from placeholder import PlaceholderScorer
 
 from negmine import __version__
-from negmine.cli import main as cli
+from negmine.cli import plugins
 from negmine.cli.main import main
 from negmine.mining.selection import open_selection
 from negmine.models import scorer
@@ -343,8 +343,8 @@ def test_ctrl_c_ends_with_the_shells_code(
 
 
 def plug_in(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
-    point = EntryPoint("extra", value, cli.ENTRY_POINTS)
-    monkeypatch.setattr(cli, "entry_points", lambda group: [point])
+    point = EntryPoint("extra", value, plugins.ENTRY_POINTS)
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [point])
 
 
 @click.command()
@@ -362,7 +362,7 @@ def test_a_plug_ins_command_is_listed_and_run(monkeypatch: pytest.MonkeyPatch) -
         def load(self) -> click.Command:
             return hello
 
-    monkeypatch.setattr(cli, "entry_points", lambda group: [Point()])
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [Point()])
     assert re.search(r"^  hello +Say hello\.$", run("--help").stdout, re.MULTILINE)
     assert run("hello", "--times", 2).stdout == "hello\nhello\n"
 
@@ -371,10 +371,13 @@ def test_a_plug_ins_command_is_listed_and_run(monkeypatch: pytest.MonkeyPatch) -
     ("value", "message"),
     [
         ("no_such_package:main", "plug-in 'no_such_package:main' cannot be loaded: No module"),
-        ("negmine.cli.main:no_such", "plug-in 'negmine.cli.main:no_such' cannot be loaded: module"),
         (
-            "negmine.cli.main:ENTRY_POINTS",
-            "plug-in 'negmine.cli.main:ENTRY_POINTS' is not a click command",
+            "negmine.cli.plugins:no_such",
+            "plug-in 'negmine.cli.plugins:no_such' cannot be loaded: module",
+        ),
+        (
+            "negmine.cli.plugins:ENTRY_POINTS",
+            "plug-in 'negmine.cli.plugins:ENTRY_POINTS' is not a click command",
         ),
     ],
 )
@@ -391,8 +394,8 @@ def test_a_broken_plug_in_is_named_and_harms_no_other_command(
 
 
 def test_a_plug_in_does_not_take_a_commands_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    point = EntryPoint("mine", "no_such_package:main", cli.ENTRY_POINTS)
-    monkeypatch.setattr(cli, "entry_points", lambda group: [point])
+    point = EntryPoint("mine", "no_such_package:main", plugins.ENTRY_POINTS)
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [point])
     assert "Score a pool with a model" in run("mine", "--help").stdout
 
 
