@@ -179,6 +179,6 @@ class ReviewSession:
                 label: {name: count[word] for word, name in names.items()}
                 for label, count in counts.items()
             },
-            "outlook": self.outlook().to_dict(),
+            "outlook": self.outlook().to_dict() if self._tells else None,
             "controls": errors.to_dict() | {"absent_confidence": confidence},
         }

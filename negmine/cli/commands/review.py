@@ -170,7 +170,7 @@ def _show(session: ReviewSession, as_json: bool, quiet: bool) -> None:
     ]
     say(table(["class", *columns], rows), quiet)
     for line in [
-        *filter(None, [session.outlook().to_text()]),
+        *filter(None, [session.outlook_text()]),
         *(one.to_text() for one in agreed),
         *error_lines(*session.errors()),
     ]:
