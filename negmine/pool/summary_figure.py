@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -28,9 +29,11 @@ def draw_summary(path: Path, summary: PoolSummary, clip_s: float) -> None:
     FigureCanvasAgg(figure)
     hours, sure = figure.subplots(1, 2, sharey=True, width_ratios=[3, 1])
     left = np.zeros(len(names))
-    for number, kind in enumerate(summary.kinds):
+    # viridis: kinds next to one another differ in lightness, too
+    shades = colormaps["viridis"](np.linspace(0.0, 0.95, max(1, len(summary.kinds))))
+    for shade, kind in zip(shades, summary.kinds, strict=True):
         width = np.array([summary.classes[n][kind] for n in names]) * clip_s / 3600
-        hours.barh(at, width, left=left, height=0.8, label=kind, color=f"C{number % 10}")
+        hours.barh(at, width, left=left, height=0.8, label=kind, color=shade)
         left += width
     confidence = [summary.classes[name]["confidence"] for name in names]
     sure.plot(confidence, at, "o", color="0.2", markersize=4)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from negmine.look import LIGHT
 from negmine.storage.digests import text_fingerprint
 from negmine.storage.files import writing
 from training.config import TrainConfig
@@ -168,18 +169,20 @@ def draw_curve(history: Sequence[Entry], mark: str = "") -> bytes:
     FigureCanvasAgg(figure)
     # a fixed place: to lay it out again would take most of the time of a figure
     left = figure.add_axes((0.08, 0.11, 0.75 if rate and names else 0.84, 0.79))
-    left.plot(epochs, [e["loss"] for e in history], "o-", color="0.4", markersize=3, label="loss")
+    left.plot(
+        epochs, [e["loss"] for e in history], "o-", color=LIGHT.soft, markersize=3, label="loss"
+    )
     left.set_xlabel("epoch")
     left.set_ylabel("loss")
     left.set_ylim(bottom=0)
     left.xaxis.set_major_locator(MaxNLocator(integer=True))
-    left.axvline(epochs[best], color="0.8", linestyle="--", zorder=0, label="best epoch")
+    left.axvline(epochs[best], color=LIGHT.line, linestyle="--", zorder=0, label="best epoch")
     lines, labels = left.get_legend_handles_labels()
     if names:
         right = left.twinx()
         right.set_ylabel("score on known labels")
         right.set_ylim(0, 1)
-        for name, color in zip(names, ("C0", "C1", "C3"), strict=False):
+        for name, color in zip(names, (LIGHT.negatives, LIGHT.chosen, LIGHT.calls), strict=False):
             values = [entry.get(name, math.nan) for entry in history]
             shown = f"{name} ({values[best]:.3f})"
             right.plot(epochs, values, "o-", color=color, markersize=3, label=shown)
@@ -191,7 +194,7 @@ def draw_curve(history: Sequence[Entry], mark: str = "") -> bytes:
         outer.set_ylabel("false positives per hour, held-out negatives")
         values = [entry.get(rate, math.nan) for entry in history]
         shown = f"{rate} ({values[best]:.0f})"
-        outer.plot(epochs, values, "s-", color="C2", markersize=3, label=shown)
+        outer.plot(epochs, values, "s-", color=LIGHT.doubted, markersize=3, label=shown)
         outer.set_ylim(bottom=0)
         more = outer.get_legend_handles_labels()
         lines, labels = lines + more[0], labels + more[1]

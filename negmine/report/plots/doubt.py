@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from negmine.errors import InputError
 from negmine.look import LIGHT, Theme, adaptive
 from negmine.mining.selection import Chosen, Selection
-from negmine.report.plots.drawn import CM, Drawn, Kind, as_svg, finish, legend, new_figure
+from negmine.report.plots.drawn import CM, Drawn, Kind, as_svg, finish, legend, new_figure, thinner
 from negmine.report.plots.opened import open_for_plot
 from negmine.report.read_report import number
 from negmine.report.settings import PlotSettings
@@ -79,8 +79,9 @@ def _scatter(
         if not len(score):
             continue
         facts[name] = len(score)
+        area, alpha = thinner(size, len(score))
         axis.scatter(
-            score, doubt, s=size, color=colour, marker=marker, alpha=0.75, linewidths=0,
+            score, doubt, s=area, color=colour, marker=marker, alpha=alpha, linewidths=0,
             label=f"{name} ({len(score):,})",
         )  # fmt: skip
     if not facts:

@@ -11,7 +11,7 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -102,11 +102,14 @@ def finish(axis: Axes, theme: Theme, *, grid: str = "both") -> None:
         spine.set_color(theme.line)
 
 
-def title(
-    axis: Axes, theme: Theme, text: str, size: float = 9.5, loc: Literal["left", "right"] = "left"
-) -> None:
-    """Write a title above an axis."""
-    axis.set_title(text, loc=loc, color=theme.ink, fontsize=size)
+def title(axis: Axes, theme: Theme, text: str, size: float = 9.5) -> None:
+    """Write a title above an axis, at its left."""
+    axis.set_title(text, loc="left", color=theme.ink, fontsize=size)
+
+
+def thinner(size: float, count: int) -> tuple[float, float]:
+    """Return the area and the opacity of points: less of both where there are many."""
+    return (size, 0.8) if count <= 500 else (size / 2, 0.5)
 
 
 def shortened(name: str, most: int) -> str:

@@ -17,7 +17,7 @@ from negmine.look import Theme
 from negmine.recipes.columns import ID_BYTES
 from negmine.recipes.recipe import Recipes
 from negmine.recipes.render import RENDERING
-from negmine.report.plots.drawn import Drawn, Kind, finish, legend, new_figure
+from negmine.report.plots.drawn import Drawn, Kind, finish, legend, new_figure, thinner
 from negmine.report.plots.opened import Opened, open_for_plot
 from negmine.report.settings import PlotSettings
 from negmine.scores.store import ScoreStore
@@ -34,8 +34,8 @@ def _draw(inputs: Sequence[Path], settings: PlotSettings, theme: Theme) -> Drawn
     calls = np.unique(np.concatenate([pool.calls_of(name) for name in opened.classes]))
     parts = {
         "negatives of the pool": (pool.recipes, drawn),
-        "confirmed calls": (pool.calls, calls),
         "chosen": (pool.recipes, chosen),
+        "confirmed calls": (pool.calls, calls),
     }
     points, counts, lacked = [], [], 0
     for table, rows in parts.values():
@@ -60,8 +60,9 @@ def _draw(inputs: Sequence[Path], settings: PlotSettings, theme: Theme) -> Drawn
     at, labels, about = place(every, settings.seed)
     looks = {
         "negatives of the pool": (theme.negatives, ".", 10, 0.35),
-        "confirmed calls": (theme.calls, "^", 26, 0.9),
-        "chosen": (theme.chosen, "o", 16, 0.9),
+        "chosen": (theme.chosen, "o", *thinner(16, counts[1])),
+        # above the others: they are few
+        "confirmed calls": (theme.calls, "^", 26, 0.95),
     }
     figure = new_figure(settings, 16, 13)
     axis = figure.add_subplot()

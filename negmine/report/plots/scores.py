@@ -194,7 +194,8 @@ def _panels(
         # of each class alone, and named in the one legend
         top.plot([], [], color=theme.ink, linewidth=1.3, label=HALF)
     legend(top, theme)
-    title(top, theme, f"class {shown[0]}" if alone else "all classes", loc="right")
+    of = f"class {shortened(shown[0], 40)}" if alone else "all classes together"
+    top.set_xlabel(f"score (logit), {of}")
     for place, name in enumerate([] if alone else shown):
         axis = figure.add_subplot(grid[1 + place // columns, place % columns])
         draw_class(axis, theme, histograms.get(name), by_class[name], marks=_marks(opened, name))
