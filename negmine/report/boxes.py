@@ -11,7 +11,7 @@ from negmine.recipes.recipe import Recipe
 
 
 @dataclass(frozen=True)
-class Box:
+class MarkedBox:
     """A box in a spectrogram: its edges from 0 at the left and the bottom to 1."""
 
     left: float
@@ -20,7 +20,7 @@ class Box:
     top: float
 
 
-def boxes_in(recipe: Recipe, label: str, annotations: Annotations) -> tuple[Box, ...]:
+def boxes_in(recipe: Recipe, label: str, annotations: Annotations) -> tuple[MarkedBox, ...]:
     """Return the boxes of a class's confirmed calls in a clip that is a span of a recording.
 
     Parameters
@@ -30,7 +30,7 @@ def boxes_in(recipe: Recipe, label: str, annotations: Annotations) -> tuple[Box,
 
     Returns
     -------
-    tuple of Box
+    tuple of MarkedBox
         Clipped to the picture; frequencies as places on its mel axis. Empty where the annotations
         have none there.
     """
@@ -50,5 +50,5 @@ def boxes_in(recipe: Recipe, label: str, annotations: Annotations) -> tuple[Box,
             float(hz_to_mel(min(hz, recipe.sample_rate / 2))) / top
             for hz in (one.f_min_hz, one.f_max_hz)
         )
-        found.append(Box(*(min(1.0, max(0.0, at)) for at in (*times, *heights))))
+        found.append(MarkedBox(*(min(1.0, max(0.0, at)) for at in (*times, *heights))))
     return tuple(found)

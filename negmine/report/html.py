@@ -14,7 +14,7 @@ from negmine.audio.spectrogram import frequency_ticks, time_ticks
 from negmine.errors import PoolError, did_you_mean
 from negmine.mining.selection import Chosen, Selection
 from negmine.pool import Pool
-from negmine.report.boxes import Box, boxes_in
+from negmine.report.boxes import MarkedBox, boxes_in
 from negmine.report.changes import (
     SelectionChange,
     by_class,
@@ -23,12 +23,11 @@ from negmine.report.changes import (
     scores_of,
 )
 from negmine.report.clips import LOUDNESS_DB, Picture, PlayedClip, hear, pictures, svg_uri
-from negmine.report.folders import count_folders
 from negmine.report.page_template import render_page
-from negmine.report.plots.doubt import draw_doubt, max_doubt
-from negmine.report.plots.folders import draw_folders
-from negmine.report.plots.reliability import bins_of, draw_reliability
-from negmine.report.plots.scores import HALF, draw_scores
+from negmine.report.plots.doubt_plot import draw_doubt, max_doubt
+from negmine.report.plots.folders_plot import draw_folders
+from negmine.report.plots.reliability_plot import bins_of, draw_reliability
+from negmine.report.plots.scores_plot import HALF, draw_scores
 from negmine.report.read_report import (
     Histogram,
     RuleCount,
@@ -39,6 +38,7 @@ from negmine.report.read_report import (
     rules_of,
 )
 from negmine.report.settings import PageSettings
+from negmine.report.source_folders import count_folders
 from negmine.storage.files import writing
 
 # Clips that are rendered at a time; the page is the same whatever their number.
@@ -104,7 +104,7 @@ class _Card:
     picture: Picture
     call: PlayedClip | None
     call_picture: Picture | None
-    boxes: tuple[Box, ...]
+    boxes: tuple[MarkedBox, ...]
     then: float
     replayed: bool
 
@@ -279,7 +279,7 @@ def _hear(
     return heard
 
 
-def _boxes(row: Chosen, pool: Pool, annotations: Annotations | None) -> tuple[Box, ...]:
+def _boxes(row: Chosen, pool: Pool, annotations: Annotations | None) -> tuple[MarkedBox, ...]:
     """Return where the call is in the clip of the nearest one."""
     if annotations is None or not row.nearest_call:
         return ()
@@ -292,7 +292,7 @@ def _card(
     heard: Mapping[tuple[bool, str], PlayedClip],
     old_scores: Mapping[tuple[str, str], float],
     other_model: bool,
-    boxes: tuple[Box, ...],
+    boxes: tuple[MarkedBox, ...],
 ) -> _Card:
     clip = heard[False, row.recipe]
     call = heard[True, row.nearest_call] if row.nearest_call else None

@@ -9,9 +9,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from negmine.report.plots.drawn import Kind
+    from negmine.report.plots.drawn import PlotKind
 
-# Each is the file of its name: what it is made of, and what it shows.
+# Each is the file NAME_plot: what it is made of, and what it shows.
 KINDS = {
     "scores": ("SELECTION", "how the scores of pool, chosen rows and calls are distributed"),
     "doubt": ("SELECTION", "score against the estimated probability that the class is present"),
@@ -24,7 +24,7 @@ KINDS = {
 }
 
 
-def kind_of(name: str) -> Kind:
+def kind_of(name: str) -> PlotKind:
     """Return how a kind of plot is drawn, and which settings it uses."""
-    found: Kind = import_module(f"negmine.report.plots.{name}").KIND
+    found: PlotKind = import_module(f"negmine.report.plots.{name}_plot").KIND
     return found

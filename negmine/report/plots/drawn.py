@@ -1,6 +1,6 @@
 """What a kind of plot is, and how a figure becomes a file: the same bytes each time.
 
-A kind is one file here that defines ``KIND``, a `Kind` whose function takes the inputs, the
+A kind is one file here that defines ``KIND``, a `PlotKind` whose function takes the inputs, the
 settings and the theme and returns a `Drawn`. Its name, inputs and one line of help are in
 `negmine.report.plots.KINDS`.
 """
@@ -53,7 +53,7 @@ Draw = Callable[[Sequence[Path], PlotSettings, Theme], Drawn]
 
 
 @dataclass(frozen=True)
-class Kind:
+class PlotKind:
     """A kind of plot.
 
     Attributes

@@ -16,7 +16,7 @@ import torch
 from conftest import SAMPLE_RATE, TONE_HZ, tiny_config, tone, tone_detector
 
 from negmine.errors import AnnotationError, AudioError, InputError
-from negmine.report.plots.det import read_curves
+from negmine.report.plots.det_plot import read_curves
 from training import metrics
 from training.evaluation.differences import differences
 from training.evaluation.evaluate import (

@@ -87,7 +87,7 @@ def test_what_is_told_is_what_was_chosen(mined: Path, tmp_path: Path) -> None:
 
 
 def test_a_map_by_components_keeps_the_most_variance() -> None:
-    from negmine.report.plots.embeddings import _by_pca
+    from negmine.report.plots.embeddings_plot import _by_pca
 
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(50, 4)) * [1.0, 9.0, 0.1, 3.0] + 7

@@ -10,8 +10,8 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 
-from negmine.report.plots import scores as report_scores
-from negmine.report.plots.scores import draw_scores, joined
+from negmine.report.plots import scores_plot as report_scores
+from negmine.report.plots.scores_plot import draw_scores, joined
 from negmine.report.read_report import Histogram
 
 NOW = Histogram(np.array([-4.0, -2.0, 0.0, 2.0]), np.array([900.0, 90, 9]), np.array([0.0, 2, 5]))

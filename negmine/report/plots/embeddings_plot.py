@@ -17,7 +17,7 @@ from negmine.look import Theme
 from negmine.recipes.columns import ID_BYTES
 from negmine.recipes.recipe import Recipes
 from negmine.recipes.render import RENDERING
-from negmine.report.plots.drawn import Drawn, Kind, finish, legend, new_figure, thinner
+from negmine.report.plots.drawn import Drawn, PlotKind, finish, legend, new_figure, thinner
 from negmine.report.plots.opened import Opened, open_for_plot
 from negmine.report.settings import PlotSettings
 from negmine.scores.store import ScoreStore
@@ -149,4 +149,4 @@ def _by_umap(every: np.ndarray, seed: int) -> tuple[np.ndarray, list[str], dict[
     return at, ["UMAP 1", "UMAP 2"], {"neighbours": neighbours, "seed": seed}
 
 
-KIND = Kind(_draw, uses=frozenset({"classes", "method", "most", "seed", "scores"}))
+KIND = PlotKind(_draw, uses=frozenset({"classes", "method", "most", "seed", "scores"}))

@@ -14,7 +14,16 @@ from matplotlib.figure import Figure
 from negmine.errors import InputError
 from negmine.look import LIGHT, Theme, adaptive
 from negmine.mining.selection import Chosen, Selection
-from negmine.report.plots.drawn import CM, Drawn, Kind, as_svg, finish, legend, new_figure, thinner
+from negmine.report.plots.drawn import (
+    CM,
+    Drawn,
+    PlotKind,
+    as_svg,
+    finish,
+    legend,
+    new_figure,
+    thinner,
+)
 from negmine.report.plots.opened import open_for_plot
 from negmine.report.read_report import number
 from negmine.report.settings import PlotSettings
@@ -119,4 +128,4 @@ def max_doubt(selection: Selection, report: Mapping[str, Any] | None) -> float:
         return 0.0
 
 
-KIND = Kind(_draw, uses=frozenset({"classes"}))
+KIND = PlotKind(_draw, uses=frozenset({"classes"}))

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from negmine.cli.main import main
 from negmine.errors import InputError
-from negmine.report.plots.det import read_curves
+from negmine.report.plots.det_plot import read_curves
 
 HEAD = "model,class,recall,fp_per_hour,threshold,hours\n"
 

@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from negmine.look import LIGHT, Theme, adaptive
-from negmine.report.folders import FolderCount, count_folders
-from negmine.report.plots.drawn import CM, Drawn, Kind, as_svg, finish, legend, new_figure
+from negmine.report.plots.drawn import CM, Drawn, PlotKind, as_svg, finish, legend, new_figure
 from negmine.report.plots.opened import open_for_plot
 from negmine.report.settings import PlotSettings
+from negmine.report.source_folders import FolderCount, count_folders
 
 _MOST = 20
 
@@ -67,4 +67,4 @@ def _draw(inputs: Sequence[Path], settings: PlotSettings, theme: Theme) -> Drawn
     return Drawn(figure, alt, {"folders": facts}, tuple(notes))
 
 
-KIND = Kind(_draw, uses=frozenset({"classes"}))
+KIND = PlotKind(_draw, uses=frozenset({"classes"}))

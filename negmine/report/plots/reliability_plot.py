@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from negmine.errors import InputError
 from negmine.look import LIGHT, Theme, adaptive
-from negmine.report.plots.drawn import CM, Drawn, Kind, as_svg, finish, legend, new_figure
+from negmine.report.plots.drawn import CM, Drawn, PlotKind, as_svg, finish, legend, new_figure
 from negmine.report.plots.opened import open_for_plot
 from negmine.report.read_report import DoubtBins, doubt_bins
 from negmine.report.settings import PlotSettings
@@ -74,4 +74,4 @@ def _draw(inputs: Sequence[Path], settings: PlotSettings, theme: Theme) -> Drawn
     return Drawn(figure, alt, facts)
 
 
-KIND = Kind(_draw)
+KIND = PlotKind(_draw)

@@ -8,7 +8,7 @@ import pytest
 
 from negmine.mining.selection import Chosen
 from negmine.pool import open_pool
-from negmine.report.folders import count_folders, folder_of
+from negmine.report.source_folders import count_folders, folder_of
 
 
 def test_clips_are_counted_in_each_folder_that_they_draw_on(shared_pool: Path) -> None:

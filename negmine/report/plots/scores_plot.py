@@ -15,7 +15,7 @@ from negmine.look import LIGHT, Theme, adaptive
 from negmine.report.plots.drawn import (
     CM,
     Drawn,
-    Kind,
+    PlotKind,
     as_svg,
     finish,
     legend,
@@ -240,4 +240,4 @@ def _line(
     )
 
 
-KIND = Kind(_draw, uses=frozenset({"classes"}))
+KIND = PlotKind(_draw, uses=frozenset({"classes"}))

@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from negmine.errors import InputError, shorten
 from negmine.look import Theme
-from negmine.report.plots.drawn import Drawn, Kind, finish, new_figure, title
+from negmine.report.plots.drawn import Drawn, PlotKind, finish, new_figure, title
 from negmine.report.settings import PlotSettings
 from negmine.storage.csv_tables import number_in, open_table
 
@@ -172,4 +172,4 @@ def labels_of(paths: Sequence[Path]) -> list[str]:
     return [f"./{end}" if end.startswith("_") else end for end in ends]
 
 
-KIND = Kind(_draw, most=0)
+KIND = PlotKind(_draw, most=0)

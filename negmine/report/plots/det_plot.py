@@ -13,8 +13,8 @@ import numpy as np
 
 from negmine.errors import InputError, did_you_mean, shorten
 from negmine.look import Theme
-from negmine.report.plots.drawn import Drawn, Kind, finish, legend, new_figure, shortened, title
-from negmine.report.plots.learning import labels_of
+from negmine.report.plots.drawn import Drawn, PlotKind, finish, legend, new_figure, shortened, title
+from negmine.report.plots.learning_plot import labels_of
 from negmine.report.settings import PlotSettings
 from negmine.storage.csv_tables import EVERY, number_in, read_rows
 
@@ -147,4 +147,4 @@ def _at(recall: np.ndarray, rate: np.ndarray, wanted: float) -> float | None:
     return float(rate[reached[0]]) if len(reached) else None
 
 
-KIND = Kind(_draw, most=0, uses=frozenset({"classes"}))
+KIND = PlotKind(_draw, most=0, uses=frozenset({"classes"}))

@@ -13,7 +13,7 @@ from negmine.look import Theme
 from negmine.mining.selection import Chosen
 from negmine.pool import Pool
 from negmine.report.changes import by_class
-from negmine.report.plots.drawn import Drawn, Kind, finish, new_figure, shortened, title
+from negmine.report.plots.drawn import Drawn, PlotKind, finish, new_figure, shortened, title
 from negmine.report.plots.opened import open_for_plot
 from negmine.report.settings import PlotSettings
 from negmine.report.spectrogram_grid import show_levels
@@ -83,4 +83,4 @@ def _row(line: Sequence[Axes], name: str, rows: Sequence[Chosen], pool: Pool, th
     line[0].set_ylabel(f"class {shortened(name, 20)}")
 
 
-KIND = Kind(_draw, uses=frozenset({"classes", "per_class"}))
+KIND = PlotKind(_draw, uses=frozenset({"classes", "per_class"}))
