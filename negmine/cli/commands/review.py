@@ -175,7 +175,8 @@ def _show(session: ReviewSession, as_json: bool, quiet: bool) -> None:
         *error_lines(*session.errors()),
     ]:
         say(line, quiet)
-    say(f"{out}: {len(session.table)} verdicts, {session.given} of them given now", quiet)
+    beside = ", with those on controls" if any(clip.known for clip in session.clips) else ""
+    say(f"{out}: {len(session.table)} verdicts; {session.given} given now{beside}", quiet)
 
 
 def error_lines(errors: ListenerErrors, confidence: float | None) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import signal
 import statistics
 import time
@@ -13,6 +12,7 @@ import pytest
 from browser import Page, browser
 from conftest import SAMPLE_RATE, Data
 from reliability.commands import Commands, Running
+from serving_review import started_review
 
 from negmine.annotations.verdicts import read_verdicts
 
@@ -42,16 +42,8 @@ def page() -> Iterator[Page]:
 
 
 def served(commands: Commands, table: Path, data: Data) -> tuple[Running, str]:
-    running = commands.start(
-        "review", table, "--recordings", data.recordings, "--no-browser", "--json",
-        "--out", table.with_name("heard.csv"), folder=table.parent,
-    )  # fmt: skip
-    end = time.monotonic() + 20
-    while running.alive and time.monotonic() < end:
-        if found := re.search(r"http://\S+", running.said):
-            return running, found[0]
-        time.sleep(0.02)
-    raise AssertionError(running.said)
+    out = table.with_name("heard.csv")
+    return started_review(commands, table, "--recordings", data.recordings, "--out", out)
 
 
 SHOWN = "state && here === {} && !busy && document.getElementById('image').complete"

@@ -5,11 +5,8 @@ from __future__ import annotations
 import http.client
 import io
 import json
-import os
 import re
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +16,8 @@ import soundfile as sf
 from click.testing import CliRunner
 from conftest import SAMPLE_RATE, TONE_HZ, Data, tone
 from PIL import Image
-from serving_review import served
+from reliability.commands import Commands, Running
+from serving_review import served, started_review
 
 from negmine.annotations.verdicts import read_verdicts
 from negmine.audio.windows import Span
@@ -407,35 +405,29 @@ def test_the_nearest_call_is_heard_beside_a_clip(shared_pool: Path, tmp_path: Pa
         assert ask(server.url, "call/0")[0] == 400
 
 
-def test_a_killed_review_goes_on_and_ctrl_c_ends_it(asked: Path, shared_data: Data) -> None:
+def test_a_killed_review_goes_on_and_ctrl_c_ends_it(
+    commands: Commands, asked: Path, shared_data: Data
+) -> None:
     out = asked.with_name("heard.csv")
-    command = [
-        sys.executable, "-m", "negmine", "review", str(asked), "--no-browser", "--json",
-        "--recordings", str(shared_data.recordings), "--out", str(out), "--listener", "anna",
-    ]  # fmt: skip
 
-    def started() -> tuple[subprocess.Popen[str], str]:
-        process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ
-        )
-        assert process.stderr
-        for line in process.stderr:
-            if found := re.search(r"http://\S+", line):
-                return process, found[0]
-        raise AssertionError("no address was printed")
+    def started() -> tuple[Running, str]:
+        return started_review(
+            commands, asked, "--recordings", shared_data.recordings, "--out", out,
+            "--listener", "anna",
+        )  # fmt: skip
 
-    process, url = started()
+    running, url = started()
     assert ask(url, "verdict", {"clip": 1, "word": "present"})[0] == 200
-    process.kill()
-    process.communicate()
-    process, again = started()
+    running.send(signal.SIGKILL)
+    running.end()
+    running, again = started()
     assert again != url
     assert json.loads(ask(again, "state")[2])["words"] == ["", "present", ""]
     assert ask(again, "verdict", {"clip": 0, "word": "absent"})[0] == 200
-    process.send_signal(signal.SIGINT)
-    text, _ = process.communicate(timeout=20)
-    assert process.returncode == 0
-    summary = json.loads(text)
+    running.send(signal.SIGINT)
+    ended = running.end()
+    assert ended.code == 0
+    summary = json.loads(ended.out)
     assert (summary["given"], summary["left"]) == (1, 1)
     assert summary["classes"]["0"] == {"present": 1, "absent": 1, "unsure": 0, "left": 0}
     assert [v.word for v in read_verdicts(out, ["0", "1"])] == ["present", "absent"]
