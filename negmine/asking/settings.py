@@ -10,7 +10,7 @@ from negmine.limits import MOST_CLIP_S
 from negmine.scores.settings import ScoringSettings
 from negmine.settings import Count, Seed, When, setting
 
-Strategy = Literal["threshold", "top", "half", "diverse", "doubt", "disagreement", "random"]
+Strategy = Literal["top", "threshold", "half", "diverse", "doubt", "disagreement", "random"]
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 
 
@@ -19,8 +19,8 @@ class AskSettings(ScoringSettings, frozen=True):
 
     per_class: Count = setting(10, "Windows a class.", common=True)
     strategy: Strategy = setting(
-        "threshold",
-        "Which windows: those that score closest to the operating threshold; the highest; half "
+        "top",
+        "Which windows: the highest scores; those closest to the operating threshold; half "
         "threshold, half random; the highest, spread over embedding space; those most in doubt; "
         "those on which several models disagree most; or any.",
         common=True,

@@ -116,7 +116,7 @@ class LoopSettings(Settings, frozen=True):
         None, "Folder of the recordings to ask about.", flag="--unlabelled", needs=When("ask")
     )
     ask_strategy: AskStrategy = setting(
-        "threshold",
+        "top",
         "Which windows, as of 'negmine ask --strategy'.",
         flag="--ask-strategy",
         needs=When("ask"),

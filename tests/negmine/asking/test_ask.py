@@ -84,7 +84,7 @@ def test_scores_are_kept_and_another_call_reads_them(
     field: Recordings, opened: Opened, tmp_path: Path
 ) -> None:
     first, second = PlaceholderScorer(), PlaceholderScorer()
-    settings = AskSettings(per_class=3)
+    settings = AskSettings(per_class=3, strategy="threshold")
     told: list[tuple[str, int]] = []
 
     def progress(what: str, total: int, unit: str = "file", /) -> Advance:

@@ -163,7 +163,7 @@ def test_what_is_asked_is_heard_and_not_asked_again(
 ) -> None:
     field, _ = heard
     out = tmp_path / "one.csv"
-    result = asking(data, model, field, out, "--per-class", 2)
+    result = asking(data, model, field, out, "--per-class", 2, "--strategy", "threshold")
     assert result.exit_code == 0, result.output
     assert f"{out}: 4 windows to hear" in result.stdout
     assert "warning: the thresholds of 2 of 2 classes (0, 1) are of calls that a model trained" in (
