@@ -177,7 +177,7 @@ def test_what_is_asked_is_heard_and_not_asked_again(
     assert report["settings"]["per_class"] == 2
     assert lines[1].endswith(f",{report['model']}")
     before = out.read_bytes()
-    again = asking(data, model, field, out, "--per-class", 2)
+    again = asking(data, model, field, out, "--per-class", 2, "--strategy", "threshold")
     assert again.exit_code == 0
     assert out.read_bytes() == before
 
