@@ -13,7 +13,17 @@ if TYPE_CHECKING:
 EXTRAS = ("train", "birdnet", "hoplite", "listen", "onnx", "tensorboard", "umap")
 
 # What is imported under another name than it is installed under.
-_IMPORTED_AS = {"umap-learn": "umap"}
+_MODULES = {
+    "faiss-cpu": "faiss",
+    "pillow": "PIL.Image",
+    "scikit-learn": "sklearn",
+    "umap-learn": "umap",
+}
+
+
+def module_of(library: str) -> str:
+    """Return the module that a library is imported as."""
+    return _MODULES.get(library, library.replace("-", "_"))
 
 
 def requirements() -> Iterator[tuple[Requirement, str]]:
@@ -51,7 +61,7 @@ def what_is_missing(error: BaseException) -> str:
         return ""
     library = error.name.partition(".")[0]
     for need, extra in requirements():
-        if extra and _IMPORTED_AS.get(need.name, need.name.replace("-", "_")) == library:
+        if extra and module_of(need.name).partition(".")[0] == library:
             command = f"python -m pip install 'negmine[{extra}]'"
             return f"this needs {need.name}, which is not installed: {command}"
     return ""

@@ -14,13 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from negmine.errors import one_line
-
-# Names that differ from their distribution's.
-MODULES = {
-    "faiss-cpu": "faiss",
-    "pillow": "PIL.Image",
-    "scikit-learn": "sklearn",
-}
+from negmine.extras import module_of
 
 # What of a sound library has to work: how a file is named, and libsndfile's words for it.
 CODECS = {
@@ -112,7 +106,7 @@ def probe(name: str) -> dict[str, Any]:
 
             module: Any = import_torchaudio()
         else:
-            module = importlib.import_module(MODULES.get(name, name.replace("-", "_")))
+            module = importlib.import_module(module_of(name))
         if name in ABOUT:
             found |= ABOUT[name](module)
     except BaseException as error:  # a library may even raise SystemExit

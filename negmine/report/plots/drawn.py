@@ -19,7 +19,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from negmine.look import LIGHT, Theme
+from negmine.look import Theme
 from negmine.report.settings import PlotSettings
 from negmine.storage.files import writing
 
@@ -144,7 +144,7 @@ def as_svg(figure: Figure, title: str = "", page: str | None = None) -> bytes:
     return out.getvalue()
 
 
-def write_plot(path: Path, drawn: Drawn, theme: Theme = LIGHT, dpi: int = 150) -> int:
+def write_plot(path: Path, drawn: Drawn, theme: Theme, dpi: int) -> int:
     """Write a figure as the name's ending says, ``.png`` or ``.svg``, whole or not at all.
 
     Returns

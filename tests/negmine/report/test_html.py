@@ -7,6 +7,7 @@ import io
 import json
 import math
 import re
+import shlex
 from collections import Counter
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -487,16 +488,21 @@ def test_a_report_with_malformed_doubt_is_told(
 
 
 def test_the_page_names_model_and_commands_and_marks_what_it_is_given(
-    shared_pool: Path, shared_data: Data, shared_checkpoint: Path, tmp_path: Path
+    shared_pool: Path,
+    shared_data: Data,
+    shared_checkpoint: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     out = tmp_path / "hard one.parquet"
     arguments = ["--model", str(shared_checkpoint), "--pool", str(shared_pool), "--quiet"]
     arguments += ["--out", str(out), "--per-class", "2", "--min-distance", "0"]
+    monkeypatch.setattr("sys.argv", ["/usr/bin/negmine", "mine", *arguments])
     ran = CliRunner().invoke(main, ["mine", *arguments])
     assert ran.exit_code == 0, ran.output
     told = json.loads(report_path(out).read_text())
     assert told["model_name"] == "/".join(shared_checkpoint.parts[-2:])
-    assert told["command"].startswith("negmine ")
+    assert shlex.split(told["command"]) == ["negmine", "mine", *arguments]
     assert told["max_doubt"] == 0.5
     table = tmp_path / "thresholds.csv"
     table.write_text("class,threshold\n0,0.75\n1,\n")
