@@ -23,7 +23,7 @@ from negmine.annotations.verdict_rows import ABSENT, COLUMNS, PRESENT, UNSURE, V
 from negmine.errors import InputError
 from negmine.review.listeners_agreement import ListenersAgreement, agreements
 from negmine.storage.csv_tables import safe_cell
-from negmine.storage.files import writing
+from negmine.storage.files import check_writable, writing
 
 
 @dataclass(frozen=True)
@@ -80,18 +80,25 @@ def merge_verdicts(paths: Sequence[Path]) -> MergedVerdicts:
     Raises
     ------
     InputError
-        If a table is malformed, two have one name, or none holds a verdict.
+        If a table is malformed, two without names of listeners have one name, a listener says two
+        things of one clip, or no verdict is filled in.
     """
     if len({path.resolve() for path in paths}) < len(paths):
         raise InputError("a table is named twice")
     verdicts: list[Verdict] = []
     controls: dict[object, Control] = {}
     notes = []
+    called: dict[str, Path] = {}
     for path in paths:
         read = verdict_rows(path, may_be_empty=True)
         said = [one for one in read if one.word]
         unnamed = sum(not one.listener for one in said)
         if unnamed:
+            if (other := called.setdefault(path.stem, path)) != path:
+                raise InputError(
+                    f"{path} and {other}: both have verdicts that name no listener, and one name "
+                    f"for who it is, '{path.stem}'; rename one, or fill in the column listener"
+                )
             notes.append(
                 f"{path}: {unnamed} verdicts name no listener, who is called '{path.stem}'"
             )
@@ -104,10 +111,22 @@ def merge_verdicts(paths: Sequence[Path]) -> MergedVerdicts:
                 controls.setdefault((named.key, named.listener), named)
     if not verdicts:
         raise InputError(f"{', '.join(map(str, paths))}: no verdict is filled in yet")
+    _check_contradictions(verdicts)
     rows, disagreed = _joined(verdicts)
     return MergedVerdicts(
         tuple(verdicts), tuple(rows), tuple(disagreed), tuple(controls.values()), tuple(notes)
     )
+
+
+def _check_contradictions(verdicts: Iterable[Verdict]) -> None:
+    first: dict[object, Verdict] = {}
+    for one in verdicts:
+        before = first.setdefault((one.recording, one.label, one.span, one.listener), one)
+        if before.word != one.word:
+            raise InputError(
+                f"{one.where}: '{one.listener}' says '{one.word}', and '{before.word}' of the same "
+                f"span and class in {before.where}; keep one"
+            )
 
 
 def _joined(verdicts: Iterable[Verdict]) -> tuple[list[Verdict], list[Verdict]]:
@@ -126,34 +145,47 @@ def _joined(verdicts: Iterable[Verdict]) -> tuple[list[Verdict], list[Verdict]]:
     return rows, disagreed
 
 
-def write_merged(merged: MergedVerdicts, out: Path) -> None:
-    """Write the rows as a table of verdicts, and the controls beside it.
+def write_merged(merged: MergedVerdicts, out: Path | None, disagreed: Path | None = None) -> None:
+    """Write the rows as a table of verdicts, the controls beside it, and what is to be heard again.
+
+    Parameters
+    ----------
+    out, disagreed : Path, optional
+        The rows; a table to fill in of those on which listeners disagree.
 
     Raises
     ------
     InputError
-        If something else is there.
+        If something else is at one of the places: none is then written.
     OutputError
         If a file cannot be written.
     """
-    rows = [[*_place(r), r.word, safe_cell(r.listener)] for r in merged.rows]
-    controls = [
-        [*_place(c), c.known, c.said, safe_cell(c.listener), c.after] for c in merged.controls
-    ]
-    texts = {out: _text(COLUMNS, rows)}
-    if controls:
-        texts[controls_beside(out)] = _text(CONTROL_COLUMNS, controls)
+    texts: dict[Path, str] = {}
+    if out is not None:
+        rows = [[*_place(r), r.word, safe_cell(r.listener)] for r in merged.rows]
+        texts[out] = _text(COLUMNS, rows)
+        beside = controls_beside(out)
+        if merged.controls:
+            controls = [
+                [*_place(c), c.known, c.said, safe_cell(c.listener), c.after]
+                for c in merged.controls
+            ]
+            texts[beside] = _text(CONTROL_COLUMNS, controls)
+        elif beside.exists():
+            raise InputError(
+                f"{beside}: exists, and would be taken for controls of {out}; choose another name"
+            )
+    if disagreed is not None:
+        if disagreed in texts:
+            raise InputError(f"{disagreed}: two tables would have this name; choose another")
+        texts[disagreed] = _text(COLUMNS, [[*_place(r), "", ""] for r in merged.disagreed])
     for path, text in texts.items():
-        _check_free(path, text)
+        check_writable(path)
+        if path.exists() and path.read_bytes() != text.encode():
+            raise InputError(f"{path}: exists, and holds something else; choose another name")
     for path, text in texts.items():
-        _write(path, text)
-
-
-def write_disagreed(merged: MergedVerdicts, out: Path) -> None:
-    """Write what listeners disagree on as a table to fill in: see `write_merged`."""
-    text = _text(COLUMNS, [[*_place(r), "", ""] for r in merged.disagreed])
-    _check_free(out, text)
-    _write(out, text)
+        with writing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
 
 
 def _place(one: Verdict | Control) -> list[object]:
@@ -164,13 +196,3 @@ def _text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     out = io.StringIO(newline="")
     csv.writer(out, lineterminator="\n").writerows([columns, *rows])
     return out.getvalue()
-
-
-def _check_free(path: Path, text: str) -> None:
-    if path.exists() and path.read_bytes() != text.encode():
-        raise InputError(f"{path}: exists, and holds something else; choose another name")
-
-
-def _write(path: Path, text: str) -> None:
-    with writing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")

@@ -122,8 +122,8 @@ def review(
     from negmine.storage.locks import only_writer
 
     found = _opened(source, places)
-    warn_each(found.notes)
     clips = in_order(found, settings, source)
+    warn_each(found.notes)
     controls: list[ReviewClip] = []
     if found.pool is not None:
         clips, controls = with_controls(

@@ -41,16 +41,13 @@ def verdicts(
       negmine review again.csv --recordings field/ --listener carla
     """
     from negmine.annotations.listener_errors import errors_of, listeners_confidence
-    from negmine.review.merge_verdicts import merge_verdicts, write_disagreed, write_merged
+    from negmine.review.merge_verdicts import merge_verdicts, write_merged
 
     if out is not None and out == disagreed:
         raise click.UsageError("--out and --disagreed name one file")
     merged = merge_verdicts(tables)
     warn_each(merged.notes)
-    if out is not None:
-        write_merged(merged, out)
-    if disagreed is not None:
-        write_disagreed(merged, disagreed)
+    write_merged(merged, out, disagreed)
     found = merged.to_dict()
     if as_json:
         print_json(found)

@@ -73,3 +73,37 @@ def test_what_cannot_be_merged(
     result = CliRunner().invoke(main, ["verdicts", *paths])
     assert result.exit_code == 2
     assert message in result.stderr
+
+
+def test_all_is_written_or_nothing(tables: tuple[Path, Path], tmp_path: Path) -> None:
+    out = tmp_path / "both.csv"
+    command = ["verdicts", *map(str, tables), "-o", str(out), "--disagreed"]
+    for there in (str(tables[0]), str(controls_beside(out)), str(tables[0] / "again.csv")):
+        result = CliRunner().invoke(main, [*command, there])
+        assert result.exit_code in (1, 2), result.output
+        assert result.stderr.splitlines()[-1].startswith(f"Error: {there}: ")
+        assert not out.exists()
+
+
+def test_controls_of_other_tables_are_not_taken_for_theirs(tmp_path: Path) -> None:
+    table, out = tmp_path / "anna.csv", tmp_path / "both.csv"
+    table.write_text(HEAD + ANNA, encoding="utf-8")
+    controls_beside(out).write_text("another's", encoding="utf-8")
+    result = CliRunner().invoke(main, ["verdicts", str(table), "-o", str(out)])
+    assert result.exit_code == 2
+    assert "would be taken for controls" in result.stderr
+    assert not out.exists()
+
+
+def test_a_listener_is_one_person_who_says_one_thing(tmp_path: Path) -> None:
+    paths = [tmp_path / name / "heard.csv" for name in ("x", "y")]
+    for path in paths:
+        path.parent.mkdir()
+        path.write_text(HEAD + BEN, encoding="utf-8")
+    result = CliRunner().invoke(main, ["verdicts", *map(str, paths)])
+    assert result.exit_code == 2
+    assert "both have verdicts that name no listener" in result.stderr
+    paths[0].write_text(HEAD + ANNA + ANNA.replace("absent", "present"), encoding="utf-8")
+    result = CliRunner().invoke(main, ["verdicts", str(paths[0])])
+    assert result.exit_code == 2
+    assert "row 6: 'anna' says 'present', and 'absent'" in result.stderr
