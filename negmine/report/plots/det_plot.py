@@ -125,7 +125,9 @@ def _draw(inputs: Sequence[Path], settings: PlotSettings, theme: Theme) -> Drawn
         finish(axis, theme)
         if number == 0:
             legend(axis, theme, loc="lower right", bbox_to_anchor=(1.0, 0.0), ncols=1)
-    alt = f"False positives an hour against recall: {shorten(said, 6)}"
+    alt = (
+        f"False positives an hour against recall: {shorten(said, 6) or 'none reaches 70 % recall'}"
+    )
     return Drawn(figure, alt, {"curves": facts}, tuple(notes))
 
 

@@ -8,6 +8,7 @@ settings and the theme and returns a `Drawn`. Its name, inputs and one line of h
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +20,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from negmine.errors import InputError, one_line
 from negmine.look import Theme
+from negmine.notices import warn_each
 from negmine.report.settings import PlotSettings
 from negmine.storage.files import writing
 
@@ -151,16 +154,35 @@ def write_plot(path: Path, drawn: Drawn, theme: Theme, dpi: int) -> int:
     -------
     int
         Bytes written.
+
+    Raises
+    ------
+    InputError
+        If the figure is too small for what it holds.
+    OutputError
+        If the file cannot be written.
     """
-    if path.suffix.lower() == ".svg":
-        content = as_svg(drawn.figure, drawn.alt, theme.page)
-    else:
-        out = io.BytesIO()
-        # what PNG's text holds is Latin-1
-        alt = drawn.alt.encode("latin-1", "replace").decode("latin-1")
-        about = {"Software": None, "Description": alt}
-        drawn.figure.savefig(out, format="png", dpi=dpi, facecolor=theme.page, metadata=about)
-        content = out.getvalue()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        if path.suffix.lower() == ".svg":
+            content = as_svg(drawn.figure, drawn.alt, theme.page)
+        else:
+            content = _as_png(drawn, theme, dpi)
+    said = dict.fromkeys(one_line(str(one.message)) for one in caught)
+    if any("collapsed to zero" in line for line in said):
+        raise InputError(
+            f"{path}: no room for the plot beside its text; choose more --width and --height"
+        )
     with writing(path) as temporary:
         temporary.write_bytes(content)
+    warn_each(f"{path}: {line}" for line in said)
     return len(content)
+
+
+def _as_png(drawn: Drawn, theme: Theme, dpi: int) -> bytes:
+    out = io.BytesIO()
+    # what PNG's text holds is Latin-1
+    alt = drawn.alt.encode("latin-1", "replace").decode("latin-1")
+    about = {"Software": None, "Description": alt}
+    drawn.figure.savefig(out, format="png", dpi=dpi, facecolor=theme.page, metadata=about)
+    return out.getvalue()

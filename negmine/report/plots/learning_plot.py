@@ -55,6 +55,8 @@ def _columns(table: Path) -> dict[str, list[float]]:
     for number, cells in rows:
         for name, cell in zip(names, cells, strict=True):
             where = f"{table} row {number}"
+            if not cell and name in ("epoch", "loss"):
+                raise InputError(f"{where}: {name} is empty; expected a number")
             found[name].append(number_in(where, name, cell) if cell else math.nan)
     if not found["epoch"]:
         raise InputError(f"{table}: holds no epoch yet, so there is nothing to draw")
@@ -163,6 +165,9 @@ def _number(value: float) -> float | None:
 def labels_of(paths: Sequence[Path]) -> list[str]:
     """Return the shortest ends of some paths that tell them apart, without the ending of a file."""
     whole = [path.resolve() for path in paths]
+    if len(set(whole)) < len(whole):
+        twice = next(path for path in paths if whole.count(path.resolve()) > 1)
+        raise InputError(f"{twice}: named twice")
     parts = [(*one.parts[:-1], one.name if one.is_dir() else one.stem) for one in whole]
     for length in range(1, max(map(len, parts)) + 1):
         ends = ["/".join(one[-length:]) for one in parts]

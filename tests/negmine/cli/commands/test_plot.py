@@ -204,3 +204,25 @@ def test_every_kind_is_in_the_help_and_uses_settings_that_exist() -> None:
         assert f"{name} " in text
         assert what in text
         assert kind_of(name).uses <= PlotSettings.model_fields.keys()
+
+
+def test_an_epoch_without_a_loss_or_a_run_named_twice_is_refused(tmp_path: Path) -> None:
+    run = tmp_path / "metrics.csv"
+    run.write_text("epoch,loss\n1,0.5\n2,\n")
+    out = tmp_path / "a.png"
+    result = plot("learning", run, "--out", out)
+    assert (result.exit_code, "row 3: loss is empty" in result.output) == (2, True), result.output
+    run.write_text("epoch,loss\n1,0.5\n2,0.4\n")
+    result = plot("learning", run, run, "--out", out)
+    assert (result.exit_code, "named twice" in result.output) == (2, True), result.output
+    assert not out.exists()
+
+
+def test_a_plot_too_small_for_its_text_is_refused(tmp_path: Path) -> None:
+    run = tmp_path / "metrics.csv"
+    run.write_text("epoch,loss,known_ap,neg@3,neg@5\n1,0.5,0.1,0.2,0.3\n2,0.4,0.2,0.1,0.2\n")
+    out = tmp_path / "a.png"
+    result = plot("learning", run, "--out", out, "--width", 4, "--height", 4)
+    assert result.exit_code == 2, result.output
+    assert "choose more --width and --height" in result.output
+    assert not out.exists()
