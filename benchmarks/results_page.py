@@ -98,7 +98,6 @@ def thresholds_table(path: Path) -> str:
 MADE: dict[str, Callable[[Path], str]] = {
     "benefit.csv": benefit_table,
     "verdicts.csv": benefit_table,
-    "scenes-small.csv": benefit_table,
     "thresholds.csv": thresholds_table,
 }
 
