@@ -13,9 +13,10 @@ import numpy as np
 from benchmarks.benefit_arms import ARMS, Arm, Chosen
 from benchmarks.certificates import read_events
 from benchmarks.chosen_thresholds import CHOSEN_FILE, at_chosen_thresholds
+from benchmarks.compare import annotated
 from benchmarks.listener import Listener, fill
 from benchmarks.truth_labels import TrueLabels
-from negmine.annotations import Annotations, read_rfcx
+from negmine.annotations import read_rfcx
 from negmine.annotations.recordings import Recordings, open_annotated, open_unlabelled
 from negmine.annotations.verdicts import add_verdicts
 from negmine.asking.ask import Judgements, ask
@@ -92,7 +93,7 @@ class Bench:
         if (folder / ("last.pt" if asks else "test.npz")).exists():
             return
         arm = ARMS["scenes" if asks else name]
-        recordings, annotations = _annotated(self.data)
+        recordings, annotations = annotated(self.data)
         if arm.asks:
             annotations = add_verdicts(annotations, [self.heard(seed, arm.asks)])
             recordings, annotations = open_annotated(
@@ -198,7 +199,7 @@ class Bench:
         models = [
             load(self.folder(seed, f"fold{fold}") / "last.pt", "cpu") for fold in range(FOLDS)
         ]
-        recordings, annotations = _annotated(self.data)
+        recordings, annotations = annotated(self.data)
         unlabelled = _unlabelled(self.data)
         truth = read_events([self.data / "unlabelled_events.csv"])
         for one in wanted:
@@ -223,11 +224,6 @@ class Bench:
 
 
 # What a process that runs several arms opens once: each recording is decoded to be checked.
-@cache
-def _annotated(data: Path) -> tuple[Recordings, Annotations]:
-    return open_annotated(data / "train", read_rfcx(data / "train_tp.csv", data / "train_fp.csv"))
-
-
 @cache
 def _unlabelled(data: Path) -> Recordings:
     return open_unlabelled(data / "unlabelled")

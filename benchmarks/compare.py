@@ -6,6 +6,7 @@ import json
 import multiprocessing
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,18 @@ import click
 import numpy as np
 import pandas as pd
 
+from negmine.annotations import Annotations, read_rfcx
+from negmine.annotations.recordings import Recordings, open_annotated
+
 if TYPE_CHECKING:
     from training.config import TrainConfig
+
+
+@cache
+def annotated(data: Path) -> tuple[Recordings, Annotations]:
+    """Open the training recordings of DATA once a process: each is decoded to be checked."""
+    tables = read_rfcx(data / "train_tp.csv", data / "train_fp.csv")
+    return open_annotated(data / "train", tables)
 
 
 def evaluate_weights(

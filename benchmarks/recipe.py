@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from benchmarks.compare import (
+    annotated,
     evaluate_weights,
     frozen_settings,
     mean_sd,
@@ -143,8 +144,6 @@ class Bench:
 
     def _trained(self, folder: Path, seed: int, arm: str) -> tuple[TrainConfig, Path]:
         """Train an arm; return its settings, and where its last weights are."""
-        from negmine.annotations import read_rfcx
-        from negmine.annotations.recordings import open_annotated
         from training.augmentation import AugmentSettings
         from training.config import TrainConfig
         from training.data.settings import SampleUse
@@ -160,8 +159,7 @@ class Bench:
         first = self.settings | {"seed": seed} | changes
         steps = self.settings["steps_per_epoch"] + more
         config = TrainConfig(**(first | {"steps_per_epoch": steps}), augment=augment, patience=0)
-        annotations = read_rfcx(self.data / "train_tp.csv", self.data / "train_fp.csv")
-        recordings, annotations = open_annotated(self.data / "train", annotations)
+        recordings, annotations = annotated(self.data)
         use = SampleUse()
         if self.pool:
             pool = str(self.pool)

@@ -13,8 +13,16 @@ import numpy as np
 
 from negmine.errors import InputError, did_you_mean, shorten
 from negmine.look import Theme
-from negmine.report.plots.drawn import Drawn, PlotKind, finish, legend, new_figure, shortened, title
-from negmine.report.plots.learning_plot import labels_of
+from negmine.report.plots.drawn import (
+    Drawn,
+    PlotKind,
+    finish,
+    labels_of,
+    legend,
+    new_figure,
+    shortened,
+    title,
+)
 from negmine.report.settings import PlotSettings
 from negmine.storage.csv_tables import EVERY, number_in, read_rows
 

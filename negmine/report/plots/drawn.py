@@ -129,6 +129,21 @@ def legend(axis: Axes, theme: Theme, **places: Any) -> None:
     axis.legend(**given | places)
 
 
+def labels_of(paths: Sequence[Path]) -> list[str]:
+    """Return the shortest ends of some paths that tell them apart, without the ending of a file."""
+    whole = [path.resolve() for path in paths]
+    if len(set(whole)) < len(whole):
+        twice = next(path for path in paths if whole.count(path.resolve()) > 1)
+        raise InputError(f"{twice}: named twice")
+    parts = [(*one.parts[:-1], one.name if one.is_dir() else one.stem) for one in whole]
+    for length in range(1, max(map(len, parts)) + 1):
+        ends = ["/".join(one[-length:]) for one in parts]
+        if len(set(ends)) == len(set(parts)):
+            break
+    # matplotlib's legends leave out what begins with an underscore
+    return [f"./{end}" if end.startswith("_") else end for end in ends]
+
+
 def as_svg(figure: Figure, title: str = "", page: str | None = None) -> bytes:
     """Return a figure as SVG: the same bytes each time.
 

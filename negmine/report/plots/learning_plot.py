@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from negmine.errors import InputError, shorten
 from negmine.look import Theme
-from negmine.report.plots.drawn import Drawn, PlotKind, finish, new_figure, title
+from negmine.report.plots.drawn import Drawn, PlotKind, finish, labels_of, new_figure, title
 from negmine.report.settings import PlotSettings
 from negmine.storage.csv_tables import number_in, open_table
 
@@ -160,21 +160,6 @@ def _line(
 
 def _number(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
-
-
-def labels_of(paths: Sequence[Path]) -> list[str]:
-    """Return the shortest ends of some paths that tell them apart, without the ending of a file."""
-    whole = [path.resolve() for path in paths]
-    if len(set(whole)) < len(whole):
-        twice = next(path for path in paths if whole.count(path.resolve()) > 1)
-        raise InputError(f"{twice}: named twice")
-    parts = [(*one.parts[:-1], one.name if one.is_dir() else one.stem) for one in whole]
-    for length in range(1, max(map(len, parts)) + 1):
-        ends = ["/".join(one[-length:]) for one in parts]
-        if len(set(ends)) == len(set(parts)):
-            break
-    # matplotlib's legends leave out what begins with an underscore
-    return [f"./{end}" if end.startswith("_") else end for end in ends]
 
 
 KIND = PlotKind(_draw, most=0)

@@ -1,4 +1,4 @@
-"""Blind controls: none is told from other clips, none becomes an annotation, their errors count."""
+"""Blind controls: none differs from other clips, none becomes an annotation, their errors count."""
 
 from __future__ import annotations
 

@@ -11,7 +11,8 @@ from click.testing import CliRunner
 
 from negmine.cli.main import main
 from negmine.errors import InputError
-from negmine.report.plots.learning_plot import best_epoch, labels_of, read_run
+from negmine.report.plots.drawn import labels_of
+from negmine.report.plots.learning_plot import best_epoch, read_run
 from training.engine import history
 
 
