@@ -33,7 +33,7 @@ from benchmarks.benefit_tables import (
     write_gains,
     write_raw,
 )
-from benchmarks.compare import frozen_settings, side_by_side
+from benchmarks.compare import backbone_settings, side_by_side
 from negmine.cli.console import Bars
 from negmine.mining.mine import MineSettings
 
@@ -70,12 +70,6 @@ def _needed(bench: Bench, names: list[str], seeds: int, jobs: int) -> None:
         folds = [f"fold{fold}" for fold in range(FOLDS)]
         side_by_side(bench.train, [(s, fold) for s in range(seeds) for fold in folds], jobs)
         side_by_side(bench.hear, [(seed, asked) for seed in range(seeds)], jobs)
-
-
-def _defaults(backbone: str) -> dict[str, Any]:
-    from training.backbone_kinds import kind_of
-
-    return frozen_settings(backbone) if kind_of(backbone) == "frozen" else {}
 
 
 @click.command(help=__doc__)
@@ -122,7 +116,7 @@ def main(
 ) -> None:
     names = arms.split(",")
     first, later = stages(names)
-    settings = _defaults(settings["backbone"]) | {
+    settings = backbone_settings(settings["backbone"]) | {
         k: v for k, v in settings.items() if v is not None
     }
     settings |= {"steps_per_epoch": steps}

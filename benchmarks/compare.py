@@ -49,11 +49,14 @@ def evaluate_weights(
     write_json(stored, evaluate(scorer, recordings, truth).metrics)
 
 
-def frozen_settings(backbone: str) -> dict[str, Any]:
-    """Return what `negmine train` sets where a network is frozen: its own rate and length."""
+def backbone_settings(backbone: str) -> dict[str, Any]:
+    """Return what `negmine train` sets for a backbone: of a frozen network, rate and length."""
+    from training.backbone_kinds import kind_of
     from training.cli.frozen import DEFAULTS
     from training.models.network import open_network
 
+    if kind_of(backbone) != "frozen":
+        return {}
     network = open_network(backbone, "cpu")
     length_s = network.length / network.sample_rate
     sound = {"sample_rate": network.sample_rate, "clip_s": length_s, "window_s": length_s}

@@ -24,8 +24,8 @@ import click
 
 from benchmarks.compare import (
     annotated,
+    backbone_settings,
     evaluate_weights,
-    frozen_settings,
     mean_sd,
     read_scores,
     side_by_side,
@@ -236,7 +236,7 @@ def main(
     # one epoch: nothing is validated on the way, and the last weights are tested
     settings |= {"steps_per_epoch": steps, "epochs": 1, "folds": 1}
     if frozen:
-        settings |= {"folds": 4, "fold": 0, "lsoft": 0.5, "lr": 2e-3} | frozen_settings(
+        settings |= {"folds": 4, "fold": 0, "lsoft": 0.5, "lr": 2e-3} | backbone_settings(
             settings["backbone"]
         )
     bench = Bench(data, out, test, round_steps, settings, pool, frozen)

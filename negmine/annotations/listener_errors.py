@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from negmine.annotations.verdict_rows import ABSENT, PRESENT, UNSURE, WORDS, Verdict
-from negmine.audio.windows import Span, to_microseconds
+from negmine.annotations.verdict_rows import ABSENT, PRESENT, UNSURE, WORDS, Verdict, window_of
+from negmine.audio.windows import Span
 from negmine.errors import InputError
 from negmine.intervals import Rate, plain_rate
 from negmine.recipes.certificates import MIN_CONFIDENCE
@@ -71,14 +71,10 @@ def read_controls(path: Path) -> list[Control]:
         recording, label, first, last, known, said, listener, after = cells
         check_name(where, "recording", recording)
         check_name(where, "class", label)
-        start_s = to_microseconds(number_in(where, "t_min", first))
-        end_s = to_microseconds(number_in(where, "t_max", last))
-        if not 0 <= start_s < end_s:
-            raise InputError(f"{where}: expected 0 <= t_min < t_max; found {first} and {last}")
+        span = window_of(where, first, last)
         if known not in (PRESENT, ABSENT) or said not in WORDS:
             raise InputError(f"{where}: known '{known}', said '{said}': no control's row")
         count = number_in(where, "after", after)
-        span = Span(start_s, end_s)
         found.append(Control(recording, label, span, known, said, listener, int(count)))
     return found
 

@@ -67,6 +67,25 @@ def verdict_word(where: str, text: str) -> str:
     return word
 
 
+def window_of(where: str, first: str, last: str) -> Span:
+    """Return the window that the cells t_min and t_max name, in whole microseconds.
+
+    Raises
+    ------
+    InputError
+        If one is no number, t_min is negative, or t_max is not above it.
+    """
+    start_s = to_microseconds(number_in(where, "t_min", first))
+    end_s = to_microseconds(number_in(where, "t_max", last))
+    if start_s < 0:
+        raise AnnotationError(f"{where}: t_min {start_s:g} is negative")
+    if end_s <= start_s:
+        raise AnnotationError(
+            f"{where}: t_max {end_s:g} <= t_min {start_s:g}; are the columns swapped?"
+        )
+    return Span(start_s, end_s)
+
+
 def verdict_rows(
     path: Path, classes: Collection[str] | None = None, *, may_be_empty: bool = False
 ) -> list[Verdict]:
@@ -100,14 +119,6 @@ def verdict_rows(
             check_name(where, "class", label)
         else:
             known_name(where, "class", label, classes)
-        start_s = to_microseconds(number_in(where, "t_min", first))
-        end_s = to_microseconds(number_in(where, "t_max", last))
-        if start_s < 0:
-            raise AnnotationError(f"{where}: t_min {start_s:g} is negative")
-        if end_s <= start_s:
-            raise AnnotationError(
-                f"{where}: t_max {end_s:g} <= t_min {start_s:g}; are the columns swapped?"
-            )
-        word = verdict_word(where, text)
-        found.append(Verdict(recording, label, Span(start_s, end_s), word, listener, where))
+        span, word = window_of(where, first, last), verdict_word(where, text)
+        found.append(Verdict(recording, label, span, word, listener, where))
     return found
