@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from negmine.limits import LAST_SEED, MOST_BATCH, MOST_CLIP_S, MOST_HZ, MOST_ROWS, MOST_WORKERS
+from negmine.notices import warn
 from negmine.recipes.confidence import BEYOND_BOX_PER_S
 from negmine.settings import Settings, Share, When, read_record, setting
 from training.augmentation import AugmentSettings
@@ -44,6 +45,9 @@ _BANDS = When("bands", "crops", "shared")
 _BEFORE = {
     "select_by": "known-ap", "select_recall": 0.7, "hidden": 0, "placements": 0,
 }  # fmt: skip
+
+# Settings of earlier versions that have left, and the value of each that did nothing.
+_LEFT = {"focal": 0.0}
 
 
 class TrainConfig(Settings, frozen=True):
@@ -212,7 +216,11 @@ class TrainConfig(Settings, frozen=True):
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], where: str = "settings") -> Self:
         """Read what `to_dict` gave, of earlier versions, too."""
-        return read_record(cls, {**_BEFORE, **values}, where)
+        for name in _LEFT.keys() & values.keys():
+            if values[name] != _LEFT[name]:
+                warn(f"{where}: trained with {name} = {values[name]}, which this version lacks")
+        kept = {name: value for name, value in values.items() if name not in _LEFT}
+        return read_record(cls, {**_BEFORE, **kept}, where)
 
     @property
     def total_steps(self) -> int:

@@ -127,6 +127,17 @@ def test_a_checkpoint_from_before_a_setting_was_there_is_read() -> None:
         TrainConfig.from_dict(values)
 
 
+@pytest.mark.parametrize("power", [0.0, 2.0])
+def test_a_checkpoint_with_a_setting_that_has_left_is_read(
+    power: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where it did something, a line says that it does not any more."""
+    values = TrainConfig().to_dict() | {"focal": power}
+    assert TrainConfig.from_dict(values, "last.pt") == TrainConfig()
+    said = [record.message for record in caplog.records]
+    assert said == (["last.pt: trained with focal = 2.0, which this version lacks"] * (power > 0))
+
+
 def test_a_loop_draws_random_rows_of_its_pool_and_many_mined_ones_beside_scenes_alone() -> None:
     plain, frozen = (LoopRunSettings().with_doses("pool", one) for one in (False, True))
     for settings, random in ((plain, 0.25), (frozen, 1.0)):
